@@ -1,0 +1,63 @@
+/**
+ * The grid that raw-alloc and view-alloc share: sizes by numbers of live blocks, one table an order.
+ * @module
+ */
+import { GiB, KiB, MiB } from '../src/units.ts'
+import { countText, markdownTable, sizeText, timeText } from './markdown.ts'
+import { type Case, measure, median, PLAN, type Plan, type Timings } from './measure.ts'
+import type { PeerMaker } from './peer.ts'
+import { ORDERS } from './ring.ts'
+
+/** Combinations that would need more are skipped, and the table says so by leaving them out. */
+const MOST_BYTES = 2 * GiB
+const SIZES = [16, 64, 256, KiB, 4 * KiB, 64 * KiB, MiB]
+const LIVE = [1000, 100_000, 1_000_000]
+
+export const quick: boolean = process.argv.includes('--quick')
+const plan: Plan = quick ? { rounds: 1, time: 5, fillMs: 500 } : PLAN
+
+export function printGrid<B>(peers: Readonly<Record<string, PeerMaker<B>>>): void {
+  const names = Object.keys(peers)
+  const sizes = quick ? [64, 4 * KiB] : SIZES
+  const live = quick ? [1000] : LIVE
+  for (const order of ORDERS) {
+    const rows: string[][] = []
+    for (const byteLength of sizes)
+      for (const liveCount of live) {
+        if (byteLength * liveCount > MOST_BYTES) continue
+        const timings = measure(peers, { byteLength, liveCount, order }, plan)
+        rows.push([sizeText(byteLength), countText(liveCount), ...names.map((name) => cell(timings, name))])
+        progress(`${order} ${sizeText(byteLength)} ${liveCount}`)
+      }
+    console.log(`**${order}**, ns a pair of free and malloc:\n`)
+    console.log(`${markdownTable(['size', 'live', ...names], rows, 0)}\n`)
+  }
+  console.log(
+    `Left out: combinations above ${sizeText(MOST_BYTES)} of live blocks. A dash: the peer cannot, or takes over`
+  )
+  console.log(`${plan.fillMs / 1000} s to make its first blocks.`)
+}
+
+/** Ratios of one peer to others in one case, over many interleaved rounds: median, and the range. */
+export function printRatios<B>(peers: Readonly<Record<string, PeerMaker<B>>>, what: Case, subject: string): void {
+  const timings = measure(peers, what, quick ? plan : { ...PLAN, rounds: 15 })
+  const own = timings.get(subject)!
+  const rows = [...timings].flatMap(([name, times]) => {
+    if (times === undefined || name === subject) return []
+    const ratios = times.map((time, round) => own[round]! / time)
+    const range = `${Math.min(...ratios).toFixed(2)} to ${Math.max(...ratios).toFixed(2)}`
+    return [[name, timeText(median(times)), median(ratios).toFixed(2), range]]
+  })
+  const live = `${countText(what.liveCount)} live blocks of ${sizeText(what.byteLength)}, ${what.order}`
+  console.log(`**${live}**: ${subject} takes ${timeText(median(own))} ns a pair. Its time over others':\n`)
+  console.log(`${markdownTable(['over', 'ns a pair', 'ratio, median', 'of 15 rounds'], rows)}\n`)
+}
+
+function cell(timings: Timings, name: string): string {
+  const times = timings.get(name)
+  return times === undefined ? '–' : timeText(median(times))
+}
+
+export function progress(text: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${text}`)
+}

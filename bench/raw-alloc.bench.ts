@@ -1,0 +1,8 @@
+/**
+ * What does a raw malloc with its free cost, in offsets and pointers, by size, order, and number of live blocks?
+ * @module
+ */
+import { printGrid } from './grid.ts'
+import { rawPeers } from './peer.ts'
+
+printGrid(rawPeers)

@@ -1,0 +1,43 @@
+/**
+ * The demo: a real program's trace on a 64 GiB arena, the classic one-byte experiment, and a verdict. `--help` says the rest.
+ * @module
+ */
+import { readTrace } from '../src/trace/format.ts'
+import { MiB } from '../src/units.ts'
+import { checkReplay, checkTouch } from './check.ts'
+import { HELP, type Options, parseOptions } from './options.ts'
+import { runReplay } from './replay-run.ts'
+import { reportChecks, reportReplay, reportTouch } from './report.ts'
+import { runTouch } from './touch-run.ts'
+
+function main(options: Options): number {
+  const trace = readTrace(options.trace)
+  const replay = runReplay(trace)
+  if (!options.json) console.log(reportReplay(options.trace, trace, replay, options.chart))
+  const touch = runTouch()
+  const checks = [...checkReplay(replay, options.tolerance * MiB), ...checkTouch(touch)]
+  const passed = checks.every(({ ok }) => ok)
+  if (options.json) console.log(JSON.stringify({ passed, checks, trace: trace.summary, replay, touch }, undefined, 2))
+  else console.log(`${reportTouch(touch)}\n${reportChecks(checks)}`)
+  return passed ? 0 : 1
+}
+
+function options(): Options | undefined {
+  try {
+    return parseOptions(process.argv.slice(2))
+  } catch (error) {
+    console.error(`${(error as Error).message}\n\n${HELP}`)
+    return undefined
+  }
+}
+
+const chosen = options()
+if (chosen === undefined) process.exitCode = 2
+else if (chosen.help) console.log(HELP)
+else
+  try {
+    process.exitCode = main(chosen)
+  } catch (error) {
+    console.error(`The demo could not run: ${(error as Error).message}`)
+    process.exitCode = 1
+  }

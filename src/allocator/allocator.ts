@@ -1,0 +1,79 @@
+/**
+ * The contract of every allocator, and what its figures mean.
+ *
+ * Raw calls keep C's names and speak offsets: plain numbers, bytes from the arena's start, 0 never a block. View calls keep
+ * Node's names and speak typed arrays. Both name the same blocks: `free` takes either.
+ * @module
+ */
+import type { TypedArray, TypedArrayConstructor } from '../views.ts'
+
+/** Options that every allocator takes. */
+export interface AllocatorOptions {
+  /** First byte of the range to claim. @defaultValue 0 */
+  readonly offset?: number | undefined
+  /** Length of the range to claim, in bytes. @defaultValue up to the arena's end */
+  readonly byteLength?: number | undefined
+  /** Committed bytes past which the allocator is full. @defaultValue no limit but the claim */
+  readonly limit?: number | undefined
+}
+
+/**
+ * Where the bytes are. `committedBytes` are those handed out at any time since the last purge, metadata included:
+ *
+ *     committedBytes = usedBytes + freeSlotBytes + freeDirtyBytes + metadataBytes
+ *     resident bytes <= committedBytes
+ */
+export interface AllocatorStats {
+  /** Length of the claimed range. */
+  readonly reservedBytes: number
+  /** Sum of the four figures below. */
+  readonly committedBytes: number
+  /** Usable bytes of live blocks. */
+  readonly usedBytes: number
+  /** Bytes inside spans that are cut into slots and not in a live block (0 where there are no slots). */
+  readonly freeSlotBytes: number
+  /** Other free bytes that may be resident: freed, not purged yet. */
+  readonly freeDirtyBytes: number
+  /** Bytes of metadata that have been written. */
+  readonly metadataBytes: number
+  /** Largest value `committedBytes` has had. */
+  readonly peakCommittedBytes: number
+  /** Live blocks. */
+  readonly usedCount: number
+}
+
+export interface Allocator {
+  /** A block of at least `byteLength` bytes, 8-byte aligned, contents undefined. Throws `ERR_OUT_OF_MEMORY` when full. */
+  malloc(byteLength: number): number
+  /** As `malloc`, but 0 when full: no error is built. */
+  tryMalloc(byteLength: number): number
+  /** As `malloc`, and the `byteLength` bytes read zero. */
+  calloc(byteLength: number): number
+  /** As `malloc`, on a multiple of `alignment` (a power of two up to 1 GiB), in offset and in address. */
+  memalign(alignment: number, byteLength: number): number
+  /** A zeroed view of `length` elements over a new block. */
+  alloc<T extends TypedArray>(type: TypedArrayConstructor<T>, length: number): T
+  /** As `alloc`, but the contents are undefined. */
+  allocUnsafe<T extends TypedArray>(type: TypedArrayConstructor<T>, length: number): T
+  /** Drops every block at once and keeps the claim. */
+  reset(): void
+  stats(): AllocatorStats
+  /** Walks everything and throws `ERR_CORRUPTED` on the first contradiction. */
+  check(): void
+  /** Gives the claim back. Does nothing the second time. */
+  close(): void
+  [Symbol.dispose](): void
+}
+
+export interface FreeingAllocator extends Allocator {
+  /** Changes a block's length, in place where it can be; contents are kept up to the smaller length. */
+  realloc(offset: number, byteLength: number): number
+  /** Gives a block back: by offset, or by a view that starts where the block starts. */
+  free(block: number | ArrayBufferView): void
+  /** Bytes the block really has. */
+  usableSize(block: number | ArrayBufferView): number
+  /** Gives free pages back to the kernel now; bytes returned. */
+  purge(): number
+  /** Every live block with its usable size, in no promised order. */
+  blocks(): Iterable<{ offset: number; byteLength: number }>
+}

@@ -1,0 +1,225 @@
+/**
+ * What all allocators share: the view calls over the raw ones, the claim and its end, and the refusal of bad arguments.
+ *
+ *     alloc(type, length)  ->  tryCalloc(bytes)  ->  offset  ->  new type(window's buffer, offset in window, length)
+ *     malloc(bytes)        ->  tryMalloc(bytes)  ->  offset, or 0: ERR_OUT_OF_MEMORY
+ *
+ * An allocator implements the three calls that begin with `try` and answer 0 when it is full, and a few hooks. `guard` is 0 as long
+ * as nothing special holds, so a hot path pays one comparison for "not closed" and "no inner claim". A view that cannot be made (too
+ * long for the runtime, say) gives its block back before the error goes on. Cost above the raw call: the typed array itself, 30 to
+ * 60 ns, and 2 ns.
+ * @module
+ */
+import { Arena } from '../arena/arena.ts'
+import type { Claim, ClaimHolder } from '../arena/claim.ts'
+import { optionsObject, powerOfTwo, wholeNumber } from '../arguments.ts'
+import { ArenaBusyError, ArenaClosedError, InvalidArgumentTypeError, OutOfMemoryError, OutOfRangeError } from '../errors.ts'
+import { GiB } from '../units.ts'
+import { type TypedArray, type TypedArrayConstructor, typedArrayConstructor } from '../views.ts'
+import type { Allocator, AllocatorOptions, AllocatorStats } from './allocator.ts'
+import { type HeaderFields, type Kind, type Layout, verifyHeader, writeHeader } from './header.ts'
+import { Memory, WINDOW_BYTES } from './memory.ts'
+
+/** Bits of `guard`. */
+export const CLOSED = 1
+export const INNER = 2
+
+/** The longest alignment: that of an arena in the address space. */
+export const MOST_ALIGNMENT: number = GiB
+
+/** Dirty memory is cleared by filling it up to this length, and by purging above: filling is 20 times as fast for resident pages. */
+const FILL_MOST = 2 ** 20
+
+export abstract class Blocks<Name extends string = string> implements Allocator, ClaimHolder {
+  readonly kind: Kind
+  protected readonly arena: Arena
+  protected readonly claim: Claim
+  protected readonly layout: Layout<Name>
+  /** Committed bytes allowed; Infinity when there is no limit. */
+  protected readonly limit: number
+  /** 0, or CLOSED, or INNER. */
+  protected guard = 0
+  readonly #memory: Memory
+  readonly #fields: HeaderFields
+
+  /**
+   * Claims the range. `layoutOf` gives the tables for a claim of so many bytes; it is called before the claim is granted, and may
+   * throw to refuse it.
+   */
+  protected constructor(
+    kind: Kind,
+    arena: Arena,
+    options: AllocatorOptions | undefined,
+    layoutOf: (byteLength: number) => Layout<Name>
+  ) {
+    if (!(arena instanceof Arena)) throw new InvalidArgumentTypeError('arena', 'an Arena', arena)
+    optionsObject('options', options)
+    this.limit = options?.limit === undefined ? Number.POSITIVE_INFINITY : wholeNumber('options.limit', options.limit)
+    this.kind = kind
+    this.arena = arena
+    this.#memory = new Memory(arena)
+    this.claim = arena.claim({
+      holder: this,
+      offset: options?.offset,
+      byteLength: options?.byteLength,
+      metadataBytes: (byteLength) => layoutOf(byteLength).byteLength,
+    })
+    const { offset, byteLength, metadata, zeroed } = this.claim
+    this.layout = layoutOf(byteLength)
+    const { limit } = this
+    this.#fields = { kind, layoutHash: this.layout.hash, pageSize: arena.pageSize, zeroed, offset, byteLength, limit }
+    writeHeader(metadata, this.#fields)
+  }
+
+  abstract tryMalloc(byteLength: number): number
+  /** As `tryMalloc`, and the block reads zero. */
+  protected abstract tryCalloc(byteLength: number): number
+  /** As `tryMalloc`, on a multiple of `alignment`, which has been checked. */
+  protected abstract tryMemalign(alignment: number, byteLength: number): number
+  /** Takes back a block that was just handed out and that nobody has seen. */
+  protected abstract undo(offset: number): void
+  /** Drops what refers to the metadata: called once, on close. */
+  protected abstract forget(): void
+  abstract blockAround(offset: number, byteLength: number): { offset: number; byteLength: number } | undefined
+  abstract reset(): void
+  abstract stats(): AllocatorStats
+  abstract check(): void
+
+  malloc(byteLength: number): number {
+    const offset = this.tryMalloc(byteLength)
+    if (offset === 0) throw this.outOfMemory(byteLength)
+    return offset
+  }
+
+  calloc(byteLength: number): number {
+    // biome-ignore lint/complexity/noArguments: a rest parameter would build an array in every call.
+    if (arguments.length > 1) throw tooManyArguments(arguments)
+    const offset = this.tryCalloc(byteLength)
+    if (offset === 0) throw this.outOfMemory(byteLength)
+    return offset
+  }
+
+  memalign(alignment: number, byteLength: number): number {
+    powerOfTwo('alignment', alignment, MOST_ALIGNMENT)
+    const offset = this.tryMemalign(alignment, byteLength)
+    if (offset === 0) throw this.outOfMemory(byteLength, `on a multiple of ${alignment}`)
+    return offset
+  }
+
+  alloc<T extends TypedArray>(type: TypedArrayConstructor<T>, length: number): T {
+    const byteLength = viewBytes(type, length)
+    const offset = this.tryCalloc(byteLength)
+    if (offset === 0) throw this.outOfMemory(byteLength)
+    return this.viewOf(type, offset, length, byteLength)
+  }
+
+  allocUnsafe<T extends TypedArray>(type: TypedArrayConstructor<T>, length: number): T {
+    const byteLength = viewBytes(type, length)
+    const offset = this.tryMalloc(byteLength)
+    if (offset === 0) throw this.outOfMemory(byteLength)
+    return this.viewOf(type, offset, length, byteLength)
+  }
+
+  close(): void {
+    if (this.isClosed) return
+    // First what the kernel may refuse; the metadata reads zero afterwards, which is what a closed header looks like.
+    this.claim.release()
+    this.revoked()
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+
+  innerClaims(count: number): void {
+    if (this.isClosed) return
+    this.guard = count === 0 ? 0 : INNER
+  }
+
+  revoked(): void {
+    if (this.isClosed) return
+    this.guard = CLOSED
+    this.#memory.forget()
+    this.forget()
+  }
+
+  protected get isClosed(): boolean {
+    return this.guard === CLOSED
+  }
+
+  /** Called where `guard` is not 0: an inner claim is no reason to refuse. */
+  protected assertOpen(): void {
+    if (this.isClosed) throw new ArenaClosedError(`${this.kind} is closed`)
+  }
+
+  /** Throws when an inner claim lies in the range. */
+  protected assertNoInner(offset: number, byteLength: number): void {
+    if (this.guard === INNER && this.claim.overlapsInner(offset, byteLength))
+      throw new ArenaBusyError(`the ${byteLength} bytes at ${offset} are claimed by another allocator`)
+  }
+
+  /** Throws unless the header still says what it said at first. */
+  protected checkHeader(): void {
+    verifyHeader(this.claim.metadata, this.#fields)
+  }
+
+  protected outOfMemory(byteLength: number, where = ''): OutOfMemoryError {
+    const limit = this.limit === Number.POSITIVE_INFINITY ? '' : `, limit ${this.limit}`
+    return new OutOfMemoryError(
+      `${this.kind} has no room for ${byteLength} bytes${where && ` ${where}`} (claim of ${this.claim.byteLength} bytes${limit})`
+    )
+  }
+
+  /** Makes `[offset, offset + byteLength)` read zero; both are multiples of 8. */
+  protected zero(offset: number, byteLength: number): void {
+    if (byteLength > FILL_MOST) this.claim.clear(offset, byteLength)
+    else this.#memory.zero(offset, byteLength)
+  }
+
+  /** Copies between two blocks. */
+  protected copy(to: number, from: number, byteLength: number): void {
+    this.#memory.copy(to, from, byteLength)
+  }
+
+  /** A view over a new block, which is given back when the view cannot be made. */
+  protected viewOf<T extends TypedArray>(
+    type: TypedArrayConstructor<T>,
+    offset: number,
+    length: number,
+    byteLength: number
+  ): T {
+    try {
+      const window = Math.floor(offset / WINDOW_BYTES)
+      const local = offset - window * WINDOW_BYTES
+      if (local + byteLength > WINDOW_BYTES) return this.arena.view(type, offset, length)
+      return new type(this.arena.windowBuffer(window), local, length)
+    } catch (error) {
+      this.undo(offset)
+      throw error
+    }
+  }
+}
+
+/** Bytes of a view, after checks. The usual types are compared one by one: a look-up in a set takes longer than the allocation. */
+function viewBytes(type: unknown, length: number): number {
+  const elementBytes = bytesPerElement(type)
+  // Whole numbers below 2^32 are the common case; everything else is looked at closely.
+  if (typeof length !== 'number' || length >>> 0 !== length) wholeNumber('length', length)
+  const byteLength = length * elementBytes
+  if (byteLength > Number.MAX_SAFE_INTEGER)
+    throw new OutOfRangeError('length', `a whole number of at most 2^53 bytes / ${elementBytes}`, length)
+  return byteLength
+}
+
+function bytesPerElement(type: unknown): number {
+  if (type === Uint8Array) return 1
+  if (type === Float64Array) return 8
+  if (type === Int32Array || type === Uint32Array || type === Float32Array) return 4
+  if (type === Uint16Array || type === Int16Array) return 2
+  typedArrayConstructor('type', type)
+  return (type as TypedArrayConstructor).BYTES_PER_ELEMENT
+}
+
+function tooManyArguments(given: ArrayLike<unknown>): InvalidArgumentTypeError {
+  return new InvalidArgumentTypeError('arguments', 'byteLength alone: calloc takes no count', given[1])
+}

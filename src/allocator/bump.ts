@@ -1,0 +1,302 @@
+/**
+ * Bump: blocks side by side, from the claim's start up; freed all together, or back to a mark. The fastest allocator there is, for
+ * work that ends: a request, a frame, a parse.
+ *
+ *     claim   | block | block | pad | block     |  dirty, free  |  never used   |
+ *     bounds  | 1       1       1               |               |
+ *             first                             top             touched
+ *
+ * One bit for each granule (8 bytes, more in claims above 64 GiB) says where a block begins, its padding included: so a mark that no
+ * longer lies between two blocks is refused, live blocks are counted, and an inner claim finds the block that it lies in. Bytes from
+ * `touched` on were never handed out: `calloc` does not fill them. A block has no recorded size; only the last can be resized.
+ * Padding that spans whole pages is not committed. Cost: 1/64 of the bytes used in metadata; about 5 ns a block.
+ * The idea is bumpalo's, and every compiler's before it.
+ * @module
+ */
+import type { Arena } from '../arena/arena.ts'
+import { wholeNumber } from '../arguments.ts'
+import { alignDown, alignUp, log2Ceil } from '../bits.ts'
+import { CorruptedError, InvalidArgumentTypeError, InvalidFreeError, OutOfRangeError, UnsupportedOperationError } from '../errors.ts'
+import type { AllocatorOptions, AllocatorStats } from './allocator.ts'
+import { clearBits, countBits, firstBit, lastBit, wordsFor } from './bitmap.ts'
+import { Blocks } from './blocks.ts'
+import {
+  COMMITTED_END, HEADER_BYTES, layOut, METADATA_BYTES, OWN_NUMBER, PEAK_BYTES, TOUCHED, USED_COUNT,
+} from './header.ts'
+import { placeInWindow, WINDOW_BYTES } from './memory.ts'
+import { pageBytes, Pages } from './pages.ts'
+
+/** End of the last block. */
+const TOP = OWN_NUMBER
+/** Start of the last block, or 0 when it has to be looked up. */
+const LAST = OWN_NUMBER + 1
+/** Where the last block's padding starts: the top before it. */
+const BOUND = OWN_NUMBER + 2
+
+/** Bits of a claim's bounds at most, which keeps indices small integers. */
+const MOST_BITS = 2 ** 33
+/** Requests below this are rounded in 32-bit arithmetic. */
+const SMALL_MASK = 2 ** 30 - 1
+
+/** Bytes of a granule in a claim of so many bytes. */
+function granuleOf(byteLength: number): number {
+  return 2 ** Math.max(3, log2Ceil(byteLength / MOST_BITS))
+}
+
+/**
+ *     first <= top <= committed end;   a bit at every block's bound, none at or above the top
+ *     usedCount = bits set;   usedBytes = top - first - purged bytes below the top
+ *     committedBytes = usedBytes + freeDirtyBytes + metadataBytes
+ */
+export class Bump extends Blocks<'pages' | 'bounds'> {
+  readonly #granule: number
+  /** First offset that can be a block, and the end of the claim. */
+  readonly #first: number
+  readonly #end: number
+  /** Blocks per byte, and words of bounds per byte: factors, because a division takes longer than all the rest. */
+  readonly #bitRate: number
+  readonly #wordRate: number
+  #numbers: Float64Array
+  #bounds: Int32Array
+  #pages: Pages
+  /** A block that ends here or before needs no page and no other window. 0 when that has to be found out: a cache. */
+  #ready = 0
+
+  constructor(arena: Arena, options?: AllocatorOptions) {
+    super('Bump', arena, options, (byteLength) =>
+      layOut({
+        pages: pageBytes(byteLength, arena.pageSize),
+        bounds: wordsFor(byteLength / granuleOf(byteLength) + 1) * 4,
+      })
+    )
+    const { claim, limit, layout } = this
+    const { offset, byteLength, metadata } = claim
+    this.#granule = granuleOf(byteLength)
+    this.#first = alignUp(Math.max(offset, 8), this.#granule)
+    this.#end = offset + byteLength
+    this.#bitRate = 1 / this.#granule
+    this.#wordRate = 1 / (this.#granule * 32)
+    this.#numbers = new Float64Array(metadata, 0, HEADER_BYTES / 8)
+    this.#bounds = new Int32Array(metadata, layout.at.bounds)
+    const rate = 1 / (8 * this.#granule) + 1 / (8 * arena.pageSize)
+    this.#pages = new Pages({ claim, pageSize: arena.pageSize, limit, at: layout.at.pages, fixed: HEADER_BYTES, rate })
+    this.#numbers[TOP] = this.#first
+  }
+
+  tryMalloc(byteLength: number): number {
+    if (typeof byteLength !== 'number' || (byteLength & SMALL_MASK) !== byteLength) return this.#place(8, this.#round(byteLength))
+    const granule = this.#granule
+    const size = (byteLength + granule - 1) & -granule || granule
+    const numbers = this.#numbers
+    const start = numbers[TOP]
+    const end = start + size
+    // Written so that it holds for the NaN that a closed allocator computes.
+    if (!(end <= this.#ready)) return this.#place(8, size)
+    this.#bounds[((start - this.#first) * this.#wordRate) | 0] |= 1 << ((start - this.#first) * this.#bitRate)
+    numbers[TOP] = end
+    numbers[LAST] = start
+    numbers[BOUND] = start
+    numbers[USED_COUNT]++
+    return start
+  }
+
+  /** Where the next block would go: `release` frees everything that is allocated from now on. */
+  mark(): number {
+    this.assertOpen()
+    return this.#numbers[TOP]
+  }
+
+  /**
+   * Frees every block allocated since `mark()` gave this mark. Throws ERR_OUT_OF_RANGE for a mark above the top or inside a block,
+   * which a mark becomes when the memory was released past it and allocated anew.
+   */
+  release(mark: number): void {
+    this.assertOpen()
+    const top = this.#numbers[TOP]
+    wholeNumber('mark', mark, this.#first, top)
+    const bit = (mark - this.#first) / this.#granule
+    if (mark !== top && (!Number.isInteger(bit) || firstBit(this.#bounds, bit, bit + 1) < 0))
+      throw new OutOfRangeError('mark', 'a mark between two blocks (this one is stale, or no mark)', mark)
+    this.assertNoInner(mark, top - mark)
+    this.#lower(mark)
+  }
+
+  /**
+   * Resizes the last block, in place where its window and the claim have the room, else by moving it. Throws
+   * ERR_UNSUPPORTED_OPERATION for any other block: a bump allocator does not know where it ends.
+   */
+  realloc(offset: number, byteLength: number): number {
+    if (typeof offset !== 'number') throw new InvalidArgumentTypeError('offset', 'a number', offset)
+    this.assertOpen()
+    this.#requireLast(offset)
+    const numbers = this.#numbers
+    const usable = numbers[TOP] - offset
+    this.assertNoInner(offset, usable)
+    const size = this.#round(byteLength)
+    if (size <= usable) {
+      this.#retreat(offset + size)
+      return offset
+    }
+    const inWindow = Math.floor((offset + size - 1) / WINDOW_BYTES) === Math.floor(offset / WINDOW_BYTES)
+    if (offset + size <= this.#end && (inWindow || offset % WINDOW_BYTES === 0)) {
+      if (!this.#pages.commit(offset, size)) throw this.outOfMemory(byteLength)
+      numbers[TOP] = offset + size
+      this.#ready = 0
+      return offset
+    }
+    const moved = this.malloc(byteLength)
+    this.copy(moved, offset, usable)
+    return moved
+  }
+
+  /** Gives the free pages above the last block back to the kernel; bytes given back. */
+  purge(): number {
+    this.assertOpen()
+    const numbers = this.#numbers
+    const { pageSize } = this.arena
+    const given = this.#pages.purge(numbers[TOP], numbers[COMMITTED_END])
+    this.#ready = 0
+    const rest = alignUp(numbers[TOP], pageSize)
+    if (this.claim.zeroed && numbers[COMMITTED_END] % pageSize === 0 && rest < numbers[TOUCHED]) numbers[TOUCHED] = rest
+    return given
+  }
+
+  reset(): void {
+    this.assertOpen()
+    this.claim.revokeInner()
+    this.#lower(this.#first)
+  }
+
+  stats(): AllocatorStats {
+    this.assertOpen()
+    const numbers = this.#numbers
+    const usedBytes = this.#usedBytes()
+    return {
+      reservedBytes: this.claim.byteLength,
+      committedBytes: this.#pages.committedBytes,
+      usedBytes,
+      freeSlotBytes: 0,
+      freeDirtyBytes: this.#pages.dataBytes - usedBytes,
+      metadataBytes: numbers[METADATA_BYTES],
+      peakCommittedBytes: numbers[PEAK_BYTES],
+      usedCount: numbers[USED_COUNT],
+    }
+  }
+
+  check(): void {
+    this.assertOpen()
+    this.checkHeader()
+    this.#pages.check()
+    const numbers = this.#numbers
+    const top = numbers[TOP]
+    if (!(top >= this.#first && top <= Math.max(numbers[COMMITTED_END], this.#first)) || top % 8 !== 0)
+      throw new CorruptedError(`the top ${top} lies outside the committed bytes`)
+    const end = this.#bit(Math.max(top, numbers[COMMITTED_END]))
+    const count = countBits(this.#bounds, 0, this.#bit(top))
+    if (count !== numbers[USED_COUNT] || countBits(this.#bounds, this.#bit(top), end) !== 0)
+      throw new CorruptedError(`${numbers[USED_COUNT]} blocks in the header, ${count} by the bounds, or some above the top`)
+    if (top > this.#first && countBits(this.#bounds, 0, 1) === 0)
+      throw new CorruptedError('bytes are in use, and no block begins at the first of them')
+    if (this.#pages.dataBytes < this.#usedBytes())
+      throw new CorruptedError(`${this.#usedBytes()} bytes used, ${this.#pages.dataBytes} committed`)
+  }
+
+  blockAround(offset: number, byteLength: number): { offset: number; byteLength: number } | undefined {
+    const top = this.#numbers[TOP]
+    if (offset < this.#first || offset + byteLength > top) return undefined
+    const bit = lastBit(this.#bounds, 0, Math.floor((offset - this.#first) / this.#granule) + 1)
+    const next = firstBit(this.#bounds, bit + 1, this.#bit(top))
+    const start = this.#first + bit * this.#granule
+    const end = next < 0 ? top : this.#first + next * this.#granule
+    return end >= offset + byteLength ? { offset: start, byteLength: end - start } : undefined
+  }
+
+  protected tryCalloc(byteLength: number): number {
+    const start = this.tryMalloc(byteLength)
+    const numbers = this.#numbers
+    if (start !== 0 && start < numbers[TOUCHED]) this.zero(start, Math.min(numbers[TOP], numbers[TOUCHED]) - start)
+    return start
+  }
+
+  protected tryMemalign(alignment: number, byteLength: number): number {
+    return this.#place(alignment, this.#round(byteLength))
+  }
+
+  protected undo(): void {
+    this.#lower(this.#numbers[BOUND])
+  }
+
+  protected forget(): void {
+    this.#ready = 0
+    this.#numbers = new Float64Array(0)
+    this.#bounds = new Int32Array(0)
+  }
+
+  #round(byteLength: number): number {
+    return Math.max(alignUp(wholeNumber('byteLength', byteLength), this.#granule), this.#granule)
+  }
+
+  /** A block wherever there is room for it: in another window, on pages not handed out yet. */
+  #place(alignment: number, size: number): number {
+    this.assertOpen()
+    const numbers = this.#numbers
+    const bound = numbers[TOP]
+    const start = placeInWindow(alignUp(bound, Math.max(alignment, this.#granule)), size)
+    const end = start + size
+    if (end > this.#end || !this.#pages.commit(start, size)) return 0
+    const bit = this.#bit(bound)
+    this.#bounds[Math.floor(bit / 32)] |= 1 << bit
+    numbers[TOP] = end
+    numbers[LAST] = start
+    numbers[BOUND] = bound
+    numbers[USED_COUNT]++
+    const committed = numbers[COMMITTED_END]
+    const covered = this.#pages.covers(end, committed - end) ? committed : alignUp(end, this.arena.pageSize)
+    this.#ready = Math.min(covered, this.#end, alignUp(end, WINDOW_BYTES))
+    return start
+  }
+
+  /** Takes the top down to a bound. */
+  #lower(mark: number): void {
+    const numbers = this.#numbers
+    const from = this.#bit(mark)
+    const to = this.#bit(numbers[TOP])
+    numbers[USED_COUNT] -= countBits(this.#bounds, from, to)
+    clearBits(this.#bounds, from, to)
+    this.#retreat(mark)
+    numbers[LAST] = 0
+  }
+
+  #retreat(top: number): void {
+    const numbers = this.#numbers
+    if (numbers[TOP] > numbers[TOUCHED]) numbers[TOUCHED] = numbers[TOP]
+    if (top < numbers[TOP]) this.#ready = 0
+    numbers[TOP] = top
+  }
+
+  #requireLast(offset: number): void {
+    const numbers = this.#numbers
+    const top = numbers[TOP]
+    const last = numbers[LAST] !== 0 ? numbers[LAST] : this.#first + lastBit(this.#bounds, 0, this.#bit(top)) * this.#granule
+    if (offset === last && last >= this.#first && last < top) {
+      numbers[LAST] = last
+      return
+    }
+    const bit = (offset - this.#first) / this.#granule
+    if (Number.isInteger(bit) && offset >= this.#first && offset < top && firstBit(this.#bounds, bit, bit + 1) >= 0)
+      throw new UnsupportedOperationError(`Bump can resize its last block only, and ${offset} is an earlier one`)
+    throw new InvalidFreeError(`${offset} is not the start of a live block of Bump`)
+  }
+
+  #bit(offset: number): number {
+    return Math.floor((offset - this.#first) * this.#bitRate)
+  }
+
+  #usedBytes(): number {
+    const top = this.#numbers[TOP]
+    const first = this.#first
+    // The first page may have been left out as well, with the bytes before the first block.
+    const skipped = this.#pages.purgedBytes(first, first + 1) === 0 ? first : alignDown(first, this.arena.pageSize)
+    return top - skipped - this.#pages.purgedBytes(first, top)
+  }
+}

@@ -1,0 +1,69 @@
+/**
+ * What allocators that free single blocks share: `free`, `usableSize` and `realloc` by offset or by view.
+ *
+ *     free(view)    ->  arena.offsetOf(view)  ->  freeAt(offset)
+ *     realloc(p, n) ->  resizeAt(p, …) in place, or a new block, a copy, and freeAt(p)
+ *
+ * `sizeAt` and `freeAt` throw unless the offset is the start of a block that is live now, so every path through here is checked.
+ * Cost above the raw call: one comparison for an offset, a look-up of the view's buffer for a view.
+ * @module
+ */
+import type { FreeingAllocator } from './allocator.ts'
+import { Blocks } from './blocks.ts'
+import { ArenaClosedError, InvalidArgumentTypeError, InvalidFreeError } from '../errors.ts'
+
+export abstract class FreeingBlocks<Name extends string = string> extends Blocks<Name> implements FreeingAllocator {
+  /** Usable bytes of the live block that starts here; throws as `freeAt` does. */
+  protected abstract sizeAt(offset: number): number
+  /** Frees the live block that starts here; throws ERR_DOUBLE_FREE or ERR_INVALID_FREE when there is none. */
+  protected abstract freeAt(offset: number): void
+  /** Whether the live block of `usable` bytes could be given at least `byteLength` bytes, or fewer, where it is. Checks `byteLength`. */
+  protected abstract resizeAt(offset: number, usable: number, byteLength: number): boolean
+  abstract purge(): number
+  abstract blocks(): Iterable<{ offset: number; byteLength: number }>
+
+  free(block: number | ArrayBufferView): void {
+    const offset = typeof block === 'number' ? block : this.locate(block)
+    if (this.guard !== 0) this.assertFree(offset)
+    this.freeAt(offset)
+  }
+
+  usableSize(block: number | ArrayBufferView): number {
+    const offset = typeof block === 'number' ? block : this.locate(block)
+    if (this.guard !== 0) this.assertOpen()
+    return this.sizeAt(offset)
+  }
+
+  realloc(offset: number, byteLength: number): number {
+    if (typeof offset !== 'number') throw new InvalidArgumentTypeError('offset', 'a number', offset)
+    if (this.guard !== 0) this.assertFree(offset)
+    const usable = this.sizeAt(offset)
+    if (this.resizeAt(offset, usable, byteLength)) return offset
+    const moved = this.malloc(byteLength)
+    this.copy(moved, offset, Math.min(usable, byteLength))
+    this.freeAt(offset)
+    return moved
+  }
+
+  /** The offset that a view stands for. */
+  protected locate(view: unknown): number {
+    if (this.isClosed) this.assertOpen()
+    if (!ArrayBuffer.isView(view)) throw new InvalidArgumentTypeError('block', 'an offset or a view', view)
+    try {
+      return this.arena.offsetOf(view)
+    } catch (error) {
+      if (error instanceof ArenaClosedError) throw error
+      throw new InvalidFreeError('the view is not one of this arena, or its buffer has been detached')
+    }
+  }
+
+  protected override undo(offset: number): void {
+    this.freeAt(offset)
+  }
+
+  /** Called where `guard` is not 0: refuses a block that an inner claim lies in. */
+  protected assertFree(offset: number): void {
+    this.assertOpen()
+    this.assertNoInner(offset, this.sizeAt(offset))
+  }
+}

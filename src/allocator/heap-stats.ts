@@ -1,0 +1,41 @@
+/**
+ * The figures of a heap, taken from its tables. Walks every span and slab: some 10 ns each.
+ *
+ *     committed = used + free slots + free dirty + metadata
+ *     free dirty = committed pages - live spans - slabs
+ * @module
+ */
+import type { AllocatorStats } from './allocator.ts'
+import type { HeapParts } from './heap.ts'
+import { PEAK } from './heap-layout.ts'
+import { HUGE, LIVE, PART, SLAB } from './span.ts'
+
+export function heapStats({ words, spans, slabs, source }: HeapParts): AllocatorStats {
+  let usedBytes = 0
+  let usedCount = 0
+  let slabBytes = 0
+  let slotBytes = 0
+  for (const span of spans.all()) {
+    const kind = spans.kind(span)
+    if (kind === LIVE || kind === HUGE) usedCount++
+    if (kind === LIVE || kind === HUGE || kind === PART) usedBytes += spans.partLength(span)
+    if (kind !== SLAB) continue
+    const slab = spans.slabOf(span)
+    const used = slabs.used(slab)
+    usedCount += used
+    slotBytes += used * slabs.slotSize(slab)
+    slabBytes += spans.partLength(span)
+  }
+  const metadataBytes = source.metadataBytes()
+  const pageBytes = spans.committedBytes
+  return {
+    reservedBytes: source.byteLength,
+    committedBytes: pageBytes + metadataBytes,
+    usedBytes: usedBytes + slotBytes,
+    freeSlotBytes: slabBytes - slotBytes,
+    freeDirtyBytes: pageBytes - usedBytes - slabBytes,
+    metadataBytes,
+    peakCommittedBytes: Math.max(words[PEAK] * source.pageSize, pageBytes) + metadataBytes,
+    usedCount,
+  }
+}

@@ -1,0 +1,296 @@
+/**
+ * The slabs of a heap: spans cut into equal slots, one bit a slot, one 64-byte record a slab.
+ *
+ *     record   | base | size, slots | reciprocal | highest | countdown | next | span | previous | 8 words of free bits |
+ *     slab     | slot 0 | slot 1 | … | slot n-1 | rest |          bit i = 1: slot i is free
+ *
+ * `malloc` takes the lowest bit of one word of its class's current slab; `free` sets a bit. `malloc` keeps no
+ * count: a word that runs out of bits is the sign to look around (bitmap runs are PMDK's idea, the countdown ours). Since the lowest free
+ * slot is always taken, the slots that were ever in use are a prefix of the slab, and the highest slot ever freed tells a slot that was
+ * freed from one that was never handed out.
+ *
+ *     a slab is current in its class (previous = -2), full and in no list (-1), or in the list of partial ones
+ *     a slab without live slots is current or released
+ *
+ * Cost: 64 bytes a slab of 4 to 32 KiB; nothing is written into slots.
+ * @module
+ */
+import { popCount } from '../bits.ts'
+import * as layout from './heap-layout.ts'
+import { CLASS_COUNT, CLASS_OF, CLASS_RECIPROCAL, CLASS_SIZE, SLAB_WORDS, slabLength, TILE } from './size-class.ts'
+import * as spans from './span.ts'
+
+// Local for speed, as in span.ts.
+const {
+  CLASS_LOOKUP, CLASS_WORDS, CLASSES, CURRENT_SLAB, FAR_WORD, ORIGIN, PARTIAL, RECIPROCAL, SLAB_COUNT,
+  SLAB_RECORD_WORDS, SLAB_SPAN, SLAB_SPARE, SLAB_TOP, SLOT, WORD, ZERO,
+} = layout
+const { SIZE, SLAB, START } = spans
+const WORDS = SLAB_WORDS
+
+/** Words of a slab record. */
+export const BASE = 0
+/** Slot size in the low 12 bits, number of slots above. */
+export const INFO = 1
+/** Reciprocal of the slot size. */
+export const INVERSE = 2
+/** The highest slot ever freed, or -1. */
+export const HIGHEST = 3
+/** Frees until the slab must be looked at: see `settle`. */
+export const COUNTDOWN = 4
+const NEXT = 5
+const PREVIOUS = 7
+/** First word of free bits. */
+export const BITS = 8
+
+/** Values of `PREVIOUS` of a slab that is in no list. */
+const FULL = -1
+const CURRENT = -2
+/** A countdown that no number of frees brings to zero. */
+const NEVER = 0x40000000
+
+export class SlabTable {
+  readonly #m: Int32Array
+  readonly #spans: spans.SpanTable
+  readonly #layout: layout.HeapLayout
+
+  constructor(words: Int32Array, spans: spans.SpanTable, layout: layout.HeapLayout) {
+    this.#m = words
+    this.#spans = spans
+    this.#layout = layout
+  }
+
+  reset(): void {
+    const m = this.#m
+    m.fill(0, CLASSES, CLASS_LOOKUP)
+    for (let c = 0; c < CLASS_COUNT; c++) {
+      const state = CLASSES + c * CLASS_WORDS
+      m[state + WORD] = ZERO
+      m[state + FAR_WORD] = ZERO
+      m[state + SLOT] = CLASS_SIZE[c]
+      m[state + RECIPROCAL] = CLASS_RECIPROCAL[c]
+    }
+    for (let i = 0; i < CLASS_OF.length; i++) m[CLASS_LOOKUP + i] = CLASSES + CLASS_OF[i] * CLASS_WORDS
+    m.fill(0, this.#layout.slabs, Math.max(m[SLAB_TOP], this.#layout.slabs))
+    m[SLAB_TOP] = this.#layout.slabs
+    m[SLAB_SPARE] = 0
+  }
+
+  /**
+   * Finds another word with free slots for a class: in its current slab, in a partial one, or in a new one. False when there is no
+   * room for a new one.
+   */
+  refill(state: number): boolean {
+    const m = this.#m
+    const current = m[state + CURRENT_SLAB]
+    if (current !== 0) {
+      if (this.#aim(state, current)) return true
+      m[current + PREVIOUS] = FULL
+      m[current + COUNTDOWN] = 1
+      this.#drop(state)
+    }
+    let slab = m[state + PARTIAL]
+    if (slab !== 0) this.#unlist(slab)
+    else {
+      slab = this.#make(state)
+      if (slab === 0) return false
+    }
+    m[slab + PREVIOUS] = CURRENT
+    m[slab + COUNTDOWN] = NEVER
+    m[state + CURRENT_SLAB] = slab
+    return this.#aim(state, slab)
+  }
+
+  /**
+   * Called by the free that brings a slab's countdown to zero. A full slab counts down from 1: it has a free slot again and goes into its
+   * class's list. A slab in that list counts its live slots: it stands empty and is released. The current slab never gets here.
+   */
+  settle(slab: number): void {
+    const m = this.#m
+    if (m[slab + PREVIOUS] === FULL) {
+      const used = (m[slab + INFO] >>> 12) - 1
+      if (used > 0) {
+        m[slab + COUNTDOWN] = used
+        this.#enlist(slab)
+        return
+      }
+    } else this.#unlist(slab)
+    this.#release(slab)
+  }
+
+  /** Releases current slabs that stand empty; true if there was one. */
+  retire(): boolean {
+    const m = this.#m
+    let any = false
+    for (let state = CLASSES; state < CLASS_LOOKUP; state += CLASS_WORDS) {
+      const slab = m[state + CURRENT_SLAB]
+      if (slab === 0 || !this.#empty(slab)) continue
+      this.#drop(state)
+      this.#release(slab)
+      any = true
+    }
+    return any
+  }
+
+  /** Number of slots. */
+  slots(slab: number): number {
+    return this.#m[slab + INFO] >>> 12
+  }
+
+  /** Slot size in bytes. */
+  slotSize(slab: number): number {
+    return this.#m[slab + INFO] & 4095
+  }
+
+  /** Live slots, counted. */
+  used(slab: number): number {
+    const m = this.#m
+    let free = 0
+    for (let i = 0; i < WORDS; i++) free += popCount(m[slab + BITS + i])
+    return this.slots(slab) - free
+  }
+
+  /** Whether a slot is live. */
+  live(slab: number, slot: number): boolean {
+    return slot < this.slots(slab) && (this.#m[slab + BITS + (slot >>> 5)] & (1 << (slot & 31))) === 0
+  }
+
+  /** Every live slot of a slab. */
+  *liveSlots(slab: number): Generator<{ offset: number; byteLength: number }> {
+    const byteLength = this.slotSize(slab)
+    const start = this.#spans.offset(this.#m[slab + SLAB_SPAN])
+    for (let slot = 0; slot < this.slots(slab); slot++)
+      if (this.live(slab, slot)) yield { offset: start + slot * byteLength, byteLength }
+  }
+
+  /** The first contradiction in a slab's record, or undefined. */
+  check(slab: number, span: number): string | undefined {
+    const m = this.#m
+    const size = this.slotSize(slab)
+    if (m[slab + SLAB_SPAN] !== span) return `names span ${m[slab + SLAB_SPAN]}, not ${span}`
+    if (m[slab + BASE] !== this.#spans.start(span)) return `starts at ${m[slab + BASE]}`
+    if (this.slots(slab) !== Math.floor(this.#spans.partLength(span) / size)) return `has ${this.slots(slab)} slots of ${size} bytes`
+    for (let slot = this.slots(slab); slot < WORDS * 32; slot++)
+      if ((m[slab + BITS + (slot >>> 5)] & (1 << (slot & 31))) !== 0) return `slot ${slot} does not exist and is free`
+    if (m[slab + HIGHEST] < -1 || m[slab + HIGHEST] >= this.slots(slab)) return `slot ${m[slab + HIGHEST]} was freed`
+    const used = this.used(slab)
+    const full = used === this.slots(slab)
+    const previous = m[slab + PREVIOUS]
+    if (previous === CURRENT) return m[this.state(slab) + CURRENT_SLAB] === slab ? undefined : 'is current and not its class\'s'
+    if (previous === FULL) return full && m[slab + COUNTDOWN] === 1 ? undefined : `is called full with ${used} used`
+    return used > 0 && !full && m[slab + COUNTDOWN] === used ? undefined : `counts ${m[slab + COUNTDOWN]} used of ${used}`
+  }
+
+  isCurrent(slab: number): boolean {
+    return this.#m[slab + PREVIOUS] === CURRENT
+  }
+
+  /** Length of a list of partial slabs. */
+  listLength(head: number): number {
+    let length = 0
+    for (let slab = head; slab !== 0; slab = this.#m[slab + NEXT]) length++
+    return length
+  }
+
+  /** Whether a slab is in the list of its class. */
+  isPartial(slab: number): boolean {
+    return this.#m[slab + PREVIOUS] >= 0
+  }
+
+  /** Length of the list of recycled records. */
+  spares(): number {
+    return this.listLength(this.#m[SLAB_SPARE])
+  }
+
+  /** The class of a slab. */
+  state(slab: number): number {
+    return this.#m[CLASS_LOOKUP + ((this.#m[slab + INFO] & 4095) >>> 3)]
+  }
+
+  /** Points a class at the first word of a slab that has free slots; false when none has. */
+  #aim(state: number, slab: number): boolean {
+    const m = this.#m
+    for (let i = 0; i < WORDS; i++) {
+      if (m[slab + BITS + i] === 0) continue
+      m[state + FAR_WORD] = slab + BITS + i
+      m[state + WORD] = this.#spans.window(m[slab + SLAB_SPAN]) === 0 ? slab + BITS + i : ZERO
+      m[state + ORIGIN] = m[slab + BASE] + 32 * i * m[state + SLOT]
+      return true
+    }
+    return false
+  }
+
+  /** Leaves a class without a current slab. */
+  #drop(state: number): void {
+    const m = this.#m
+    m[state + CURRENT_SLAB] = 0
+    m[state + WORD] = ZERO
+    m[state + FAR_WORD] = ZERO
+  }
+
+  #make(state: number): number {
+    const m = this.#m
+    const spare = m[SLAB_SPARE]
+    if (spare === 0 && m[SLAB_TOP] + SLAB_RECORD_WORDS > this.#layout.slabsEnd) return 0
+    const length = slabLength((state - CLASSES) / CLASS_WORDS, m[state + SLAB_COUNT])
+    const span = this.#spans.allocate(length, TILE, SLAB, false)
+    if (span === 0) return 0
+    let slab = spare
+    if (spare !== 0) m[SLAB_SPARE] = m[spare + NEXT]
+    else {
+      slab = m[SLAB_TOP]
+      m[SLAB_TOP] = slab + SLAB_RECORD_WORDS
+    }
+    const size = m[state + SLOT]
+    const slots = Math.floor(m[span + SIZE] / size)
+    m[slab + BASE] = m[span + START]
+    m[slab + INFO] = size | (slots << 12)
+    m[slab + INVERSE] = m[state + RECIPROCAL]
+    m[slab + HIGHEST] = -1
+    m[slab + SLAB_SPAN] = span
+    m.fill(0, slab + BITS, slab + BITS + WORDS)
+    m.fill(-1, slab + BITS, slab + BITS + (slots >>> 5))
+    if ((slots & 31) !== 0) m[slab + BITS + (slots >>> 5)] = (1 << (slots & 31)) - 1
+    m[state + SLAB_COUNT]++
+    this.#spans.cover(span, slab)
+    return slab
+  }
+
+  #release(slab: number): void {
+    const m = this.#m
+    const span = m[slab + SLAB_SPAN]
+    m[this.state(slab) + SLAB_COUNT]--
+    m[slab + INFO] = 0
+    m[slab + NEXT] = m[SLAB_SPARE]
+    m[SLAB_SPARE] = slab
+    this.#spans.cover(span, 0)
+    this.#spans.release(span)
+  }
+
+  #empty(slab: number): boolean {
+    const m = this.#m
+    const slots = m[slab + INFO] >>> 12
+    const whole = slots >>> 5
+    for (let i = 0; i < whole; i++) if (m[slab + BITS + i] !== -1) return false
+    return (slots & 31) === 0 || m[slab + BITS + whole] === (1 << (slots & 31)) - 1
+  }
+
+  #enlist(slab: number): void {
+    const m = this.#m
+    const at = this.state(slab) + PARTIAL
+    const head = m[at]
+    m[slab + NEXT] = head
+    m[slab + PREVIOUS] = 0
+    if (head !== 0) m[head + PREVIOUS] = slab
+    m[at] = slab
+  }
+
+  #unlist(slab: number): void {
+    const m = this.#m
+    const next = m[slab + NEXT]
+    const previous = m[slab + PREVIOUS]
+    if (next !== 0) m[next + PREVIOUS] = previous
+    if (previous !== 0) m[previous + NEXT] = next
+    else m[this.state(slab) + PARTIAL] = next
+  }
+}

@@ -1,0 +1,334 @@
+/**
+ * Slab: slots of one size. The allocator for many objects of a kind: nodes, records, messages.
+ *
+ *     slots    | live | free | live | live | free |  fresh, never handed out …
+ *     free bit |  0   |  1   |  0   |  0   |  1   |  0   0   0
+ *                                                 next
+ *
+ * `malloc` takes the lowest freed slot, so live slots stay together and pages fall empty; when there is none, the next fresh one. A
+ * tree of bits finds the lowest (bit-tree.ts), and a counter knows the fresh ones, so slots that were never used cost nothing, not
+ * even a bit written. The bit is also the check: a slot below `next` is free if and only if its bit is set. Nothing is kept in the
+ * slots. Cost: 1 bit a slot; 6 to 8 ns for a malloc and free.
+ * The idea is Bonwick's slab (1994), with hardened_malloc's bitmap outside the slots.
+ * @module
+ */
+import type { Arena } from '../arena/arena.ts'
+import { wholeNumber } from '../arguments.ts'
+import { alignUp, lowestBit } from '../bits.ts'
+import {
+  CorruptedError, DoubleFreeError, InvalidArgumentTypeError, InvalidFreeError, OutOfRangeError, UnsupportedOperationError,
+} from '../errors.ts'
+import type { AllocatorOptions, AllocatorStats } from './allocator.ts'
+import { BitTree, treeWords } from './bit-tree.ts'
+import { countBits, firstBit, firstClear } from './bitmap.ts'
+import { FreeingBlocks } from './freeing-blocks.ts'
+import {
+  COMMITTED_END, HEADER_BYTES, layOut, METADATA_BYTES, OWN_NUMBER, PEAK_BYTES, PURGED_BYTES, TOUCHED, USED_COUNT,
+} from './header.ts'
+import { pageBytes, Pages } from './pages.ts'
+import { SlotGrid } from './slot-grid.ts'
+
+export interface SlabOptions extends AllocatorOptions {
+  /** Bytes of a slot, at least 8; rounded up to a multiple of 8. */
+  readonly slotSize: number
+}
+
+/** The lowest slot that was never handed out. */
+const NEXT = OWN_NUMBER
+
+/**
+ *     slots below next = usedCount + free bits set;   no free bit at or above next
+ *     usedBytes = usedCount * slotSize;   every page of a live slot is committed
+ *     committedBytes = usedBytes + freeSlotBytes + metadataBytes
+ */
+export class Slab extends FreeingBlocks<'pages' | 'free'> {
+  /** Bytes of every slot. */
+  readonly slotSize: number
+  readonly #grid: SlotGrid
+  /** 1 / slotSize. Rounded to the nearest, a multiple of the size times this is exact: quotients are below 2^27. */
+  readonly #rate: number
+  readonly #tree: BitTree
+  readonly #pages: Pages
+  #numbers: Float64Array
+  #free: Int32Array
+  // Caches. The word to take slots from, and the slot that its first bit stands for:
+  #word = 0
+  #wordStart: number
+  // The group that was last freed into: its first slot, the bytes of its slots, and its first word.
+  #groupStart = 0
+  #groupSpan = 0
+  #groupWord = 0
+  // A fresh slot that ends here or before is on pages that are handed out.
+  #ready = 0
+  /** Whether the slot just taken reads zero. */
+  #clean = false
+
+  constructor(arena: Arena, options: SlabOptions) {
+    const slotSize = slotSizeOf(options)
+    const start = options.offset ?? 0
+    super('Slab', arena, options, (byteLength) =>
+      layOut({
+        pages: pageBytes(byteLength, arena.pageSize),
+        free: treeWords(new SlotGrid(start, byteLength, slotSize).wordCount) * 4,
+      })
+    )
+    const { claim, limit, layout } = this
+    const grid = new SlotGrid(claim.offset, claim.byteLength, slotSize)
+    this.slotSize = slotSize
+    this.#grid = grid
+    this.#rate = 1 / slotSize
+    this.#numbers = new Float64Array(claim.metadata, 0, HEADER_BYTES / 8)
+    this.#free = new Int32Array(claim.metadata, layout.at.free)
+    this.#tree = new BitTree(this.#free, 0, grid.wordCount)
+    const rate = 33 / 32 / (8 * slotSize) + 1 / (8 * arena.pageSize)
+    this.#pages = new Pages({ claim, pageSize: arena.pageSize, limit, at: layout.at.pages, fixed: HEADER_BYTES + 64, rate })
+    this.#numbers[NEXT] = grid.first
+    this.#wordStart = grid.first
+  }
+
+  tryMalloc(byteLength: number): number {
+    if (typeof byteLength !== 'number' || byteLength >>> 0 !== byteLength || byteLength > this.slotSize) this.#requireFits(byteLength)
+    if (this.guard !== 0) this.assertOpen()
+    const word = this.#free[this.#word]
+    if (word === 0 || this.#numbers[PURGED_BYTES] !== 0) return this.#take()
+    this.#free[this.#word] = word & (word - 1)
+    this.#numbers[USED_COUNT]++
+    return this.#wordStart + lowestBit(word) * this.slotSize
+  }
+
+  purge(): number {
+    this.assertOpen()
+    const next = this.#numbers[NEXT]
+    const slotSize = this.slotSize
+    const end = this.#numbers[COMMITTED_END]
+    let given = 0
+    let tail = next
+    this.#ready = 0
+    for (const { start, bit, count } of this.#grid.groups(next)) {
+      // Once a run reaches its group's end, the rest of the window is free with it.
+      if (tail < next) given += this.#pages.purge(tail, start)
+      tail = next
+      for (let from = 0; from < count; ) {
+        const run = firstBit(this.#free, bit + from, bit + count)
+        if (run < 0) break
+        const clear = firstClear(this.#free, run, bit + count)
+        from = clear - bit
+        if (from === count) tail = start + (run - bit) * slotSize
+        else given += this.#pages.purge(start + (run - bit) * slotSize, start + from * slotSize)
+      }
+    }
+    return given + this.#pages.purge(tail, end)
+  }
+
+  reset(): void {
+    this.assertOpen()
+    this.claim.revokeInner()
+    const numbers = this.#numbers
+    numbers[TOUCHED] = Math.max(numbers[TOUCHED], Math.min(numbers[NEXT], this.#grid.end))
+    this.#tree.clear(this.#wordEnd())
+    numbers[NEXT] = this.#grid.first
+    numbers[USED_COUNT] = 0
+    this.#word = 0
+    this.#wordStart = this.#grid.first
+    this.#ready = 0
+  }
+
+  stats(): AllocatorStats {
+    this.assertOpen()
+    const numbers = this.#numbers
+    const usedBytes = numbers[USED_COUNT] * this.slotSize
+    return {
+      reservedBytes: this.claim.byteLength,
+      committedBytes: this.#pages.committedBytes,
+      usedBytes,
+      freeSlotBytes: this.#pages.dataBytes - usedBytes,
+      freeDirtyBytes: 0,
+      metadataBytes: numbers[METADATA_BYTES],
+      peakCommittedBytes: numbers[PEAK_BYTES],
+      usedCount: numbers[USED_COUNT],
+    }
+  }
+
+  check(): void {
+    this.assertOpen()
+    this.checkHeader()
+    this.#pages.check()
+    const wordEnd = this.#wordEnd()
+    this.#tree.check(wordEnd)
+    let live = 0
+    let freed = 0
+    for (const { bit, count } of this.#grid.groups(this.#numbers[NEXT])) {
+      const set = countBits(this.#free, bit, bit + count)
+      freed += set
+      live += count - set
+    }
+    if (live !== this.#numbers[USED_COUNT])
+      throw new CorruptedError(`${this.#numbers[USED_COUNT]} live slots in the header, ${live} by the bits`)
+    if (countBits(this.#free, 0, wordEnd * 32) !== freed) throw new CorruptedError('a slot that was never handed out is free')
+    for (const { offset } of this.blocks())
+      if (!this.#pages.covers(offset, this.slotSize)) throw new CorruptedError(`the live slot at ${offset} has a purged page`)
+  }
+
+  *blocks(): Generator<{ offset: number; byteLength: number }> {
+    this.assertOpen()
+    for (const { start, bit, count } of this.#grid.groups(this.#numbers[NEXT]))
+      for (let slot = firstClear(this.#free, bit, bit + count); slot < bit + count; ) {
+        yield { offset: start + (slot - bit) * this.slotSize, byteLength: this.slotSize }
+        this.assertOpen()
+        slot = firstClear(this.#free, slot + 1, bit + count)
+      }
+  }
+
+  blockAround(offset: number, byteLength: number): { offset: number; byteLength: number } | undefined {
+    if (offset < this.#grid.first) return undefined
+    const start = this.#grid.groupStart(this.#grid.groupOf(offset))
+    const slot = start + Math.floor((offset - start) / this.slotSize) * this.slotSize
+    const inside = offset + byteLength <= slot + this.slotSize
+    return inside && this.#whyNot(slot) === undefined ? { offset: slot, byteLength: this.slotSize } : undefined
+  }
+
+  protected tryCalloc(byteLength: number): number {
+    this.#clean = false
+    const offset = this.tryMalloc(byteLength)
+    if (offset !== 0 && !this.#clean) this.zero(offset, alignUp(byteLength, 8))
+    return offset
+  }
+
+  protected tryMemalign(alignment: number, byteLength: number): number {
+    if (alignment > this.#grid.alignment)
+      throw new UnsupportedOperationError(
+        `slots of ${this.slotSize} bytes from ${this.#grid.first} on lie on multiples of ${this.#grid.alignment}, not of ${alignment}`
+      )
+    return this.tryMalloc(byteLength)
+  }
+
+  protected freeAt(offset: number): void {
+    let distance = offset - this.#groupStart
+    if (!(distance >= 0 && distance < this.#groupSpan)) distance = this.#enterGroup(offset)
+    const slot = (distance * this.#rate + 0.5) | 0
+    const index = this.#groupWord + (slot >>> 5)
+    const word = this.#free[index]
+    const bit = 1 << slot
+    const numbers = this.#numbers
+    if (slot * this.slotSize !== distance || (word & bit) !== 0 || offset >= numbers[NEXT]) throw this.#notLive(offset)
+    this.#free[index] = word | bit
+    numbers[USED_COUNT]--
+    if (word !== 0) return
+    this.#tree.raise(index)
+    if (index < this.#word) {
+      this.#word = index
+      this.#wordStart = offset - (slot & 31) * this.slotSize
+    }
+  }
+
+  protected sizeAt(offset: number): number {
+    const reason = this.#whyNot(offset)
+    if (reason !== undefined) throw reason
+    return this.slotSize
+  }
+
+  protected resizeAt(_offset: number, _usable: number, byteLength: number): boolean {
+    this.#requireFits(byteLength)
+    return true
+  }
+
+  protected forget(): void {
+    this.#numbers = new Float64Array(0)
+    this.#free = new Int32Array(0)
+  }
+
+  #requireFits(byteLength: number): void {
+    wholeNumber('byteLength', byteLength, 0, this.slotSize)
+  }
+
+  /** A slot when the usual word has none, or pages have been purged. */
+  #take(): number {
+    const index = this.#tree.lowest()
+    if (index < 0) return this.#takeFresh()
+    const start = index === this.#word ? this.#wordStart : this.#grid.wordStart(index)
+    const word = this.#free[index]
+    const offset = start + lowestBit(word) * this.slotSize
+    this.#word = index
+    this.#wordStart = start
+    const clean = this.#pages.readsZero(offset, this.slotSize, this.#grid.end)
+    if (!this.#pages.covers(offset, this.slotSize) && !this.#pages.commit(offset, this.slotSize)) return this.#takeCommitted()
+    this.#clean = clean
+    this.#free[index] = word & (word - 1)
+    this.#numbers[USED_COUNT]++
+    return offset
+  }
+
+  /** At the limit: the first free slot that needs no page, found by looking at every one. */
+  #takeCommitted(): number {
+    for (const { start, bit, count } of this.#grid.groups(this.#numbers[NEXT]))
+      for (let slot = firstBit(this.#free, bit, bit + count); slot >= 0; slot = firstBit(this.#free, slot + 1, bit + count)) {
+        const offset = start + (slot - bit) * this.slotSize
+        if (!this.#pages.covers(offset, this.slotSize)) continue
+        this.#clean = false
+        this.#free[Math.floor(slot / 32)] &= ~(1 << slot)
+        this.#numbers[USED_COUNT]++
+        return offset
+      }
+    return this.#pages.covers(this.#numbers[NEXT], this.slotSize) ? this.#takeFresh() : 0
+  }
+
+  #takeFresh(): number {
+    const numbers = this.#numbers
+    const offset = numbers[NEXT]
+    const end = offset + this.slotSize
+    if (end > this.#ready) {
+      if (end > this.#grid.end) return 0
+      this.#clean = this.#pages.readsZero(offset, this.slotSize, numbers[TOUCHED])
+      if (!this.#pages.covers(offset, this.slotSize) && !this.#pages.commit(offset, this.slotSize)) return 0
+      if (numbers[PURGED_BYTES] === 0) this.#ready = Math.min(numbers[COMMITTED_END], this.#grid.end)
+    } else this.#clean = offset >= numbers[TOUCHED]
+    numbers[NEXT] = this.#grid.after(offset)
+    numbers[USED_COUNT]++
+    return offset
+  }
+
+  /** Points the caches at the group of an offset; its distance from the group's first slot. */
+  #enterGroup(offset: number): number {
+    const grid = this.#grid
+    if (!(offset >= grid.first && offset < grid.end)) throw this.#notLive(offset)
+    const group = grid.groupOf(offset)
+    this.#groupStart = grid.groupStart(group)
+    this.#groupSpan = grid.slotsIn(group) * this.slotSize
+    this.#groupWord = group * grid.wordsInGroup
+    const distance = offset - this.#groupStart
+    if (distance >= this.#groupSpan) throw this.#notLive(offset)
+    return distance
+  }
+
+  #notLive(offset: number): Error {
+    return this.#whyNot(offset) ?? new CorruptedError(`the slot at ${offset} is live and could not be freed`)
+  }
+
+  /** The error for an offset that is not the start of a live slot. */
+  #whyNot(offset: number): Error | undefined {
+    const grid = this.#grid
+    if (!(offset >= grid.first && offset < grid.end)) return new InvalidFreeError(`${offset} lies outside the slots of the slab`)
+    const group = grid.groupOf(offset)
+    const slot = (offset - grid.groupStart(group)) / this.slotSize
+    if (!Number.isInteger(slot) || slot >= grid.slotsIn(group))
+      return new InvalidFreeError(`${offset} is not the start of a slot of ${this.slotSize} bytes`)
+    if (offset >= this.#numbers[NEXT]) return new InvalidFreeError(`the slot at ${offset} was never allocated`)
+    if ((this.#free[group * grid.wordsInGroup + (slot >>> 5)] & (1 << slot)) === 0) return undefined
+    return new DoubleFreeError(`the slot at ${offset} is free already`)
+  }
+
+  /** Words that stand for a slot below `next`, rounded up to whole words. */
+  #wordEnd(): number {
+    let end = 0
+    for (const { bit, count } of this.#grid.groups(this.#numbers[NEXT])) end = Math.ceil((bit + count) / 32)
+    return end
+  }
+}
+
+function slotSizeOf(options: unknown): number {
+  if (typeof options !== 'object' || options === null) throw new InvalidArgumentTypeError('options', 'an object with slotSize', options)
+  const { slotSize } = options as SlabOptions
+  if (slotSize === undefined) throw new InvalidArgumentTypeError('options.slotSize', 'a number', slotSize)
+  if (typeof slotSize === 'number' && slotSize < 8) throw new OutOfRangeError('options.slotSize', 'at least 8', slotSize)
+  return alignUp(wholeNumber('options.slotSize', slotSize, 8), 8)
+}

@@ -1,0 +1,287 @@
+/**
+ * An arena: one reserved, contiguous range of addresses and its life. Reserving it takes no memory; a page becomes resident
+ * when it is first written, and goes back to the kernel with `purge` or `close`.
+ *
+ *     Arena ── Windows    the ArrayBuffers over its data                  window.ts
+ *           ── Claims     which allocator holds which range               claims.ts
+ *           ── Lifetime   closing, and unmapping when nobody looks        lifetime.ts
+ *           ── Ground     its bytes: purging and clearing them            ground.ts
+ *
+ * It knows nothing of blocks. Reserving costs 10 us and no resident page; a view some 0.1 us; `offsetOf` some 20 ns, nearly
+ * all of it V8's getter for a view's buffer.
+ * @module
+ */
+import { optionsObject, wholeNumber } from '../arguments.ts'
+import { alignDown, alignUp } from '../bits.ts'
+import { ArenaBusyError, ArenaClosedError, InvalidArgumentTypeError, OutOfRangeError, SystemError } from '../errors.ts'
+import { ENOMEM, systemError } from '../ffi/errno.ts'
+import type { Os } from '../ffi/os.ts'
+import { type Address, GiB } from '../units.ts'
+import { type TypedArray, type TypedArrayConstructor, typedArrayConstructor } from '../views.ts'
+import type { Claim, ClaimRequest } from './claim.ts'
+import { Claims } from './claims.ts'
+import { Ground } from './ground.ts'
+import { ARENA_ALIGNMENT, type Layout, layoutOf, MOST_BYTES } from './layout.ts'
+import { Lifetime, waitingBytes } from './lifetime.ts'
+import { type ArenaOptions, type CheckedOptions, checkOptions } from './options.ts'
+import { residentBytes } from './residency.ts'
+import { WINDOW_BYTES, windowIndex, Windows } from './window.ts'
+
+/** A reserved range of memory. Make one with `Arena.reserve`. */
+export class Arena {
+  /** Bytes of data: what was asked for, rounded up to whole pages. */
+  readonly byteLength: number
+  /** Bytes in a page. */
+  readonly pageSize: number
+  readonly #title: string
+  readonly #ground: Ground
+  readonly #lifetime: Lifetime
+  readonly #windows: Windows
+  readonly #claims: Claims
+  /** The windows' own arrays, here as well to save a step on hot paths. Both are empty after `close`. */
+  readonly #buffers: (ArrayBuffer | undefined)[]
+  readonly #bytes: Uint8Array[]
+  #pins = 0
+  #closed = false
+
+  private constructor(layout: Layout, base: Address, options: CheckedOptions) {
+    const ground = new Ground(options.os, base)
+    const lifetime = new Lifetime(options.os, base, layout.mappingBytes)
+    const windows = new Windows(lifetime, base, layout.byteLength)
+    const title = options.name === undefined ? 'the arena' : `arena "${options.name}"`
+    this.byteLength = layout.byteLength
+    this.pageSize = ground.pageSize
+    this.#title = title
+    this.#ground = ground
+    this.#lifetime = lifetime
+    this.#windows = windows
+    this.#buffers = windows.buffers
+    this.#bytes = windows.bytes
+    this.#claims = new Claims({ title, layout, ground, lifetime, bytesAt: (offset, length) => this.#bytesAt(offset, length) })
+    lifetime.watch(this, windows)
+  }
+
+  /**
+   * Reserves an arena of at least `byteLength` bytes. Nothing is resident afterwards (unless `populate` is asked for).
+   * Throws a `SystemError` (`ENOMEM`) when there are no addresses left.
+   */
+  static reserve(byteLength: number, options?: ArenaOptions): Arena {
+    wholeNumber('byteLength', byteLength, 1, MOST_BYTES)
+    const checked = checkOptions(options)
+    const layout = layoutOf(byteLength, checked.os.pageSize)
+    const base = reserveAddresses(checked.os, layout)
+    try {
+      prepare(layout, base, checked)
+      return new Arena(layout, base, checked)
+    } catch (error) {
+      checked.os.release(base, layout.mappingBytes)
+      throw error
+    }
+  }
+
+  /** Whether `close` has been called. */
+  get closed(): boolean {
+    return this.#closed
+  }
+
+  /**
+   * A view of `length` elements at `offset`, over whatever is there. A view across a window's end has a buffer of its own.
+   * `offset` must be a multiple of the element's size.
+   */
+  view<T extends TypedArray>(type: TypedArrayConstructor<T>, offset: number, length: number): T {
+    typedArrayConstructor('type', type)
+    const byteLength = this.#requireElements(type.BYTES_PER_ELEMENT, offset, length)
+    this.#claims.expose(offset, byteLength)
+    const index = windowIndex(offset, this.byteLength)
+    const start = offset - index * WINDOW_BYTES
+    if (start + byteLength <= WINDOW_BYTES) return new type(this.windowBuffer(index), start, length)
+    return new type(this.#ownBuffer(offset, byteLength), 0, length)
+  }
+
+  /**
+   * The window that shows `offset`, and the offset in the arena where that window starts: for code that indexes without making
+   * a view for each block. `offset - start` is the index in bytes.
+   */
+  window(offset: number): { buffer: ArrayBuffer; start: number } {
+    this.#requireOpen()
+    wholeNumber('offset', offset, 0, this.byteLength - 1)
+    const start = alignDown(offset, WINDOW_BYTES)
+    this.#claims.expose(start, Math.min(WINDOW_BYTES, this.byteLength - start))
+    return { buffer: this.windowBuffer(start / WINDOW_BYTES), start }
+  }
+
+  /** The offset in the arena where a view starts. Throws `ERR_OUT_OF_RANGE` for a view of anything else. */
+  offsetOf(view: ArrayBufferView): number {
+    if (ArrayBuffer.isView(view)) {
+      const { buffer } = view
+      if (buffer === this.#buffers[0] && (this.#bytes[0] as Uint8Array).length !== 0) return view.byteOffset
+    }
+    return this.#offsetOfOther(view)
+  }
+
+  /** Faults every page of the range in now. Throws `ENOMEM` when the memory is not there, before it is taken. */
+  populate(offset = 0, byteLength: number = this.#rest(offset)): void {
+    this.#requireRange(offset, byteLength)
+    if (byteLength > 0) populatePages(this.#ground, offset, byteLength)
+  }
+
+  /**
+   * Gives the range's pages back to the kernel; the range reads zero afterwards, to the byte. Throws `ERR_ARENA_BUSY` when an
+   * allocator holds a part of it.
+   */
+  purge(offset = 0, byteLength: number = this.#rest(offset)): void {
+    this.#requireRange(offset, byteLength)
+    const claim = byteLength === 0 ? undefined : this.#claims.overlapping(offset, byteLength)
+    if (claim !== undefined)
+      throw new ArenaBusyError(`${this.#title}: a purge of ${byteLength} bytes at offset ${offset} would hit ${claim.describe()}`)
+    if (byteLength > 0) this.#ground.clear(offset, byteLength, (at, length) => this.#bytesAt(at, length))
+  }
+
+  /** Bytes of the range that are in memory now, exact to the page; of pages partly in the range, the part. */
+  resident(offset = 0, byteLength: number = this.#rest(offset)): number {
+    this.#requireRange(offset, byteLength)
+    return residentBytes(this.#ground.os, this.#ground.base, offset, byteLength)
+  }
+
+  /** Holds the arena open: `close` refuses until every pin is disposed of. Disposing twice does nothing. */
+  pin(): Disposable {
+    this.#requireOpen()
+    this.#pins++
+    let held = true
+    return {
+      [Symbol.dispose]: () => {
+        if (held) this.#pins--
+        held = false
+      },
+    }
+  }
+
+  /** Runs an operation on a view, and holds the arena open until its promise is settled. */
+  async use<V extends ArrayBufferView, R>(view: V, run: (view: V) => R | Promise<R>): Promise<R> {
+    if (typeof run !== 'function') throw new InvalidArgumentTypeError('run', 'a function', run)
+    this.offsetOf(view)
+    const pin = this.pin()
+    try {
+      return await run(view)
+    } finally {
+      pin[Symbol.dispose]()
+    }
+  }
+
+  /**
+   * Closes the arena and every allocator on it. Its memory goes back to the kernel at once; its addresses do when the last view
+   * is garbage, so a stale view reads zero or is empty and never faults. Closing again does nothing.
+   *
+   * `detach`: whether views become empty. @defaultValue true on Node 22 and later, false on Node 20, where a zlib call that is
+   * running on a view would end the process.
+   */
+  close(options?: { readonly detach?: boolean | undefined }): void {
+    if (this.#closed) return
+    optionsObject('options', options)
+    if (this.#pins > 0) throw new ArenaBusyError(`${this.#title} is pinned ${this.#pins} times and cannot be closed`)
+    this.#lifetime.close(options?.detach)
+    this.#closed = true
+    this.#claims.revokeAll()
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+
+  /** Gives an allocator a range of its own. The contract is in claim.ts. @internal */
+  claim(request: ClaimRequest): Claim {
+    this.#requireOpen()
+    return this.#claims.grant(request)
+  }
+
+  /** The buffer of a window, made at first need, and again when somebody has detached it. @internal */
+  windowBuffer(index: number): ArrayBuffer {
+    const bytes = this.#bytes[index]
+    return bytes !== undefined && bytes.length !== 0 ? (this.#buffers[index] as ArrayBuffer) : this.#makeWindow(index)
+  }
+
+  #makeWindow(index: number): ArrayBuffer {
+    this.#requireOpen()
+    wholeNumber('index', index, 0, windowIndex(this.byteLength, this.byteLength))
+    return this.#windows.make(index)
+  }
+
+  #ownBuffer(offset: number, byteLength: number): ArrayBuffer {
+    const { maxViewBytes } = this.#ground.os
+    if (byteLength > maxViewBytes)
+      throw new OutOfRangeError('length', `at most ${maxViewBytes} bytes in one view, the runtime's limit`, `${byteLength} bytes`)
+    return this.#windows.own(offset, byteLength)
+  }
+
+  #offsetOfOther(view: unknown): number {
+    this.#requireOpen()
+    if (!ArrayBuffer.isView(view)) throw new InvalidArgumentTypeError('view', 'a view', view)
+    const start = this.#windows.startOf(view.buffer)
+    if (start < 0) throw new OutOfRangeError('view', `a view of ${this.#title}`, view)
+    return start + view.byteOffset
+  }
+
+  /** Bytes of at most one page, which no window's end cuts. */
+  #bytesAt(offset: number, byteLength: number): Uint8Array {
+    const index = windowIndex(offset, this.byteLength)
+    return new Uint8Array(this.windowBuffer(index), offset - index * WINDOW_BYTES, byteLength)
+  }
+
+  /** Throws unless the elements lie in the arena; gives their length in bytes. */
+  #requireElements(elementBytes: number, offset: number, length: number): number {
+    this.#requireOpen()
+    wholeNumber('offset', offset, 0, this.byteLength)
+    if (offset % elementBytes !== 0) throw new OutOfRangeError('offset', `a multiple of ${elementBytes}`, offset)
+    wholeNumber('length', length, 0, Math.floor((this.byteLength - offset) / elementBytes))
+    return length * elementBytes
+  }
+
+  #requireRange(offset: number, byteLength: number): void {
+    this.#requireOpen()
+    wholeNumber('offset', offset, 0, this.byteLength)
+    wholeNumber('byteLength', byteLength, 0, this.byteLength - offset)
+  }
+
+  #requireOpen(): void {
+    if (this.#closed) throw new ArenaClosedError(`${this.#title} is closed`)
+  }
+
+  /** What is left from `offset` on; of a nonsensical offset 0, which `#requireRange` then finds. */
+  #rest(offset: number): number {
+    return offset <= this.byteLength ? this.byteLength - offset : 0
+  }
+}
+
+/** Reserves the addresses, and says when closed arenas are what keeps them. */
+function reserveAddresses(os: Os, layout: Layout): Address {
+  try {
+    return os.reserve(layout.mappingBytes, ARENA_ALIGNMENT)
+  } catch (error) {
+    const waiting = waitingBytes()
+    if (!(error instanceof SystemError) || error.errno !== -ENOMEM || waiting === 0) throw error
+    const remedy = `; ${(waiting / GiB).toFixed(3)} GiB of closed arenas wait for the garbage collector: keep an arena and reset its allocators`
+    throw systemError(error.syscall, ENOMEM, undefined, layout.mappingBytes, remedy)
+  }
+}
+
+/** Advice, name and first pages of a new mapping. */
+function prepare(layout: Layout, base: Address, { os, name, hugePages, populate }: CheckedOptions): void {
+  // For all of it first: huge pages in the metadata would cost 2 MiB for the first claim.
+  os.adviseHugePages(base, layout.mappingBytes, 'never')
+  if (hugePages === 'advise') os.adviseHugePages(base, layout.byteLength, 'advise')
+  if (name !== undefined) os.name(base, layout.mappingBytes, name)
+  if (populate) populatePages(new Ground(os, base), 0, layout.byteLength)
+}
+
+/** Populates the pages that a range touches, unless the memory for them is not there. */
+function populatePages(ground: Ground, offset: number, byteLength: number): void {
+  const { os, base, pageSize } = ground
+  const first = alignDown(offset, pageSize)
+  const length = alignUp(offset + byteLength, pageSize) - first
+  const available = os.availableMemory()
+  // Asking the kernel for more than there is would invite it to kill a process. What is resident already is not asked for.
+  const missing = length > available ? length - residentBytes(os, base, first, length) : 0
+  if (missing > available)
+    throw systemError('madvise', ENOMEM, ground.address(first), length, `, ${missing} bytes wanted and ${available} available`)
+  os.populate(ground.address(first), length)
+}

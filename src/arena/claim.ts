@@ -1,0 +1,58 @@
+/**
+ * What an allocator holds of an arena: a range of bytes to cut blocks from, and a range of metadata that no view can reach.
+ *
+ *      arena's mapping   | bytes 0 … byteLength            | metadata, seen by no window            |
+ *      a claim           |      [ offset, +byteLength )    |   [ its header | its tables )          |
+ *
+ * Claims at the same level never overlap. A claim may lie inside one live block of another allocator (a bump allocator in a block
+ * of a heap); that allocator then refuses to free the block until the inner claim is released.
+ * @module
+ */
+
+/** What the arena asks of the allocator that holds a claim. Implemented by every allocator. */
+export interface ClaimHolder {
+  /** 'Bump', 'Slab', 'Buddy', 'Heap': for messages. */
+  readonly kind: string
+  /**
+   * Asked before an inner claim is granted: the range of the live block that wholly contains `[offset, offset + byteLength)`,
+   * or undefined when no single live block does.
+   */
+  blockAround(offset: number, byteLength: number): { offset: number; byteLength: number } | undefined
+  /** Told after an inner claim was granted or released: how many are open inside this one now. */
+  innerClaims(count: number): void
+  /** Told when the arena, or the outer allocator, is closing or dropping its blocks: forget the claim, touch nothing. */
+  revoked(): void
+}
+
+/** A granted claim. */
+export interface Claim {
+  /** First byte of the claimed range, from the arena's start. */
+  readonly offset: number
+  /** Length of the claimed range in bytes. */
+  readonly byteLength: number
+  /** The claim's metadata, zero when granted, on a 64-byte boundary. An ArrayBuffer of its own: never hand it out. */
+  readonly metadata: ArrayBuffer
+  /** True when the claimed range is known to read zero: nobody has had a window or a claim over it since it was reserved. */
+  readonly zeroed: boolean
+  /** Gives whole pages back to the kernel; they read zero afterwards. Both arguments are multiples of the page size. */
+  purge(offset: number, byteLength: number): void
+  /** Makes any range of the claim read zero: purges whole pages, fills the partial ones at its edges. */
+  clear(offset: number, byteLength: number): void
+  /** Whether an inner claim lies in the range. */
+  overlapsInner(offset: number, byteLength: number): boolean
+  /** Revokes the inner claims in the range (default: all of them). */
+  revokeInner(offset?: number, byteLength?: number): void
+  /** Gives the range and the metadata back; the metadata reads zero when it is granted again. Does nothing the second time. */
+  release(): void
+}
+
+/** What is asked of `Arena.claim`. */
+export interface ClaimRequest {
+  readonly holder: ClaimHolder
+  /** Default 0. A multiple of 8. */
+  readonly offset?: number | undefined
+  /** Default: up to the arena's end. A multiple of 8, at least 8. */
+  readonly byteLength?: number | undefined
+  /** Bytes of metadata wanted for a range of so many bytes. */
+  readonly metadataBytes: (byteLength: number) => number
+}

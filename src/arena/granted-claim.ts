@@ -1,0 +1,112 @@
+/**
+ * One claim, as its holder has it. Its place in the tree is kept by claims.ts.
+ * @module
+ */
+import { wholeNumber } from '../arguments.ts'
+import { ArenaClosedError, OutOfRangeError } from '../errors.ts'
+import type { Claim, ClaimHolder } from './claim.ts'
+import type { Claims } from './claims.ts'
+import { Ranges } from './ranges.ts'
+
+/** Where a claim and its metadata are. */
+export interface ClaimPlace {
+  readonly offset: number
+  readonly byteLength: number
+  readonly metadata: ArrayBuffer
+  readonly metadataOffset: number
+  /** Its number in the directory. */
+  readonly entry: number
+  readonly zeroed: boolean
+}
+
+export class GrantedClaim implements Claim {
+  readonly offset: number
+  readonly byteLength: number
+  readonly metadata: ArrayBuffer
+  readonly metadataOffset: number
+  readonly entry: number
+  readonly zeroed: boolean
+  readonly holder: ClaimHolder
+  /** The claim that this one lies in. */
+  readonly around: GrantedClaim | undefined
+  /** The claims that lie in this one. */
+  readonly inner: Ranges<GrantedClaim> = new Ranges()
+  readonly #claims: Claims
+  #open = true
+
+  constructor(claims: Claims, holder: ClaimHolder, around: GrantedClaim | undefined, place: ClaimPlace) {
+    this.#claims = claims
+    this.holder = holder
+    this.around = around
+    this.offset = place.offset
+    this.byteLength = place.byteLength
+    this.metadata = place.metadata
+    this.metadataOffset = place.metadataOffset
+    this.entry = place.entry
+    this.zeroed = place.zeroed
+  }
+
+  /** For messages. */
+  describe(): string {
+    return `${this.holder.kind} (${this.byteLength} bytes at offset ${this.offset})`
+  }
+
+  purge(offset: number, byteLength: number): void {
+    this.#requireRange(offset, byteLength)
+    const { ground } = this.#claims.arena
+    if (offset % ground.pageSize !== 0 || byteLength % ground.pageSize !== 0)
+      throw new OutOfRangeError('offset', `whole pages of ${ground.pageSize} bytes`, offset)
+    ground.purge(offset, byteLength)
+  }
+
+  clear(offset: number, byteLength: number): void {
+    this.#requireRange(offset, byteLength)
+    const { arena } = this.#claims
+    arena.ground.clear(offset, byteLength, (at, length) => arena.bytesAt(at, length))
+  }
+
+  overlapsInner(offset: number, byteLength: number): boolean {
+    return this.inner.overlapping(offset, byteLength) !== undefined
+  }
+
+  revokeInner(offset: number = this.offset, byteLength: number = this.byteLength): void {
+    this.#requireRange(offset, byteLength)
+    const inner = this.inner.allOverlapping(offset, byteLength)
+    for (const claim of inner) claim.#revokeAndDrop()
+    if (inner.length > 0) this.holder.innerClaims(this.inner.count)
+  }
+
+  release(): void {
+    if (!this.#open) return
+    // First what the kernel can refuse: the claim is then as it was. Data in another's block is that block's.
+    if (this.around === undefined) this.clear(this.offset, this.byteLength)
+    for (const claim of this.inner.all()) claim.#revokeAndDrop()
+    this.#open = false
+    this.#claims.drop(this)
+    this.around?.holder.innerClaims(this.around.inner.count)
+  }
+
+  /** The memory is gone: tells the holder, and those inside, without touching anything. */
+  revoke(): void {
+    if (!this.#open) return
+    this.#open = false
+    for (const claim of this.inner.all()) claim.revoke()
+    this.holder.revoked()
+  }
+
+  /** The outer holder takes the block away. */
+  #revokeAndDrop(): void {
+    if (!this.#open) return
+    this.#open = false
+    for (const claim of this.inner.all()) claim.#revokeAndDrop()
+    this.holder.revoked()
+    this.#claims.drop(this)
+  }
+
+  #requireRange(offset: number, byteLength: number): void {
+    if (!this.#open) throw new ArenaClosedError(`${this.describe()} has given its claim on ${this.#claims.arena.title} back`)
+    const end = this.offset + this.byteLength
+    wholeNumber('offset', offset, this.offset, end)
+    wholeNumber('byteLength', byteLength, 0, end - offset)
+  }
+}

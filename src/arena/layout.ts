@@ -1,0 +1,96 @@
+/**
+ * Where things are in an arena's mapping. Pure arithmetic.
+ *
+ *     offset 0                          data end = metadata start
+ *     |                                 |  header  directory          claims' metadata
+ *     |  data: what blocks are cut from |  256 B | 65,532 x 64 B    | first fit, in units of 64 B             |
+ *     |  windows lie over this          |<----- DIRECTORY_BYTES --->|                                         |
+ *     └ on a 1 GiB boundary             └ no window reaches this
+ *       of addresses
+ *
+ * All of it is addresses only until it is touched, so the metadata region can be generous: half of the data up to 4 GiB, which
+ * holds the tables of a heap on ranges below a few MiB (0.45 of the range) and on 1 TiB (3.2 GiB), a sixteenth for allocators
+ * inside one another, and 8 MiB so that small arenas can hold many. Offsets only, no addresses: it means the same in any
+ * process that maps it.
+ *
+ *     header                                           directory entry, one an open claim
+ *      0  u32 magic             24  f64 byteLength       0  f64 offset            32  u32 state (0 free, 1 open)
+ *      4  u32 version           32  f64 metadata bytes   8  f64 byteLength        36  u32 entry of the claim around it + 1
+ *      8  u32 layout hash       40  u32 entries in use  16  f64 metadata offset   40  u32 times this entry was used
+ *     12  u32 page size         44  u32 generation      24  f64 metadata length   44  20 bytes of kind, padded with zeros
+ *     16  u32 state             48  u32 open claims
+ *     20  u32 (free)            52  … free, zero
+ * @module
+ */
+import { alignUp } from '../bits.ts'
+import { GiB, MiB, TiB } from '../units.ts'
+
+/** Arenas start on a multiple of this, so that alignment up to a window holds for addresses too. */
+export const ARENA_ALIGNMENT: number = GiB
+
+/** More than any process can address on the platforms we know (47 bits). */
+export const MOST_BYTES: number = 128 * TiB
+
+/** Bytes of the header. */
+export const HEADER_BYTES = 256
+/** Bytes of a directory entry. */
+export const ENTRY_BYTES = 64
+/** Bytes of header and directory together. */
+export const DIRECTORY_BYTES: number = 4 * MiB
+/** Claims that can be open at the same time. */
+export const MOST_CLAIMS: number = (DIRECTORY_BYTES - HEADER_BYTES) / ENTRY_BYTES
+/** Metadata is given out in multiples of this. */
+export const METADATA_GRANULE = 64
+
+/** 'SRTS', read as a little-endian word. */
+export const MAGIC = 0x53545253
+/** Raised with every change of what is in the metadata region. */
+export const VERSION = 1
+
+/** Words of the header, as indices of 32-bit words. */
+export const HeaderWord = {
+  magic: 0, version: 1, layoutHash: 2, pageSize: 3, state: 4, entries: 10, generation: 11, openClaims: 12,
+} as const
+/** Lengths in the header, as indices of 64-bit floats. */
+export const HeaderLength = { byteLength: 3, metadataBytes: 4 } as const
+/** Lengths in an entry, as indices of 64-bit floats from its start. */
+export const EntryLength = { offset: 0, byteLength: 1, metadataOffset: 2, metadataLength: 3 } as const
+/** Words of an entry, as indices of 32-bit words from its start. */
+export const EntryWord = { state: 8, around: 9, uses: 10 } as const
+/** Where an entry's kind starts, and how long it may be, in bytes. */
+export const ENTRY_KIND = 44
+export const KIND_BYTES: number = ENTRY_BYTES - ENTRY_KIND
+
+/** An arena's state, as in its header. */
+export const ArenaState = { none: 0, open: 1 } as const
+
+/** Where the parts of a mapping are, in bytes from its start. */
+export interface Layout {
+  /** Bytes of data, whole pages. */
+  readonly byteLength: number
+  /** First byte of the metadata region. */
+  readonly metadataStart: number
+  /** Bytes of the metadata region, whole pages. */
+  readonly metadataBytes: number
+  /** Bytes of it all. */
+  readonly mappingBytes: number
+}
+
+/** The layout of an arena of at least `wanted` bytes. */
+export function layoutOf(wanted: number, pageSize: number): Layout {
+  const byteLength = alignUp(wanted, pageSize)
+  const room = Math.min(byteLength / 2, 4 * GiB) + byteLength / 16 + 8 * MiB
+  const metadataBytes = alignUp(DIRECTORY_BYTES + Math.ceil(room), pageSize)
+  return { byteLength, metadataStart: byteLength, metadataBytes, mappingBytes: byteLength + metadataBytes }
+}
+
+/** A number that differs between builds that would not understand each other's metadata region (FNV-1a over its constants). */
+export function layoutHash(): number {
+  let hash = 0x811c9dc5
+  const parts = [
+    VERSION, HEADER_BYTES, ENTRY_BYTES, DIRECTORY_BYTES, METADATA_GRANULE, ENTRY_KIND,
+    ...Object.values(HeaderWord), ...Object.values(HeaderLength), ...Object.values(EntryLength), ...Object.values(EntryWord),
+  ]
+  for (const part of parts) hash = Math.imul(hash ^ part, 0x01000193)
+  return hash >>> 0
+}

@@ -1,0 +1,165 @@
+/**
+ * From `close` to the end of a mapping. JavaScript code may hold views of an arena for as long as it likes, and touching an
+ * unmapped page ends the process; so closing happens in steps, of which only the first two are at once.
+ *
+ *     open ──close()──▶ 1 fresh empty pages put over the whole range (RSS falls; a stale access reads zero)
+ *       │               2 our buffers detached, where that is safe (a stale access sees an empty view)
+ *       │               3 wait until the last ArrayBuffer over the range is garbage
+ *       └─garbage──────▶4 unmap: the addresses are free
+ *
+ * Detaching does not shorten step 3: a native operation in flight (a read, randomFill, zlib) still has the address, and holds
+ * the view, hence the buffer, until it is done. An arena that never made a buffer goes to step 4 at once. One that is garbage
+ * without having been closed starts at step 3. Nothing happens at process exit.
+ *
+ * A buffer found detached by others while the arena is open means that its memory has moved to a buffer that we cannot watch:
+ * such a mapping is emptied as usual but never unmapped, which costs addresses and no memory. From step 3 on a buffer that is
+ * still attached is forbidden to move, where the runtime can do that. (It cannot on Node 20 and 22: there, a stale view that is
+ * first put into a byte stream after `close`, or after its arena was dropped, leaves a chunk that must not be touched.)
+ *
+ * Each buffer is one token in a set, so that a callback that comes twice, or never, does no harm. Costs 0.1 us a buffer.
+ * @module
+ */
+import { InvalidArgumentTypeError } from '../errors.ts'
+import type { Os } from '../ffi/os.ts'
+import type { Address } from '../units.ts'
+import { canTransfer, detach, forbidTransfer } from './detach.ts'
+import type { Windows } from './window.ts'
+
+/** Stands for one ArrayBuffer; must not refer to it. */
+interface Token {
+  readonly lifetime: Lifetime
+}
+
+/** Told when a buffer is garbage. Exported so that it is itself never garbage. @internal */
+export const bufferRegistry: FinalizationRegistry<Token> = new FinalizationRegistry((token) => token.lifetime.lost(token))
+
+/** Told when an arena is garbage without having been closed. @internal */
+export const arenaRegistry: FinalizationRegistry<Lifetime> = new FinalizationRegistry((lifetime) => lifetime.abandon())
+
+let waiting = 0
+
+/** Bytes of address space of closed arenas that wait for the garbage collector. */
+export function waitingBytes(): number {
+  return waiting
+}
+
+/** One mapping, and every ArrayBuffer that was made over it. Never refers to its arena. */
+export class Lifetime {
+  readonly #os: Os
+  readonly #base: Address
+  readonly #byteLength: number
+  readonly #outstanding: Set<Token> = new Set()
+  #metadata: Map<Token, WeakRef<ArrayBuffer>> = new Map()
+  #windows: Windows | undefined
+  #state: 'open' | 'waiting' | 'unmapped' = 'open'
+  #moved = false
+
+  constructor(os: Os, base: Address, byteLength: number) {
+    this.#os = os
+    this.#base = base
+    this.#byteLength = byteLength
+  }
+
+  /** Watches the arena that this is the lifetime of, and keeps its buffers while it is open. */
+  watch(arena: object, windows: Windows): void {
+    this.#windows = windows
+    arenaRegistry.register(arena, this, this)
+  }
+
+  /** A buffer over part of the mapping, for callers to see. */
+  view(address: Address, byteLength: number): ArrayBuffer {
+    const buffer = this.#os.view(address, byteLength)
+    this.#register(buffer)
+    return buffer
+  }
+
+  /** A buffer that is never handed out: no operation in flight can hold it, so detaching it ends the wait for it. */
+  privateView(address: Address, byteLength: number): ArrayBuffer {
+    const buffer = this.#os.view(address, byteLength)
+    this.#metadata.set(this.#register(buffer), new WeakRef(buffer))
+    return buffer
+  }
+
+  /** A buffer was found detached by others: its memory is in use where we cannot see it. */
+  memoryMoved(): void {
+    this.#moved = true
+  }
+
+  /** Steps 1 to 3. Throws what the kernel refuses; the mapping is then as it was. */
+  close(detaching: boolean | undefined): void {
+    if (detaching !== undefined && typeof detaching !== 'boolean')
+      throw new InvalidArgumentTypeError('options.detach', 'a boolean', detaching)
+    if (this.#outstanding.size === 0 && !this.#moved) this.#os.release(this.#base, this.#byteLength)
+    else this.#os.replace(this.#base, this.#byteLength)
+    arenaRegistry.unregister(this)
+    if (this.#outstanding.size === 0 && !this.#moved) this.#state = 'unmapped'
+    else {
+      this.#forgetBuffers(detaching ?? canTransfer)
+      this.#wait()
+    }
+  }
+
+  /** The arena is garbage: what is left is to wait for its buffers. */
+  abandon(): void {
+    if (this.#state !== 'open') return
+    this.#forgetBuffers(false)
+    this.#wait()
+  }
+
+  /** A buffer is garbage. */
+  lost(token: Token): void {
+    if (!this.#outstanding.delete(token)) return
+    this.#metadata.delete(token)
+    if (this.#state === 'waiting' && this.#outstanding.size === 0) this.#unmap()
+  }
+
+  #register(buffer: ArrayBuffer): Token {
+    const token: Token = { lifetime: this }
+    this.#outstanding.add(token)
+    bufferRegistry.register(buffer, token)
+    return token
+  }
+
+  #forgetBuffers(detaching: boolean): void {
+    for (const buffer of this.#windows?.all() ?? []) {
+      if (buffer.byteLength === 0) this.#moved = true
+      else if (!detaching || !detach(buffer)) forbidTransfer(buffer)
+    }
+    this.#windows?.forget()
+    this.#windows = undefined
+    if (detaching)
+      for (const [token, reference] of this.#metadata) {
+        const buffer = reference.deref()
+        if (buffer !== undefined && detach(buffer)) this.#outstanding.delete(token)
+      }
+    this.#metadata = new Map()
+  }
+
+  #wait(): void {
+    this.#state = 'waiting'
+    if (this.#moved) return
+    waiting += this.#byteLength
+    if (this.#outstanding.size === 0) this.#unmap()
+  }
+
+  #unmap(): void {
+    if (this.#moved) return
+    this.#state = 'unmapped'
+    waiting -= this.#byteLength
+    try {
+      this.#os.release(this.#base, this.#byteLength)
+    } catch {
+      // Refused for want of mappings, and there is nobody to tell: a finalizer's error would end the process. The addresses
+      // stay taken; the memory is given back all the same.
+      this.#empty()
+    }
+  }
+
+  #empty(): void {
+    try {
+      this.#os.purge(this.#base, this.#byteLength)
+    } catch {
+      // Locked in memory by somebody. It stays.
+    }
+  }
+}

@@ -1,0 +1,118 @@
+/**
+ * How JavaScript sees an arena: through windows, ArrayBuffers of 1 GiB side by side, the last one shorter.
+ *
+ *     arena    | window 0        | window 1        | window 2   |  metadata (seen by none)
+ *              0               1 GiB             2 GiB       byteLength
+ *
+ * One buffer over it all would be simpler and is not possible: Node 20 aborts above 4 GiB, and on Node 24 and 26 an index
+ * above 2^32 and 2^31 costs 20 to 30 times as much. A window is made at first need, about 1.5 us and no memory.
+ * A range that one window cannot show gets a buffer of its own, the most recent of which are kept for the next time.
+ *
+ * Foreign code can detach a buffer it was given (byte streams and `transfer` do), which moves the memory to a buffer that
+ * nobody here knows. The window is then made anew, and the mapping is never unmapped: see lifetime.ts.
+ * @module
+ */
+import type { Address } from '../units.ts'
+import type { Lifetime } from './lifetime.ts'
+
+/** Bytes in a window, except the last of an arena. */
+export const WINDOW_BYTES: number = 2 ** 30
+
+/** Buffers of their own that are kept for the next view over the same range. */
+const KEPT_OWN_BUFFERS = 64
+
+/** How many windows an arena of so many bytes has. */
+export function windowCount(byteLength: number): number {
+  return Math.ceil(byteLength / WINDOW_BYTES)
+}
+
+/** The window in which a range that starts at `offset` begins. The arena's very end belongs to the last window. */
+export function windowIndex(offset: number, byteLength: number): number {
+  return Math.min(Math.floor(offset / WINDOW_BYTES), windowCount(byteLength) - 1)
+}
+
+/**
+ * The buffers over one arena's data. They are kept here, and this object is kept by the arena's lifetime, until the arena is
+ * closed or garbage: only so can a buffer that foreign code has detached be told from one that nobody uses any more.
+ */
+export class Windows {
+  /** The buffer of each window, undefined until it is made. Emptied by `forget`. */
+  readonly buffers: (ArrayBuffer | undefined)[] = []
+  /** Bytes over each window: their length tells a detached buffer faster than `buffer.byteLength` does. */
+  readonly bytes: Uint8Array[] = []
+  readonly #lifetime: Lifetime
+  readonly #base: Address
+  readonly #byteLength: number
+  readonly #own: Map<string, ArrayBuffer> = new Map()
+  readonly #starts: WeakMap<ArrayBufferLike, number> = new WeakMap()
+
+  constructor(lifetime: Lifetime, base: Address, byteLength: number) {
+    this.#lifetime = lifetime
+    this.#base = base
+    this.#byteLength = byteLength
+  }
+
+  /** Makes the buffer of a window, the first time or again. */
+  make(index: number): ArrayBuffer {
+    const old = this.buffers[index]
+    if (old !== undefined) this.#lifetime.memoryMoved()
+    const start = index * WINDOW_BYTES
+    const buffer = this.#view(start, Math.min(WINDOW_BYTES, this.#byteLength - start))
+    // Filled from 0 on, so that the arrays stay packed and a look-up stays a plain load.
+    while (this.buffers.length <= index) {
+      this.buffers.push(undefined)
+      this.bytes.push(NO_BYTES)
+    }
+    this.buffers[index] = buffer
+    this.bytes[index] = new Uint8Array(buffer)
+    return buffer
+  }
+
+  /** A buffer of its own over a range. */
+  own(offset: number, byteLength: number): ArrayBuffer {
+    const key = `${offset} ${byteLength}`
+    const kept = this.#own.get(key)
+    if (kept !== undefined && kept.byteLength !== 0) return kept
+    if (kept !== undefined) this.#lifetime.memoryMoved()
+    const buffer = this.#view(offset, byteLength)
+    this.#own.delete(key)
+    this.#own.set(key, buffer)
+    if (this.#own.size > KEPT_OWN_BUFFERS) this.#dropOldest()
+    return buffer
+  }
+
+  /** The offset in the arena where a buffer starts, or -1 when it is not one of this arena's, or detached. */
+  startOf(buffer: ArrayBufferLike): number {
+    const start = this.#starts.get(buffer)
+    return start === undefined || buffer.byteLength === 0 ? -1 : start
+  }
+
+  /** Every buffer that is kept. */
+  *all(): Generator<ArrayBuffer> {
+    for (const buffer of this.buffers) if (buffer !== undefined) yield buffer
+    yield* this.#own.values()
+  }
+
+  /** Lets go of every buffer. */
+  forget(): void {
+    this.buffers.length = 0
+    this.bytes.length = 0
+    this.#own.clear()
+  }
+
+  #dropOldest(): void {
+    for (const [key, buffer] of this.#own) {
+      if (buffer.byteLength === 0) this.#lifetime.memoryMoved()
+      this.#own.delete(key)
+      return
+    }
+  }
+
+  #view(offset: number, byteLength: number): ArrayBuffer {
+    const buffer = this.#lifetime.view((this.#base + offset) as Address, byteLength)
+    this.#starts.set(buffer, offset)
+    return buffer
+  }
+}
+
+const NO_BYTES = new Uint8Array(0)

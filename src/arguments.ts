@@ -1,0 +1,37 @@
+/**
+ * Checks of public arguments. Each returns the value it was given, or throws an error that names the argument, what was
+ * expected and what came. They run on slow paths, or where one comparison has already found something odd.
+ * @module
+ */
+import { isPowerOfTwo } from './bits.ts'
+import { InvalidArgumentTypeError, OutOfRangeError } from './errors.ts'
+
+/** A whole number from `least` to `most`, both included. */
+export function wholeNumber(name: string, value: unknown, least = 0, most: number = Number.MAX_SAFE_INTEGER): number {
+  if (typeof value !== 'number') throw new InvalidArgumentTypeError(name, 'a number', value)
+  if (!Number.isSafeInteger(value) || value < least || value > most)
+    throw new OutOfRangeError(name, `a whole number from ${least} to ${most}`, value)
+  return value
+}
+
+/** A power of two from 1 to `most`. */
+export function powerOfTwo(name: string, value: unknown, most: number): number {
+  if (typeof value !== 'number') throw new InvalidArgumentTypeError(name, 'a number', value)
+  if (!isPowerOfTwo(value) || value > most)
+    throw new OutOfRangeError(name, `a power of two from 1 to ${most}`, value)
+  return value
+}
+
+/** One of a few strings. */
+export function oneOf<T extends string>(name: string, value: unknown, choices: readonly T[]): T {
+  if (typeof value !== 'string') throw new InvalidArgumentTypeError(name, 'a string', value)
+  if (!choices.includes(value as T))
+    throw new OutOfRangeError(name, `one of ${choices.map((c) => `'${c}'`).join(', ')}`, value)
+  return value as T
+}
+
+/** An options object, or nothing. */
+export function optionsObject(name: string, value: unknown): void {
+  if (value !== undefined && (typeof value !== 'object' || value === null))
+    throw new InvalidArgumentTypeError(name, 'an object', value)
+}

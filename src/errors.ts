@@ -1,0 +1,131 @@
+/**
+ * Every error the library throws, each with a stable `code`: match on the code, not on the text.
+ *
+ * As in Node, a wrong kind of argument is a `TypeError`, a wrong value a `RangeError`, and what the kernel refused is a
+ * `SystemError` with `code`, `errno` and `syscall`. A message names the argument, what was expected and what came.
+ * Errors are built on throw paths only: nothing here runs in a successful call.
+ * @module
+ */
+
+/** The codes of all errors but the kernel's own (those carry the errno's name, such as `ENOMEM`). */
+export type ErrorCode =
+  | 'ERR_INVALID_ARG_TYPE'
+  | 'ERR_OUT_OF_RANGE'
+  | 'ERR_OUT_OF_MEMORY'
+  | 'ERR_DOUBLE_FREE'
+  | 'ERR_INVALID_FREE'
+  | 'ERR_ARENA_CLOSED'
+  | 'ERR_ARENA_BUSY'
+  | 'ERR_TRUNCATED'
+  | 'ERR_UNSUPPORTED_OPERATION'
+  | 'ERR_CORRUPTED'
+
+/** A short rendering of any value for a message; never throws and never runs user code. */
+export function show(value: unknown): string {
+  switch (typeof value) {
+    case 'string':
+      return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value)
+    case 'bigint':
+      return `${value}n`
+    case 'object':
+      return value === null ? 'null' : ArrayBuffer.isView(value) ? 'a view' : 'an object'
+    case 'function':
+      return 'a function'
+    default:
+      return String(value)
+  }
+}
+
+/** An argument of the wrong kind. */
+export class InvalidArgumentTypeError extends TypeError {
+  readonly code = 'ERR_INVALID_ARG_TYPE'
+  constructor(argument: string, expected: string, received: unknown) {
+    super(`"${argument}" expected ${expected}, got ${show(received)}`)
+  }
+}
+
+/** An argument of the right kind whose value cannot be used. */
+export class OutOfRangeError extends RangeError {
+  readonly code = 'ERR_OUT_OF_RANGE'
+  constructor(argument: string, expected: string, received: unknown) {
+    super(`"${argument}" expected ${expected}, got ${show(received)}`)
+  }
+}
+
+/** The allocator has no room for the block. Nothing was changed. */
+export class OutOfMemoryError extends Error {
+  readonly code = 'ERR_OUT_OF_MEMORY'
+}
+
+/** A free of a block that has already been freed. Nothing was changed. */
+export class DoubleFreeError extends Error {
+  readonly code = 'ERR_DOUBLE_FREE'
+}
+
+/** A free of something that is not the start of a live block. Nothing was changed. */
+export class InvalidFreeError extends Error {
+  readonly code = 'ERR_INVALID_FREE'
+}
+
+/** The arena, or the allocator, has been closed. */
+export class ArenaClosedError extends Error {
+  readonly code = 'ERR_ARENA_CLOSED'
+}
+
+/** The arena is pinned, or the range belongs to an allocator. */
+export class ArenaBusyError extends Error {
+  readonly code = 'ERR_ARENA_BUSY'
+}
+
+/** The file behind a mapping has become shorter than the range that was asked for. */
+export class TruncatedError extends Error {
+  readonly code = 'ERR_TRUNCATED'
+}
+
+/** This platform, runtime or allocator cannot do what was asked. */
+export class UnsupportedOperationError extends Error {
+  readonly code = 'ERR_UNSUPPORTED_OPERATION'
+}
+
+/** `check()` or `attach` found metadata that contradicts itself. */
+export class CorruptedError extends Error {
+  readonly code = 'ERR_CORRUPTED'
+}
+
+/** What the kernel refused, in the shape of Node's own system errors. */
+export class SystemError extends Error {
+  /** The errno's name: `ENOMEM`, `EINVAL`, … */
+  readonly code: string
+  /** The errno, negative as in Node's system errors. */
+  readonly errno: number
+  /** The call that failed: `mmap`, `madvise`, … */
+  readonly syscall: string
+  /** The address the call was about, where there is one. */
+  readonly address: number | undefined
+  /** The length in bytes the call was about, where there is one. */
+  readonly length: number | undefined
+
+  constructor(syscall: string, errno: number, code: string, reason: string, address?: number, length?: number) {
+    const where = address === undefined ? '' : ` at 0x${address.toString(16)}`
+    const extent = length === undefined ? '' : `, ${length} bytes`
+    super(`${code}: ${reason}, ${syscall}${where}${extent}`)
+    this.code = code
+    this.errno = -errno
+    this.syscall = syscall
+    this.address = address
+    this.length = length
+  }
+}
+
+for (const type of [
+  OutOfMemoryError,
+  DoubleFreeError,
+  InvalidFreeError,
+  ArenaClosedError,
+  ArenaBusyError,
+  TruncatedError,
+  UnsupportedOperationError,
+  CorruptedError,
+  SystemError,
+])
+  Object.defineProperty(type.prototype, 'name', { value: type.name, configurable: true, writable: true })

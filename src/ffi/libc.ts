@@ -1,0 +1,57 @@
+/**
+ * The C functions, bound through koffi. Loaded at the first call of `libc()`: importing the library costs nothing and works
+ * where koffi does not.
+ *
+ * Addresses and lengths travel as numbers (`intptr_t`, `size_t`), the fastest form koffi has. Nothing here checks an argument:
+ * a bad one reaches the kernel, or ends the process. Only `linux.ts` may call these, after its guards.
+ * @module
+ */
+import { createRequire } from 'node:module'
+import { UnsupportedOperationError } from '../errors.ts'
+import type { Address } from '../units.ts'
+
+export interface Libc {
+  mmap(address: number, length: number, protection: number, flags: number, fd: number, offset: number): number
+  munmap(address: Address, length: number): number
+  madvise(address: Address, length: number, advice: number): number
+  mincore(address: Address, length: number, vector: Uint8Array): number
+  sysconf(name: number): number
+  prctl(option: number, attribute: number, address: Address, length: number, name: string): number
+  /** The errno of the call that has just returned -1. Stale after a call that succeeded. */
+  errno(): number
+  /** An ArrayBuffer over memory. Ends the process when the length is beyond the runtime's limit. */
+  view(address: Address, length: number): ArrayBuffer
+}
+
+let loaded: Libc | undefined
+
+/** The functions; loads koffi and looks them up the first time. */
+export function libc(): Libc {
+  if (loaded === undefined) loaded = load()
+  return loaded
+}
+
+function load(): Libc {
+  const koffi = loadKoffi()
+  // null: the symbols of the running program, which is linked with the platform's libc whatever its file is called.
+  const library = koffi.load(null)
+  return {
+    mmap: library.func('intptr_t mmap(intptr_t, size_t, int, int, int, int64_t)') as unknown as Libc['mmap'],
+    munmap: library.func('int munmap(intptr_t, size_t)') as unknown as Libc['munmap'],
+    madvise: library.func('int madvise(intptr_t, size_t, int)') as unknown as Libc['madvise'],
+    mincore: library.func('int mincore(intptr_t, size_t, uint8_t *)') as unknown as Libc['mincore'],
+    sysconf: library.func('long sysconf(int)') as unknown as Libc['sysconf'],
+    prctl: library.func('int prctl(int, unsigned long, intptr_t, size_t, const char *)') as unknown as Libc['prctl'],
+    errno: () => koffi.errno(),
+    view: (address, length) => koffi.view(address, length),
+  }
+}
+
+function loadKoffi(): typeof import('koffi') {
+  try {
+    return createRequire(import.meta.url)('koffi') as typeof import('koffi')
+  } catch (error) {
+    // No binary for this platform, or addons are forbidden (`--permission` without `--allow-addons`).
+    throw new UnsupportedOperationError(`koffi cannot be loaded: ${(error as Error).message}`)
+  }
+}

@@ -1,0 +1,146 @@
+/**
+ * `Os` over Linux's libc.
+ *
+ *     guard (mappings.ts)  ->  libc through koffi (libc.ts)  ->  -1 ?  errno, at once  ->  SystemError (errno.ts)
+ *
+ * A call costs what the syscall costs, plus about 0.3 us for the crossing.
+ * @module
+ */
+import { constants as bufferConstants } from 'node:buffer'
+import { isPowerOfTwo } from '../bits.ts'
+import { OutOfRangeError, UnsupportedOperationError } from '../errors.ts'
+import { type Address, GiB } from '../units.ts'
+import { availableMemory } from './available-memory.ts'
+import {
+  MADV_DONTNEED, MADV_HUGEPAGE, MADV_NOHUGEPAGE, MADV_POPULATE_WRITE, MAP_ANONYMOUS, MAP_FAILED, MAP_FIXED, MAP_NORESERVE,
+  MAP_PRIVATE, PROT_READ, PROT_WRITE, PR_SET_VMA, PR_SET_VMA_ANON_NAME, SC_PAGESIZE,
+} from './constants.ts'
+import { EINVAL, systemError } from './errno.ts'
+import { type Libc, libc } from './libc.ts'
+import { Mappings, requireLength } from './mappings.ts'
+import type { HugePageAdvice, Os } from './os.ts'
+
+const READ_WRITE = PROT_READ | PROT_WRITE
+const EMPTY_PAGES = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE
+
+/** The longest name that the kernel keeps, without the zero at its end. */
+const NAME_LENGTH = 79
+
+export class LinuxOs implements Os {
+  readonly platform = 'linux'
+  readonly pageSize: number
+  // Bun says 2^53-1 and aborts above 2^32.
+  readonly maxViewBytes: number = process.versions['bun'] === undefined ? bufferConstants.MAX_LENGTH : 4 * GiB
+  readonly #libc: Libc = libc()
+  readonly #mappings: Mappings = new Mappings()
+
+  constructor() {
+    this.pageSize = this.#libc.sysconf(SC_PAGESIZE)
+  }
+
+  reserve(byteLength: number, alignment: number): Address {
+    const page = this.pageSize
+    requireLength(byteLength)
+    if (byteLength % page !== 0) throw new OutOfRangeError('byteLength', `a multiple of ${page}`, byteLength)
+    if (!isPowerOfTwo(alignment) || alignment < page)
+      throw new OutOfRangeError('alignment', `a power of two from ${page}`, alignment)
+    // The kernel aligns to a page only: take more than is wanted, and give the ends back.
+    const length = byteLength + alignment - page
+    if (!Number.isSafeInteger(length)) throw new OutOfRangeError('byteLength', 'a range of addresses', byteLength)
+    const taken = this.#libc.mmap(0, length, READ_WRITE, EMPTY_PAGES, -1, 0)
+    if (taken === MAP_FAILED) throw systemError('mmap', this.#libc.errno(), undefined, byteLength)
+    const address = (Math.ceil(taken / alignment) * alignment) as Address
+    this.#trim(taken as Address, (taken + length) as Address, address, (address + byteLength) as Address)
+    this.#mappings.add(address, byteLength)
+    return address
+  }
+
+  /** Unmaps what lies in `[from, to)` outside `[start, end)`; all of it when the kernel refuses a part. */
+  #trim(from: Address, to: Address, start: Address, end: Address): void {
+    const parts: [Address, number][] = [[from, start - from], [end, to - end]]
+    for (const [address, length] of parts) {
+      if (length === 0 || this.#libc.munmap(address, length) === 0) continue
+      const errno = this.#libc.errno()
+      this.#libc.munmap(from, to - from)
+      throw systemError('munmap', errno, address, length)
+    }
+  }
+
+  release(address: Address, byteLength: number): void {
+    this.#mappings.requireWhole(address, byteLength)
+    if (this.#libc.munmap(address, byteLength) !== 0) this.#fail('munmap', address, byteLength)
+    this.#mappings.remove(address)
+  }
+
+  replace(address: Address, byteLength: number): void {
+    this.#mappings.require(address, byteLength, this.pageSize)
+    const placed = this.#libc.mmap(address, byteLength, READ_WRITE, EMPTY_PAGES | MAP_FIXED, -1, 0)
+    if (placed === MAP_FAILED) this.#fail('mmap', address, byteLength)
+  }
+
+  purge(address: Address, byteLength: number): void {
+    this.#mappings.require(address, byteLength, this.pageSize)
+    if (this.#libc.madvise(address, byteLength, MADV_DONTNEED) !== 0) this.#fail('madvise', address, byteLength)
+  }
+
+  populate(address: Address, byteLength: number): void {
+    this.#mappings.require(address, byteLength, this.pageSize)
+    if (this.#libc.madvise(address, byteLength, MADV_POPULATE_WRITE) === 0) return
+    const errno = this.#libc.errno()
+    if (errno !== EINVAL) throw systemError('madvise', errno, address, byteLength)
+    this.touch(address, byteLength)
+  }
+
+  /** Writes to each page without changing it. @internal */
+  touch(address: Address, byteLength: number): void {
+    this.#mappings.require(address, byteLength, this.pageSize)
+    for (let done = 0; done < byteLength; done += GiB) {
+      const bytes = new Uint8Array(this.view((address + done) as Address, Math.min(GiB, byteLength - done)))
+      // Atomic, because another thread may be writing the same byte.
+      for (let at = 0; at < bytes.length; at += this.pageSize) Atomics.or(bytes, at, 0)
+    }
+  }
+
+  adviseHugePages(address: Address, byteLength: number, advice: HugePageAdvice): void {
+    this.#mappings.require(address, byteLength, this.pageSize)
+    const number = advice === 'advise' ? MADV_HUGEPAGE : MADV_NOHUGEPAGE
+    if (this.#libc.madvise(address, byteLength, number) === 0) return
+    const errno = this.#libc.errno()
+    // EINVAL: this kernel was built without huge pages.
+    if (errno !== EINVAL) throw systemError('madvise', errno, address, byteLength)
+  }
+
+  name(address: Address, byteLength: number, name: string): void {
+    this.#mappings.require(address, byteLength, this.pageSize)
+    const accepted = name.replace(/[^ -~]|[\\`$[\]]/g, '_').slice(0, NAME_LENGTH)
+    // Refused before Linux 5.17 and where it was left out of the kernel. A name is a convenience: not worth an error.
+    this.#libc.prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, address, byteLength, accepted)
+  }
+
+  residency(address: Address, byteLength: number, vector: Uint8Array): void {
+    this.#mappings.require(address, byteLength, this.pageSize)
+    const pages = byteLength / this.pageSize
+    if (!(vector instanceof Uint8Array) || vector.length < pages)
+      throw new OutOfRangeError('vector', `a Uint8Array of at least ${pages} bytes`, vector)
+    if (this.#libc.mincore(address, byteLength, vector) !== 0) this.#fail('mincore', address, byteLength)
+  }
+
+  view(address: Address, byteLength: number): ArrayBuffer {
+    this.#mappings.requireInside(address, byteLength)
+    if (byteLength > this.maxViewBytes)
+      throw new OutOfRangeError('byteLength', `at most ${this.maxViewBytes}, the runtime's limit for an ArrayBuffer`, byteLength)
+    try {
+      return this.#libc.view(address, byteLength)
+    } catch (error) {
+      throw new UnsupportedOperationError(`this runtime gives no ArrayBuffer over a mapping: ${(error as Error).message}`)
+    }
+  }
+
+  availableMemory(): number {
+    return availableMemory()
+  }
+
+  #fail(syscall: string, address: Address, byteLength: number): never {
+    throw systemError(syscall, this.#libc.errno(), address, byteLength)
+  }
+}

@@ -1,0 +1,78 @@
+/**
+ * Collects events into a trace: the columns double as they fill, and slots are given out again, last freed first, so that the
+ * replayer's table stays as short as it can be.
+ * @module
+ */
+import { CALLOC, FLAG_RECORDED, FREE, MALLOC, MEMALIGN, REALLOC, summarize, type Trace } from './trace.ts'
+
+export class TraceBuilder {
+  #meta = new Int32Array(1024)
+  #slot = new Int32Array(1024)
+  #size = new Int32Array(1024)
+  #length = 0
+  #slots = 0
+  readonly #freeSlots: number[] = []
+
+  /** Events so far. */
+  get length(): number {
+    return this.#length
+  }
+
+  malloc(byteLength: number): number {
+    return this.#make(MALLOC, byteLength)
+  }
+
+  calloc(byteLength: number): number {
+    return this.#make(CALLOC, byteLength)
+  }
+
+  /** `alignment` is a power of two up to 1 GiB. */
+  memalign(alignment: number, byteLength: number): number {
+    return this.#make(MEMALIGN | (Math.log2(alignment) << 8), byteLength)
+  }
+
+  /** The format has no realloc to 0 bytes (C frees there): it is recorded as one byte. */
+  realloc(slot: number, byteLength: number): void {
+    this.#add(REALLOC, slot, Math.max(1, byteLength))
+  }
+
+  free(slot: number): void {
+    this.#add(FREE, slot, 0)
+    this.#freeSlots.push(slot)
+  }
+
+  /** The trace so far; the builder may go on. `flags` says where it comes from. */
+  build(flags: number = FLAG_RECORDED): Trace {
+    const columns = {
+      meta: this.#meta.slice(0, this.#length),
+      slot: this.#slot.slice(0, this.#length),
+      size: this.#size.slice(0, this.#length),
+    }
+    return { ...columns, summary: summarize(columns), flags }
+  }
+
+  #make(meta: number, byteLength: number): number {
+    const slot = this.#freeSlots.pop() ?? this.#slots++
+    this.#add(meta, slot, byteLength)
+    return slot
+  }
+
+  #add(meta: number, slot: number, byteLength: number): void {
+    if (this.#length === this.#meta.length) this.#grow()
+    this.#meta[this.#length] = meta
+    this.#slot[this.#length] = slot
+    this.#size[this.#length] = byteLength
+    this.#length++
+  }
+
+  #grow(): void {
+    const longer = (column: Int32Array<ArrayBuffer>) => {
+      const copy = new Int32Array(column.length * 2)
+      copy.set(column)
+      return copy
+    }
+    this.#meta = longer(this.#meta)
+    this.#slot = longer(this.#slot)
+    this.#size = longer(this.#size)
+  }
+}

@@ -1,0 +1,36 @@
+/**
+ * What can be wrong with a trace, or with an allocator that a trace is replayed through.
+ * @module
+ */
+
+/** Which rule of the format a trace breaks. */
+export type TraceFault = 'compression' | 'magic' | 'version' | 'truncated' | 'trailing' | 'event' | 'summary'
+
+/** The bytes are not a valid trace. `fault` says which rule they break, `event` where. */
+export class TraceError extends Error {
+  readonly code = 'ERR_INVALID_TRACE'
+  readonly fault: TraceFault
+  /** Index of the impossible event, where there is one. */
+  readonly event: number | undefined
+
+  constructor(fault: TraceFault, message: string, options?: { event?: number; cause?: unknown }) {
+    super(options?.event === undefined ? message : `event ${options.event}: ${message}`, { cause: options?.cause })
+    this.fault = fault
+    this.event = options?.event
+  }
+}
+
+/** An allocator broke its contract during a verified replay: it lost contents, or gave out a block that it should not. */
+export class ReplayError extends Error {
+  readonly code = 'ERR_REPLAY'
+  /** Index of the event at which it was seen. */
+  readonly event: number
+
+  constructor(event: number, message: string) {
+    super(`event ${event}: ${message}`)
+    this.event = event
+  }
+}
+
+for (const type of [TraceError, ReplayError])
+  Object.defineProperty(type.prototype, 'name', { value: type.name, configurable: true, writable: true })

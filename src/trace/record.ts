@@ -1,0 +1,135 @@
+/**
+ * An allocator that writes down what is asked of it: wrap one, run the program, keep the trace.
+ *
+ *     const recorder = new Recorder(heap, arena)
+ *     program(recorder)
+ *     writeTrace('program.mtrc.gz', recorder.trace())
+ *
+ * View calls are recorded as the raw calls they stand for; `reset` as a free of every block. A call that fails leaves no event.
+ * Blocks made before the recording are unknown: their free is left out, their realloc recorded as a malloc. One Map lookup a
+ * call: for recording, not for production.
+ * @module
+ */
+import type { AllocatorStats, FreeingAllocator } from '../allocator/allocator.ts'
+import { wholeNumber } from '../arguments.ts'
+import { type TypedArray, type TypedArrayConstructor, typedArrayConstructor } from '../views.ts'
+import { TraceBuilder } from './builder.ts'
+import { LARGEST, type Trace } from './trace.ts'
+
+export class Recorder implements FreeingAllocator {
+  readonly #inner: FreeingAllocator
+  readonly #offsetOf: (view: ArrayBufferView) => number
+  readonly #builder = new TraceBuilder()
+  /** Offset of each live block to its slot. */
+  readonly #slots = new Map<number, number>()
+
+  constructor(inner: FreeingAllocator, arena: { offsetOf(view: ArrayBufferView): number }) {
+    this.#inner = inner
+    this.#offsetOf = (view) => arena.offsetOf(view)
+  }
+
+  /** What was recorded so far. */
+  trace(): Trace {
+    return this.#builder.build()
+  }
+
+  malloc(byteLength: number): number {
+    wholeNumber('byteLength', byteLength, 0, LARGEST)
+    return this.#made(this.#inner.malloc(byteLength), this.#builder.malloc(byteLength))
+  }
+
+  tryMalloc(byteLength: number): number {
+    wholeNumber('byteLength', byteLength, 0, LARGEST)
+    const offset = this.#inner.tryMalloc(byteLength)
+    return offset === 0 ? 0 : this.#made(offset, this.#builder.malloc(byteLength))
+  }
+
+  calloc(byteLength: number): number {
+    wholeNumber('byteLength', byteLength, 0, LARGEST)
+    return this.#made(this.#inner.calloc(byteLength), this.#builder.calloc(byteLength))
+  }
+
+  memalign(alignment: number, byteLength: number): number {
+    wholeNumber('byteLength', byteLength, 0, LARGEST)
+    return this.#made(this.#inner.memalign(alignment, byteLength), this.#builder.memalign(alignment, byteLength))
+  }
+
+  alloc<T extends TypedArray>(type: TypedArrayConstructor<T>, length: number): T {
+    this.#checkLength(type, length)
+    const view = this.#inner.alloc(type, length)
+    this.#made(this.#offsetOf(view), this.#builder.calloc(view.byteLength))
+    return view
+  }
+
+  allocUnsafe<T extends TypedArray>(type: TypedArrayConstructor<T>, length: number): T {
+    this.#checkLength(type, length)
+    const view = this.#inner.allocUnsafe(type, length)
+    this.#made(this.#offsetOf(view), this.#builder.malloc(view.byteLength))
+    return view
+  }
+
+  realloc(offset: number, byteLength: number): number {
+    wholeNumber('byteLength', byteLength, 0, LARGEST)
+    const moved = this.#inner.realloc(offset, byteLength)
+    const slot = this.#slots.get(offset)
+    if (slot === undefined) return this.#made(moved, this.#builder.malloc(byteLength))
+    this.#builder.realloc(slot, byteLength)
+    this.#slots.delete(offset)
+    return this.#made(moved, slot)
+  }
+
+  free(block: number | ArrayBufferView): void {
+    this.#inner.free(block)
+    const offset = typeof block === 'number' ? block : this.#offsetOf(block)
+    const slot = this.#slots.get(offset)
+    if (slot === undefined) return
+    this.#slots.delete(offset)
+    this.#builder.free(slot)
+  }
+
+  reset(): void {
+    this.#inner.reset()
+    for (const slot of this.#slots.values()) this.#builder.free(slot)
+    this.#slots.clear()
+  }
+
+  usableSize(block: number | ArrayBufferView): number {
+    return this.#inner.usableSize(block)
+  }
+
+  purge(): number {
+    return this.#inner.purge()
+  }
+
+  blocks(): Iterable<{ offset: number; byteLength: number }> {
+    return this.#inner.blocks()
+  }
+
+  stats(): AllocatorStats {
+    return this.#inner.stats()
+  }
+
+  check(): void {
+    this.#inner.check()
+  }
+
+  /** Closes the allocator inside. */
+  close(): void {
+    this.#inner.close()
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+
+  /** Sizes that the format cannot hold are refused before the block is made. */
+  #checkLength(type: TypedArrayConstructor, length: number): void {
+    typedArrayConstructor('type', type)
+    wholeNumber('length', length, 0, Math.floor(LARGEST / type.BYTES_PER_ELEMENT))
+  }
+
+  #made(offset: number, slot: number): number {
+    this.#slots.set(offset, slot)
+    return offset
+  }
+}

@@ -1,0 +1,75 @@
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import {
+  ARENA_ALIGNMENT, DIRECTORY_BYTES, ENTRY_BYTES, ENTRY_KIND, EntryLength, EntryWord, HEADER_BYTES, HeaderLength, HeaderWord,
+  KIND_BYTES, layoutHash, layoutOf, METADATA_GRANULE, MOST_BYTES, MOST_CLAIMS,
+} from '../../src/arena/layout.ts'
+import { WINDOW_BYTES, windowCount, windowIndex } from '../../src/arena/window.ts'
+import { GiB, KiB, MiB, TiB } from '../../src/units.ts'
+
+const sizes = [1, 7, 8, 4095, 4096, 4097, 64 * KiB, 64 * KiB + 1, MiB, 3 * MiB + 5, GiB - 1, GiB, GiB + 1, 8 * GiB, 64 * GiB, TiB, MOST_BYTES]
+
+test('data and metadata are whole pages, side by side, and cover the mapping', () => {
+  for (const pageSize of [4096, 16384, 65536])
+    for (const wanted of sizes) {
+      const layout = layoutOf(wanted, pageSize)
+      for (const bytes of Object.values(layout)) assert.is(bytes % pageSize, 0)
+      assert.ok(layout.byteLength >= wanted && layout.byteLength - wanted < pageSize)
+      assert.is(layout.metadataStart, layout.byteLength)
+      assert.is(layout.byteLength + layout.metadataBytes, layout.mappingBytes)
+      assert.ok(Number.isSafeInteger(layout.mappingBytes))
+    }
+})
+
+test('the metadata region holds the tables of a heap on the whole arena, and more', () => {
+  for (const wanted of sizes) {
+    const { byteLength, metadataBytes } = layoutOf(wanted, 4096)
+    const room = metadataBytes - DIRECTORY_BYTES
+    const heap = Math.min(0.45 * byteLength, 3.2 * GiB)
+    assert.ok(room >= heap + byteLength / 16, `${wanted}: ${room}`)
+    assert.ok(room >= 8 * MiB)
+  }
+})
+
+test('small arenas take little address space', () => {
+  assert.ok(layoutOf(64 * KiB, 4096).mappingBytes < 16 * MiB)
+})
+
+test('no two fields of header or entry share a byte', () => {
+  for (const [words, lengths, end] of [[HeaderWord, HeaderLength, HEADER_BYTES], [EntryWord, EntryLength, ENTRY_KIND]] as const) {
+    const bytes = [...Object.values(words).flatMap((word) => [0, 1, 2, 3].map((at) => word * 4 + at)),
+      ...Object.values(lengths).flatMap((length) => [0, 1, 2, 3, 4, 5, 6, 7].map((at) => length * 8 + at))]
+    assert.is(new Set(bytes).size, bytes.length)
+    assert.ok(Math.max(...bytes) < end)
+  }
+  assert.is(ENTRY_KIND + KIND_BYTES, ENTRY_BYTES)
+})
+
+test('the directory is exactly full', () => {
+  assert.is(HEADER_BYTES + MOST_CLAIMS * ENTRY_BYTES, DIRECTORY_BYTES)
+  assert.is(HEADER_BYTES % ENTRY_BYTES, 0)
+  assert.is(ENTRY_BYTES % 8, 0)
+  assert.is(METADATA_GRANULE % 8, 0)
+  assert.is(ARENA_ALIGNMENT % WINDOW_BYTES, 0)
+})
+
+test('the layout hash is one word and always the same', () => {
+  assert.is(layoutHash(), layoutHash())
+  assert.ok(layoutHash() > 0 && layoutHash() < 2 ** 32)
+})
+
+test('windows cover an arena without a gap', () => {
+  for (const byteLength of [4096, GiB - 4096, GiB, GiB + 4096, 2 * GiB, 64 * GiB, TiB]) {
+    const count = windowCount(byteLength)
+    assert.ok((count - 1) * WINDOW_BYTES < byteLength && byteLength <= count * WINDOW_BYTES)
+    assert.is(windowIndex(0, byteLength), 0)
+    assert.is(windowIndex(byteLength - 1, byteLength), count - 1)
+    assert.is(windowIndex(byteLength, byteLength), count - 1)
+    for (let index = 1; index < Math.min(count, 4); index++) {
+      assert.is(windowIndex(index * WINDOW_BYTES - 1, byteLength), index - 1)
+      assert.is(windowIndex(index * WINDOW_BYTES, byteLength), index)
+    }
+  }
+})
+
+test.run()

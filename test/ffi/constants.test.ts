@@ -1,0 +1,46 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { constants as platform } from 'node:os'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import * as constants from '../../src/ffi/constants.ts'
+import { EINVAL, ENOMEM, errnoName, systemError } from '../../src/ffi/errno.ts'
+import { requirePlatform, systemOs } from '../../src/ffi/system.ts'
+import { throwsCode } from '../helpers/errors.ts'
+
+/** Linux's own headers, where a compiler has brought them. The two architectures include the same generic file. */
+const headers = ['/usr/include/asm-generic/mman-common.h', '/usr/include/asm-generic/mman.h', '/usr/include/linux/mman.h', '/usr/include/linux/prctl.h']
+
+test('the numbers are those of the kernel headers', () => {
+  const text = headers.filter((path) => existsSync(path)).map((path) => readFileSync(path, 'utf8')).join('\n')
+  for (const [name, value] of Object.entries(constants)) {
+    const line = new RegExp(`^#define\\s+${name}\\s+(0x[0-9a-fA-F]+|\\d+)`, 'm').exec(text)
+    if (line !== null) assert.is(value, Number(line[1]), name)
+  }
+  assert.is(Object.keys(constants).length, 14)
+})
+
+test('an errno has the name and the reason that Node gives it', () => {
+  assert.is(ENOMEM, platform.errno.ENOMEM)
+  assert.is(EINVAL, platform.errno.EINVAL)
+  assert.is(errnoName(12), 'ENOMEM')
+  assert.is(errnoName(999), 'errno 999')
+  const error = systemError('madvise', 12, 0x10000, 4096, ', detail')
+  assert.is(error.message, 'ENOMEM: not enough memory, detail, madvise at 0x10000, 4096 bytes')
+  assert.equal([error.code, error.errno, error.syscall, error.address, error.length], ['ENOMEM', -12, 'madvise', 0x10000, 4096])
+  assert.match(systemError('mmap', 999).message, 'unknown error')
+})
+
+test('other platforms are refused by name', () => {
+  for (const [name, architecture] of [['darwin', 'arm64'], ['win32', 'x64'], ['linux', 'ia32'], ['linux', 'mips']])
+    throwsCode(() => requirePlatform(name as string, architecture as string), 'ERR_UNSUPPORTED_OPERATION', `${name} on ${architecture}`)
+  requirePlatform('linux', 'x64')
+  requirePlatform('linux', 'arm64')
+})
+
+test('the system is made once', () => {
+  assert.is(systemOs(), systemOs())
+  assert.is(systemOs().platform, process.platform)
+  assert.is(Math.log2(systemOs().pageSize) % 1, 0)
+})
+
+test.run()

@@ -1,0 +1,186 @@
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { LinuxOs } from '../../src/ffi/linux.ts'
+import { readMaps, readPagemap, readSmaps } from '../../src/ffi/procfs.ts'
+import { type Address, GiB, MiB, TiB } from '../../src/units.ts'
+import { throwsCode } from '../helpers/errors.ts'
+
+const os = new LinuxOs()
+const page = os.pageSize
+const plus = (address: Address, bytes: number): Address => (address + bytes) as Address
+
+/** What runtime.md found to end the process, or to pass unnoticed, when it reaches koffi or the kernel. */
+const badAddresses: unknown[] = [
+  0, 0n, null, undefined, NaN, -1, 1.5, 2 ** 62, 2n ** 62n, '4096', {}, [], Infinity, -Infinity, page, 2 ** 53, new Uint8Array(8),
+]
+const badLengths: unknown[] = [0, NaN, Infinity, -Infinity, -1, -page, 1.5, 2 ** 53, 2 ** 60, '4096', null, undefined, 4096n, {}]
+
+function withMapping(run: (address: Address, byteLength: number) => void, byteLength = 16 * page): void {
+  const address = os.reserve(byteLength, page)
+  try {
+    run(address, byteLength)
+  } finally {
+    os.release(address, byteLength)
+  }
+}
+
+function named(error: { code: string }): boolean {
+  return error.code === 'ERR_OUT_OF_RANGE' || error.code === 'ERR_INVALID_ARG_TYPE'
+}
+
+function refuses(call: () => unknown, what: string): void {
+  let error: { code: string } | undefined
+  try {
+    call()
+  } catch (thrown) {
+    error = thrown as { code: string }
+  }
+  assert.ok(error !== undefined && named(error), `${what}: ${String(error ?? 'accepted')}`)
+}
+
+const vector = new Uint8Array(16)
+const calls: Record<string, (address: Address, byteLength: number) => unknown> = {
+  release: (address, byteLength) => os.release(address, byteLength),
+  replace: (address, byteLength) => os.replace(address, byteLength),
+  purge: (address, byteLength) => os.purge(address, byteLength),
+  populate: (address, byteLength) => os.populate(address, byteLength),
+  touch: (address, byteLength) => os.touch(address, byteLength),
+  adviseHugePages: (address, byteLength) => os.adviseHugePages(address, byteLength, 'never'),
+  name: (address, byteLength) => os.name(address, byteLength, 'x'),
+  residency: (address, byteLength) => os.residency(address, byteLength, vector),
+  view: (address, byteLength) => os.view(address, byteLength),
+}
+
+for (const [name, call] of Object.entries(calls)) {
+  test(`${name} refuses every bad address and length`, () => {
+    withMapping((address, byteLength) => {
+      for (const bad of badAddresses) refuses(() => call(bad as Address, byteLength), `${name} at ${String(bad)}`)
+      for (const bad of badLengths) refuses(() => call(address, bad as number), `${name} of ${String(bad)}`)
+      refuses(() => call(plus(address, -page), byteLength), 'before the mapping')
+      refuses(() => call(plus(address, page), byteLength), 'past the mapping')
+      refuses(() => call(address, byteLength + page), 'longer than the mapping')
+      if (name !== 'view') refuses(() => call(plus(address, 8), page), 'not on a page')
+    })
+  })
+}
+
+test('reserve refuses every bad length and alignment', () => {
+  for (const bad of [...badLengths, page + 1, page / 2]) refuses(() => os.reserve(bad as number, page), `reserve ${String(bad)}`)
+  for (const bad of [0, -1, NaN, 3 * page, page / 2, Infinity, '4096', null, undefined, 1.5])
+    refuses(() => os.reserve(page, bad as number), `alignment ${String(bad)}`)
+})
+
+test('reserve gives zeroed pages, none of them resident, on the alignment asked for', () => {
+  for (const alignment of [page, 64 * 1024, 2 * MiB, GiB]) {
+    const address = os.reserve(4 * page, alignment)
+    assert.is(address % alignment, 0)
+    os.residency(address, 4 * page, vector)
+    assert.equal([...vector.subarray(0, 4)], [0, 0, 0, 0])
+    assert.ok(new Uint8Array(os.view(address, 4 * page)).every((byte) => byte === 0))
+    os.release(address, 4 * page)
+  }
+})
+
+test('reserve leaves nothing mapped around what it gives', () => {
+  const before = readMaps().reduce((sum, entry) => sum + entry.end - entry.start, 0)
+  const addresses = Array.from({ length: 20 }, () => os.reserve(4 * page, GiB))
+  for (const address of addresses) os.release(address, 4 * page)
+  const after = readMaps().reduce((sum, entry) => sum + entry.end - entry.start, 0)
+  assert.ok(after - before < 64 * MiB, `${after - before} bytes left`)
+})
+
+test('a length beyond the address space is ENOMEM, with syscall, errno and length', () => {
+  const error = throwsCode(() => os.reserve(512 * TiB, page), 'ENOMEM', 'mmap') as unknown as Record<string, unknown>
+  assert.equal([error['errno'], error['syscall'], error['length']], [-12, 'mmap', 512 * TiB])
+})
+
+test('a mapping is given back once', () => {
+  const address = os.reserve(page, page)
+  os.release(address, page)
+  throwsCode(() => os.release(address, page), 'ERR_OUT_OF_RANGE')
+  throwsCode(() => os.view(address, page), 'ERR_OUT_OF_RANGE')
+})
+
+test('populate makes pages resident and keeps their contents; purge makes them zero', () => {
+  for (const populate of ['populate', 'touch'] as const)
+    withMapping((address, byteLength) => {
+      const bytes = new Uint8Array(os.view(address, byteLength))
+      bytes[5 * page] = 7
+      os[populate](plus(address, 4 * page), 4 * page)
+      os.residency(address, byteLength, vector)
+      assert.equal([...vector].map((flags) => flags & 1), [0, 0, 0, 0, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0])
+      assert.is(bytes[5 * page], 7)
+      os.purge(plus(address, 5 * page), page)
+      os.residency(address, byteLength, vector)
+      assert.equal([...vector].map((flags) => flags & 1), [0, 0, 0, 0, 1, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0])
+      assert.is(bytes[5 * page], 0)
+    })
+})
+
+test('replace empties a range in its place', () => {
+  withMapping((address, byteLength) => {
+    const bytes = new Uint8Array(os.view(address, byteLength)).fill(1)
+    os.replace(plus(address, page), 2 * page)
+    assert.equal([bytes[page - 1], bytes[page], bytes[3 * page - 1], bytes[3 * page]], [1, 0, 0, 1])
+  })
+})
+
+test('advice about huge pages is on record with the kernel', () => {
+  withMapping((address, byteLength) => {
+    os.adviseHugePages(address, byteLength, 'never')
+    const flags = (): readonly string[] =>
+      readSmaps().find((entry) => entry.start <= address && address < entry.end)?.flags ?? []
+    if (flags().length === 0) return
+    assert.ok(flags().includes('nh'), flags().join(' '))
+    os.adviseHugePages(address, byteLength, 'advise')
+    assert.ok(flags().includes('hg') && !flags().includes('nh'), flags().join(' '))
+  }, 4 * MiB)
+})
+
+test('a name never fails, whatever it is made of', () => {
+  withMapping((address, byteLength) => {
+    for (const name of ['', 'plain', 'with [brackets] $ ` \\', 'ü'.repeat(200), '\0\n']) os.name(address, byteLength, name)
+  })
+})
+
+test('residency wants a vector that is long enough', () => {
+  withMapping((address, byteLength) => {
+    throwsCode(() => os.residency(address, byteLength, new Uint8Array(15)), 'ERR_OUT_OF_RANGE', '"vector"')
+    throwsCode(() => os.residency(address, byteLength, [] as unknown as Uint8Array), 'ERR_OUT_OF_RANGE', '"vector"')
+  })
+})
+
+test('a view longer than the runtime can make is refused, not tried', () => {
+  const byteLength = 8 * GiB
+  const address = os.reserve(byteLength, page)
+  try {
+    if (os.maxViewBytes < byteLength) {
+      throwsCode(() => os.view(address, os.maxViewBytes + 1), 'ERR_OUT_OF_RANGE', "the runtime's limit")
+      assert.is(os.view(address, os.maxViewBytes).byteLength, os.maxViewBytes)
+    } else assert.is(os.view(address, byteLength).byteLength, byteLength)
+  } finally {
+    os.release(address, byteLength)
+  }
+})
+
+test('a view may start at any byte', () => {
+  withMapping((address) => {
+    new Uint8Array(os.view(address, page))[5] = 9
+    assert.is(new Uint8Array(os.view(plus(address, 5), 1))[0], 9)
+  })
+})
+
+test('pagemap agrees on what is present', () => {
+  withMapping((address, byteLength) => {
+    const bytes = new Uint8Array(os.view(address, byteLength))
+    bytes[0] = bytes[3 * page] = 1
+    const counts = readPagemap(address, byteLength, page)
+    assert.equal([counts.pages, counts.present, counts.swapped], [16, 2, 0])
+  })
+})
+
+test('available memory is a length', () => {
+  assert.ok(os.availableMemory() > MiB)
+})
+
+test.run()

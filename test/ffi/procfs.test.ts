@@ -1,0 +1,63 @@
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import {
+  countPagemap, parseFields, parseMaps, parseSmaps, parseStatm, readMaps, readSmaps, readSmapsRollup, readStatm, readStatus,
+} from '../../src/ffi/procfs.ts'
+
+const SMAPS = `7f1e40000000-7f1e80000000 rw-p 00000000 00:00 0 
+Size:            1048576 kB
+Rss:                  12 kB
+LazyFree:              4 kB
+VmFlags: rd wr mr mw me nr nh 
+7f1ec3a00000-7f1ec3a28000 r--p 00001000 fe:01 123456                     /usr/lib/a path.so
+Size:                160 kB
+Rss:                 160 kB
+VmFlags: rd mr mw me 
+ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0                  [vsyscall]
+Size:                  4 kB
+Rss:                   0 kB
+`
+
+test('statm counts pages', () => {
+  assert.equal(parseStatm('100 50 20 1 0 30 0\n', 4096), {
+    sizeBytes: 409600, residentBytes: 204800, sharedBytes: 81920, dataBytes: 122880,
+  })
+})
+
+test('fields are in bytes', () => {
+  const fields = parseFields('Name:\tnode\nVmRSS:\t   10 kB\nThreads:\t7\nActive(anon):  3 kB\n')
+  assert.equal([...fields], [['VmRSS', 10240], ['Active(anon)', 3072]])
+})
+
+test('smaps is read mapping by mapping', () => {
+  const entries = parseSmaps(SMAPS)
+  assert.is(entries.length, 3)
+  const [first, second, third] = entries as [(typeof entries)[0], (typeof entries)[0], (typeof entries)[0]]
+  assert.equal([first.start, first.end - first.start, first.permissions, first.name], [0x7f1e40000000, 2 ** 30, 'rw-p', ''])
+  assert.equal([first.fields.get('Rss'), first.fields.get('LazyFree')], [12288, 4096])
+  assert.equal(first.flags, ['rd', 'wr', 'mr', 'mw', 'me', 'nr', 'nh'])
+  assert.equal([second.name, second.fileOffset, second.inode], ['/usr/lib/a path.so', 4096, 123456])
+  assert.equal([third.name, third.flags.length], ['[vsyscall]', 0])
+})
+
+test('maps is the same without figures', () => {
+  const lines = SMAPS.split('\n').filter((line) => /^[0-9a-f]+-/.test(line)).join('\n')
+  assert.equal(parseMaps(lines).map((entry) => entry.name), ['', '/usr/lib/a path.so', '[vsyscall]'])
+})
+
+test('pagemap entries are counted by their bits', () => {
+  const words = new BigUint64Array([0n, 1n << 63n, (1n << 63n) | (1n << 56n), (1n << 63n) | (1n << 61n), 1n << 62n, 1n << 55n])
+  assert.equal(countPagemap(new Uint8Array(words.buffer)), { pages: 6, present: 3, swapped: 1, exclusive: 1, shared: 1 })
+  assert.is(countPagemap(new Uint8Array(0)).pages, 0)
+})
+
+test('the files of this process can be read', () => {
+  const statm = readStatm(4096)
+  assert.ok(statm.residentBytes > 0 && statm.sizeBytes > statm.residentBytes)
+  assert.ok((readStatus().get('VmRSS') ?? 0) > 0)
+  assert.ok((readSmapsRollup().get('Rss') ?? 0) > 0)
+  assert.ok(readMaps().some((entry) => entry.name === '[stack]'))
+  assert.ok(readSmaps().some((entry) => (entry.fields.get('Rss') ?? 0) > 0))
+})
+
+test.run()

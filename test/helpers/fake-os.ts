@@ -1,0 +1,156 @@
+/**
+ * A kernel that does as it is told: the real one, with every call counted, any of them made to fail, and larger pages if wanted.
+ *
+ *     const os = new FakeOs({ pageSize: 16384 })
+ *     os.fail('purge', 2)             the second purge from now throws ENOMEM
+ *     os.fail('any', 1, EAGAIN)       the next call, whichever it is
+ *     os.live                         the mappings there are: address to length
+ *
+ * Pages are made larger only for those who ask through this: a range that the fake calls one page is several for the kernel,
+ * which is in memory as soon as one of them is.
+ * @module
+ */
+import { constants } from 'node:os'
+import { OutOfRangeError } from '../../src/errors.ts'
+import { systemError } from '../../src/ffi/errno.ts'
+import type { HugePageAdvice, Os } from '../../src/ffi/os.ts'
+import { systemOs } from '../../src/ffi/system.ts'
+import type { Address } from '../../src/units.ts'
+
+/** The calls of `Os`. */
+export type OsCall =
+  | 'reserve' | 'release' | 'replace' | 'purge' | 'populate' | 'adviseHugePages' | 'name' | 'residency' | 'view'
+  | 'availableMemory'
+
+interface Failure {
+  call: OsCall | 'any'
+  left: number
+  errno: number
+}
+
+export interface FakeOptions {
+  /** Pages to pretend, a multiple of the real ones. @defaultValue the real */
+  readonly pageSize?: number
+  /** What `availableMemory` says. @defaultValue what the machine says */
+  readonly available?: number
+  /** The longest ArrayBuffer. @defaultValue the runtime's */
+  readonly maxViewBytes?: number
+}
+
+export class FakeOs implements Os {
+  readonly platform: string
+  readonly pageSize: number
+  readonly maxViewBytes: number
+  /** How often each call was made, failed ones included. */
+  readonly calls: Map<OsCall, number> = new Map()
+  /** The mappings there are now. */
+  readonly live: Map<Address, number> = new Map()
+  available: number | undefined
+  readonly #real: Os = systemOs()
+  readonly #failures: Failure[] = []
+
+  constructor(options: FakeOptions = {}) {
+    this.platform = this.#real.platform
+    this.pageSize = Math.max(options.pageSize ?? 0, this.#real.pageSize)
+    this.maxViewBytes = Math.min(options.maxViewBytes ?? Infinity, this.#real.maxViewBytes)
+    this.available = options.available
+  }
+
+  /** Makes the nth call of that name from now on (or of any name) fail, once. */
+  fail(call: OsCall | 'any', nth = 1, errno: number = constants.errno.ENOMEM): void {
+    this.#failures.push({ call, left: nth, errno })
+  }
+
+  /** Forgets the failures that have not happened; says how many those were. */
+  heal(): number {
+    return this.#failures.splice(0).length
+  }
+
+  /** How often a call was made. */
+  count(call: OsCall): number {
+    return this.calls.get(call) ?? 0
+  }
+
+  reserve(byteLength: number, alignment: number): Address {
+    this.#requireWholePages('byteLength', byteLength)
+    this.#enter('reserve', 'mmap')
+    const address = this.#real.reserve(byteLength, alignment)
+    this.live.set(address, byteLength)
+    return address
+  }
+
+  release(address: Address, byteLength: number): void {
+    this.#enter('release', 'munmap', address, byteLength)
+    this.#real.release(address, byteLength)
+    this.live.delete(address)
+  }
+
+  replace(address: Address, byteLength: number): void {
+    this.#requireRange(address, byteLength)
+    this.#enter('replace', 'mmap', address, byteLength)
+    this.#real.replace(address, byteLength)
+  }
+
+  purge(address: Address, byteLength: number): void {
+    this.#requireRange(address, byteLength)
+    this.#enter('purge', 'madvise', address, byteLength)
+    this.#real.purge(address, byteLength)
+  }
+
+  populate(address: Address, byteLength: number): void {
+    this.#requireRange(address, byteLength)
+    this.#enter('populate', 'madvise', address, byteLength)
+    this.#real.populate(address, byteLength)
+  }
+
+  adviseHugePages(address: Address, byteLength: number, advice: HugePageAdvice): void {
+    this.#requireRange(address, byteLength)
+    this.#enter('adviseHugePages', 'madvise', address, byteLength)
+    this.#real.adviseHugePages(address, byteLength, advice)
+  }
+
+  name(address: Address, byteLength: number, name: string): void {
+    this.#requireRange(address, byteLength)
+    this.#enter('name', 'prctl', address, byteLength)
+    this.#real.name(address, byteLength, name)
+  }
+
+  residency(address: Address, byteLength: number, vector: Uint8Array): void {
+    this.#requireRange(address, byteLength)
+    this.#enter('residency', 'mincore', address, byteLength)
+    const ratio = this.pageSize / this.#real.pageSize
+    const real = new Uint8Array(byteLength / this.#real.pageSize)
+    this.#real.residency(address, byteLength, real)
+    for (let page = 0; page < byteLength / this.pageSize; page++)
+      vector[page] = real.subarray(page * ratio, (page + 1) * ratio).some((flags) => (flags & 1) !== 0) ? 1 : 0
+  }
+
+  view(address: Address, byteLength: number): ArrayBuffer {
+    this.#enter('view', 'view', address, byteLength)
+    return this.#real.view(address, byteLength)
+  }
+
+  availableMemory(): number {
+    this.#enter('availableMemory', 'read')
+    return this.available ?? this.#real.availableMemory()
+  }
+
+  #enter(call: OsCall, syscall: string, address?: Address, byteLength?: number): void {
+    this.calls.set(call, this.count(call) + 1)
+    for (const failure of this.#failures) {
+      if (failure.call !== call && failure.call !== 'any') continue
+      if (--failure.left > 0) continue
+      this.#failures.splice(this.#failures.indexOf(failure), 1)
+      throw systemError(syscall, failure.errno, address, byteLength)
+    }
+  }
+
+  #requireRange(address: Address, byteLength: number): void {
+    this.#requireWholePages('address', address)
+    this.#requireWholePages('byteLength', byteLength)
+  }
+
+  #requireWholePages(name: string, value: number): void {
+    if (value % this.pageSize !== 0) throw new OutOfRangeError(name, `a multiple of ${this.pageSize}`, value)
+  }
+}

@@ -1,0 +1,88 @@
+/** Recording: what was recorded replays to the same trace, and view calls count as the raw calls they stand for. */
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { decodeTrace, encodeTrace } from '../../src/trace/format.ts'
+import { Recorder } from '../../src/trace/record.ts'
+import { Replay } from '../../src/trace/replay.ts'
+import { CALLOC, FREE, MALLOC, MEMALIGN, REALLOC } from '../../src/trace/trace.ts'
+import { VerifiedReplay } from '../../src/trace/verified-replay.ts'
+import { sampleTrace } from './sample.ts'
+import { ToyAllocator } from './toy-allocator.ts'
+
+function recorder(): { inner: ToyAllocator; recorder: Recorder } {
+  const inner = new ToyAllocator(2 ** 24)
+  return { inner, recorder: new Recorder(inner, inner) }
+}
+
+test('a replay that is recorded gives the trace that was replayed', () => {
+  const trace = { ...sampleTrace(5000), flags: 2 }
+  const { recorder: recording } = recorder()
+  new Replay(trace, recording).run()
+  assert.equal(recording.trace(), trace)
+  assert.equal(decodeTrace(encodeTrace(recording.trace())), trace)
+})
+
+test('a verified replay that is recorded gives it too', () => {
+  const trace = { ...sampleTrace(2000), flags: 2 }
+  const { inner, recorder: recording } = recorder()
+  new VerifiedReplay(trace, recording, inner).run()
+  assert.equal(recording.trace(), trace)
+})
+
+test('view calls are the raw calls they stand for', () => {
+  const { recorder: heap } = recorder()
+  const zeroed = heap.alloc(Float64Array, 3)
+  const dirty = heap.allocUnsafe(Int16Array, 5)
+  heap.free(zeroed)
+  heap.realloc(dirty.byteOffset, 40)
+  heap.memalign(256, 7)
+  const { meta, slot, size } = heap.trace()
+  assert.equal([...meta], [CALLOC, MALLOC, FREE, REALLOC, MEMALIGN | (8 << 8)])
+  assert.equal([...slot], [0, 1, 0, 1, 0])
+  assert.equal([...size], [24, 10, 0, 40, 7])
+})
+
+test('reset frees every block', () => {
+  const { inner, recorder: heap } = recorder()
+  heap.malloc(8)
+  heap.malloc(8)
+  heap.reset()
+  heap.malloc(8)
+  assert.is(inner.stats().usedCount, 1)
+  assert.is(heap.trace().summary.endLiveCount, 1)
+  assert.is(heap.trace().summary.events, 5)
+})
+
+test('a call that fails leaves no event', () => {
+  const { recorder: heap } = recorder()
+  assert.is(heap.tryMalloc(2 ** 30), 0)
+  assert.throws(() => heap.malloc(2 ** 30), 'full')
+  assert.throws(() => heap.calloc(2 ** 30), 'full')
+  assert.throws(() => heap.malloc(2 ** 31), /byteLength/)
+  assert.throws(() => heap.alloc(Float64Array, 2 ** 28), /length/)
+  assert.throws(() => heap.free(8), /not a live block/)
+  assert.throws(() => heap.realloc(8, 8), /not a live block/)
+  assert.is(heap.trace().summary.events, 0)
+})
+
+test('blocks made before the recording are unknown to it', () => {
+  const { inner, recorder: heap } = recorder()
+  const [a, b] = [inner.malloc(8), inner.malloc(8)]
+  heap.free(a)
+  const moved = heap.realloc(b, 100)
+  heap.free(moved)
+  assert.equal([...heap.trace().meta], [MALLOC, FREE])
+})
+
+test('everything else is passed on', () => {
+  const { inner, recorder: heap } = recorder()
+  const offset = heap.malloc(30)
+  assert.is(heap.usableSize(offset), 32)
+  assert.equal([...heap.blocks()], [...inner.blocks()])
+  assert.equal(heap.stats(), inner.stats())
+  assert.is(heap.purge(), 0)
+  heap.check()
+  heap.close()
+})
+
+test.run()

@@ -8,6 +8,7 @@
  *     npm run bench -- traces [FILE …]
  * @module
  */
+import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -84,55 +85,85 @@ function time(replay: Replay): number {
   return median(passes)
 }
 
-/** One trace: nanoseconds an event for the heap and for the floor, and its memory. */
-function bench(trace: Trace): { heap: number; floor: number; committed: number; growth: number } {
-  const idle: Touch = () => {}
-  const base = peakGrowth(() => new Replay(trace, floor, idle).run())
+/** What one process measures of one trace. */
+interface Measured {
+  /** Nanoseconds an event. */
+  readonly time: number
+  readonly growthBytes: number
+  readonly committedBytes: number
+}
+
+function measureHeap(trace: Trace): Measured {
   using arena = Arena.reserve(16 * GiB)
   const heap = new Heap(arena)
   const touch = toucher(arena)
   const cold = new Replay(trace, heap, touch.pages)
-  const growth = peakGrowth(() => cold.run()) - base
-  const committed = heap.stats().peakCommittedBytes
+  const growthBytes = peakGrowth(() => cold.run())
+  const committedBytes = heap.stats().peakCommittedBytes
   cold.drain()
-  const times: { heap: number[]; floor: number[] } = { heap: [], floor: [] }
-  for (let round = 0; round < ROUNDS; round++) {
-    times.heap.push(time(new Replay(trace, heap, touch.ends)))
-    times.floor.push(time(new Replay(trace, floor, idle)))
-    heap.reset()
-  }
-  return { heap: median(times.heap), floor: median(times.floor), committed, growth }
+  return { time: time(new Replay(trace, heap, touch.ends)), growthBytes, committedBytes }
 }
 
-const folder = fileURLToPath(new URL('../../traces', import.meta.url))
-const given = process.argv.slice(2).filter((argument) => !argument.startsWith('--'))
-const committed = readdirSync(folder).filter((name) => /\.mtrc(\.gz)?$/.test(name))
-const files = given.length > 0 ? given : committed.map((name) => join(folder, name))
-const mib = (bytes: number) => (bytes / MiB).toFixed(1)
-const rows = (quick ? files.slice(0, 2) : files).map((file) => {
-  progress(file)
-  const trace = readTrace(file)
-  const { summary } = trace
-  const result = bench(trace)
+function measureFloor(trace: Trace): Measured {
+  const idle: Touch = () => {}
+  const cold = new Replay(trace, floor, idle)
+  return { growthBytes: peakGrowth(() => cold.run()), time: time(cold), committedBytes: 0 }
+}
+
+/** A process for each, so that neither's shapes slow the other's loop down. */
+function inChild(subject: 'heap' | 'floor', file: string): Measured {
+  const self = fileURLToPath(import.meta.url)
+  const args = ['--expose-gc', self, `--one=${subject}`, ...(quick ? ['--quick'] : []), file]
+  return JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8' })) as Measured
+}
+
+function row(file: string): string[] {
+  const { summary } = readTrace(file)
+  const runs = { heap: [] as Measured[], floor: [] as Measured[] }
+  for (let round = 0; round < ROUNDS; round++) {
+    progress(`${file}, round ${round + 1}`)
+    runs.heap.push(inChild('heap', file))
+    runs.floor.push(inChild('floor', file))
+  }
+  const middle = (kind: 'heap' | 'floor', key: keyof Measured) => median(runs[kind].map((run) => run[key]))
+  const growth = middle('heap', 'growthBytes') - middle('floor', 'growthBytes')
+  const mib = (bytes: number) => (bytes / MiB).toFixed(1)
   return [
     basename(file).replace(/\.mtrc(\.gz)?$/, ''),
     countText(summary.events),
-    timeText(result.heap),
-    timeText(result.floor),
+    timeText(middle('heap', 'time')),
+    timeText(middle('floor', 'time')),
     mib(summary.peakLiveBytes),
-    mib(result.committed),
-    mib(result.growth),
-    (result.growth / summary.peakLiveBytes).toFixed(2),
+    mib(middle('heap', 'committedBytes')),
+    mib(growth),
+    (growth / summary.peakLiveBytes).toFixed(2),
   ]
-})
-const head = [
-  'trace',
-  'events',
-  'ns an event',
-  'of it the loop',
-  'peak live MiB',
-  'peak committed',
-  'peak RSS growth',
-  '/ live',
-]
-console.log(`**in the recorded order**, through Heap:\n\n${markdownTable(head, rows)}`)
+}
+
+function main(): void {
+  const one = process.argv.find((argument) => argument.startsWith('--one='))
+  const given = process.argv.slice(2).filter((argument) => !argument.startsWith('--'))
+  if (one !== undefined) {
+    const trace = readTrace(given[0]!)
+    console.log(JSON.stringify(one === '--one=heap' ? measureHeap(trace) : measureFloor(trace)))
+    return
+  }
+  const folder = fileURLToPath(new URL('../../traces', import.meta.url))
+  const committed = readdirSync(folder).filter((name) => /\.mtrc(\.gz)?$/.test(name))
+  const files = given.length > 0 ? given : committed.map((name) => join(folder, name))
+  const head = [
+    'trace',
+    'events',
+    'ns an event',
+    'the loop alone',
+    'peak live MiB',
+    'committed',
+    'RSS growth',
+    '/ live',
+  ]
+  const rows = (quick ? files.slice(0, 2) : files).map(row)
+  console.log(`**in the recorded order**, through Heap, median of ${ROUNDS} interleaved rounds:\n`)
+  console.log(markdownTable(head, rows))
+}
+
+main()

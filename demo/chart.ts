@@ -3,7 +3,7 @@
  * @module
  */
 import { plot } from 'asciichart'
-import { MiB } from '../src/units.ts'
+import { MiB } from '../src/index.ts'
 import { paint } from './print.ts'
 import type { Sample } from './sampler.ts'
 

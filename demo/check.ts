@@ -2,7 +2,7 @@
  * The demo's checks: pure functions of what was measured, so that a test can hand them measurements that must fail.
  * @module
  */
-import { MiB } from '../src/units.ts'
+import { MiB } from '../src/index.ts'
 import { bytes, change } from './print.ts'
 import type { ReplayRun } from './replay-run.ts'
 import type { Sample } from './sampler.ts'
@@ -51,7 +51,7 @@ export function checkReplay(run: ReplayRun, tolerance: number): Check[] {
     check('freed: nothing is used', '0 blocks', `${freed.stats?.usedCount} blocks`),
     atMost('purged: pages are gone', purged.residentBytes, Math.max(full.residentBytes / 100, MiB / 4)),
     fall,
-    atMost('closed: RSS near its start', closed.rssBytes - start.rssBytes, tolerance),
+    near('closed: what is left is JS’s', start, closed, tolerance),
     check('malloc after close', 'ERR_ARENA_CLOSED', run.afterClose),
   ]
 }

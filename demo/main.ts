@@ -2,8 +2,9 @@
  * The demo: a real program's trace on a 64 GiB arena, the classic one-byte experiment, and a verdict. `--help` says the rest.
  * @module
  */
+
+import { MiB } from '../src/index.ts'
 import { readTrace } from '../src/trace/format.ts'
-import { MiB } from '../src/units.ts'
 import { checkReplay, checkTouch } from './check.ts'
 import { HELP, type Options, parseOptions } from './options.ts'
 import { runReplay } from './replay-run.ts'

@@ -3,22 +3,22 @@
  * @module
  */
 import Table from 'cli-table3'
-import { GiB, KiB, MiB } from '../src/units.ts'
+import { GiB, KiB, MiB } from '../src/index.ts'
 
 const coloured = process.stdout.isTTY === true && process.env.NO_COLOR === undefined
 
 /** A length as people read it: `25.1 MiB`; whole KiB as such, other short lengths to the byte. */
 export function bytes(length: number): string {
-  const magnitude = Math.abs(length)
-  if (magnitude < 10 * KiB && (length % KiB !== 0 || length === 0)) return `${length} B`
-  if (magnitude < MiB) return `${(length / KiB).toFixed(0)} KiB`
-  if (magnitude < GiB) return `${(length / MiB).toFixed(1)} MiB`
+  if (length < 0) return `−${bytes(-length)}`
+  if (length < 10 * KiB && (length % KiB !== 0 || length === 0)) return `${length} B`
+  if (length < MiB) return `${(length / KiB).toFixed(0)} KiB`
+  if (length < GiB) return `${(length / MiB).toFixed(1)} MiB`
   return `${(length / GiB).toFixed(1)} GiB`
 }
 
 /** A change of a length, with its sign. */
 export function change(length: number): string {
-  return length === 0 ? '·' : `${length > 0 ? '+' : '−'}${bytes(Math.abs(length))}`
+  return length === 0 ? '·' : `${length > 0 ? '+' : ''}${bytes(length)}`
 }
 
 export function paint(colour: 'green' | 'red' | 'dim' | 'bold', text: string): string {

@@ -6,12 +6,9 @@
  * Every block is a typed-array view filled with a pattern and verified when it is resized or freed (VerifiedReplay).
  * @module
  */
-import type { FreeingAllocator } from '../src/allocator/allocator.ts'
-import { Heap } from '../src/allocator/heap.ts'
-import { Arena } from '../src/arena/arena.ts'
+import { Arena, type FreeingAllocator, GiB, Heap } from '../src/index.ts'
 import type { Trace } from '../src/trace/trace.ts'
 import { VerifiedReplay } from '../src/trace/verified-replay.ts'
-import { GiB } from '../src/units.ts'
 import { type Sample, Sampler } from './sampler.ts'
 
 const RESERVED_BYTES = 64 * GiB

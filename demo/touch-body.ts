@@ -4,9 +4,8 @@
  * The first step does nothing: what moves there is JavaScript's own noise, the measure for the rest.
  * @module
  */
-import { Arena } from '../src/arena/arena.ts'
 import { readSmaps, readStatm, readStatus } from '../src/ffi/procfs.ts'
-import { GiB, MiB } from '../src/units.ts'
+import { Arena, GiB, MiB } from '../src/index.ts'
 import type { Reading, TouchRun } from './touch-run.ts'
 
 const FILLED_BYTES = 16 * MiB

@@ -10,7 +10,7 @@
  * @module
  */
 import { randomInt } from 'node:crypto'
-import { readdirSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -20,7 +20,8 @@ import { type Outcome, runFile } from './outcome.ts'
 const build = fileURLToPath(new URL('..', import.meta.url))
 
 function testFiles(folder: string, word: string): string[] {
-  const names = readdirSync(join(build, folder), { recursive: true, encoding: 'utf8' })
+  const whole = join(build, folder)
+  const names = existsSync(whole) ? readdirSync(whole, { recursive: true, encoding: 'utf8' }) : []
   return names
     .filter((name) => /\.(test|prop)\.js$/.test(name) && join(folder, name).includes(word))
     .sort()
@@ -56,7 +57,11 @@ const { values, positionals } = parseArgs({
   options: { only: { type: 'string', default: '' }, minutes: { type: 'string' }, jobs: { type: 'string' } },
 })
 const jobs = Number(values.jobs ?? Math.min(2, availableParallelism()))
-const files = positionals.flatMap((folder) => testFiles(folder, values.only))
+const files = positionals.flatMap((folder) => {
+  const found = testFiles(folder, values.only)
+  if (found.length === 0) console.log(`no test files in ${folder}`)
+  return found
+})
 const until = performance.now() + Number(values.minutes ?? 0) * 60_000
 const outcomes: Outcome[] = []
 let round = 0
@@ -70,7 +75,6 @@ do {
 } while (performance.now() < until && outcomes.every((o) => o.failed === 0))
 
 const sum = (key: 'passed' | 'failed' | 'skipped') => outcomes.reduce((total, outcome) => total + outcome[key], 0)
-if (files.length === 0) console.log('no test files found')
 if (sum('skipped') > 0) console.log(`${sum('skipped')} skipped`)
 console.log(`${sum('passed')} passed, ${sum('failed')} failed`)
 process.exitCode = sum('failed') > 0 || files.length === 0 ? 1 : 0

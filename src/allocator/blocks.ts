@@ -54,7 +54,9 @@ export abstract class Blocks<Name extends string = string> implements Allocator,
   ) {
     if (!(arena instanceof Arena)) throw new InvalidArgumentTypeError('arena', 'an Arena', arena)
     optionsObject('options', options)
-    this.limit = options?.limit === undefined ? Number.POSITIVE_INFINITY : wholeNumber('options.limit', options.limit)
+    for (const name of ['offset', 'byteLength', 'limit'] as const)
+      if (options?.[name] !== undefined) wholeNumber(`options.${name}`, options[name])
+    this.limit = options?.limit ?? Number.POSITIVE_INFINITY
     this.kind = kind
     this.arena = arena
     this.#memory = new Memory(arena)

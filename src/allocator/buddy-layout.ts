@@ -12,14 +12,25 @@ import { alignDown, alignUp, log2Ceil } from '../bits.ts'
 import { OutOfRangeError } from '../errors.ts'
 import { treeWords } from './bit-tree.ts'
 import { wordsFor } from './bitmap.ts'
-import { HEADER_BYTES, type Layout, layOut } from './header.ts'
+import { HEADER_BYTES, type Layout, layOut, OWN_WORD } from './header.ts'
 import { WINDOW_BYTES } from './memory.ts'
 import { pageBytes } from './pages.ts'
 
 /** The smallest blocks unless asked otherwise: a cache line. */
 const USUAL_MIN_BLOCK = 64
-/** Units of a claim at most, so that unit indices and `2 ** order` stay small integers. */
-const MOST_UNITS = 2 ** 29
+/** Units of a claim at most: sums of two unit indices stay below 2^31, and 64 GiB can have blocks of 64 bytes. */
+const MOST_UNITS = 2 ** 30
+
+/** Word of the header: units from here on are no block: never used, or merged back. */
+export const TOP: number = OWN_WORD
+/** Highest top since the last reset: offsets above it were never allocated. */
+export const HIGH: number = OWN_WORD + 1
+/** One bit for each order: clear when no block of it is free. It may be stale when set. */
+export const ORDERS: number = OWN_WORD + 2
+
+/** States: order + 1 of the block, and this bit when it is free. */
+export const FREE = 64
+export const ORDER = 63
 
 export interface BuddyLayout {
   readonly minBlock: number

@@ -295,6 +295,7 @@ export class Bump extends Blocks<'pages' | 'bounds'> {
   #usedBytes(): number {
     const top = this.#numbers[TOP]
     const first = this.#first
+    if (top === first) return 0
     // The first page may have been left out as well, with the bytes before the first block.
     const skipped = this.#pages.purgedBytes(first, first + 1) === 0 ? first : alignDown(first, this.arena.pageSize)
     return top - skipped - this.#pages.purgedBytes(first, top)

@@ -5,8 +5,7 @@
  */
 import { alignUp } from '../bits.ts'
 import type { HeapParts } from './heap.ts'
-import { BIN_COUNT, BIN_HEAD, CLASSES, CLASS_LOOKUP, CLASS_WORDS, CURRENT_SLAB, PARTIAL, SLAB_COUNT, SLAB_TOP, SLOT, SPAN_SPARES, SPAN_TOP, SPAN_WORDS, TILE_TOP } from './heap-layout.ts'
-import { FREE, SLAB } from './span.ts'
+import { BIN_COUNT, BIN_HEAD, CLASSES, CLASS_LOOKUP, CLASS_WORDS, CURRENT_SLAB, FREE, PARTIAL, SLAB, SLAB_COUNT, SLAB_TOP, SLOT, SPAN_SPARES, SPAN_TOP, SPAN_WORDS, TILE_TOP, TILES } from './heap-layout.ts'
 
 /** The first contradiction, or undefined. */
 export function checkHeap(parts: HeapParts): string | undefined {
@@ -44,7 +43,7 @@ function checkSpans({ words, layout, spans, source }: HeapParts): string | undef
 }
 
 /** Every span is found from its start, and every tile word names what starts in it. */
-function checkTiles({ words, layout, spans }: HeapParts): string | undefined {
+function checkTiles({ words, spans }: HeapParts): string | undefined {
   let named = 0
   for (const span of spans.all()) {
     const start = spans.start(span)
@@ -52,14 +51,14 @@ function checkTiles({ words, layout, spans }: HeapParts): string | undefined {
       const tiles = spans.partLength(span) / 4096
       named += tiles
       for (let t = 0; t < tiles; t++)
-        if (spans.tile(spans.window(span), start + t * 4096) !== spans.slabOf(span)) return `tile ${t} of the slab at ${start} is not named`
+        if (spans.tile(spans.window(span), start + t * 4096) !== spans.slabOf(span) + t) return `tile ${t} of the slab at ${start} is not named`
       continue
     }
     if (spans.find(spans.window(span), start) !== span) return `span at ${spans.offset(span)} is not found by its tile`
     if (spans.tile(spans.window(span), start) === -span) named++
   }
   let entries = 0
-  for (let t = 0; t < words[TILE_TOP]; t++) if (words[layout.tiles + t] !== 0) entries++
+  for (let t = 0; t < words[TILE_TOP]; t++) if (words[TILES + t] !== 0) entries++
   return entries === named ? undefined : `${entries} tile words are set, ${named} should be`
 }
 

@@ -3,14 +3,14 @@
  * window, and holds offsets and indices only, so a second thread or process can read it as it is.
  *
  *     word 0          64        128        …                                                   (words of 4 bytes)
- *     | common header | counters | classes | bins | roots | dirty bits | tiles | span records | slab records |
- *                                                          1 bit/page   1 w/4 KiB  8 words      16 words
+ *     | common header | counters | classes | bins | roots | tiles   | dirty bits | span records | slab records |
+ *                                                          1 w/4 KiB 1 bit/page   8 words        16 words
  *
  * Records are named by the index of their first word. Tables are as long as the claim could ever need, and touched as far as it is
  * used: a heap on 64 GiB starts with three pages of them.
  *
- *     tile word  = 0: no span starts in this tile;  > 0: the slab record of the slab that covers it;
- *                < 0: minus the record of the first span that starts in it
+ *     tile word  = 0: no span starts in this tile;  < 0: minus the record of the first span that starts in it;
+ *                > 0: the record of the slab that covers it, plus the tiles from the slab's start to here (records are 16 words apart)
  * @module
  */
 import { alignUp } from '../bits.ts'
@@ -64,8 +64,8 @@ export const PARTIAL = 4
 export const SLAB_COUNT = 5
 /** As `WORD`, for a current slab outside window 0: `WORD` is `ZERO` then. */
 export const FAR_WORD = 6
-/** Reciprocal of the slot size. */
-export const RECIPROCAL = 7
+/** What `INFO` of its slabs holds above the number of slots. */
+export const SLOT_INFO = 7
 /** `(n + 7) >>> 3` leads to the class of `n`. */
 export const CLASS_LOOKUP: number = CLASSES + CLASS_COUNT * CLASS_WORDS
 
@@ -87,12 +87,48 @@ export const ROOT_COUNT = 16
 export const ROOT_NAME = 24
 export const ROOT_WORDS: number = ROOT_NAME / 4 + 2
 
-const TABLES = alignUp(ROOTS + ROOT_COUNT * ROOT_WORDS, 16)
+/** The tile table, first of all, so that its place is a constant. */
+export const TILES: number = alignUp(ROOTS + ROOT_COUNT * ROOT_WORDS, 16)
 
+// Words of a span record: see span.ts. START is within the window; KIND also holds the window, shifted.
 export const SPAN_WORDS = 8
+export const START = 0
+export const SIZE = 1
+export const KIND = 2
+export const PREVIOUS = 3
+export const NEXT = 4
+export const BIN_NEXT = 5
+export const BIN_PREVIOUS = 6
+/** A huge block's whole length, in words that a live span does not need: low 30 bits, and GiB. */
+export const HUGE_LOW = 5
+export const HUGE_HIGH = 6
+
+export const FREE = 1
+export const LIVE = 2
+export const SLAB = 3
+/** The first part of a block that is longer than its window, and the parts in the windows after it. */
+export const HUGE = 4
+export const PART = 5
+export const KIND_BITS = 3
+export const KIND_MASK = 7
+
+// Words of a slab record: see slab-table.ts.
 export const SLAB_RECORD_WORDS = 16
-/** Word of a slab record that names its span. */
+export const BASE = 0
+/** Number of slots (9 bits), slot size in eighths (8 bits), its reciprocal (15 bits), from the low end. */
+export const INFO = 1
+/** 1 once every slot has been handed out. */
+export const FILLED = 2
+/** Until then: the highest slot ever freed, or -1. */
+export const HIGHEST = 3
+/** Frees until the slab must be looked at: see `settle`. */
+export const COUNTDOWN = 4
+export const SLAB_NEXT = 5
+/** The slab's span. */
 export const SLAB_SPAN = 6
+export const SLAB_PREVIOUS = 7
+/** First word of free bits. */
+export const BITS = 8
 
 /** The indices of a heap's tables. */
 export interface HeapLayout {
@@ -100,10 +136,9 @@ export interface HeapLayout {
   readonly firstPage: number
   readonly pageCount: number
   readonly dirty: number
-  /** First tile of the claim (`offset / TILE`), and the tile table. */
+  /** First tile of the claim (`offset / TILE`), and their number. */
   readonly firstTile: number
   readonly tileCount: number
-  readonly tiles: number
   readonly spans: number
   readonly spansEnd: number
   readonly slabs: number
@@ -116,18 +151,17 @@ export function heapLayout(offset: number, byteLength: number, pageSize: number)
   const pageCount = Math.ceil((offset + byteLength) / pageSize) - firstPage
   const firstTile = Math.floor(offset / TILE)
   const tileCount = Math.ceil((offset + byteLength) / TILE) - firstTile
-  const dirty = TABLES
-  const tiles = alignUp(dirty + Math.ceil(pageCount / 32), 16)
-  const spans = alignUp(tiles + tileCount, 16)
+  const dirty = alignUp(TILES + tileCount, 16)
+  const spans = alignUp(dirty + Math.ceil(pageCount / 32), 16)
   const spanCount = Math.min(2 ** 25, Math.ceil(byteLength / (SMALL_MAX / 2)) + tileCount + 8)
   const spansEnd = spans + spanCount * SPAN_WORDS
   const slabs = alignUp(spansEnd, 16)
   const slabsEnd = slabs + Math.min(2 ** 24, tileCount) * SLAB_RECORD_WORDS
-  return { firstPage, pageCount, dirty, firstTile, tileCount, tiles, spans, spansEnd, slabs, slabsEnd }
+  return { firstPage, pageCount, dirty, firstTile, tileCount, spans, spansEnd, slabs, slabsEnd }
 }
 
 /** Differs between builds that would read the tables differently. */
-export const LAYOUT_HASH: number = [CLASS_COUNT, SMALL_MAX, ROOTS, TABLES, SPAN_WORDS, SLAB_RECORD_WORDS].reduce(
+export const LAYOUT_HASH: number = [CLASS_COUNT, SMALL_MAX, ROOTS, TILES, SPAN_WORDS, SLAB_RECORD_WORDS].reduce(
   (hash, value) => Math.imul(hash ^ value, 0x01000193),
   0x811c9dc5 | 0
 )
@@ -135,9 +169,24 @@ export const LAYOUT_HASH: number = [CLASS_COUNT, SMALL_MAX, ROOTS, TABLES, SPAN_
 /** Bytes of metadata that may have been written: each table as far as it was used, in whole pages. */
 export function metadataInUse(words: Int32Array, layout: HeapLayout, pageSize: number): number {
   const tiles = words[TILE_TOP]
-  const dirty = Math.ceil(((tiles + 1) * TILE) / pageSize / 32)
-  const parts = [layout.dirty + dirty, tiles, words[SPAN_TOP] - layout.spans, words[SLAB_TOP] - layout.slabs]
-  return parts.reduce((sum, count) => sum + alignUp(count * 4, pageSize), 0)
+  const dirty = Math.ceil((tiles + 1) / (pageSize / TILE) / 32)
+  const ranges = [
+    [0, TILES + tiles],
+    [layout.dirty, layout.dirty + dirty],
+    [layout.spans, Math.max(words[SPAN_TOP], layout.spans)],
+    [layout.slabs, Math.max(words[SLAB_TOP], layout.slabs)],
+  ]
+  let pages = 0
+  let counted = 0
+  for (const [from, to] of ranges as [number, number][]) {
+    const first = Math.max(counted, Math.floor((from * 4) / pageSize))
+    const end = Math.ceil((to * 4) / pageSize)
+    if (to > from && end > first) {
+      pages += end - first
+      counted = end
+    }
+  }
+  return pages * pageSize
 }
 
 /** Upper bound of the metadata of a claim of so many bytes, wherever it lies and whatever the page size. */

@@ -7,8 +7,7 @@
  */
 import type { AllocatorStats } from './allocator.ts'
 import type { HeapParts } from './heap.ts'
-import { PEAK } from './heap-layout.ts'
-import { HUGE, LIVE, PART, SLAB } from './span.ts'
+import { HUGE, LIVE, PART, PEAK, SLAB } from './heap-layout.ts'
 
 export function heapStats({ words, spans, slabs, source }: HeapParts): AllocatorStats {
   let usedBytes = 0

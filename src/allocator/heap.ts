@@ -18,23 +18,27 @@ import type { Arena } from '../arena/arena.ts'
 import { wholeNumber } from '../arguments.ts'
 import { CorruptedError, DoubleFreeError, InvalidFreeError } from '../errors.ts'
 import type { AllocatorOptions, AllocatorStats } from './allocator.ts'
-import { INNER } from './blocks.ts'
+import { CLOSED } from './blocks.ts'
 import { FreeingBlocks } from './freeing-blocks.ts'
 import { checkHeap } from './heap-check.ts'
 import * as layouts from './heap-layout.ts'
 import { heapStats } from './heap-stats.ts'
 import { Roots } from './roots.ts'
 import * as classes from './size-class.ts'
-import * as slabs from './slab-table.ts'
-import * as spans from './span.ts'
+import { SlabTable } from './slab-table.ts'
+import { type SpanSource, SpanTable } from './span-table.ts'
 
 // Local, so that the compiler takes them for constants: see span.ts.
-const { CLASS_LOOKUP, FAR_WORD, CURRENT_SLAB, ORIGIN, SLAB_SPAN, SLOT, WINDOW, WORD } = layouts
-const { BASE, BITS, COUNTDOWN, HIGHEST, INFO, INVERSE } = slabs
-const { FREE, HUGE, LIVE, PART } = spans
+const {
+  BASE, BITS, CLASS_LOOKUP, COUNTDOWN, CURRENT_SLAB, FAR_WORD, FREE, HIGHEST, HUGE, INFO, LIVE, ORIGIN, PART, SLAB, SLAB_SPAN,
+  SLOT, TILES, WINDOW, WORD,
+} = layouts
 const { SMALL_MAX, TILE } = classes
 /** Offset within its window: the low 30 bits, of numbers beyond 2^32 too. */
 const IN_WINDOW = WINDOW - 1
+
+/** Above it a countdown is a current slab's. */
+const CURRENT = 2 ** 29
 
 /** Options of a heap. */
 export interface HeapOptions extends AllocatorOptions {}
@@ -43,25 +47,16 @@ export interface HeapOptions extends AllocatorOptions {}
 export interface HeapParts {
   readonly words: Int32Array
   readonly layout: layouts.HeapLayout
-  readonly spans: spans.SpanTable
-  readonly slabs: slabs.SlabTable
-  readonly source: spans.SpanSource
-}
-
-/** A block that was looked up: a slot of a slab, or a span. */
-interface Found {
-  /** Record of its slab, or 0. */
-  slab: number
-  slot: number
-  /** Record of its span, or 0. */
-  span: number
+  readonly spans: SpanTable
+  readonly slabs: SlabTable
+  readonly source: SpanSource
 }
 
 export class Heap extends FreeingBlocks {
   #words: Int32Array
   #parts: HeapParts
-  #spans: spans.SpanTable
-  #slabs: slabs.SlabTable
+  #spans: SpanTable
+  #slabs: SlabTable
   /** Index in `#words` of the tile word for tile 0 of the arena. */
   #tiles: number
   /** Offsets below it may take the fast path of `free`: 0 while closed, and while inner claims make every free a special case. */
@@ -74,7 +69,7 @@ export class Heap extends FreeingBlocks {
     if (!zeroed) this.claim.clear(offset, byteLength)
     const layout = layouts.heapLayout(offset, byteLength, arena.pageSize)
     const words = new Int32Array(metadata)
-    const source: spans.SpanSource = {
+    const source: SpanSource = {
       offset,
       byteLength,
       pageSize: arena.pageSize,
@@ -85,10 +80,10 @@ export class Heap extends FreeingBlocks {
       metadataBytes: () => layouts.metadataInUse(words, layout, arena.pageSize),
     }
     this.#words = words
-    this.#spans = new spans.SpanTable(words, new Float64Array(metadata, 0, layouts.ROOTS / 2), layout, source)
-    this.#slabs = new slabs.SlabTable(words, this.#spans, layout)
+    this.#spans = new SpanTable(words, new Float64Array(metadata, 0, layouts.ROOTS / 2), layout, source)
+    this.#slabs = new SlabTable(words, this.#spans, layout)
     this.#parts = { words, layout, spans: this.#spans, slabs: this.#slabs, source }
-    this.#tiles = layout.tiles - layout.firstTile
+    this.#tiles = TILES - layout.firstTile
     this.#roots = new Roots(metadata)
     this.#slabs.reset()
     this.#spans.reset()
@@ -98,7 +93,7 @@ export class Heap extends FreeingBlocks {
   // ---- the fast paths ----
 
   override malloc(byteLength: number): number {
-    if (byteLength >>> 0 === byteLength && byteLength <= SMALL_MAX) {
+    if (typeof byteLength === 'number' && byteLength >>> 0 === byteLength && byteLength <= SMALL_MAX) {
       const m = this.#words
       const state = m[CLASS_LOOKUP + ((byteLength + 7) >>> 3)]
       const word = m[state + WORD]
@@ -121,23 +116,27 @@ export class Heap extends FreeingBlocks {
     const offset = typeof block === 'number' ? block : this.locate(block)
     if (offset >>> 0 === offset && offset < this.#fastEnd) {
       const m = this.#words
-      const slab = m[this.#tiles + (offset >>> 12)]
-      if (slab > 0) {
+      const tile = m[TILES + (offset >>> 12)]
+      if (tile > 0) {
+        const slab = tile & -16
         const info = m[slab + INFO]
-        const distance = offset - m[slab + BASE]
-        const slot = Math.imul(distance >>> 3, m[slab + INVERSE]) >>> 19
-        if (Math.imul(slot, info & 4095) === distance && slot < info >>> 12) {
+        // In eighths: the distance from the slab's start, and the slot size.
+        const distance = ((tile & 15) << 9) + ((offset & 4095) >>> 3)
+        const slot = Math.imul(distance, info >>> 17) >>> 15
+        if (Math.imul(slot, (info >>> 9) & 255) === distance && slot < (info & 511) && (offset & 7) === 0) {
           const word = slab + BITS + (slot >>> 5)
           const bits = m[word]
           const bit = 1 << (slot & 31)
           if ((bits & bit) === 0) {
             m[word] = bits | bit
-            if (slot > m[slab + HIGHEST]) m[slab + HIGHEST] = slot
-            if (--m[slab + COUNTDOWN] === 0) this.#slabs.settle(slab)
+            const left = m[slab + COUNTDOWN] - 1
+            m[slab + COUNTDOWN] = left
+            if (left === 0) this.#slabs.settle(slab)
+            else if (left > CURRENT && slot > m[slab + HIGHEST]) m[slab + HIGHEST] = slot
             return
           }
         }
-      } else if (slab < 0) {
+      } else if (tile < 0) {
         const span = this.#spans.find(0, offset)
         if (span !== 0 && this.#spans.kind(span) === LIVE) {
           this.#spans.release(span)
@@ -149,11 +148,53 @@ export class Heap extends FreeingBlocks {
     this.freeAt(offset)
   }
 
+  override calloc(byteLength: number): number {
+    // biome-ignore lint/complexity/noArguments: a rest parameter would build an array in every call.
+    if (arguments.length === 1 && typeof byteLength === 'number' && byteLength >>> 0 === byteLength && byteLength <= SMALL_MAX) {
+      const offset = this.malloc(byteLength)
+      this.zero(offset, (byteLength + 7) & -8)
+      return offset
+    }
+    // biome-ignore lint/complexity/noArguments: as above.
+    return super.calloc.apply(this, arguments as unknown as [number])
+  }
+
+  override realloc(offset: number, byteLength: number): number {
+    if (isOffset(offset) && offset < this.#fastEnd && isOffset(byteLength)) {
+      const usable = this.#usable(offset)
+      if (usable > 0) {
+        // A slot stays while it is at least three quarters used: moving costs more than the rest is worth.
+        if (byteLength <= usable && byteLength >= usable - (usable >>> 2) && usable <= SMALL_MAX) return offset
+        if (usable > SMALL_MAX && this.resizeAt(offset, usable, byteLength)) return offset
+        const moved = this.malloc(byteLength)
+        this.copy(moved, offset, byteLength < usable ? byteLength : usable)
+        this.free(offset)
+        return moved
+      }
+    }
+    return super.realloc(offset, byteLength)
+  }
+
+  /** Usable bytes of a live block in window 0, or 0 when there is none at the offset. */
+  #usable(offset: number): number {
+    const m = this.#words
+    const tile = m[TILES + (offset >>> 12)]
+    if (tile > 0) {
+      const info = m[(tile & -16) + INFO]
+      const distance = ((tile & 15) << 9) + ((offset & 4095) >>> 3)
+      const slot = Math.imul(distance, info >>> 17) >>> 15
+      const size = (info >>> 6) & 2040
+      return Math.imul(slot, size) === distance << 3 && (offset & 7) === 0 && this.#slabs.live(tile & -16, slot) ? size : 0
+    }
+    const span = this.#spans.find(0, offset)
+    return span !== 0 && this.#spans.kind(span) === LIVE ? this.#spans.partLength(span) : 0
+  }
+
   // ---- allocating ----
 
   /** Any request, anywhere; 0 when full. With `zero` the block reads zero. */
   #allocate(byteLength: number, zero: boolean): number {
-    if (byteLength >>> 0 === byteLength && byteLength <= SMALL_MAX && this.guard !== CLOSED) {
+    if (isOffset(byteLength) && byteLength <= SMALL_MAX && this.guard !== CLOSED) {
       const offset = this.#takeSlot(this.#words[CLASS_LOOKUP + ((byteLength + 7) >>> 3)])
       if (zero && offset !== 0) this.zero(offset, (byteLength + 7) & -8)
       return offset
@@ -203,25 +244,34 @@ export class Heap extends FreeingBlocks {
 
   // ---- blocks that are there ----
 
-  /** Finds the live block that starts at an offset; throws ERR_DOUBLE_FREE or ERR_INVALID_FREE when there is none. */
-  #find(offset: number): Found {
+  /**
+   * The record of the slab whose live slot starts at an offset, or minus the record of the live span that does; throws
+   * ERR_DOUBLE_FREE or ERR_INVALID_FREE when there is none.
+   */
+  #find(offset: number): number {
     const start = offset & IN_WINDOW
     const window = (offset - start) / WINDOW
     const { offset: first, byteLength } = this.claim
-    if (!(offset >= first && offset < first + byteLength) || window * WINDOW + start !== offset)
+    if (!Number.isInteger(offset) || offset < first || offset >= first + byteLength)
       throw new InvalidFreeError(`${offset} is not an offset in this heap`)
     const m = this.#words
-    const slab = m[this.#tiles + Math.floor(offset / TILE)]
-    if (slab > 0) {
+    const tile = m[this.#tiles + Math.floor(offset / TILE)]
+    if (tile > 0) {
+      const slab = tile & -16
       const distance = start - m[slab + BASE]
-      const slot = Math.floor(distance / (m[slab + INFO] & 4095))
-      if (slot * (m[slab + INFO] & 4095) === distance && this.#slabs.live(slab, slot)) return { slab, slot, span: 0 }
+      const slot = this.#slotOf(slab, offset)
+      if (slot * this.#slabs.slotSize(slab) === distance && this.#slabs.live(slab, slot)) return slab
       throw this.#notLive(offset, slab, distance)
     }
     const span = this.#spans.find(window, start)
     const kind = span === 0 ? 0 : this.#spans.kind(span)
-    if (kind === LIVE || kind === HUGE) return { slab: 0, slot: 0, span }
+    if (kind === LIVE || kind === HUGE) return -span
     throw this.#notLiveSpan(offset, window, start)
+  }
+
+  /** The slot that an offset in a slab lies in. */
+  #slotOf(slab: number, offset: number): number {
+    return Math.floor(((offset & IN_WINDOW) - this.#words[slab + BASE]) / this.#slabs.slotSize(slab))
   }
 
   #notLive(offset: number, slab: number, distance: number): Error {
@@ -229,7 +279,7 @@ export class Heap extends FreeingBlocks {
     const slot = Math.floor(distance / size)
     if (slot * size !== distance)
       return new InvalidFreeError(`${offset} lies ${distance - slot * size} bytes inside a slot of ${size} bytes`)
-    if (slot <= this.#words[slab + HIGHEST]) return new DoubleFreeError(`the block at ${offset} has already been freed`)
+    if (this.#slabs.everUsed(slab, slot)) return new DoubleFreeError(`the block at ${offset} has already been freed`)
     return new InvalidFreeError(`no block was ever handed out at ${offset}`)
   }
 
@@ -246,40 +296,35 @@ export class Heap extends FreeingBlocks {
 
   protected override freeAt(offset: number): void {
     if (this.guard !== 0) this.assertOpen()
-    const { slab, slot, span } = this.#find(offset)
-    if (slab === 0) {
-      if (this.#spans.kind(span) === HUGE) this.#spans.releaseHuge(span)
-      else this.#spans.release(span)
+    const slab = this.#find(offset)
+    if (slab < 0) {
+      if (this.#spans.kind(-slab) === HUGE) this.#spans.releaseHuge(-slab)
+      else this.#spans.release(-slab)
       return
     }
-    const m = this.#words
-    m[slab + BITS + (slot >>> 5)] |= 1 << (slot & 31)
-    if (slot > m[slab + HIGHEST]) m[slab + HIGHEST] = slot
-    if (--m[slab + COUNTDOWN] === 0) this.#slabs.settle(slab)
+    this.#slabs.free(slab, this.#slotOf(slab, offset))
   }
 
   protected override sizeAt(offset: number): number {
-    const { slab, span } = this.#find(offset)
-    return slab !== 0 ? this.#slabs.slotSize(slab) : this.#spans.length(span)
+    const found = this.#find(offset)
+    return found > 0 ? this.#slabs.slotSize(found) : this.#spans.length(-found)
   }
 
   protected override resizeAt(offset: number, usable: number, byteLength: number): boolean {
     wholeNumber('byteLength', byteLength)
-    if (usable <= SMALL_MAX && byteLength <= SMALL_MAX) {
-      // A block of this size may also be a span, cut for its alignment: it stays while it is the right size.
-      return this.#words[this.#words[CLASS_LOOKUP + ((byteLength + 7) >>> 3)] + SLOT] === usable
-    }
+    if (usable <= SMALL_MAX) return byteLength <= usable && byteLength >= usable - (usable >>> 2)
     if (byteLength <= SMALL_MAX) return false
-    const { span } = this.#find(offset)
-    if (span === 0 || byteLength > WINDOW) return span !== 0 && byteLength <= usable && byteLength > usable / 2
+    const span = -this.#find(offset)
+    if (span < 0) return false
+    // A huge block is not cut: it moves when it would keep less than half.
     if (this.#spans.kind(span) === HUGE) return byteLength <= usable && byteLength > usable / 2
-    return this.#spans.resize(span, Math.ceil(byteLength / 8) * 8)
+    return byteLength <= WINDOW && this.#spans.resize(span, Math.ceil(byteLength / 8) * 8)
   }
 
   override blockAround(offset: number, byteLength: number): { offset: number; byteLength: number } | undefined {
     const start = offset & IN_WINDOW
     const window = (offset - start) / WINDOW
-    const slab = this.#words[this.#tiles + Math.floor(offset / TILE)]
+    const slab = this.#words[this.#tiles + Math.floor(offset / TILE)] & -16
     let block: { offset: number; byteLength: number }
     if (slab > 0) {
       const size = this.#slabs.slotSize(slab)
@@ -294,12 +339,14 @@ export class Heap extends FreeingBlocks {
     return offset + byteLength <= block.offset + block.byteLength ? block : undefined
   }
 
+  /** Every live block. The one that was given last may be freed; what else changes may or may not be seen. */
   override *blocks(): Generator<{ offset: number; byteLength: number }> {
-    if (this.guard !== 0) this.assertOpen()
+    this.assertOpen()
     for (const span of this.#spans.all()) {
       const kind = this.#spans.kind(span)
       if (kind === LIVE || kind === HUGE) yield { offset: this.#spans.offset(span), byteLength: this.#spans.length(span) }
-      if (kind === spans.SLAB) yield* this.#slabs.liveSlots(this.#spans.slabOf(span))
+      if (kind === SLAB) yield* this.#slabs.liveSlots(this.#spans.slabOf(span))
+      this.assertOpen()
     }
   }
 
@@ -358,12 +405,14 @@ export class Heap extends FreeingBlocks {
 
   #aimFast(): void {
     const { offset, byteLength } = this.claim
-    this.#fastEnd = this.guard === 0 && offset < WINDOW ? Math.min(WINDOW, offset + byteLength) : 0
+    this.#fastEnd = this.guard === 0 && offset < TILE ? Math.min(WINDOW, offset + byteLength) : 0
   }
 }
 
-const CLOSED = 1
-void INNER
+/** Whether a value is a whole number below 2^32. */
+function isOffset(value: number): boolean {
+  return typeof value === 'number' && value >>> 0 === value
+}
 
 /** What a closed heap looks at: a class for every size, and no free bit in it. */
 const NO_WORDS: Int32Array = new Int32Array(layouts.ROOTS)

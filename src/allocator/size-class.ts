@@ -5,8 +5,8 @@
  *     144 160 … 256         eight steps a doubling, as jemalloc has four: fine classes pay when spans are small
  *     288 … 512, 576 … 1024
  *
- * A slot's index is found without a division: `slot = (distance / 8 * reciprocal) >>> 19`, exact for every class and every distance
- * below 32 KiB (the test runs through all of them). Cost: a 129-byte look-up table and three small columns for the whole process.
+ * A slot's index is found without a division: `slot = (distance / 8 * reciprocal) >>> 15`, exact for the start of every slot of every
+ * class (the test runs through all of them); for what is not a slot's start, `slot * size` differs from the distance whatever comes out. Cost: a 129-byte look-up table and three small columns for the whole process.
  * @module
  */
 
@@ -17,7 +17,7 @@ export const SMALL_MAX = 1024
 export const SLAB_WORDS = 8
 const SLAB_SLOTS = SLAB_WORDS * 32
 
-/** The largest slab. Reciprocals are exact below it. */
+/** The largest slab. */
 export const SLAB_MAX = 32768
 
 /** Slabs are cut in tiles: the unit of the heap's map, not the kernel's page. */
@@ -39,8 +39,8 @@ export const CLASS_COUNT: number = list.length
 /** Slot size of each class in bytes. */
 export const CLASS_SIZE: Int32Array = Int32Array.from(list)
 
-/** `ceil(2^19 / (size / 8))` of each class. */
-export const CLASS_RECIPROCAL: Int32Array = Int32Array.from(list, (size) => Math.floor(2 ** 19 / (size / 8)) + 1)
+/** `ceil(2^15 / (size / 8))` of each class. */
+export const CLASS_RECIPROCAL: Int32Array = Int32Array.from(list, (size) => Math.ceil(2 ** 15 / (size / 8)))
 
 /** The class of a request of `n` bytes is `CLASS_OF[(n + 7) >>> 3]`, for `n` from 0 to `SMALL_MAX`. */
 export const CLASS_OF: Uint8Array = Uint8Array.from({ length: SMALL_MAX / 8 + 1 }, (_, eighth) =>
@@ -71,4 +71,11 @@ export function slabLength(sizeClass: number, count: number): number {
   const target = count < 4 ? TILE : count < 32 ? 2 * TILE : 4 * TILE
   for (const length of choices) if (length >= target) return length
   return choices[choices.length - 1] as number
+}
+
+/** The next shorter length that suits a class, or 0: for when there is no room for a longer slab. */
+export function shorterSlab(sizeClass: number, length: number): number {
+  let shorter = 0
+  for (const choice of lengths[sizeClass] as number[]) if (choice < length) shorter = choice
+  return shorter
 }

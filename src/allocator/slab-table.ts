@@ -1,13 +1,13 @@
 /**
  * The slabs of a heap: spans cut into equal slots, one bit a slot, one 64-byte record a slab.
  *
- *     record   | base | size, slots | reciprocal | highest | countdown | next | span | previous | 8 words of free bits |
+ *     record   | base | slots, size | filled | highest | countdown | next | span | previous | 8 words of free bits |
  *     slab     | slot 0 | slot 1 | … | slot n-1 | rest |          bit i = 1: slot i is free
  *
  * `malloc` takes the lowest bit of one word of its class's current slab; `free` sets a bit. `malloc` keeps no
  * count: a word that runs out of bits is the sign to look around (bitmap runs are PMDK's idea, the countdown ours). Since the lowest free
- * slot is always taken, the slots that were ever in use are a prefix of the slab, and the highest slot ever freed tells a slot that was
- * freed from one that was never handed out.
+ * slot is always taken, the slots that were ever in use are a prefix of the slab: all of it once the slab has been full, and until then the
+ * highest slot ever freed tells a slot that was freed from one that was never handed out.
  *
  *     a slab is current in its class (previous = -2), full and in no list (-1), or in the list of partial ones
  *     a slab without live slots is current or released
@@ -17,44 +17,30 @@
  */
 import { popCount } from '../bits.ts'
 import * as layout from './heap-layout.ts'
-import { CLASS_COUNT, CLASS_OF, CLASS_RECIPROCAL, CLASS_SIZE, SLAB_WORDS, slabLength, TILE } from './size-class.ts'
-import * as spans from './span.ts'
+import { CLASS_COUNT, CLASS_OF, CLASS_RECIPROCAL, CLASS_SIZE, SLAB_WORDS, shorterSlab, slabLength, TILE } from './size-class.ts'
+import type { SpanTable } from './span-table.ts'
 
 // Local for speed, as in span.ts.
 const {
-  CLASS_LOOKUP, CLASS_WORDS, CLASSES, CURRENT_SLAB, FAR_WORD, ORIGIN, PARTIAL, RECIPROCAL, SLAB_COUNT,
-  SLAB_RECORD_WORDS, SLAB_SPAN, SLAB_SPARE, SLAB_TOP, SLOT, WORD, ZERO,
+  BASE, BITS, CLASS_LOOKUP, CLASS_WORDS, CLASSES, COUNTDOWN, CURRENT_SLAB, FAR_WORD, FILLED, HIGHEST, INFO, KIND, KIND_BITS,
+  ORIGIN, PARTIAL, SIZE, SLAB, SLAB_COUNT, SLAB_RECORD_WORDS, SLAB_SPAN, SLAB_SPARE, SLAB_TOP, SLOT, SLOT_INFO, START, WORD, ZERO,
 } = layout
-const { SIZE, SLAB, START } = spans
+const NEXT = layout.SLAB_NEXT
+const PREVIOUS = layout.SLAB_PREVIOUS
 const WORDS = SLAB_WORDS
 
-/** Words of a slab record. */
-export const BASE = 0
-/** Slot size in the low 12 bits, number of slots above. */
-export const INFO = 1
-/** Reciprocal of the slot size. */
-export const INVERSE = 2
-/** The highest slot ever freed, or -1. */
-export const HIGHEST = 3
-/** Frees until the slab must be looked at: see `settle`. */
-export const COUNTDOWN = 4
-const NEXT = 5
-const PREVIOUS = 7
-/** First word of free bits. */
-export const BITS = 8
-
-/** Values of `PREVIOUS` of a slab that is in no list. */
+/** Values of the word `previous` of a slab that is in no list. */
 const FULL = -1
 const CURRENT = -2
-/** A countdown that no number of frees brings to zero. */
+/** The countdown of a current slab: no number of frees brings it to zero. */
 const NEVER = 0x40000000
 
 export class SlabTable {
   readonly #m: Int32Array
-  readonly #spans: spans.SpanTable
+  readonly #spans: SpanTable
   readonly #layout: layout.HeapLayout
 
-  constructor(words: Int32Array, spans: spans.SpanTable, layout: layout.HeapLayout) {
+  constructor(words: Int32Array, spans: SpanTable, layout: layout.HeapLayout) {
     this.#m = words
     this.#spans = spans
     this.#layout = layout
@@ -68,7 +54,7 @@ export class SlabTable {
       m[state + WORD] = ZERO
       m[state + FAR_WORD] = ZERO
       m[state + SLOT] = CLASS_SIZE[c]
-      m[state + RECIPROCAL] = CLASS_RECIPROCAL[c]
+      m[state + SLOT_INFO] = (CLASS_RECIPROCAL[c] << 17) | ((CLASS_SIZE[c] >>> 3) << 9)
     }
     for (let i = 0; i < CLASS_OF.length; i++) m[CLASS_LOOKUP + i] = CLASSES + CLASS_OF[i] * CLASS_WORDS
     m.fill(0, this.#layout.slabs, Math.max(m[SLAB_TOP], this.#layout.slabs))
@@ -84,9 +70,14 @@ export class SlabTable {
     const m = this.#m
     const current = m[state + CURRENT_SLAB]
     if (current !== 0) {
-      if (this.#aim(state, current)) return true
+      for (let word = current + BITS; word < current + BITS + WORDS; word++)
+        if (m[word] !== 0) {
+          this.#aim(state, current, word)
+          return true
+        }
       m[current + PREVIOUS] = FULL
       m[current + COUNTDOWN] = 1
+      m[current + FILLED] = 1
       this.#drop(state)
     }
     let slab = m[state + PARTIAL]
@@ -98,7 +89,10 @@ export class SlabTable {
     m[slab + PREVIOUS] = CURRENT
     m[slab + COUNTDOWN] = NEVER
     m[state + CURRENT_SLAB] = slab
-    return this.#aim(state, slab)
+    let word = slab + BITS
+    while (m[word] === 0) word++
+    this.#aim(state, slab, word)
+    return true
   }
 
   /**
@@ -108,7 +102,7 @@ export class SlabTable {
   settle(slab: number): void {
     const m = this.#m
     if (m[slab + PREVIOUS] === FULL) {
-      const used = (m[slab + INFO] >>> 12) - 1
+      const used = (m[slab + INFO] & 511) - 1
       if (used > 0) {
         m[slab + COUNTDOWN] = used
         this.#enlist(slab)
@@ -134,12 +128,12 @@ export class SlabTable {
 
   /** Number of slots. */
   slots(slab: number): number {
-    return this.#m[slab + INFO] >>> 12
+    return this.#m[slab + INFO] & 511
   }
 
   /** Slot size in bytes. */
   slotSize(slab: number): number {
-    return this.#m[slab + INFO] & 4095
+    return (this.#m[slab + INFO] >>> 6) & 2040
   }
 
   /** Live slots, counted. */
@@ -150,17 +144,34 @@ export class SlabTable {
     return this.slots(slab) - free
   }
 
+  /** Whether a slot that is free now was handed out before. */
+  everUsed(slab: number, slot: number): boolean {
+    return this.#m[slab + FILLED] !== 0 || slot <= this.#m[slab + HIGHEST]
+  }
+
+  /** Marks a live slot as free. */
+  free(slab: number, slot: number): void {
+    const m = this.#m
+    m[slab + BITS + (slot >>> 5)] |= 1 << (slot & 31)
+    const left = m[slab + COUNTDOWN] - 1
+    m[slab + COUNTDOWN] = left
+    if (left === 0) this.settle(slab)
+    else if (left > NEVER >> 1 && slot > m[slab + HIGHEST]) m[slab + HIGHEST] = slot
+  }
+
   /** Whether a slot is live. */
   live(slab: number, slot: number): boolean {
     return slot < this.slots(slab) && (this.#m[slab + BITS + (slot >>> 5)] & (1 << (slot & 31))) === 0
   }
 
-  /** Every live slot of a slab. */
+  /** The slots that are live when it is asked: they may be freed, and the slab with them, before the next is given. */
   *liveSlots(slab: number): Generator<{ offset: number; byteLength: number }> {
     const byteLength = this.slotSize(slab)
     const start = this.#spans.offset(this.#m[slab + SLAB_SPAN])
-    for (let slot = 0; slot < this.slots(slab); slot++)
-      if (this.live(slab, slot)) yield { offset: start + slot * byteLength, byteLength }
+    const slots = this.slots(slab)
+    const free = this.#m.slice(slab + BITS, slab + BITS + WORDS)
+    for (let slot = 0; slot < slots; slot++)
+      if ((free[slot >>> 5] & (1 << (slot & 31))) === 0) yield { offset: start + slot * byteLength, byteLength }
   }
 
   /** The first contradiction in a slab's record, or undefined. */
@@ -204,20 +215,15 @@ export class SlabTable {
 
   /** The class of a slab. */
   state(slab: number): number {
-    return this.#m[CLASS_LOOKUP + ((this.#m[slab + INFO] & 4095) >>> 3)]
+    return this.#m[CLASS_LOOKUP + ((this.#m[slab + INFO] >>> 9) & 255)]
   }
 
-  /** Points a class at the first word of a slab that has free slots; false when none has. */
-  #aim(state: number, slab: number): boolean {
+  /** Points a class at a word of its current slab. */
+  #aim(state: number, slab: number, word: number): void {
     const m = this.#m
-    for (let i = 0; i < WORDS; i++) {
-      if (m[slab + BITS + i] === 0) continue
-      m[state + FAR_WORD] = slab + BITS + i
-      m[state + WORD] = this.#spans.window(m[slab + SLAB_SPAN]) === 0 ? slab + BITS + i : ZERO
-      m[state + ORIGIN] = m[slab + BASE] + 32 * i * m[state + SLOT]
-      return true
-    }
-    return false
+    m[state + FAR_WORD] = word
+    m[state + WORD] = m[m[slab + SLAB_SPAN] + KIND] >> KIND_BITS === 0 ? word : ZERO
+    m[state + ORIGIN] = m[slab + BASE] + Math.imul((word - slab - BITS) << 5, m[state + SLOT])
   }
 
   /** Leaves a class without a current slab. */
@@ -230,13 +236,18 @@ export class SlabTable {
 
   #make(state: number): number {
     const m = this.#m
-    const spare = m[SLAB_SPARE]
-    if (spare === 0 && m[SLAB_TOP] + SLAB_RECORD_WORDS > this.#layout.slabsEnd) return 0
-    const length = slabLength((state - CLASSES) / CLASS_WORDS, m[state + SLAB_COUNT])
-    const span = this.#spans.allocate(length, TILE, SLAB, false)
-    if (span === 0) return 0
-    let slab = spare
-    if (spare !== 0) m[SLAB_SPARE] = m[spare + NEXT]
+    if (m[SLAB_SPARE] === 0 && m[SLAB_TOP] + SLAB_RECORD_WORDS > this.#layout.slabsEnd) return 0
+    const sizeClass = (state - CLASSES) / CLASS_WORDS
+    let length = slabLength(sizeClass, m[state + SLAB_COUNT])
+    let span = this.#spans.allocate(length, TILE, SLAB, false)
+    while (span === 0) {
+      length = shorterSlab(sizeClass, length)
+      if (length === 0) return 0
+      span = this.#spans.allocate(length, TILE, SLAB, false)
+    }
+    // Read only now: making room may have released slabs.
+    let slab = m[SLAB_SPARE]
+    if (slab !== 0) m[SLAB_SPARE] = m[slab + NEXT]
     else {
       slab = m[SLAB_TOP]
       m[SLAB_TOP] = slab + SLAB_RECORD_WORDS
@@ -244,8 +255,8 @@ export class SlabTable {
     const size = m[state + SLOT]
     const slots = Math.floor(m[span + SIZE] / size)
     m[slab + BASE] = m[span + START]
-    m[slab + INFO] = size | (slots << 12)
-    m[slab + INVERSE] = m[state + RECIPROCAL]
+    m[slab + INFO] = m[state + SLOT_INFO] | slots
+    m[slab + FILLED] = 0
     m[slab + HIGHEST] = -1
     m[slab + SLAB_SPAN] = span
     m.fill(0, slab + BITS, slab + BITS + WORDS)
@@ -269,7 +280,7 @@ export class SlabTable {
 
   #empty(slab: number): boolean {
     const m = this.#m
-    const slots = m[slab + INFO] >>> 12
+    const slots = m[slab + INFO] & 511
     const whole = slots >>> 5
     for (let i = 0; i < whole; i++) if (m[slab + BITS + i] !== -1) return false
     return (slots & 31) === 0 || m[slab + BITS + whole] === (1 << (slots & 31)) - 1

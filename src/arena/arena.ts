@@ -3,7 +3,7 @@
  * when it is first written, and goes back to the kernel with `purge` or `close`.
  *
  *     Arena ── Windows    the ArrayBuffers over its data                  window.ts
- *           ── Claims     which allocator holds which range               claims.ts
+ *           ── Claims     which allocator holds which range               claims/claims.ts
  *           ── Lifetime   closing, and unmapping when nobody looks        lifetime.ts
  *           ── Ground     its bytes: purging and clearing them            ground.ts
  *
@@ -12,20 +12,18 @@
  * @module
  */
 import { optionsObject, wholeNumber } from '../arguments.ts'
-import { alignDown, alignUp } from '../bits.ts'
-import { ArenaBusyError, ArenaClosedError, InvalidArgumentTypeError, OutOfRangeError, SystemError } from '../errors.ts'
-import { ENOMEM, systemError } from '../ffi/errno.ts'
-import type { Os } from '../ffi/os.ts'
-import { type Address, GiB } from '../units.ts'
+import { alignDown } from '../bits.ts'
+import { ArenaBusyError, ArenaClosedError, InvalidArgumentTypeError, OutOfRangeError } from '../errors.ts'
 import { type TypedArray, type TypedArrayConstructor, typedArrayConstructor } from '../views.ts'
 import type { Claim, ClaimRequest } from './claim.ts'
-import { Claims } from './claims.ts'
-import { Ground } from './ground.ts'
-import { ARENA_ALIGNMENT, type Layout, layoutOf, MOST_BYTES } from './layout.ts'
-import { Lifetime, waitingBytes } from './lifetime.ts'
-import { type ArenaOptions, type CheckedOptions, checkOptions } from './options.ts'
+import { Claims } from './claims/claims.ts'
+import type { Ground } from './ground.ts'
+import { type Layout, layoutOf, MOST_BYTES } from './layout.ts'
+import { Lifetime } from './lifetime.ts'
+import { type ArenaOptions, checkOptions } from './options.ts'
+import { reserveGround } from './reservation.ts'
 import { residentBytes } from './residency.ts'
-import { WINDOW_BYTES, windowIndex, Windows } from './window.ts'
+import { WINDOW_BYTES, Windows, windowIndex } from './window.ts'
 
 /** A reserved range of memory. Make one with `Arena.reserve`. */
 export class Arena {
@@ -44,11 +42,10 @@ export class Arena {
   #pins = 0
   #closed = false
 
-  private constructor(layout: Layout, base: Address, options: CheckedOptions) {
-    const ground = new Ground(options.os, base)
-    const lifetime = new Lifetime(options.os, base, layout.mappingBytes)
-    const windows = new Windows(lifetime, base, layout.byteLength)
-    const title = options.name === undefined ? 'the arena' : `arena "${options.name}"`
+  private constructor(layout: Layout, ground: Ground, name: string | undefined) {
+    const lifetime = new Lifetime(ground.os, ground.base, layout.mappingBytes)
+    const windows = new Windows(lifetime, ground.base, layout.byteLength)
+    const title = name === undefined ? 'the arena' : `arena "${name}"`
     this.byteLength = layout.byteLength
     this.pageSize = ground.pageSize
     this.#title = title
@@ -57,7 +54,13 @@ export class Arena {
     this.#windows = windows
     this.#buffers = windows.buffers
     this.#bytes = windows.bytes
-    this.#claims = new Claims({ title, layout, ground, lifetime, bytesAt: (offset, length) => this.#bytesAt(offset, length) })
+    this.#claims = new Claims({
+      title,
+      layout,
+      ground,
+      lifetime,
+      bytesAt: (offset, length) => this.#bytesAt(offset, length),
+    })
     lifetime.watch(this, windows)
   }
 
@@ -69,14 +72,7 @@ export class Arena {
     wholeNumber('byteLength', byteLength, 1, MOST_BYTES)
     const checked = checkOptions(options)
     const layout = layoutOf(byteLength, checked.os.pageSize)
-    const base = reserveAddresses(checked.os, layout)
-    try {
-      prepare(layout, base, checked)
-      return new Arena(layout, base, checked)
-    } catch (error) {
-      checked.os.release(base, layout.mappingBytes)
-      throw error
-    }
+    return new Arena(layout, reserveGround(layout, checked), checked.name)
   }
 
   /** Whether `close` has been called. */
@@ -112,17 +108,18 @@ export class Arena {
 
   /** The offset in the arena where a view starts. Throws `ERR_OUT_OF_RANGE` for a view of anything else. */
   offsetOf(view: ArrayBufferView): number {
-    if (ArrayBuffer.isView(view)) {
-      const { buffer } = view
-      if (buffer === this.#buffers[0] && (this.#bytes[0] as Uint8Array).length !== 0) return view.byteOffset
-    }
-    return this.#offsetOfOther(view)
+    if (!ArrayBuffer.isView(view)) return this.#refuse(view)
+    // Asked for once: V8's getter for it is nearly all that this costs.
+    const { buffer } = view
+    if (buffer === this.#buffers[0] && (this.#bytes[0] as Uint8Array).length !== 0) return view.byteOffset
+    const start = this.#windows.startOf(buffer)
+    return start < 0 ? this.#refuse(view) : start + view.byteOffset
   }
 
   /** Faults every page of the range in now. Throws `ENOMEM` when the memory is not there, before it is taken. */
   populate(offset = 0, byteLength: number = this.#rest(offset)): void {
     this.#requireRange(offset, byteLength)
-    if (byteLength > 0) populatePages(this.#ground, offset, byteLength)
+    if (byteLength > 0) this.#ground.populate(offset, byteLength)
   }
 
   /**
@@ -133,7 +130,9 @@ export class Arena {
     this.#requireRange(offset, byteLength)
     const claim = byteLength === 0 ? undefined : this.#claims.overlapping(offset, byteLength)
     if (claim !== undefined)
-      throw new ArenaBusyError(`${this.#title}: a purge of ${byteLength} bytes at offset ${offset} would hit ${claim.describe()}`)
+      throw new ArenaBusyError(
+        `${this.#title}: a purge of ${byteLength} bytes at offset ${offset} would hit ${claim.describe()}`
+      )
     if (byteLength > 0) this.#ground.clear(offset, byteLength, (at, length) => this.#bytesAt(at, length))
   }
 
@@ -209,16 +208,18 @@ export class Arena {
   #ownBuffer(offset: number, byteLength: number): ArrayBuffer {
     const { maxViewBytes } = this.#ground.os
     if (byteLength > maxViewBytes)
-      throw new OutOfRangeError('length', `at most ${maxViewBytes} bytes in one view, the runtime's limit`, `${byteLength} bytes`)
+      throw new OutOfRangeError(
+        'length',
+        `at most ${maxViewBytes} bytes in one view, the runtime's limit`,
+        `${byteLength} bytes`
+      )
     return this.#windows.own(offset, byteLength)
   }
 
-  #offsetOfOther(view: unknown): number {
+  #refuse(view: unknown): never {
     this.#requireOpen()
     if (!ArrayBuffer.isView(view)) throw new InvalidArgumentTypeError('view', 'a view', view)
-    const start = this.#windows.startOf(view.buffer)
-    if (start < 0) throw new OutOfRangeError('view', `a view of ${this.#title}`, view)
-    return start + view.byteOffset
+    throw new OutOfRangeError('view', `a view of ${this.#title}`, view)
   }
 
   /** Bytes of at most one page, which no window's end cuts. */
@@ -250,38 +251,4 @@ export class Arena {
   #rest(offset: number): number {
     return offset <= this.byteLength ? this.byteLength - offset : 0
   }
-}
-
-/** Reserves the addresses, and says when closed arenas are what keeps them. */
-function reserveAddresses(os: Os, layout: Layout): Address {
-  try {
-    return os.reserve(layout.mappingBytes, ARENA_ALIGNMENT)
-  } catch (error) {
-    const waiting = waitingBytes()
-    if (!(error instanceof SystemError) || error.errno !== -ENOMEM || waiting === 0) throw error
-    const remedy = `; ${(waiting / GiB).toFixed(3)} GiB of closed arenas wait for the garbage collector: keep an arena and reset its allocators`
-    throw systemError(error.syscall, ENOMEM, undefined, layout.mappingBytes, remedy)
-  }
-}
-
-/** Advice, name and first pages of a new mapping. */
-function prepare(layout: Layout, base: Address, { os, name, hugePages, populate }: CheckedOptions): void {
-  // For all of it first: huge pages in the metadata would cost 2 MiB for the first claim.
-  os.adviseHugePages(base, layout.mappingBytes, 'never')
-  if (hugePages === 'advise') os.adviseHugePages(base, layout.byteLength, 'advise')
-  if (name !== undefined) os.name(base, layout.mappingBytes, name)
-  if (populate) populatePages(new Ground(os, base), 0, layout.byteLength)
-}
-
-/** Populates the pages that a range touches, unless the memory for them is not there. */
-function populatePages(ground: Ground, offset: number, byteLength: number): void {
-  const { os, base, pageSize } = ground
-  const first = alignDown(offset, pageSize)
-  const length = alignUp(offset + byteLength, pageSize) - first
-  const available = os.availableMemory()
-  // Asking the kernel for more than there is would invite it to kill a process. What is resident already is not asked for.
-  const missing = length > available ? length - residentBytes(os, base, first, length) : 0
-  if (missing > available)
-    throw systemError('madvise', ENOMEM, ground.address(first), length, `, ${missing} bytes wanted and ${available} available`)
-  os.populate(ground.address(first), length)
 }

@@ -5,10 +5,10 @@
  * (about 30 us). There a zlib call that is running on the buffer aborts the process when it finds it detached, so on Node 20
  * `close` does it only when asked.
  *
- * The opposite, forbidding that anybody detaches a buffer, works from Node 24 on.
+ * The opposite, forbidding that others detach a buffer (`markAsUntransferable`), is not to be had: from Node 24 on the process
+ * would abort when it exits, since Node itself detaches the buffers over memory of others then.
  * @module
  */
-import { markAsUntransferable } from 'node:worker_threads'
 
 interface Transferable {
   transfer?(byteLength: number): ArrayBuffer
@@ -37,22 +37,4 @@ export function detachByStream(buffer: ArrayBuffer): void {
       controller.enqueue(new Uint8Array(buffer))
     },
   })
-}
-
-let canForbid: boolean | undefined
-
-/**
- * Sees to it that nobody can detach a buffer any more, which would move its memory where we cannot watch it. Does nothing
- * where the runtime takes no notice.
- */
-export function forbidTransfer(buffer: ArrayBuffer): void {
-  if (canForbid === undefined) canForbid = tryForbid()
-  if (canForbid) markAsUntransferable(buffer)
-}
-
-/** Whether a marked buffer is really kept. Node 22 transfers it all the same. */
-function tryForbid(): boolean {
-  const buffer = new ArrayBuffer(8)
-  markAsUntransferable(buffer)
-  return canTransfer && !detach(buffer)
 }

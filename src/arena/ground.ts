@@ -9,8 +9,10 @@
  * @module
  */
 import { alignDown, alignUp } from '../bits.ts'
+import { ENOMEM, systemError } from '../ffi/errno.ts'
 import type { Os } from '../ffi/os.ts'
 import type { Address } from '../units.ts'
+import { residentBytes } from './residency.ts'
 
 export class Ground {
   readonly os: Os
@@ -37,13 +39,35 @@ export class Ground {
     const end = offset + byteLength
     const first = alignUp(offset, this.pageSize)
     const last = alignDown(end, this.pageSize)
-    if (first > last) return fillZero(bytesAt(offset, byteLength))
-    // First what the kernel can refuse, so that a refusal leaves the range as it was.
+    if (first > last) {
+      fillZero(bytesAt(offset, byteLength))
+      return
+    }
+    // First what can be refused, so that a refusal leaves the range as it was.
+    const head = offset < first ? bytesAt(offset, first - offset) : NO_BYTES
+    const tail = last < end ? bytesAt(last, end - last) : NO_BYTES
     this.purge(first, last - first)
-    if (offset < first) fillZero(bytesAt(offset, first - offset))
-    if (last < end) fillZero(bytesAt(last, end - last))
+    fillZero(head)
+    fillZero(tail)
+  }
+
+  /** Makes the pages that a range touches resident, unless the memory for them is not there. */
+  populate(offset: number, byteLength: number): void {
+    const { os, base, pageSize } = this
+    const first = alignDown(offset, pageSize)
+    const length = alignUp(offset + byteLength, pageSize) - first
+    const available = os.availableMemory()
+    // Asking for more than there is would invite the kernel to kill a process. What is resident already is not asked for.
+    const missing = length > available ? length - residentBytes(os, base, first, length) : 0
+    if (missing > available) {
+      const detail = `, ${missing} bytes wanted and ${available} available`
+      throw systemError('madvise', ENOMEM, this.address(first), length, detail)
+    }
+    os.populate(this.address(first), length)
   }
 }
+
+const NO_BYTES = new Uint8Array(0)
 
 /** As many zeros as the largest page has. */
 const zeros = new Uint8Array(65536)

@@ -49,7 +49,14 @@ export const VERSION = 1
 
 /** Words of the header, as indices of 32-bit words. */
 export const HeaderWord = {
-  magic: 0, version: 1, layoutHash: 2, pageSize: 3, state: 4, entries: 10, generation: 11, openClaims: 12,
+  magic: 0,
+  version: 1,
+  layoutHash: 2,
+  pageSize: 3,
+  state: 4,
+  entries: 10,
+  generation: 11,
+  openClaims: 12,
 } as const
 /** Lengths in the header, as indices of 64-bit floats. */
 export const HeaderLength = { byteLength: 3, metadataBytes: 4 } as const
@@ -88,8 +95,16 @@ export function layoutOf(wanted: number, pageSize: number): Layout {
 export function layoutHash(): number {
   let hash = 0x811c9dc5
   const parts = [
-    VERSION, HEADER_BYTES, ENTRY_BYTES, DIRECTORY_BYTES, METADATA_GRANULE, ENTRY_KIND,
-    ...Object.values(HeaderWord), ...Object.values(HeaderLength), ...Object.values(EntryLength), ...Object.values(EntryWord),
+    VERSION,
+    HEADER_BYTES,
+    ENTRY_BYTES,
+    DIRECTORY_BYTES,
+    METADATA_GRANULE,
+    ENTRY_KIND,
+    ...Object.values(HeaderWord),
+    ...Object.values(HeaderLength),
+    ...Object.values(EntryLength),
+    ...Object.values(EntryWord),
   ]
   for (const part of parts) hash = Math.imul(hash ^ part, 0x01000193)
   return hash >>> 0

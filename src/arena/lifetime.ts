@@ -9,12 +9,13 @@
  *
  * Detaching does not shorten step 3: a native operation in flight (a read, randomFill, zlib) still has the address, and holds
  * the view, hence the buffer, until it is done. An arena that never made a buffer goes to step 4 at once. One that is garbage
- * without having been closed starts at step 3. Nothing happens at process exit.
+ * without having been closed starts at step 3. Nothing happens at process exit. A
+ * worker that is terminated leaves the mappings of its arenas to the process: long-lived arenas belong to the main thread.
  *
  * A buffer found detached by others while the arena is open means that its memory has moved to a buffer that we cannot watch:
- * such a mapping is emptied as usual but never unmapped, which costs addresses and no memory. From step 3 on a buffer that is
- * still attached is forbidden to move, where the runtime can do that. (It cannot on Node 20 and 22: there, a stale view that is
- * first put into a byte stream after `close`, or after its arena was dropped, leaves a chunk that must not be touched.)
+ * such a mapping is emptied as usual but never unmapped, which costs addresses and no memory. What cannot be seen is a move
+ * in step 3: a stale view that is still attached, is first put into a byte stream then, and whose chunk is touched after step 4.
+ * That takes Node 20, `detach: false`, or an arena that was dropped.
  *
  * Each buffer is one token in a set, so that a callback that comes twice, or never, does no harm. Costs 0.1 us a buffer.
  * @module
@@ -22,7 +23,7 @@
 import { InvalidArgumentTypeError } from '../errors.ts'
 import type { Os } from '../ffi/os.ts'
 import type { Address } from '../units.ts'
-import { canTransfer, detach, forbidTransfer } from './detach.ts'
+import { canTransfer, detach } from './detach.ts'
 import type { Windows } from './window.ts'
 
 /** Stands for one ArrayBuffer; must not refer to it. */
@@ -31,7 +32,9 @@ interface Token {
 }
 
 /** Told when a buffer is garbage. Exported so that it is itself never garbage. @internal */
-export const bufferRegistry: FinalizationRegistry<Token> = new FinalizationRegistry((token) => token.lifetime.lost(token))
+export const bufferRegistry: FinalizationRegistry<Token> = new FinalizationRegistry((token) =>
+  token.lifetime.lost(token)
+)
 
 /** Told when an arena is garbage without having been closed. @internal */
 export const arenaRegistry: FinalizationRegistry<Lifetime> = new FinalizationRegistry((lifetime) => lifetime.abandon())
@@ -123,7 +126,7 @@ export class Lifetime {
   #forgetBuffers(detaching: boolean): void {
     for (const buffer of this.#windows?.all() ?? []) {
       if (buffer.byteLength === 0) this.#moved = true
-      else if (!detaching || !detach(buffer)) forbidTransfer(buffer)
+      else if (detaching) detach(buffer)
     }
     this.#windows?.forget()
     this.#windows = undefined

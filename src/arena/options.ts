@@ -34,7 +34,8 @@ export interface CheckedOptions {
 export function checkOptions(options: ArenaOptions | undefined): CheckedOptions {
   optionsObject('options', options)
   const { name, hugePages = 'never', populate = false, os } = options ?? {}
-  if (name !== undefined && typeof name !== 'string') throw new InvalidArgumentTypeError('options.name', 'a string', name)
+  if (name !== undefined && typeof name !== 'string')
+    throw new InvalidArgumentTypeError('options.name', 'a string', name)
   if (typeof populate !== 'boolean') throw new InvalidArgumentTypeError('options.populate', 'a boolean', populate)
   if (os !== undefined && (typeof os !== 'object' || os === null || typeof os.reserve !== 'function'))
     throw new InvalidArgumentTypeError('options.os', 'an Os', os)

@@ -44,7 +44,9 @@ export class Windows {
   readonly #base: Address
   readonly #byteLength: number
   readonly #own: Map<string, ArrayBuffer> = new Map()
-  readonly #starts: WeakMap<ArrayBufferLike, number> = new WeakMap()
+  #starts: WeakMap<ArrayBufferLike, number> = new WeakMap()
+  #recent: ArrayBufferLike | undefined
+  #recentStart = 0
 
   constructor(lifetime: Lifetime, base: Address, byteLength: number) {
     this.#lifetime = lifetime
@@ -83,8 +85,14 @@ export class Windows {
 
   /** The offset in the arena where a buffer starts, or -1 when it is not one of this arena's, or detached. */
   startOf(buffer: ArrayBufferLike): number {
-    const start = this.#starts.get(buffer)
-    return start === undefined || buffer.byteLength === 0 ? -1 : start
+    // Frees come in runs; the map would cost 20 ns each time.
+    if (buffer !== this.#recent) {
+      const start = this.#starts.get(buffer)
+      if (start === undefined) return -1
+      this.#recent = buffer
+      this.#recentStart = start
+    }
+    return buffer.byteLength === 0 ? -1 : this.#recentStart
   }
 
   /** Every buffer that is kept. */
@@ -98,6 +106,8 @@ export class Windows {
     this.buffers.length = 0
     this.bytes.length = 0
     this.#own.clear()
+    this.#recent = undefined
+    this.#starts = new WeakMap()
   }
 
   #dropOldest(): void {

@@ -47,7 +47,8 @@ export function availableMemory(read: ReadText = readText): number {
     if (match === null) continue
     const controllers = match[1] as string
     if (controllers === '') available = Math.min(available, leftUnder(V2, match[2] as string, read))
-    else if (controllers.split(',').includes('memory')) available = Math.min(available, leftUnder(V1, match[2] as string, read))
+    else if (controllers.split(',').includes('memory'))
+      available = Math.min(available, leftUnder(V1, match[2] as string, read))
   }
   return available
 }

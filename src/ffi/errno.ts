@@ -6,8 +6,10 @@ import { constants } from 'node:os'
 import { getSystemErrorMap } from 'node:util'
 import { SystemError } from '../errors.ts'
 
-/** The errnos that the library itself tells apart. */
-export const { EINVAL, ENOMEM, ENOSYS } = constants.errno
+/** The call's arguments make no sense to this kernel, or it does not know the call. */
+export const EINVAL: number = constants.errno.EINVAL
+/** No memory, no addresses, or too many mappings. */
+export const ENOMEM: number = constants.errno.ENOMEM
 
 /** An errno's name, such as `ENOMEM`. */
 export function errnoName(errno: number): string {
@@ -15,7 +17,13 @@ export function errnoName(errno: number): string {
 }
 
 /** The error for a call that failed. `detail` follows the reason in the message. */
-export function systemError(syscall: string, errno: number, address?: number, length?: number, detail = ''): SystemError {
+export function systemError(
+  syscall: string,
+  errno: number,
+  address?: number,
+  length?: number,
+  detail = ''
+): SystemError {
   const reason = getSystemErrorMap().get(-errno)?.[1] ?? 'unknown error'
   return new SystemError(syscall, errno, errnoName(errno), reason + detail, address, length)
 }

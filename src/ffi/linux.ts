@@ -12,8 +12,20 @@ import { OutOfRangeError, UnsupportedOperationError } from '../errors.ts'
 import { type Address, GiB } from '../units.ts'
 import { availableMemory } from './available-memory.ts'
 import {
-  MADV_DONTNEED, MADV_HUGEPAGE, MADV_NOHUGEPAGE, MADV_POPULATE_WRITE, MAP_ANONYMOUS, MAP_FAILED, MAP_FIXED, MAP_NORESERVE,
-  MAP_PRIVATE, PROT_READ, PROT_WRITE, PR_SET_VMA, PR_SET_VMA_ANON_NAME, SC_PAGESIZE,
+  MADV_DONTNEED,
+  MADV_HUGEPAGE,
+  MADV_NOHUGEPAGE,
+  MADV_POPULATE_WRITE,
+  MAP_ANONYMOUS,
+  MAP_FAILED,
+  MAP_FIXED,
+  MAP_NORESERVE,
+  MAP_PRIVATE,
+  PR_SET_VMA,
+  PR_SET_VMA_ANON_NAME,
+  PROT_READ,
+  PROT_WRITE,
+  SC_PAGESIZE,
 } from './constants.ts'
 import { EINVAL, systemError } from './errno.ts'
 import { type Libc, libc } from './libc.ts'
@@ -30,12 +42,14 @@ export class LinuxOs implements Os {
   readonly platform = 'linux'
   readonly pageSize: number
   // Bun says 2^53-1 and aborts above 2^32.
-  readonly maxViewBytes: number = process.versions['bun'] === undefined ? bufferConstants.MAX_LENGTH : 4 * GiB
-  readonly #libc: Libc = libc()
+  readonly maxViewBytes: number = process.versions.bun === undefined ? bufferConstants.MAX_LENGTH : 4 * GiB
+  readonly #libc: Libc
   readonly #mappings: Mappings = new Mappings()
 
-  constructor() {
-    this.pageSize = this.#libc.sysconf(SC_PAGESIZE)
+  /** `bindings`: for tests of what libc seldom does. */
+  constructor(bindings: Libc = libc()) {
+    this.#libc = bindings
+    this.pageSize = bindings.sysconf(SC_PAGESIZE)
   }
 
   reserve(byteLength: number, alignment: number): Address {
@@ -57,7 +71,10 @@ export class LinuxOs implements Os {
 
   /** Unmaps what lies in `[from, to)` outside `[start, end)`; all of it when the kernel refuses a part. */
   #trim(from: Address, to: Address, start: Address, end: Address): void {
-    const parts: [Address, number][] = [[from, start - from], [end, to - end]]
+    const parts: [Address, number][] = [
+      [from, start - from],
+      [end, to - end],
+    ]
     for (const [address, length] of parts) {
       if (length === 0 || this.#libc.munmap(address, length) === 0) continue
       const errno = this.#libc.errno()
@@ -88,12 +105,11 @@ export class LinuxOs implements Os {
     if (this.#libc.madvise(address, byteLength, MADV_POPULATE_WRITE) === 0) return
     const errno = this.#libc.errno()
     if (errno !== EINVAL) throw systemError('madvise', errno, address, byteLength)
-    this.touch(address, byteLength)
+    this.#touch(address, byteLength)
   }
 
-  /** Writes to each page without changing it. @internal */
-  touch(address: Address, byteLength: number): void {
-    this.#mappings.require(address, byteLength, this.pageSize)
+  /** Writes to each page without changing it. */
+  #touch(address: Address, byteLength: number): void {
     for (let done = 0; done < byteLength; done += GiB) {
       const bytes = new Uint8Array(this.view((address + done) as Address, Math.min(GiB, byteLength - done)))
       // Atomic, because another thread may be writing the same byte.
@@ -128,11 +144,17 @@ export class LinuxOs implements Os {
   view(address: Address, byteLength: number): ArrayBuffer {
     this.#mappings.requireInside(address, byteLength)
     if (byteLength > this.maxViewBytes)
-      throw new OutOfRangeError('byteLength', `at most ${this.maxViewBytes}, the runtime's limit for an ArrayBuffer`, byteLength)
+      throw new OutOfRangeError(
+        'byteLength',
+        `at most ${this.maxViewBytes}, the runtime's limit for an ArrayBuffer`,
+        byteLength
+      )
     try {
       return this.#libc.view(address, byteLength)
     } catch (error) {
-      throw new UnsupportedOperationError(`this runtime gives no ArrayBuffer over a mapping: ${(error as Error).message}`)
+      throw new UnsupportedOperationError(
+        `this runtime gives no ArrayBuffer over a mapping: ${(error as Error).message}`
+      )
     }
   }
 

@@ -70,7 +70,8 @@ export function parseStatm(text: string, pageSize: number): Statm {
 /** The lines `Name:  123 kB` of status, smaps_rollup, meminfo or an entry of smaps. */
 export function parseFields(text: string): MemoryFields {
   const fields = new Map<string, number>()
-  for (const [, name, kibibytes] of text.matchAll(/^([\w()]+):\s+(\d+) kB$/gm)) fields.set(name as string, Number(kibibytes) * 1024)
+  for (const [, name, kibibytes] of text.matchAll(/^([\w()]+):\s+(\d+) kB$/gm))
+    fields.set(name as string, Number(kibibytes) * 1024)
   return fields
 }
 
@@ -78,7 +79,10 @@ const MAPS_LINE = /^([0-9a-f]+)-([0-9a-f]+) (\S{4}) ([0-9a-f]+) \S+ (\d+) *(.*)$
 
 /** The lines of maps. Addresses above 2^53, which only the kernel's own page at the top has, come rounded. */
 export function parseMaps(text: string): MapsEntry[] {
-  return text.split('\n').map(parseMapsLine).filter((entry) => entry !== undefined)
+  return text
+    .split('\n')
+    .map(parseMapsLine)
+    .filter((entry) => entry !== undefined)
 }
 
 function parseMapsLine(line: string): MapsEntry | undefined {

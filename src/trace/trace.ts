@@ -25,7 +25,7 @@ export const FLAG_FETCHED = 4
 export const FLAG_SYNTHETIC = 8
 
 /** Sizes and slots are below 2^31, so that the columns can be read as signed integers. */
-export const LARGEST = 2 ** 31 - 1
+export const LARGEST: number = 2 ** 31 - 1
 /** The largest alignment an event may ask for: 1 GiB. */
 export const LARGEST_ALIGN_LOG2 = 30
 

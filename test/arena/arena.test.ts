@@ -7,8 +7,17 @@ import { throwsCode } from '../helpers/errors.ts'
 import { FakeOs } from '../helpers/fake-os.ts'
 
 const types: TypedArrayConstructor[] = [
-  Int8Array, Uint8Array, Uint8ClampedArray, Int16Array, Uint16Array, Int32Array, Uint32Array, Float32Array, Float64Array,
-  BigInt64Array, BigUint64Array,
+  Int8Array,
+  Uint8Array,
+  Uint8ClampedArray,
+  Int16Array,
+  Uint16Array,
+  Int32Array,
+  Uint32Array,
+  Float32Array,
+  Float64Array,
+  BigInt64Array,
+  BigUint64Array,
 ]
 
 test('an arena has whole pages, and nothing of it is resident', () => {
@@ -37,7 +46,8 @@ test('a length that is valid and too long is ENOMEM', () => {
 })
 
 test('options are checked', () => {
-  for (const bad of [1, 'x', null]) throwsCode(() => Arena.reserve(1, bad as never), 'ERR_INVALID_ARG_TYPE', '"options"')
+  for (const bad of [1, 'x', null])
+    throwsCode(() => Arena.reserve(1, bad as never), 'ERR_INVALID_ARG_TYPE', '"options"')
   throwsCode(() => Arena.reserve(1, { name: 5 as never }), 'ERR_INVALID_ARG_TYPE', '"options.name"')
   throwsCode(() => Arena.reserve(1, { populate: 1 as never }), 'ERR_INVALID_ARG_TYPE', '"options.populate"')
   throwsCode(() => Arena.reserve(1, { hugePages: 'always' as never }), 'ERR_OUT_OF_RANGE', "'never', 'advise'")
@@ -99,7 +109,11 @@ test('view refuses what is not in the arena, or not on an element', () => {
   throwsCode(() => arena.view(Uint8Array, '0' as never, 1), 'ERR_INVALID_ARG_TYPE', '"offset"')
   throwsCode(() => arena.view(Uint8Array, 0, '1' as never), 'ERR_INVALID_ARG_TYPE', '"length"')
   throwsCode(() => arena.view(Float64Array, 4, 1), 'ERR_OUT_OF_RANGE', '"offset" expected a multiple of 8')
-  throwsCode(() => arena.view(Float64Array, end - 8, 2), 'ERR_OUT_OF_RANGE', '"length" expected a whole number from 0 to 1')
+  throwsCode(
+    () => arena.view(Float64Array, end - 8, 2),
+    'ERR_OUT_OF_RANGE',
+    '"length" expected a whole number from 0 to 1'
+  )
   for (const bad of [Array, ArrayBuffer, DataView, 'Uint8Array', undefined, null, class extends Uint8Array {}])
     throwsCode(() => arena.view(bad as never, 0, 1), 'ERR_INVALID_ARG_TYPE', '"type"')
   assert.is(arena.resident(), 0)
@@ -109,7 +123,12 @@ test('offsetOf refuses what is not its own', () => {
   using arena = Arena.reserve(MiB)
   using other = Arena.reserve(MiB)
   arena.view(Uint8Array, 0, 1)
-  for (const bad of [new Uint8Array(8), other.view(Uint8Array, 0, 8), new DataView(new ArrayBuffer(8)), Buffer.alloc(8)])
+  for (const bad of [
+    new Uint8Array(8),
+    other.view(Uint8Array, 0, 8),
+    new DataView(new ArrayBuffer(8)),
+    Buffer.alloc(8),
+  ])
     throwsCode(() => arena.offsetOf(bad), 'ERR_OUT_OF_RANGE', '"view"')
   const { buffer } = arena.view(Uint8Array, 0, 1)
   for (const bad of [null, undefined, 8, 'x', {}, buffer, { buffer, byteOffset: 8 }, [buffer]])
@@ -169,9 +188,16 @@ test('after close everything but close and the lengths says so', () => {
   arena[Symbol.dispose]()
   const holder = { kind: 'X', blockAround: () => undefined, innerClaims: () => undefined, revoked: () => undefined }
   for (const call of [
-    () => arena.view(Uint8Array, 0, 1), () => arena.populate(), () => arena.purge(), () => arena.resident(),
-    () => arena.offsetOf(view), () => arena.offsetOf(new Uint8Array(1)), () => arena.window(0), () => arena.pin(),
-    () => arena.windowBuffer(0), () => arena.claim({ holder, metadataBytes: () => 0 }),
+    () => arena.view(Uint8Array, 0, 1),
+    () => arena.populate(),
+    () => arena.purge(),
+    () => arena.resident(),
+    () => arena.offsetOf(view),
+    () => arena.offsetOf(new Uint8Array(1)),
+    () => arena.window(0),
+    () => arena.pin(),
+    () => arena.windowBuffer(0),
+    () => arena.claim({ holder, metadataBytes: () => 0 }),
   ])
     throwsCode(call, 'ERR_ARENA_CLOSED', 'the arena is closed')
   assert.equal([arena.closed, arena.byteLength], [true, MiB])

@@ -8,7 +8,7 @@ import * as assert from 'uvu/assert'
 import { Arena } from '../../src/arena/arena.ts'
 import type { ClaimHolder } from '../../src/arena/claim.ts'
 import { SystemError } from '../../src/errors.ts'
-import { GiB, KiB, MiB } from '../../src/units.ts'
+import { type Address, GiB, KiB, MiB } from '../../src/units.ts'
 import { throwsCode } from '../helpers/errors.ts'
 import { FakeOs, type OsCall } from '../helpers/fake-os.ts'
 
@@ -47,7 +47,10 @@ const actions: Record<string, { run: (arena: Arena) => unknown; calls: OsCall[] 
   view: { run: (arena) => arena.view(Uint8Array, 2 * GiB, 8), calls: ['view'] },
   'view across': { run: (arena) => arena.view(Uint8Array, GiB - 4, 8), calls: ['view'] },
   window: { run: (arena) => arena.window(2 * GiB), calls: ['view'] },
-  claim: { run: (arena) => arena.claim({ holder, offset: 2 * GiB, byteLength: MiB, metadataBytes: () => 64 * KiB }), calls: ['view'] },
+  claim: {
+    run: (arena) => arena.claim({ holder, offset: 2 * GiB, byteLength: MiB, metadataBytes: () => 64 * KiB }),
+    calls: ['view'],
+  },
   purge: { run: (arena) => arena.purge(100, MiB), calls: ['purge'] },
   populate: { run: (arena) => arena.populate(0, MiB), calls: ['availableMemory', 'populate'] },
   resident: { run: (arena) => arena.resident(), calls: ['residency'] },
@@ -140,6 +143,15 @@ test('purge with ragged edges: the kernel refuses, and not a byte has changed', 
   os.fail('purge')
   throwsCode(() => arena.purge(5, 3 * os.pageSize), 'ENOMEM')
   assert.is(view.indexOf(0), -1)
+})
+
+test('purge with ragged edges: no window can be had, and not a byte has changed', () => {
+  const os = new FakeOs()
+  using arena = Arena.reserve(MiB, { os })
+  const across = new Uint8Array(os.view([...os.live.keys()][0] as Address, MiB)).fill(1)
+  os.fail('view')
+  throwsCode(() => arena.purge(5, 3 * os.pageSize), 'ENOMEM')
+  assert.is(across.indexOf(0), -1)
 })
 
 test('resident: a later slice fails', () => {

@@ -5,6 +5,9 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { nodes, runChild } from '../helpers/child.ts'
 
+/** Those that copy their input first, and so hold nothing. */
+const COPIES = ['subtle.digest']
+
 /** Each starts an operation on `view` and gives its promise; `finish` lets it end. */
 const OPERATIONS: Record<string, string> = {
   'fs.read': `
@@ -58,11 +61,12 @@ function program(start: string, during: string): string {
       ${during}
       return finish
     }
-    const finish = await begin()
+    let finish = await begin()
     for (let round = 0; round < 5; round++) { gc(); await turns(1) }
     const waiting = outcome === 'pending' ? os.live.size : 1
     finish()
     for (let round = 0; round < 2000 && outcome === 'pending'; round++) await turns(1)
+    finish = undefined
     const freed = await collect(() => os.live.size === 0)
     report({ outcome, waiting, freed })
     process.exit(0)`
@@ -73,7 +77,7 @@ for (const node of nodes)
     test(`Node ${node.major}: closing during ${name} that nobody has pinned`, async () => {
       const { report } = (await runChild(program(start, 'await turns(1)\narena.close()'), { node })).clean()
       // The addresses stay for as long as the operation may use them.
-      assert.is(report.waiting, 1)
+      if (!COPIES.includes(name)) assert.is(report.waiting, 1)
       assert.ok(report.freed)
       if (node.major < 22) assert.is(report.outcome, 'done')
       else assert.match(report.outcome, /^(done|failed|uncaught)/)

@@ -1,13 +1,44 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import {
-  ARENA_ALIGNMENT, DIRECTORY_BYTES, ENTRY_BYTES, ENTRY_KIND, EntryLength, EntryWord, HEADER_BYTES, HeaderLength, HeaderWord,
-  KIND_BYTES, layoutHash, layoutOf, METADATA_GRANULE, MOST_BYTES, MOST_CLAIMS,
+  ARENA_ALIGNMENT,
+  DIRECTORY_BYTES,
+  ENTRY_BYTES,
+  ENTRY_KIND,
+  EntryLength,
+  EntryWord,
+  HEADER_BYTES,
+  HeaderLength,
+  HeaderWord,
+  KIND_BYTES,
+  layoutHash,
+  layoutOf,
+  METADATA_GRANULE,
+  MOST_BYTES,
+  MOST_CLAIMS,
 } from '../../src/arena/layout.ts'
 import { WINDOW_BYTES, windowCount, windowIndex } from '../../src/arena/window.ts'
 import { GiB, KiB, MiB, TiB } from '../../src/units.ts'
 
-const sizes = [1, 7, 8, 4095, 4096, 4097, 64 * KiB, 64 * KiB + 1, MiB, 3 * MiB + 5, GiB - 1, GiB, GiB + 1, 8 * GiB, 64 * GiB, TiB, MOST_BYTES]
+const sizes = [
+  1,
+  7,
+  8,
+  4095,
+  4096,
+  4097,
+  64 * KiB,
+  64 * KiB + 1,
+  MiB,
+  3 * MiB + 5,
+  GiB - 1,
+  GiB,
+  GiB + 1,
+  8 * GiB,
+  64 * GiB,
+  TiB,
+  MOST_BYTES,
+]
 
 test('data and metadata are whole pages, side by side, and cover the mapping', () => {
   for (const pageSize of [4096, 16384, 65536])
@@ -36,9 +67,14 @@ test('small arenas take little address space', () => {
 })
 
 test('no two fields of header or entry share a byte', () => {
-  for (const [words, lengths, end] of [[HeaderWord, HeaderLength, HEADER_BYTES], [EntryWord, EntryLength, ENTRY_KIND]] as const) {
-    const bytes = [...Object.values(words).flatMap((word) => [0, 1, 2, 3].map((at) => word * 4 + at)),
-      ...Object.values(lengths).flatMap((length) => [0, 1, 2, 3, 4, 5, 6, 7].map((at) => length * 8 + at))]
+  for (const [words, lengths, end] of [
+    [HeaderWord, HeaderLength, HEADER_BYTES],
+    [EntryWord, EntryLength, ENTRY_KIND],
+  ] as const) {
+    const bytes = [
+      ...Object.values(words).flatMap((word) => [0, 1, 2, 3].map((at) => word * 4 + at)),
+      ...Object.values(lengths).flatMap((length) => [0, 1, 2, 3, 4, 5, 6, 7].map((at) => length * 8 + at)),
+    ]
     assert.is(new Set(bytes).size, bytes.length)
     assert.ok(Math.max(...bytes) < end)
   }

@@ -9,7 +9,8 @@ import { FakeOs } from '../helpers/fake-os.ts'
 test('resident is exact to the page, and to the byte at the edges', () => {
   using arena = Arena.reserve(3 * GiB)
   const page = arena.pageSize
-  for (const offset of [0, 5 * page, GiB - page, GiB, 2 * GiB + 7 * page, 3 * GiB - page]) arena.view(Uint8Array, offset, 1)[0] = 1
+  for (const offset of [0, 5 * page, GiB - page, GiB, 2 * GiB + 7 * page, 3 * GiB - page])
+    arena.view(Uint8Array, offset, 1)[0] = 1
   assert.is(arena.resident(), 6 * page)
   assert.is(arena.resident(GiB - page, 2 * page), 2 * page)
   assert.is(arena.resident(GiB - 1, 2), 2)
@@ -33,8 +34,10 @@ test('more pages than one slice of the vector', () => {
 test('ranges outside the arena are refused', () => {
   using arena = Arena.reserve(MiB)
   for (const call of ['resident', 'purge', 'populate'] as const) {
-    for (const bad of [-1, NaN, 0.5, MiB + 1, Infinity]) throwsCode(() => arena[call](bad), 'ERR_OUT_OF_RANGE', '"offset"')
-    for (const bad of [-1, NaN, 0.5, MiB, Infinity]) throwsCode(() => arena[call](8, bad), 'ERR_OUT_OF_RANGE', '"byteLength"')
+    for (const bad of [-1, NaN, 0.5, MiB + 1, Infinity])
+      throwsCode(() => arena[call](bad), 'ERR_OUT_OF_RANGE', '"offset"')
+    for (const bad of [-1, NaN, 0.5, MiB, Infinity])
+      throwsCode(() => arena[call](8, bad), 'ERR_OUT_OF_RANGE', '"byteLength"')
     throwsCode(() => arena[call]('0' as never), 'ERR_INVALID_ARG_TYPE', '"offset"')
     throwsCode(() => arena[call](0, '1' as never), 'ERR_INVALID_ARG_TYPE', '"byteLength"')
     throwsCode(() => arena[call](null as never, 8), 'ERR_INVALID_ARG_TYPE', '"offset"')
@@ -42,22 +45,31 @@ test('ranges outside the arena are refused', () => {
   assert.is(arena.resident(), 0)
 })
 
-test('purge reads zero to the byte and gives whole pages back', () => {
-  using arena = Arena.reserve(2 * GiB)
-  const page = arena.pageSize
-  for (const base of [0, GiB - 8 * page]) {
-    const bytes = arena.view(Uint8Array, base, 16 * page)
-    for (const [start, end] of [[0, 16 * page], [page, 2 * page], [1, 2], [page - 1, page + 1], [1, 4 * page - 1], [3 * page + 5, 3 * page + 9], [8 * page - 1, 8 * page + 1]] as const) {
-      bytes.fill(1)
-      arena.purge(base + start, end - start)
-      assert.equal([bytes.indexOf(0), bytes.lastIndexOf(0)], [start, end - 1])
-      const whole = Math.max(0, Math.floor(end / page) - Math.ceil(start / page))
-      bytes.fill(1)
-      arena.purge(base + start, end - start)
-      assert.is(arena.resident(base, 16 * page), (16 - whole) * page, `${start} ${end}`)
+for (const pageSize of [4, 16, 64])
+  test(`purge reads zero to the byte and gives whole pages back, pages of ${pageSize} KiB`, () => {
+    using arena = Arena.reserve(2 * GiB, { os: new FakeOs({ pageSize: pageSize * KiB }) })
+    const page = arena.pageSize
+    for (const base of [0, GiB - 8 * page]) {
+      const bytes = arena.view(Uint8Array, base, 16 * page)
+      for (const [start, end] of [
+        [0, 16 * page],
+        [page, 2 * page],
+        [1, 2],
+        [page - 1, page + 1],
+        [1, 4 * page - 1],
+        [3 * page + 5, 3 * page + 9],
+        [8 * page - 1, 8 * page + 1],
+      ] as const) {
+        bytes.fill(1)
+        arena.purge(base + start, end - start)
+        assert.equal([bytes.indexOf(0), bytes.lastIndexOf(0)], [start, end - 1])
+        const whole = Math.max(0, Math.floor(end / page) - Math.ceil(start / page))
+        bytes.fill(1)
+        arena.purge(base + start, end - start)
+        assert.is(arena.resident(base, 16 * page), (16 - whole) * page, `${start} ${end}`)
+      }
     }
-  }
-})
+  })
 
 test('populate makes exactly the touched pages resident and keeps contents', () => {
   using arena = Arena.reserve(MiB)
@@ -78,7 +90,10 @@ test('populate asks for no more than there is', () => {
   const os = new FakeOs({ available: 64 * KiB })
   using arena = Arena.reserve(MiB, { os })
   const error = throwsCode(() => arena.populate(), 'ENOMEM', `${MiB} bytes wanted and ${64 * KiB} available`)
-  assert.equal([(error as unknown as { errno: number }).errno, (error as unknown as { length: number }).length], [-12, MiB])
+  assert.equal(
+    [(error as unknown as { errno: number }).errno, (error as unknown as { length: number }).length],
+    [-12, MiB]
+  )
   assert.is(os.count('populate'), 0)
   assert.is(arena.resident(), 0)
   arena.populate(0, 64 * KiB)
@@ -104,7 +119,7 @@ for (const node of nodes) {
       const huge = Arena.reserve(TiB)
       report({ grown: after - before, length: huge.byteLength, resident: arena.resident() })
       `,
-      { node },
+      { node }
     )
     const { report } = child.clean()
     assert.ok(report.grown < 100 * KiB, `${report.grown}`)
@@ -128,7 +143,7 @@ for (const node of nodes) {
       const purged = rssBytes()
       report({ page, count, grown: touched - before, shrunk: touched - purged, resident, left: arena.resident() })
       `,
-      { node },
+      { node }
     )
     const { report } = child.clean()
     const bytes = report.count * report.page

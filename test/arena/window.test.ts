@@ -39,7 +39,7 @@ test('window gives the buffer that shows an offset, and where it starts', () => 
   for (const bad of [-1, NaN, 2 * GiB + MiB, 0.5]) throwsCode(() => arena.window(bad), 'ERR_OUT_OF_RANGE', '"offset"')
 })
 
-test('a view across a window\'s end sees both windows, in a buffer of its own', () => {
+test("a view across a window's end sees both windows, in a buffer of its own", () => {
   using arena = Arena.reserve(3 * GiB)
   const across = arena.view(Uint8Array, GiB - 5, 10)
   assert.equal([across.byteOffset, across.buffer.byteLength], [0, 10])
@@ -91,7 +91,10 @@ test('own buffers are kept, but not without end', () => {
   assert.is(os.count('view'), 201)
 })
 
-for (const [name, take] of [['a byte stream', detachByStream], ['a transfer', detach]] as const) {
+for (const [name, take] of [
+  ['a byte stream', detachByStream],
+  ['a transfer', detach],
+] as const) {
   test(`a window that ${name} has detached is made anew, and its bytes are where they were`, () => {
     using arena = Arena.reserve(2 * GiB)
     for (const offset of [64, GiB + 64]) {

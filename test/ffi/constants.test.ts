@@ -8,10 +8,18 @@ import { requirePlatform, systemOs } from '../../src/ffi/system.ts'
 import { throwsCode } from '../helpers/errors.ts'
 
 /** Linux's own headers, where a compiler has brought them. The two architectures include the same generic file. */
-const headers = ['/usr/include/asm-generic/mman-common.h', '/usr/include/asm-generic/mman.h', '/usr/include/linux/mman.h', '/usr/include/linux/prctl.h']
+const headers = [
+  '/usr/include/asm-generic/mman-common.h',
+  '/usr/include/asm-generic/mman.h',
+  '/usr/include/linux/mman.h',
+  '/usr/include/linux/prctl.h',
+]
 
 test('the numbers are those of the kernel headers', () => {
-  const text = headers.filter((path) => existsSync(path)).map((path) => readFileSync(path, 'utf8')).join('\n')
+  const text = headers
+    .filter((path) => existsSync(path))
+    .map((path) => readFileSync(path, 'utf8'))
+    .join('\n')
   for (const [name, value] of Object.entries(constants)) {
     const line = new RegExp(`^#define\\s+${name}\\s+(0x[0-9a-fA-F]+|\\d+)`, 'm').exec(text)
     if (line !== null) assert.is(value, Number(line[1]), name)
@@ -26,13 +34,25 @@ test('an errno has the name and the reason that Node gives it', () => {
   assert.is(errnoName(999), 'errno 999')
   const error = systemError('madvise', 12, 0x10000, 4096, ', detail')
   assert.is(error.message, 'ENOMEM: not enough memory, detail, madvise at 0x10000, 4096 bytes')
-  assert.equal([error.code, error.errno, error.syscall, error.address, error.length], ['ENOMEM', -12, 'madvise', 0x10000, 4096])
+  assert.equal(
+    [error.code, error.errno, error.syscall, error.address, error.length],
+    ['ENOMEM', -12, 'madvise', 0x10000, 4096]
+  )
   assert.match(systemError('mmap', 999).message, 'unknown error')
 })
 
 test('other platforms are refused by name', () => {
-  for (const [name, architecture] of [['darwin', 'arm64'], ['win32', 'x64'], ['linux', 'ia32'], ['linux', 'mips']])
-    throwsCode(() => requirePlatform(name as string, architecture as string), 'ERR_UNSUPPORTED_OPERATION', `${name} on ${architecture}`)
+  for (const [name, architecture] of [
+    ['darwin', 'arm64'],
+    ['win32', 'x64'],
+    ['linux', 'ia32'],
+    ['linux', 'mips'],
+  ])
+    throwsCode(
+      () => requirePlatform(name as string, architecture as string),
+      'ERR_UNSUPPORTED_OPERATION',
+      `${name} on ${architecture}`
+    )
   requirePlatform('linux', 'x64')
   requirePlatform('linux', 'arm64')
 })

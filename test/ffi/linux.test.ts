@@ -11,9 +11,40 @@ const plus = (address: Address, bytes: number): Address => (address + bytes) as 
 
 /** What runtime.md found to end the process, or to pass unnoticed, when it reaches koffi or the kernel. */
 const badAddresses: unknown[] = [
-  0, 0n, null, undefined, NaN, -1, 1.5, 2 ** 62, 2n ** 62n, '4096', {}, [], Infinity, -Infinity, page, 2 ** 53, new Uint8Array(8),
+  0,
+  0n,
+  null,
+  undefined,
+  NaN,
+  -1,
+  1.5,
+  2 ** 62,
+  2n ** 62n,
+  '4096',
+  {},
+  [],
+  Infinity,
+  -Infinity,
+  page,
+  2 ** 53,
+  new Uint8Array(8),
 ]
-const badLengths: unknown[] = [0, NaN, Infinity, -Infinity, -1, -page, 1.5, 2 ** 53, 2 ** 60, '4096', null, undefined, 4096n, {}]
+const badLengths: unknown[] = [
+  0,
+  NaN,
+  Infinity,
+  -Infinity,
+  -1,
+  -page,
+  1.5,
+  2 ** 53,
+  2 ** 60,
+  '4096',
+  null,
+  undefined,
+  4096n,
+  {},
+]
 
 function withMapping(run: (address: Address, byteLength: number) => void, byteLength = 16 * page): void {
   const address = os.reserve(byteLength, page)
@@ -44,7 +75,6 @@ const calls: Record<string, (address: Address, byteLength: number) => unknown> =
   replace: (address, byteLength) => os.replace(address, byteLength),
   purge: (address, byteLength) => os.purge(address, byteLength),
   populate: (address, byteLength) => os.populate(address, byteLength),
-  touch: (address, byteLength) => os.touch(address, byteLength),
   adviseHugePages: (address, byteLength) => os.adviseHugePages(address, byteLength, 'never'),
   name: (address, byteLength) => os.name(address, byteLength, 'x'),
   residency: (address, byteLength) => os.residency(address, byteLength, vector),
@@ -65,7 +95,8 @@ for (const [name, call] of Object.entries(calls)) {
 }
 
 test('reserve refuses every bad length and alignment', () => {
-  for (const bad of [...badLengths, page + 1, page / 2]) refuses(() => os.reserve(bad as number, page), `reserve ${String(bad)}`)
+  for (const bad of [...badLengths, page + 1, page / 2])
+    refuses(() => os.reserve(bad as number, page), `reserve ${String(bad)}`)
   for (const bad of [0, -1, NaN, 3 * page, page / 2, Infinity, '4096', null, undefined, 1.5])
     refuses(() => os.reserve(page, bad as number), `alignment ${String(bad)}`)
 })
@@ -91,7 +122,7 @@ test('reserve leaves nothing mapped around what it gives', () => {
 
 test('a length beyond the address space is ENOMEM, with syscall, errno and length', () => {
   const error = throwsCode(() => os.reserve(512 * TiB, page), 'ENOMEM', 'mmap') as unknown as Record<string, unknown>
-  assert.equal([error['errno'], error['syscall'], error['length']], [-12, 'mmap', 512 * TiB])
+  assert.equal([error.errno, error.syscall, error.length], [-12, 'mmap', 512 * TiB])
 })
 
 test('a mapping is given back once', () => {
@@ -102,19 +133,24 @@ test('a mapping is given back once', () => {
 })
 
 test('populate makes pages resident and keeps their contents; purge makes them zero', () => {
-  for (const populate of ['populate', 'touch'] as const)
-    withMapping((address, byteLength) => {
-      const bytes = new Uint8Array(os.view(address, byteLength))
-      bytes[5 * page] = 7
-      os[populate](plus(address, 4 * page), 4 * page)
-      os.residency(address, byteLength, vector)
-      assert.equal([...vector].map((flags) => flags & 1), [0, 0, 0, 0, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0])
-      assert.is(bytes[5 * page], 7)
-      os.purge(plus(address, 5 * page), page)
-      os.residency(address, byteLength, vector)
-      assert.equal([...vector].map((flags) => flags & 1), [0, 0, 0, 0, 1, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0])
-      assert.is(bytes[5 * page], 0)
-    })
+  withMapping((address, byteLength) => {
+    const bytes = new Uint8Array(os.view(address, byteLength))
+    bytes[5 * page] = 7
+    os.populate(plus(address, 4 * page), 4 * page)
+    os.residency(address, byteLength, vector)
+    assert.equal(
+      [...vector].map((flags) => flags & 1),
+      [0, 0, 0, 0, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0]
+    )
+    assert.is(bytes[5 * page], 7)
+    os.purge(plus(address, 5 * page), page)
+    os.residency(address, byteLength, vector)
+    assert.equal(
+      [...vector].map((flags) => flags & 1),
+      [0, 0, 0, 0, 1, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0]
+    )
+    assert.is(bytes[5 * page], 0)
+  })
 })
 
 test('replace empties a range in its place', () => {
@@ -139,7 +175,8 @@ test('advice about huge pages is on record with the kernel', () => {
 
 test('a name never fails, whatever it is made of', () => {
   withMapping((address, byteLength) => {
-    for (const name of ['', 'plain', 'with [brackets] $ ` \\', 'ü'.repeat(200), '\0\n']) os.name(address, byteLength, name)
+    for (const name of ['', 'plain', 'with [brackets] $ ` \\', 'ü'.repeat(200), '\0\n'])
+      os.name(address, byteLength, name)
   })
 })
 

@@ -17,17 +17,34 @@ function three(): Mappings {
 
 test('a range inside one mapping passes', () => {
   const mappings = three()
-  for (const [address, length] of [[0x100000, page], [0x101000, page], [0x100000, 2 * page], [0x102000, page], [0x301000, 3 * page]])
+  for (const [address, length] of [
+    [0x100000, page],
+    [0x101000, page],
+    [0x100000, 2 * page],
+    [0x102000, page],
+    [0x301000, 3 * page],
+  ])
     mappings.require(at(address as number), length as number, page)
 })
 
 test('a range that leaves its mapping is refused, even into the next one', () => {
   const mappings = three()
   for (const [address, length] of [
-    [0xff000, page], [0xff000, 2 * page], [0x101000, 2 * page], [0x102000, 2 * page], [0x103000, page], [0x200000, page],
-    [0x300000, 5 * page], [0x304000, page], [0x400000, page],
+    [0xff000, page],
+    [0xff000, 2 * page],
+    [0x101000, 2 * page],
+    [0x102000, 2 * page],
+    [0x103000, page],
+    [0x200000, page],
+    [0x300000, 5 * page],
+    [0x304000, page],
+    [0x400000, page],
   ])
-    throwsCode(() => mappings.require(at(address as number), length as number, page), 'ERR_OUT_OF_RANGE', 'inside a live mapping')
+    throwsCode(
+      () => mappings.require(at(address as number), length as number, page),
+      'ERR_OUT_OF_RANGE',
+      'inside a live mapping'
+    )
 })
 
 test('numbers that are no addresses and no lengths are refused', () => {

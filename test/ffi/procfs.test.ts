@@ -1,7 +1,16 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import {
-  countPagemap, parseFields, parseMaps, parseSmaps, parseStatm, readMaps, readSmaps, readSmapsRollup, readStatm, readStatus,
+  countPagemap,
+  parseFields,
+  parseMaps,
+  parseSmaps,
+  parseStatm,
+  readMaps,
+  readSmaps,
+  readSmapsRollup,
+  readStatm,
+  readStatus,
 } from '../../src/ffi/procfs.ts'
 
 const SMAPS = `7f1e40000000-7f1e80000000 rw-p 00000000 00:00 0 
@@ -20,20 +29,32 @@ Rss:                   0 kB
 
 test('statm counts pages', () => {
   assert.equal(parseStatm('100 50 20 1 0 30 0\n', 4096), {
-    sizeBytes: 409600, residentBytes: 204800, sharedBytes: 81920, dataBytes: 122880,
+    sizeBytes: 409600,
+    residentBytes: 204800,
+    sharedBytes: 81920,
+    dataBytes: 122880,
   })
 })
 
 test('fields are in bytes', () => {
   const fields = parseFields('Name:\tnode\nVmRSS:\t   10 kB\nThreads:\t7\nActive(anon):  3 kB\n')
-  assert.equal([...fields], [['VmRSS', 10240], ['Active(anon)', 3072]])
+  assert.equal(
+    [...fields],
+    [
+      ['VmRSS', 10240],
+      ['Active(anon)', 3072],
+    ]
+  )
 })
 
 test('smaps is read mapping by mapping', () => {
   const entries = parseSmaps(SMAPS)
   assert.is(entries.length, 3)
   const [first, second, third] = entries as [(typeof entries)[0], (typeof entries)[0], (typeof entries)[0]]
-  assert.equal([first.start, first.end - first.start, first.permissions, first.name], [0x7f1e40000000, 2 ** 30, 'rw-p', ''])
+  assert.equal(
+    [first.start, first.end - first.start, first.permissions, first.name],
+    [0x7f1e40000000, 2 ** 30, 'rw-p', '']
+  )
   assert.equal([first.fields.get('Rss'), first.fields.get('LazyFree')], [12288, 4096])
   assert.equal(first.flags, ['rd', 'wr', 'mr', 'mw', 'me', 'nr', 'nh'])
   assert.equal([second.name, second.fileOffset, second.inode], ['/usr/lib/a path.so', 4096, 123456])
@@ -41,13 +62,31 @@ test('smaps is read mapping by mapping', () => {
 })
 
 test('maps is the same without figures', () => {
-  const lines = SMAPS.split('\n').filter((line) => /^[0-9a-f]+-/.test(line)).join('\n')
-  assert.equal(parseMaps(lines).map((entry) => entry.name), ['', '/usr/lib/a path.so', '[vsyscall]'])
+  const lines = SMAPS.split('\n')
+    .filter((line) => /^[0-9a-f]+-/.test(line))
+    .join('\n')
+  assert.equal(
+    parseMaps(lines).map((entry) => entry.name),
+    ['', '/usr/lib/a path.so', '[vsyscall]']
+  )
 })
 
 test('pagemap entries are counted by their bits', () => {
-  const words = new BigUint64Array([0n, 1n << 63n, (1n << 63n) | (1n << 56n), (1n << 63n) | (1n << 61n), 1n << 62n, 1n << 55n])
-  assert.equal(countPagemap(new Uint8Array(words.buffer)), { pages: 6, present: 3, swapped: 1, exclusive: 1, shared: 1 })
+  const words = new BigUint64Array([
+    0n,
+    1n << 63n,
+    (1n << 63n) | (1n << 56n),
+    (1n << 63n) | (1n << 61n),
+    1n << 62n,
+    1n << 55n,
+  ])
+  assert.equal(countPagemap(new Uint8Array(words.buffer)), {
+    pages: 6,
+    present: 3,
+    swapped: 1,
+    exclusive: 1,
+    shared: 1,
+  })
   assert.is(countPagemap(new Uint8Array(0)).pages, 0)
 })
 

@@ -21,7 +21,10 @@ export interface NodeBinary {
 /** This Node, and those of `SORITES_NODES`. */
 export const nodes: readonly NodeBinary[] = [
   { path: process.execPath, major: Number.parseInt(process.versions.node, 10) },
-  ...(process.env['SORITES_NODES'] ?? '').split(',').filter((path) => path !== '').map(otherNode),
+  ...(process.env.SORITES_NODES ?? '')
+    .split(',')
+    .filter((path) => path !== '')
+    .map(otherNode),
 ]
 
 function otherNode(path: string): NodeBinary {

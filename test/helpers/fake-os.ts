@@ -19,7 +19,15 @@ import type { Address } from '../../src/units.ts'
 
 /** The calls of `Os`. */
 export type OsCall =
-  | 'reserve' | 'release' | 'replace' | 'purge' | 'populate' | 'adviseHugePages' | 'name' | 'residency' | 'view'
+  | 'reserve'
+  | 'release'
+  | 'replace'
+  | 'purge'
+  | 'populate'
+  | 'adviseHugePages'
+  | 'name'
+  | 'residency'
+  | 'view'
   | 'availableMemory'
 
 interface Failure {

@@ -27,7 +27,8 @@ export function isMapped(start: number, byteLength: number): boolean {
 /** How many bytes of the range are mapped. */
 export function mappedBytes(start: number, byteLength: number): number {
   let bytes = 0
-  for (const entry of readMaps()) bytes += Math.max(0, Math.min(entry.end, start + byteLength) - Math.max(entry.start, start))
+  for (const entry of readMaps())
+    bytes += Math.max(0, Math.min(entry.end, start + byteLength) - Math.max(entry.start, start))
   return bytes
 }
 

@@ -10,18 +10,18 @@
  * at the top level and about one in a block: the buffer over the metadata is kept for the next claim of the same shape.
  * @module
  */
-import { wholeNumber } from '../arguments.ts'
-import { alignUp } from '../bits.ts'
-import { ArenaBusyError, InvalidArgumentTypeError, OutOfMemoryError, OutOfRangeError } from '../errors.ts'
-import type { ClaimHolder, ClaimRequest } from './claim.ts'
+import { wholeNumber } from '../../arguments.ts'
+import { alignUp } from '../../bits.ts'
+import { ArenaBusyError, InvalidArgumentTypeError, OutOfMemoryError, OutOfRangeError } from '../../errors.ts'
+import type { ClaimHolder, ClaimRequest } from '../claim.ts'
+import type { Ground } from '../ground.ts'
+import { DIRECTORY_BYTES, type Layout, METADATA_GRANULE } from '../layout.ts'
+import type { Lifetime } from '../lifetime.ts'
+import { WINDOW_BYTES } from '../window.ts'
 import { Directory } from './directory.ts'
 import { FreeRanges } from './free-ranges.ts'
 import { GrantedClaim } from './granted-claim.ts'
-import type { Ground } from './ground.ts'
-import { DIRECTORY_BYTES, type Layout, METADATA_GRANULE } from './layout.ts'
-import type { Lifetime } from './lifetime.ts'
 import { contains, Ranges } from './ranges.ts'
-import { WINDOW_BYTES } from './window.ts'
 
 /** Buffers over released metadata that are kept for the next claim at the same place. */
 const KEPT_BUFFERS = 64
@@ -67,7 +67,8 @@ export class Claims {
 
   /** Grants a claim. Changes nothing when it throws. */
   grant(request: ClaimRequest): GrantedClaim {
-    if (typeof request !== 'object' || request === null) throw new InvalidArgumentTypeError('request', 'an object', request)
+    if (typeof request !== 'object' || request === null)
+      throw new InvalidArgumentTypeError('request', 'an object', request)
     const { holder } = request
     const { offset, byteLength } = this.#range(request)
     const around = this.#claimAround(holder, offset, byteLength)
@@ -84,17 +85,29 @@ export class Claims {
     holder: ClaimHolder,
     around: GrantedClaim | undefined,
     place: { offset: number; byteLength: number; metadataOffset: number },
-    metadataLength: number,
+    metadataLength: number
   ): GrantedClaim {
     try {
       const { offset, byteLength, metadataOffset } = place
       const metadata = this.#metadataBuffer(metadataOffset, metadataLength)
       // Field by field: spreading an object costs microseconds on Node 20.
       const entry = this.#directory.add({
-        kind: holder.kind, offset, byteLength, metadataOffset, metadataLength, around: around?.entry ?? -1,
+        kind: holder.kind,
+        offset,
+        byteLength,
+        metadataOffset,
+        metadataLength,
+        around: around?.entry ?? -1,
       })
       const zeroed = around === undefined && !this.#isExposed(offset, byteLength)
-      const claim = new GrantedClaim(this, holder, around, { offset, byteLength, metadataOffset, metadata, entry, zeroed })
+      const claim = new GrantedClaim(this, holder, around, {
+        offset,
+        byteLength,
+        metadataOffset,
+        metadata,
+        entry,
+        zeroed,
+      })
       ;(around?.inner ?? this.#top).add(claim)
       return claim
     } catch (error) {
@@ -141,14 +154,15 @@ export class Claims {
     }
     if (around === undefined) return undefined
     const block = around.holder.blockAround(offset, byteLength)
-    if (block === undefined || !contains(block, offset, byteLength)) throw this.#busy(holder, offset, byteLength, around)
+    if (block === undefined || !contains(block, offset, byteLength))
+      throw this.#busy(holder, offset, byteLength, around)
     return around
   }
 
   #busy(holder: ClaimHolder, offset: number, byteLength: number, other: GrantedClaim): ArenaBusyError {
     return new ArenaBusyError(
       `${holder.kind} cannot claim ${byteLength} bytes at offset ${offset} of ${this.arena.title}: ${other.describe()} holds part ` +
-        'of them, and they are not inside one live block of it',
+        'of them, and they are not inside one live block of it'
     )
   }
 
@@ -159,7 +173,7 @@ export class Claims {
     if (taken >= 0) return taken
     throw new OutOfMemoryError(
       `${holder.kind} needs ${metadataLength} bytes of metadata for ${byteLength} bytes; ${this.arena.title} has ` +
-        `${this.#space.byteLength} left`,
+        `${this.#space.byteLength} left`
     )
   }
 
@@ -173,16 +187,21 @@ export class Claims {
 
   #keep(offset: number, metadata: ArrayBuffer): void {
     if (metadata.byteLength === 0) return
-    if (this.#kept.size >= KEPT_BUFFERS) for (const oldest of this.#kept.keys()) {
-      this.#kept.delete(oldest)
-      break
-    }
+    if (this.#kept.size >= KEPT_BUFFERS)
+      for (const oldest of this.#kept.keys()) {
+        this.#kept.delete(oldest)
+        break
+      }
     this.#kept.set(offset, metadata)
   }
 
   #clearMetadata(metadata: ArrayBuffer, offset: number): void {
     try {
-      this.arena.ground.clear(offset, metadata.byteLength, (at, length) => new Uint8Array(metadata, at - offset, length))
+      this.arena.ground.clear(
+        offset,
+        metadata.byteLength,
+        (at, length) => new Uint8Array(metadata, at - offset, length)
+      )
     } catch {
       // The kernel keeps the pages (they may be locked). Zero they must be all the same.
       new Uint8Array(metadata).fill(0)

@@ -1,7 +1,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { FreeRanges } from '../../src/arena/free-ranges.ts'
-import { contains, Ranges } from '../../src/arena/ranges.ts'
+import { FreeRanges } from '../../../src/arena/claims/free-ranges.ts'
+import { contains, Ranges } from '../../../src/arena/claims/ranges.ts'
 
 test('the lowest room is taken', () => {
   const free = new FreeRanges(1000, 1000)
@@ -30,7 +30,14 @@ test('what does not fit is -1, and changes nothing', () => {
 })
 
 test('neighbours are joined in any order of giving back', () => {
-  for (const order of [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]]) {
+  for (const order of [
+    [0, 1, 2],
+    [0, 2, 1],
+    [1, 0, 2],
+    [1, 2, 0],
+    [2, 0, 1],
+    [2, 1, 0],
+  ]) {
     const free = new FreeRanges(0, 300)
     for (let part = 0; part < 3; part++) free.take(100, 1)
     for (const part of order) free.give(part * 100, 100)
@@ -77,11 +84,17 @@ test('against a map of bytes, ten thousand steps', () => {
 
 test('ranges are found by any byte they have in common', () => {
   const ranges = new Ranges<{ offset: number; byteLength: number }>()
-  const [a, b, c] = [{ offset: 10, byteLength: 10 }, { offset: 20, byteLength: 5 }, { offset: 40, byteLength: 10 }] as const
+  const [a, b, c] = [
+    { offset: 10, byteLength: 10 },
+    { offset: 20, byteLength: 5 },
+    { offset: 40, byteLength: 10 },
+  ] as const
   for (const range of [c, a, b]) ranges.add(range)
   for (let offset = 0; offset < 60; offset++)
     for (let length = 1; length < 60 - offset; length++) {
-      const hit = [a, b, c].filter((range) => offset < range.offset + range.byteLength && range.offset < offset + length)
+      const hit = [a, b, c].filter(
+        (range) => offset < range.offset + range.byteLength && range.offset < offset + length
+      )
       assert.is(ranges.overlapping(offset, length), hit[0])
       assert.equal(ranges.allOverlapping(offset, length), hit)
     }

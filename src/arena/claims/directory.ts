@@ -7,12 +7,25 @@
  * the garbage collector counts a buffer's whole length as memory.
  * @module
  */
-import { alignUp } from '../bits.ts'
-import { OutOfMemoryError } from '../errors.ts'
+import { alignUp } from '../../bits.ts'
+import { OutOfMemoryError } from '../../errors.ts'
 import {
-  ArenaState, DIRECTORY_BYTES, ENTRY_BYTES, ENTRY_KIND, EntryLength, EntryWord, HEADER_BYTES, HeaderLength, HeaderWord,
-  KIND_BYTES, type Layout, layoutHash, MAGIC, MOST_CLAIMS, VERSION,
-} from './layout.ts'
+  ArenaState,
+  DIRECTORY_BYTES,
+  ENTRY_BYTES,
+  ENTRY_KIND,
+  EntryLength,
+  EntryWord,
+  HEADER_BYTES,
+  HeaderLength,
+  HeaderWord,
+  KIND_BYTES,
+  type Layout,
+  layoutHash,
+  MAGIC,
+  MOST_CLAIMS,
+  VERSION,
+} from '../layout.ts'
 
 /** What an entry says of a claim. */
 export interface DirectoryEntry {
@@ -47,7 +60,8 @@ export class Directory {
     let index = this.#free.at(-1)
     if (index === undefined) {
       index = words[HeaderWord.entries] as number
-      if (index === MOST_CLAIMS) throw new OutOfMemoryError(`the arena holds ${MOST_CLAIMS} claims already, the most it can`)
+      if (index === MOST_CLAIMS)
+        throw new OutOfMemoryError(`the arena holds ${MOST_CLAIMS} claims already, the most it can`)
       this.#cover(HEADER_BYTES + (index + 1) * ENTRY_BYTES)
       this.#setWord(HeaderWord.entries, index + 1)
     } else this.#free.pop()
@@ -61,22 +75,6 @@ export class Directory {
     this.#setWord(wordOf(index) + EntryWord.state, 0)
     this.#free.push(index)
     this.#change(-1)
-  }
-
-  /** What an entry says, or undefined when it is free. */
-  read(index: number): DirectoryEntry | undefined {
-    const word = wordOf(index)
-    if (this.#words[word + EntryWord.state] !== 1) return undefined
-    const length = lengthOf(index)
-    const kind = new Uint8Array(this.#words.buffer, HEADER_BYTES + index * ENTRY_BYTES + ENTRY_KIND, KIND_BYTES)
-    return {
-      kind: String.fromCharCode(...kind.filter((byte) => byte !== 0)),
-      offset: this.#lengths[length + EntryLength.offset] as number,
-      byteLength: this.#lengths[length + EntryLength.byteLength] as number,
-      metadataOffset: this.#lengths[length + EntryLength.metadataOffset] as number,
-      metadataLength: this.#lengths[length + EntryLength.metadataLength] as number,
-      around: (this.#words[word + EntryWord.around] as number) - 1,
-    }
   }
 
   #write(index: number, entry: DirectoryEntry): void {

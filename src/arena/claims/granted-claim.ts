@@ -2,9 +2,9 @@
  * One claim, as its holder has it. Its place in the tree is kept by claims.ts.
  * @module
  */
-import { wholeNumber } from '../arguments.ts'
-import { ArenaClosedError, OutOfRangeError } from '../errors.ts'
-import type { Claim, ClaimHolder } from './claim.ts'
+import { wholeNumber } from '../../arguments.ts'
+import { ArenaClosedError, OutOfRangeError } from '../../errors.ts'
+import type { Claim, ClaimHolder } from '../claim.ts'
 import type { Claims } from './claims.ts'
 import { Ranges } from './ranges.ts'
 
@@ -104,7 +104,8 @@ export class GrantedClaim implements Claim {
   }
 
   #requireRange(offset: number, byteLength: number): void {
-    if (!this.#open) throw new ArenaClosedError(`${this.describe()} has given its claim on ${this.#claims.arena.title} back`)
+    if (!this.#open)
+      throw new ArenaClosedError(`${this.describe()} has given its claim on ${this.#claims.arena.title} back`)
     const end = this.offset + this.byteLength
     wholeNumber('offset', offset, this.offset, end)
     wholeNumber('byteLength', byteLength, 0, end - offset)

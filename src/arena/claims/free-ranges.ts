@@ -3,7 +3,7 @@
  * Two sorted arrays; as many entries as there are holes, which are few.
  * @module
  */
-import { alignUp } from '../bits.ts'
+import { alignUp } from '../../bits.ts'
 
 export class FreeRanges {
   readonly #starts: number[]

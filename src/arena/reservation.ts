@@ -1,0 +1,45 @@
+/**
+ * How an arena comes to its addresses: reserve, advise, name, and the first pages if they are wanted. What fails on the way
+ * leaves nothing behind.
+ *
+ * Advice against huge pages is given for the whole mapping at once, here and not at the first touch: one call of half a
+ * microsecond, after which a byte touched costs a page and no more. Huge pages in the metadata, whoever wants them in the data,
+ * would cost 2 MiB for the first claim.
+ * @module
+ */
+import { SystemError } from '../errors.ts'
+import { ENOMEM, systemError } from '../ffi/errno.ts'
+import type { Os } from '../ffi/os.ts'
+import { type Address, GiB } from '../units.ts'
+import { Ground } from './ground.ts'
+import { ARENA_ALIGNMENT, type Layout } from './layout.ts'
+import { waitingBytes } from './lifetime.ts'
+import type { CheckedOptions } from './options.ts'
+
+/** Reserves what a layout needs. Throws a `SystemError`; nothing is taken then. */
+export function reserveGround(layout: Layout, options: CheckedOptions): Ground {
+  const { os, name, hugePages, populate } = options
+  const ground = new Ground(os, reserveAddresses(os, layout))
+  try {
+    os.adviseHugePages(ground.base, layout.mappingBytes, 'never')
+    if (hugePages === 'advise') os.adviseHugePages(ground.base, layout.byteLength, 'advise')
+    if (name !== undefined) os.name(ground.base, layout.mappingBytes, name)
+    if (populate) ground.populate(0, layout.byteLength)
+  } catch (error) {
+    os.release(ground.base, layout.mappingBytes)
+    throw error
+  }
+  return ground
+}
+
+/** Reserves the addresses, and says when closed arenas are what keeps them. */
+function reserveAddresses(os: Os, layout: Layout): Address {
+  try {
+    return os.reserve(layout.mappingBytes, ARENA_ALIGNMENT)
+  } catch (error) {
+    const waiting = (waitingBytes() / GiB).toFixed(3)
+    if (!(error instanceof SystemError) || error.errno !== -ENOMEM || waitingBytes() === 0) throw error
+    const remedy = `; ${waiting} GiB of closed arenas wait for the garbage collector: keep an arena and reset its allocators`
+    throw systemError(error.syscall, ENOMEM, undefined, layout.mappingBytes, remedy)
+  }
+}

@@ -1,0 +1,26 @@
+/**
+ * The public names of the trace tools, for research on allocators: read and write traces, replay them through any allocator,
+ * verify every block on the way, and record new ones.
+ * @module
+ */
+export { TraceBuilder } from './builder.ts'
+export { ReplayError, TraceError, type TraceFault } from './error.ts'
+export { decodeTrace, encodeTrace, readTrace, writeTrace } from './format.ts'
+export { Recorder } from './record.ts'
+export { Replay, type ReplayTarget, type Touch } from './replay.ts'
+export {
+  CALLOC,
+  FLAG_FETCHED,
+  FLAG_RECORDED,
+  FLAG_SYNTHETIC,
+  FLAG_TRUNCATED,
+  FREE,
+  MALLOC,
+  MEMALIGN,
+  REALLOC,
+  summarize,
+  type Trace,
+  type TraceColumns,
+  type TraceSummary,
+} from './trace.ts'
+export { VerifiedReplay, type ViewSource } from './verified-replay.ts'

@@ -1,0 +1,210 @@
+/** @module Heap: the contract, and what is its own. */
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { Heap } from '../../src/allocator/heap.ts'
+import { CLASS_COUNT, CLASS_SIZE, SMALL_MAX } from '../../src/allocator/size-class.ts'
+import { Arena } from '../../src/arena/arena.ts'
+import { GiB, KiB, MiB } from '../../src/units.ts'
+import { throwsCode } from '../helpers/errors.ts'
+import { conformance } from './conformance.ts'
+import { balance, bytesAt, fill, readsZero } from './subject.ts'
+
+conformance('Heap', (arena, options) => new Heap(arena, options), { frees: true })
+
+const test = suite('Heap')
+
+function onHeap(byteLength: number, body: (heap: Heap, arena: Arena) => void): void {
+  const arena = Arena.reserve(byteLength)
+  try {
+    body(new Heap(arena), arena)
+  } finally {
+    arena.close()
+  }
+}
+
+test('every size to 5000 gets a block of its own that is long enough', () => {
+  onHeap(64 * MiB, (heap, arena) => {
+    for (let size = 0; size <= 5000; size++) {
+      const block = heap.malloc(size)
+      assert.ok(heap.usableSize(block) >= size)
+      bytesAt(arena, block, size).fill(size)
+    }
+    heap.check()
+    for (const { offset, byteLength } of heap.blocks()) {
+      assert.is(heap.usableSize(offset), byteLength)
+      heap.free(offset)
+    }
+    assert.is(heap.stats().usedCount, 0)
+    heap.check()
+  })
+})
+
+test('every slot of every class is found, and nothing between slots is', () => {
+  onHeap(64 * MiB, (heap) => {
+    for (let c = 0; c < CLASS_COUNT; c++) {
+      const size = CLASS_SIZE[c] as number
+      const slots = Array.from({ length: 600 }, () => heap.malloc(size))
+      for (const slot of slots) {
+        throwsCode(() => heap.free(slot + 8), size === 8 ? 'ERR_DOUBLE_FREE' : 'ERR_INVALID_FREE')
+        throwsCode(() => heap.free(slot + 1), 'ERR_INVALID_FREE')
+      }
+      for (const slot of slots) heap.free(slot)
+      throwsCode(() => heap.free(slots[300] as number), 'ERR_DOUBLE_FREE')
+      heap.check()
+    }
+  })
+})
+
+test('a slot that was never handed out is told from one that was freed', () => {
+  onHeap(MiB, (heap) => {
+    const first = heap.malloc(64)
+    const second = heap.malloc(64)
+    throwsCode(() => heap.free(second + 64), 'ERR_INVALID_FREE', 'no block was ever handed out')
+    heap.free(second)
+    throwsCode(() => heap.free(second), 'ERR_DOUBLE_FREE', 'already been freed')
+    throwsCode(() => heap.free(second + 64), 'ERR_INVALID_FREE', 'no block was ever handed out')
+    heap.free(first)
+    heap.check()
+  })
+})
+
+test('the memory of an empty slab serves another class, and a span', () => {
+  onHeap(256 * KiB, (heap) => {
+    const small = fill(heap, 32)
+    assert.is(heap.tryMalloc(1000), 0)
+    for (const block of small) heap.free(block)
+    const other = fill(heap, 1000)
+    assert.ok(other.length * 1000 > 0.9 * 256 * KiB)
+    for (const block of other) heap.free(block)
+    heap.free(heap.malloc(250 * KiB))
+    heap.check()
+  })
+})
+
+test('freeing all and a purge give every page back', () => {
+  onHeap(64 * MiB, (heap, arena) => {
+    const blocks = Array.from({ length: 20000 }, (_, i) => heap.calloc((i * 37) % 3000))
+    for (const block of blocks) heap.free(block)
+    const before = heap.stats()
+    const given = heap.purge()
+    const after = heap.stats()
+    assert.is(before.committedBytes - before.metadataBytes, given)
+    assert.is(after.committedBytes, after.metadataBytes)
+    assert.is(arena.resident(), 0)
+    balance(heap)
+    heap.check()
+  })
+})
+
+test('a span grows and shrinks where it is', () => {
+  onHeap(MiB, (heap, arena) => {
+    const block = heap.malloc(5000)
+    bytesAt(arena, block, 5000).fill(7)
+    assert.is(heap.realloc(block, 100_000), block)
+    assert.ok(heap.usableSize(block) >= 100_000)
+    assert.is(heap.realloc(block, 5000), block)
+    assert.ok(heap.usableSize(block) < 5100)
+    assert.ok(bytesAt(arena, block, 5000).every((byte) => byte === 7))
+    heap.check()
+  })
+})
+
+test('blocks fill windows to their ends and never cross one, unless they are longer', () => {
+  onHeap(4 * GiB, (heap, arena) => {
+    const blocks = fill(heap, 300 * MiB)
+    assert.is(blocks.length, 12)
+    for (const block of blocks) assert.is(Math.floor(block / GiB), Math.floor((block + 300 * MiB - 1) / GiB))
+    for (const block of blocks) heap.free(block)
+    const long = heap.malloc(2.5 * GiB)
+    assert.ok(heap.usableSize(long) >= 2.5 * GiB)
+    throwsCode(() => heap.free(GiB), 'ERR_INVALID_FREE', 'inside a block')
+    heap.check()
+    const view = arena.view(Uint8Array, long, 2.5 * GiB)
+    view[2.5 * GiB - 1] = 1
+    heap.free(long)
+    throwsCode(() => heap.free(long), 'ERR_DOUBLE_FREE')
+    assert.ok(heap.tryMalloc(3.5 * GiB) !== 0)
+    heap.check()
+  })
+})
+
+test('small blocks in other windows are as good as in the first', () => {
+  onHeap(3 * GiB, (heap, arena) => {
+    const ballast = [heap.malloc(GiB - 64 * KiB), heap.malloc(GiB - 64 * KiB)]
+    const blocks = Array.from({ length: 30000 }, (_, i) => heap.malloc(16 + (i % 500)))
+    assert.ok(blocks.some((block) => block > 2 * GiB))
+    for (const [i, block] of blocks.entries()) bytesAt(arena, block, 16).fill(i)
+    for (const [i, block] of blocks.entries()) {
+      assert.ok(bytesAt(arena, block, 16).every((byte) => byte === (i & 255)))
+      heap.free(block)
+      throwsCode(() => heap.free(block), 'ERR_DOUBLE_FREE')
+    }
+    for (const block of ballast) heap.free(block)
+    heap.check()
+  })
+})
+
+test('known-zero memory is not touched by calloc', () => {
+  onHeap(64 * MiB, (heap, arena) => {
+    const block = heap.calloc(32 * MiB)
+    assert.is(arena.resident(), 0)
+    heap.free(block)
+    const used = heap.malloc(8 * MiB)
+    bytesAt(arena, used, 8 * MiB).fill(1)
+    heap.free(used)
+    const again = heap.calloc(32 * MiB)
+    assert.ok(readsZero(arena, again, 32 * MiB))
+  })
+})
+
+test('roots are found by name, and only live blocks can be roots', () => {
+  onHeap(MiB, (heap) => {
+    const block = heap.malloc(100)
+    heap.setRoot('index', block)
+    assert.is(heap.root('index'), block)
+    assert.is(heap.root('other'), 0)
+    throwsCode(() => heap.setRoot('index', block + 8), 'ERR_INVALID_FREE')
+    throwsCode(() => heap.setRoot('', block), 'ERR_OUT_OF_RANGE', '"name"')
+    throwsCode(() => heap.setRoot('x'.repeat(25), block), 'ERR_OUT_OF_RANGE', '"name"')
+    throwsCode(() => heap.setRoot(1 as unknown as string, block), 'ERR_INVALID_ARG_TYPE', '"name"')
+    for (let i = 0; i < 15; i++) heap.setRoot(`r${i}`, block)
+    throwsCode(() => heap.setRoot('one more', block), 'ERR_OUT_OF_MEMORY')
+    heap.setRoot('index', 0)
+    heap.setRoot('one more', block)
+    heap.reset()
+    assert.is(heap.root('one more'), 0)
+  })
+})
+
+test('check finds a metadata word that was changed behind its back', () => {
+  onHeap(MiB, (heap) => {
+    for (let i = 0; i < 100; i++) heap.malloc(i * 40)
+    heap.check()
+    const { claim } = heap as unknown as { claim: { metadata: ArrayBuffer } }
+    const words = new Int32Array(claim.metadata)
+    let found = 0
+    // Words of the counters, classes and bins: each holds something that another word implies.
+    for (let at = 65; at < 1200; at++) {
+      const old = words[at] as number
+      if (old === 0) continue
+      words[at] = old ^ 64
+      try {
+        heap.check()
+      } catch {
+        found++
+      }
+      words[at] = old
+    }
+    heap.check()
+    assert.ok(found > 20, `${found} changes were found`)
+  })
+})
+
+test('a request of SMALL_MAX gets a slot and one more byte a span', () => {
+  onHeap(MiB, (heap) => {
+    assert.is(heap.usableSize(heap.malloc(SMALL_MAX)), SMALL_MAX)
+    assert.is(heap.usableSize(heap.malloc(SMALL_MAX + 1)), SMALL_MAX + 8)
+  })
+})
+
+test.run()

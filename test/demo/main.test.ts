@@ -1,0 +1,76 @@
+/** The demo as its user runs it: output, exit status, and that it can fail. */
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { writeTrace } from '../../src/trace/format.ts'
+import { sampleTrace } from '../trace/sample.ts'
+
+const main = fileURLToPath(new URL('../../demo/main.js', import.meta.url))
+const folder = mkdtempSync(join(tmpdir(), 'sorites-demo-'))
+const small = join(folder, 'small.mtrc.gz')
+
+function demo(...args: string[]): { status: number | null; out: string; err: string } {
+  const child = spawnSync(process.execPath, ['--expose-gc', main, ...args], { encoding: 'utf8' })
+  return { status: child.status, out: child.stdout, err: child.stderr }
+}
+
+test.before(() => writeTrace(small, sampleTrace(4000, 40_000)))
+
+test.after(() => rmSync(folder, { recursive: true }))
+
+test('a trace runs to the verdict, every check named, exit status 0', () => {
+  const { status, out } = demo('--trace', small)
+  assert.is(status, 0, out)
+  assert.match(out, /\nOK: all 17 checks hold\n$/)
+  for (const part of ['64.0 GiB', 'everything freed', 'requested:', 'RSS:', 'write 1 byte', 'purged: pages are gone'])
+    assert.ok(out.includes(part), part)
+  assert.not.match(out, new RegExp(String.fromCharCode(27)), 'no colours where there is no terminal')
+  assert.ok(
+    out.split('\n').every((line) => line.length <= 100),
+    'no line above 100 columns'
+  )
+})
+
+test('--no-chart leaves the chart out, --json prints the measurements', () => {
+  assert.not.match(demo('--trace', small, '--no-chart').out, /requested:/)
+  const { status, out } = demo('--trace', small, '--json')
+  const result = JSON.parse(out)
+  assert.is(status, 0)
+  assert.is(result.passed, true)
+  assert.is(result.trace.events, 4000)
+  assert.is(result.replay.samples.at(-1).phase, 'closed')
+  assert.is(result.checks.length, 17)
+})
+
+test('an expectation that cannot be met fails: named in the verdict, exit status 1', () => {
+  const { status, out } = demo('--trace', small, '--no-chart', '--tolerance=-1000')
+  assert.is(status, 1)
+  assert.match(out, /\nFAILED: 3 of 17 checks: RSS grew by what we can name; .*\n$/)
+  assert.is(JSON.parse(demo('--trace', small, '--json', '--tolerance=-1000').out).passed, false)
+})
+
+test('a trace that cannot be read is a failure that says why', () => {
+  for (const [path, reason] of [
+    [join(folder, 'none.mtrc'), /could not run: ENOENT/],
+    [main, /could not run: the file does not begin with "MTRC"/],
+  ] as const) {
+    const { status, err } = demo('--trace', path)
+    assert.is(status, 1)
+    assert.match(err, reason)
+  }
+})
+
+test('--help and wrong arguments', () => {
+  assert.is(demo('--help').status, 0)
+  assert.match(demo('--help').out, /^Usage: npm run demo/)
+  const { status, err } = demo('--colour')
+  assert.is(status, 2)
+  assert.match(err, /--colour[\s\S]*Usage/)
+  assert.is(demo('--tolerance', 'much').status, 2)
+})
+
+test.run()

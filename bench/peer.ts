@@ -17,7 +17,10 @@ import { GiB, KiB, MiB } from '../src/units.ts'
 export interface Peer<B> {
   readonly make: (byteLength: number) => B
   readonly drop: (block: B) => void
+  /** Gives back everything at once, where the peer can. */
   readonly end: () => void
+  /** Blocks outlive `end`: drop each of them first. */
+  readonly singly?: boolean
 }
 
 export type RawPeer = Peer<number>
@@ -71,7 +74,7 @@ export const rawPeers: Readonly<Record<string, PeerMaker<number>>> = {
     if (memory === undefined) return undefined
     return { make: (n) => memory.malloc(n), drop: (offset) => memory.free(offset), end: nothing }
   },
-  'libc by koffi': () => ({ make: libcMalloc, drop: libcFree, end: nothing }),
+  'libc by koffi': () => ({ make: libcMalloc, drop: libcFree, end: nothing, singly: true }),
 }
 
 const unsafe = (allocator: FreeingAllocator): Omit<ViewPeer, 'end'> => ({

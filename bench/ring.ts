@@ -88,8 +88,8 @@ export class Ring<B> {
     this.batch = compile(peer.make, peer.drop, blocks, indices, byteLength, group, BATCH, isView) as Batch
   }
 
-  /** Drops every block. */
+  /** Drops every block, where ending the peer will not. A pool's linear search would take minutes. */
   empty(): void {
-    for (const block of this.#blocks) this.#peer.drop(block as B)
+    if (this.#peer.singly) for (const block of this.#blocks) this.#peer.drop(block as B)
   }
 }

@@ -172,10 +172,20 @@ export abstract class Blocks<Name extends string = string> implements Allocator,
     )
   }
 
-  /** Makes `[offset, offset + byteLength)` read zero; both are multiples of 8. */
+  /** Makes `[offset, offset + byteLength)` read zero; both are multiples of 8. Throws nothing. */
   protected zero(offset: number, byteLength: number): void {
-    if (byteLength > FILL_MOST) this.claim.clear(offset, byteLength)
-    else this.#memory.zero(offset, byteLength)
+    if (byteLength > FILL_MOST && this.#clear(offset, byteLength)) return
+    this.#memory.zero(offset, byteLength)
+  }
+
+  /** False when the kernel will not take the pages: locked in memory, say. The block must not be lost for that. */
+  #clear(offset: number, byteLength: number): boolean {
+    try {
+      this.claim.clear(offset, byteLength)
+      return true
+    } catch {
+      return false
+    }
   }
 
   /** Copies between two blocks. */

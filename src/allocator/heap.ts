@@ -19,6 +19,7 @@ import { wholeNumber } from '../arguments.ts'
 import { CorruptedError, DoubleFreeError, InvalidFreeError } from '../errors.ts'
 import type { AllocatorOptions, AllocatorStats } from './allocator.ts'
 import { CLOSED } from './blocks.ts'
+import { checkDecay, Decay, type Schedule, unreferencedTimer } from './decay.ts'
 import { FreeingBlocks } from './freeing-blocks.ts'
 import { checkHeap } from './heap-check.ts'
 import * as layouts from './heap-layout.ts'
@@ -31,7 +32,7 @@ import { type SpanSource, SpanTable } from './span-table.ts'
 // Local, so that the compiler takes them for constants: see span.ts.
 const {
   BASE, BITS, CLASS_LOOKUP, COUNTDOWN, CURRENT_SLAB, FAR_WORD, FREE, HIGHEST, HUGE, INFO, LIVE, ORIGIN, PART, SLAB, SLAB_SPAN,
-  SLOT, TILES, WINDOW, WORD,
+  SLAB_TOP, SLOT, SPAN_TOP, TILE_TOP, TILES, WINDOW, WORD,
 } = layouts
 const { SMALL_MAX, TILE } = classes
 /** Offset within its window: the low 30 bits, of numbers beyond 2^32 too. */
@@ -40,8 +41,19 @@ const IN_WINDOW = WINDOW - 1
 /** Above it a countdown is a current slab's. */
 const CURRENT = 2 ** 29
 
+/** A heap without blocks gives its metadata back when a table of so many bytes has been used. */
+const SHRINK_LEAST = 65536
+
 /** Options of a heap. */
-export interface HeapOptions extends AllocatorOptions {}
+export interface HeapOptions extends AllocatorOptions {
+  /**
+   * Milliseconds after which freed memory that was not used again is given back: -1 never, 0 at once (slow).
+   * @defaultValue 1000
+   */
+  readonly decayMs?: number | undefined
+  /** What runs the timer of decay. @defaultValue setTimeout, unreferenced */
+  readonly schedule?: Schedule | undefined
+}
 
 /** What a heap's parts need to know of each other: for heap-check.ts and heap-stats.ts. */
 export interface HeapParts {
@@ -62,8 +74,10 @@ export class Heap extends FreeingBlocks {
   /** Offsets below it may take the fast path of `free`: 0 while closed, and while inner claims make every free a special case. */
   #fastEnd = 0
   readonly #roots: Roots
+  readonly #decay: Decay
 
   constructor(arena: Arena, options?: HeapOptions) {
+    const decayMs = checkDecay(options?.decayMs)
     super('Heap', arena, options, heapTables)
     const { offset, byteLength, metadata, zeroed } = this.claim
     if (!zeroed) this.claim.clear(offset, byteLength)
@@ -77,6 +91,7 @@ export class Heap extends FreeingBlocks {
       purge: (at, length) => this.claim.purge(at, length),
       zero: (at, length) => this.zero(at, length),
       retire: () => this.#slabs.retire(),
+      freed: () => this.#decay.start(),
       metadataBytes: () => layouts.metadataInUse(words, layout, arena.pageSize),
     }
     this.#words = words
@@ -88,6 +103,14 @@ export class Heap extends FreeingBlocks {
     this.#slabs.reset()
     this.#spans.reset()
     this.#aimFast()
+    const decaying = {
+      freeDirtyBytes: () => this.#spans.committedBytes - this.#spans.usedBytes,
+      purgeSome: (bytes: number) => this.#purge(bytes),
+      watch: () => {
+        this.#spans.watch = true
+      },
+    }
+    this.#decay = new Decay(decaying, decayMs, options?.schedule ?? unreferencedTimer)
   }
 
   // ---- the fast paths ----
@@ -370,8 +393,25 @@ export class Heap extends FreeingBlocks {
 
   override purge(): number {
     this.assertOpen()
+    return this.#purge(Number.POSITIVE_INFINITY)
+  }
+
+  #purge(most: number): number {
     this.#slabs.retire()
-    return this.#spans.purge()
+    const bytes = this.#spans.purge(0, most)
+    if (this.#spans.usedBytes === 0 && this.#spans.pages.committed === 0) this.#shrink()
+    return bytes
+  }
+
+  /** Gives back the metadata of a heap without blocks: all of it but the header reads zero again. */
+  #shrink(): void {
+    const m = this.#words
+    const { layout } = this.#parts
+    const used = Math.max(m[SPAN_TOP] - layout.spans, m[SLAB_TOP] - layout.slabs, m[TILE_TOP])
+    if (used * 4 < SHRINK_LEAST) return
+    this.#slabs.reset()
+    this.#spans.reset()
+    this.claim.purgeMetadata(TILES * 4, this.claim.metadata.byteLength - TILES * 4)
   }
 
   override reset(): void {
@@ -399,6 +439,7 @@ export class Heap extends FreeingBlocks {
   }
 
   protected override forget(): void {
+    this.#decay.stop()
     this.#fastEnd = 0
     this.#words = NO_WORDS
   }

@@ -153,11 +153,14 @@ export class Slab extends FreeingBlocks<'pages' | 'free'> {
     this.assertOpen()
     this.checkHeader()
     this.#pages.check()
+    const next = this.#numbers[NEXT]
+    if ((next - this.#grid.groupStart(this.#grid.groupOf(next))) % this.slotSize !== 0)
+      throw new CorruptedError(`the next fresh slot, ${next}, is no slot`)
     const wordEnd = this.#wordEnd()
     this.#tree.check(wordEnd)
     let live = 0
     let freed = 0
-    for (const { bit, count } of this.#grid.groups(this.#numbers[NEXT])) {
+    for (const { bit, count } of this.#grid.groups(next)) {
       const set = countBits(this.#free, bit, bit + count)
       freed += set
       live += count - set

@@ -47,10 +47,14 @@ export interface SpanSource {
   retire(): boolean
   /** Bytes of metadata in use. */
   metadataBytes(): number
+  /** Told of the first release after `watch` was set. */
+  freed(): void
 }
 
 export class SpanTable {
   readonly pages: PageMap
+  /** Whether the source wants to be told of the next release. */
+  watch = false
   readonly #m: Int32Array
   readonly #bytes: Float64Array
   readonly #layout: layout.HeapLayout
@@ -80,7 +84,7 @@ export class SpanTable {
     this.pages = new PageMap(words, table.dirty, COMMITTED)
   }
 
-  /** The state of a heap without blocks: no window opened, no record used. */
+  /** The state of a heap without blocks: no window is open, and no record used. */
   reset(): void {
     const m = this.#m
     m.fill(0, BIN_TOP_MAP, BIN_HEAD + BIN_COUNT)
@@ -93,7 +97,6 @@ export class SpanTable {
     m[TILE_TOP] = 0
     this.#bytes[SPAN_BYTES >> 1] = 0
     this.#bytes[HIGHEST_END >> 1] = 0
-    this.#open()
   }
 
   kind(span: number): number {
@@ -223,6 +226,14 @@ export class SpanTable {
 
   /** Gives a live or slab span back and joins it with free neighbours. */
   release(span: number): void {
+    this.#giveBack(span)
+    if (this.watch) {
+      this.watch = false
+      this.#source.freed()
+    }
+  }
+
+  #giveBack(span: number): void {
     const m = this.#m
     const size = m[span + SIZE]
     this.#bytes[SPAN_BYTES >> 1] -= size
@@ -347,11 +358,11 @@ export class SpanTable {
     }
   }
 
-  /** Purges free dirty pages, in every free span but `except`; returns bytes. */
-  purge(except = 0): number {
+  /** Purges free dirty pages, in every free span but `except`, longest first, until `most` bytes are given back; returns bytes. */
+  purge(except = 0, most: number = Number.POSITIVE_INFINITY): number {
     const m = this.#m
     let bytes = 0
-    for (let bin = 0; bin < BIN_COUNT; bin++)
+    for (let bin = BIN_COUNT - 1; bin >= 0 && bytes < most; bin--)
       for (let span = m[BIN_HEAD + bin]; span > 0; span = m[span + BIN_NEXT])
         if (span !== except) bytes += this.#purgeSpan(span)
     return bytes

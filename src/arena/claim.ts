@@ -36,6 +36,8 @@ export interface Claim {
   readonly zeroed: boolean
   /** Gives whole pages back to the kernel; they read zero afterwards. Both arguments are multiples of the page size. */
   purge(offset: number, byteLength: number): void
+  /** Gives the whole pages inside a range of the metadata back; they read zero afterwards. `from` counts from the metadata's start. */
+  purgeMetadata(from: number, byteLength: number): void
   /** Makes any range of the claim read zero: purges whole pages, fills the partial ones at its edges. */
   clear(offset: number, byteLength: number): void
   /** Whether an inner claim lies in the range. */

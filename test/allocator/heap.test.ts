@@ -200,6 +200,92 @@ test('check finds a metadata word that was changed behind its back', () => {
   })
 })
 
+/** A clock that tests wind. */
+class Clock {
+  #waiting: { at: number; run: () => void }[] = []
+  #now = 0
+
+  readonly schedule = (run: () => void, ms: number): (() => void) => {
+    const timer = { at: this.#now + ms, run }
+    this.#waiting.push(timer)
+    return () => {
+      this.#waiting = this.#waiting.filter((other) => other !== timer)
+    }
+  }
+
+  get timers(): number {
+    return this.#waiting.length
+  }
+
+  advance(ms: number): void {
+    this.#now += ms
+    for (let due = this.#due(); due !== undefined; due = this.#due()) {
+      this.#waiting = this.#waiting.filter((other) => other !== due)
+      due.run()
+    }
+  }
+
+  #due(): { at: number; run: () => void } | undefined {
+    return this.#waiting.find((timer) => timer.at <= this.#now)
+  }
+}
+
+test('an idle heap gives its memory back within one decay period, metadata included', () => {
+  const clock = new Clock()
+  const arena = Arena.reserve(256 * MiB)
+  const heap = new Heap(arena, { decayMs: 1000, schedule: clock.schedule })
+  assert.is(clock.timers, 0)
+  const blocks = Array.from({ length: 50000 }, (_, i) => heap.calloc(i % 2000))
+  assert.ok(arena.resident() > 40 * MiB)
+  for (const block of blocks) heap.free(block)
+  assert.is(clock.timers, 1)
+  clock.advance(500)
+  clock.advance(500)
+  assert.is(arena.resident(), 0)
+  assert.ok(heap.stats().metadataBytes <= 32 * KiB, `${heap.stats().metadataBytes}`)
+  assert.is(clock.timers, 0)
+  heap.check()
+  heap.free(heap.malloc(5000))
+  assert.is(clock.timers, 1)
+  heap.close()
+  assert.is(clock.timers, 0)
+  arena.close()
+})
+
+test('decay leaves what a busy heap uses again and again', () => {
+  const clock = new Clock()
+  const arena = Arena.reserve(256 * MiB)
+  const heap = new Heap(arena, { decayMs: 1000, schedule: clock.schedule })
+  const ballast = heap.malloc(100_000)
+  for (let tick = 0; tick < 10; tick++) {
+    const block = heap.malloc(8 * MiB)
+    bytesAt(arena, block, 8 * MiB).fill(1)
+    clock.advance(500)
+    heap.free(block)
+  }
+  assert.ok(heap.stats().freeDirtyBytes >= 8 * MiB)
+  heap.free(ballast)
+  heap.check()
+  arena.close()
+  assert.is(clock.timers, 0)
+})
+
+test('decayMs is checked; -1 never purges and 0 purges at once', () => {
+  const arena = Arena.reserve(64 * MiB)
+  for (const bad of [-2, 0.5, Number.NaN, 2 ** 31]) throwsCode(() => new Heap(arena, { decayMs: bad }), 'ERR_OUT_OF_RANGE', 'decayMs')
+  throwsCode(() => new Heap(arena, { decayMs: '5' as unknown as number }), 'ERR_INVALID_ARG_TYPE', 'decayMs')
+  const clock = new Clock()
+  const never = new Heap(arena, { decayMs: -1, schedule: clock.schedule, byteLength: 32 * MiB })
+  never.free(never.calloc(MiB))
+  assert.is(clock.timers, 0)
+  assert.ok(never.stats().freeDirtyBytes >= MiB)
+  const atOnce = new Heap(arena, { decayMs: 0, schedule: clock.schedule, offset: 32 * MiB })
+  atOnce.free(atOnce.calloc(MiB))
+  assert.is(atOnce.stats().freeDirtyBytes, 0)
+  assert.is(clock.timers, 0)
+  arena.close()
+})
+
 test('a request of SMALL_MAX gets a slot and one more byte a span', () => {
   onHeap(MiB, (heap) => {
     assert.is(heap.usableSize(heap.malloc(SMALL_MAX)), SMALL_MAX)

@@ -3,6 +3,7 @@
  * @module
  */
 import { wholeNumber } from '../../arguments.ts'
+import { alignDown, alignUp } from '../../bits.ts'
 import { ArenaClosedError, OutOfRangeError } from '../../errors.ts'
 import type { Claim, ClaimHolder } from '../claim.ts'
 import type { Claims } from './claims.ts'
@@ -57,6 +58,15 @@ export class GrantedClaim implements Claim {
     if (offset % ground.pageSize !== 0 || byteLength % ground.pageSize !== 0)
       throw new OutOfRangeError('offset', `whole pages of ${ground.pageSize} bytes`, offset)
     ground.purge(offset, byteLength)
+  }
+
+  purgeMetadata(from: number, byteLength: number): void {
+    wholeNumber('from', from, 0, this.metadata.byteLength)
+    wholeNumber('byteLength', byteLength, 0, this.metadata.byteLength - from)
+    const { ground } = this.#claims.arena
+    const first = alignUp(this.metadataOffset + from, ground.pageSize)
+    const end = alignDown(this.metadataOffset + from + byteLength, ground.pageSize)
+    if (end > first) ground.purge(first, end - first)
   }
 
   clear(offset: number, byteLength: number): void {

@@ -52,7 +52,7 @@ try {
 function printTimes(compiled: boolean): void {
   const rows = LIVE.map((live) => {
     const times: Record<string, number[]> = { heap: [], glibc: [], mimalloc: [] }
-    const plan = { rounds: 1, time: SECONDS * 700, fillMs: 60_000 }
+    const plan = { rounds: 1, time: SECONDS * 700, fillMs: 60_000, batchMs: 60_000 }
     for (let round = 0; round < ROUNDS; round++) {
       progress(`live ${live}, round ${round + 1}`)
       const heap = measure({ Heap: rawPeers.Heap! }, { byteLength: BYTES, liveCount: live, order: 'random' }, plan)

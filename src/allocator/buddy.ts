@@ -8,7 +8,7 @@
  * One byte a unit holds the state of the block that starts there, 0 where none does: it tells a live block's order, and is the check
  * of every free. Free blocks of an order hang in a tree of bits (bit-tree.ts), lowest first. Space from `top` on is no block at all
  * and costs nothing; a free block never ends there, but lowers the top. So 64 GiB begin with a few pages of metadata.
- * Waste: up to half of a block to the next power of two, 1 1/4 bytes of metadata a unit. Cost: 15 ns for a malloc and free,
+ * Waste: up to half of a block to the next power of two, 1 1/4 bytes of metadata a unit. Cost: 25 ns for a malloc and free,
  * 5 ns for each split and merge.
  * The idea is Knowlton's (1965), XOR and all; the space above the top is the wilderness of Lea's malloc.
  * @module

@@ -5,7 +5,7 @@
  */
 import { alignUp } from '../bits.ts'
 import type { HeapParts } from './heap.ts'
-import { BIN_COUNT, BIN_HEAD, CLASSES, CLASS_LOOKUP, CLASS_WORDS, CURRENT_SLAB, FREE, PARTIAL, SLAB, SLAB_COUNT, SLAB_TOP, SLOT, SPAN_SPARES, SPAN_TOP, SPAN_WORDS, TILE_TOP, TILES } from './heap-layout.ts'
+import { BIN_COUNT, BIN_HEAD, CLASSES, CLASS_LOOKUP, CLASS_WORDS, CURRENT_SLAB, FREE, KEPT, KEPT_COUNT, KEPT_NOW, KEPT_SPANS, PARTIAL, SLAB, SLAB_COUNT, SLAB_TOP, SLOT, SPAN_SPARES, SPAN_TOP, SPAN_WORDS, TILE_TOP, TILES } from './heap-layout.ts'
 
 /** The first contradiction, or undefined. */
 export function checkHeap(parts: HeapParts): string | undefined {
@@ -30,7 +30,7 @@ function checkSpans({ words, layout, spans, source }: HeapParts): string | undef
     if (!first && free && kind === FREE) return `two free spans meet at ${start}`
     if (start < source.offset || start + length > source.offset + source.byteLength)
       return `span at ${start} of ${length} bytes leaves the claim`
-    if (kind < FREE || kind > 5) return `span at ${start} has kind ${kind}`
+    if (kind < FREE || kind > KEPT) return `span at ${start} has kind ${kind}`
     if (kind !== FREE) live += length
     if (spans.next(span) === 0 && !spans.endsWindow(span)) return `the last span of its window, at ${start}, ends early`
     end = start + length
@@ -75,6 +75,15 @@ function checkBins({ words, spans }: HeapParts): string | undefined {
   }
   let free = 0
   for (const span of spans.all()) if (spans.kind(span) === FREE && spans.isBinned(span)) free++
+  let kept = 0
+  for (const span of words.subarray(KEPT_SPANS, KEPT_SPANS + KEPT_COUNT)) {
+    if (span !== 0) kept++
+    if (span !== 0 && spans.kind(span) !== KEPT) return `the kept span at ${spans.offset(span)} is not`
+  }
+  for (const span of spans.all()) if (spans.kind(span) === KEPT) kept--
+  if (kept !== 0) return `${kept} more spans are kept than there are`
+  if (words.subarray(KEPT_SPANS, KEPT_SPANS + KEPT_COUNT).filter((span) => span !== 0).length !== words[KEPT_NOW])
+    return `the count of kept spans says ${words[KEPT_NOW]}`
   return free === binned ? undefined : `${free} free spans belong in bins, ${binned} are`
 }
 

@@ -42,8 +42,12 @@ export const SLAB_TOP = 74
 export const SLAB_SPARE = 75
 /** No sweep before this many pages are committed. */
 export const NEXT_SWEEP = 77
+/** How many spans are kept. */
+export const KEPT_NOW = 80
 /** Highest tile ever mapped, plus one: how far the tile table has been touched. */
 export const TILE_TOP = 76
+/** Largest committed bytes, metadata included, when pages were last committed beyond the peak (a Float64: two words). */
+export const PEAK_BYTES = 82
 /** End of the highest span ever made (a Float64: two words). */
 export const HIGHEST_END = 78
 
@@ -81,8 +85,12 @@ export const BIN_MAP: number = BIN_TOP_MAP + 1
 export const BIN_HEAD: number = BIN_MAP + BIN_DOUBLINGS
 export const BIN_COUNT: number = BIN_DOUBLINGS * BIN_STEPS
 
+/** Kept spans, by a hash of their size: a record or 0 each. */
+export const KEPT_SPANS: number = BIN_HEAD + BIN_COUNT
+export const KEPT_COUNT = 64
+
 /** Roots: a name of up to ROOT_NAME bytes and an offset each. */
-export const ROOTS: number = alignUp(BIN_HEAD + BIN_COUNT, 2)
+export const ROOTS: number = alignUp(KEPT_SPANS + KEPT_COUNT, 2)
 export const ROOT_COUNT = 16
 export const ROOT_NAME = 24
 export const ROOT_WORDS: number = ROOT_NAME / 4 + 2
@@ -109,6 +117,8 @@ export const SLAB = 3
 /** The first part of a block that is longer than its window, and the parts in the windows after it. */
 export const HUGE = 4
 export const PART = 5
+/** Freed, but kept whole for the next request of its size: see span-table.ts. */
+export const KEPT = 6
 export const KIND_BITS = 3
 export const KIND_MASK = 7
 
@@ -166,27 +176,28 @@ export const LAYOUT_HASH: number = [CLASS_COUNT, SMALL_MAX, ROOTS, TILES, SPAN_W
   0x811c9dc5 | 0
 )
 
-/** Bytes of metadata that may have been written: each table as far as it was used, in whole pages. */
-export function metadataInUse(words: Int32Array, layout: HeapLayout, pageSize: number): number {
-  const tiles = words[TILE_TOP]
-  const dirty = Math.ceil((tiles + 1) / (pageSize / TILE) / 32)
-  const ranges = [
-    [0, TILES + tiles],
-    [layout.dirty, layout.dirty + dirty],
-    [layout.spans, Math.max(words[SPAN_TOP], layout.spans)],
-    [layout.slabs, Math.max(words[SLAB_TOP], layout.slabs)],
-  ]
-  let pages = 0
-  let counted = 0
-  for (const [from, to] of ranges as [number, number][]) {
-    const first = Math.max(counted, Math.floor((from * 4) / pageSize))
-    const end = Math.ceil((to * 4) / pageSize)
-    if (to > from && end > first) {
-      pages += end - first
-      counted = end
-    }
-  }
-  return pages * pageSize
+/**
+ * Bytes of metadata that may have been written: each table as far as it was used, in whole pages. `more` span and slab records are
+ * counted as if they were used.
+ */
+export function metadataInUse(words: Int32Array, layout: HeapLayout, pageSize: number, more = 0): number {
+  const shift = 29 - Math.clz32(pageSize)
+  const tiles = words[TILE_TOP] + more
+  const dirty = layout.dirty + ((tiles * (TILE / pageSize)) >>> 5) + 1
+  const spans = Math.max(words[SPAN_TOP], layout.spans) + more * SPAN_WORDS
+  const slabs = Math.max(words[SLAB_TOP], layout.slabs) + more * SLAB_RECORD_WORDS
+  // Ends of tables and beginnings of the next may share a page.
+  const afterTiles = pagesBetween(0, TILES + tiles, shift, 0)
+  const afterDirty = afterTiles + pagesBetween(layout.dirty, dirty, shift, (TILES + tiles - 1) >>> shift)
+  const afterSpans = afterDirty + pagesBetween(layout.spans, spans, shift, (dirty - 1) >>> shift)
+  return (afterSpans + pagesBetween(layout.slabs, slabs, shift, (spans - 1) >>> shift)) * pageSize
+}
+
+/** Pages of the words `from … to - 1`, less the one that has been counted already. */
+function pagesBetween(from: number, to: number, shift: number, counted: number): number {
+  if (to <= from) return 0
+  const first = from >>> shift
+  return ((to - 1) >>> shift) - first + (from > 0 && first === counted ? 0 : 1)
 }
 
 /** Upper bound of the metadata of a claim of so many bytes, wherever it lies and whatever the page size. */

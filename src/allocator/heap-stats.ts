@@ -7,9 +7,9 @@
  */
 import type { AllocatorStats } from './allocator.ts'
 import type { HeapParts } from './heap.ts'
-import { HUGE, LIVE, PART, PEAK, SLAB } from './heap-layout.ts'
+import { HUGE, LIVE, PART, SLAB } from './heap-layout.ts'
 
-export function heapStats({ words, spans, slabs, source }: HeapParts): AllocatorStats {
+export function heapStats({ spans, slabs, source }: HeapParts): AllocatorStats {
   let usedBytes = 0
   let usedCount = 0
   let slabBytes = 0
@@ -25,7 +25,7 @@ export function heapStats({ words, spans, slabs, source }: HeapParts): Allocator
     slotBytes += used * slabs.slotSize(slab)
     slabBytes += spans.partLength(span)
   }
-  const metadataBytes = source.metadataBytes()
+  const metadataBytes = source.metadataBytes(0)
   const pageBytes = spans.committedBytes
   return {
     reservedBytes: source.byteLength,
@@ -34,7 +34,7 @@ export function heapStats({ words, spans, slabs, source }: HeapParts): Allocator
     freeSlotBytes: slabBytes - slotBytes,
     freeDirtyBytes: pageBytes - usedBytes - slabBytes,
     metadataBytes,
-    peakCommittedBytes: Math.max(words[PEAK] * source.pageSize, pageBytes) + metadataBytes,
+    peakCommittedBytes: Math.max(spans.peakBytes, pageBytes + metadataBytes),
     usedCount,
   }
 }

@@ -31,7 +31,7 @@ import { type SpanSource, SpanTable } from './span-table.ts'
 
 // Local, so that the compiler takes them for constants: see span.ts.
 const {
-  BASE, BITS, CLASS_LOOKUP, COUNTDOWN, CURRENT_SLAB, FAR_WORD, FREE, HIGHEST, HUGE, INFO, LIVE, ORIGIN, PART, SLAB, SLAB_SPAN,
+  BASE, BITS, CLASS_LOOKUP, COUNTDOWN, CURRENT_SLAB, FAR_WORD, FREE, HIGHEST, HUGE, INFO, KEPT, LIVE, ORIGIN, PART, SLAB, SLAB_SPAN,
   SLAB_TOP, SLOT, SPAN_TOP, TILE_TOP, TILES, WINDOW, WORD,
 } = layouts
 const { SMALL_MAX, TILE } = classes
@@ -92,7 +92,7 @@ export class Heap extends FreeingBlocks {
       zero: (at, length) => this.zero(at, length),
       retire: () => this.#slabs.retire(),
       freed: () => this.#decay.start(),
-      metadataBytes: () => layouts.metadataInUse(words, layout, arena.pageSize),
+      metadataBytes: (more) => layouts.metadataInUse(words, layout, arena.pageSize, more),
     }
     this.#words = words
     this.#spans = new SpanTable(words, new Float64Array(metadata, 0, layouts.ROOTS / 2), layout, source)
@@ -162,7 +162,7 @@ export class Heap extends FreeingBlocks {
       } else if (tile < 0) {
         const span = this.#spans.find(0, offset)
         if (span !== 0 && this.#spans.kind(span) === LIVE) {
-          this.#spans.release(span)
+          this.#spans.free(span)
           return
         }
       }
@@ -230,6 +230,8 @@ export class Heap extends FreeingBlocks {
   #allocateSpan(alignment: number, byteLength: number, zero: boolean): number {
     if (byteLength > this.claim.byteLength) return 0
     const length = Math.max(8, Math.ceil(byteLength / 8) * 8)
+    const kept = alignment === 8 && length <= WINDOW ? this.#spans.takeKept(length, zero) : 0
+    if (kept !== 0) return this.#spans.offset(kept)
     const span =
       length <= WINDOW
         ? this.#spans.allocate(length, alignment, LIVE, zero)
@@ -312,7 +314,7 @@ export class Heap extends FreeingBlocks {
     const kind = span === 0 ? 0 : this.#spans.kind(span)
     if (kind === LIVE || kind === HUGE || kind === PART)
       return new InvalidFreeError(`${offset} lies inside a block`)
-    if (kind === FREE && this.#spans.everUsed(window, start))
+    if (kind === KEPT || (kind === FREE && this.#spans.everUsed(window, start)))
       return new DoubleFreeError(`the block at ${offset} has already been freed`)
     return new InvalidFreeError(`no block was ever handed out at ${offset}`)
   }
@@ -322,7 +324,7 @@ export class Heap extends FreeingBlocks {
     const slab = this.#find(offset)
     if (slab < 0) {
       if (this.#spans.kind(-slab) === HUGE) this.#spans.releaseHuge(-slab)
-      else this.#spans.release(-slab)
+      else this.#spans.free(-slab)
       return
     }
     this.#slabs.free(slab, this.#slotOf(slab, offset))

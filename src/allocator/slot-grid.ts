@@ -10,9 +10,10 @@
  * largest power of two in the slot's size if a slot still fits, so that slots of 64, 4096, … bytes are aligned to their size.
  * @module
  */
-import { OutOfRangeError } from '../errors.ts'
+import { wholeNumber } from '../arguments.ts'
 import { alignDown, alignUp } from '../bits.ts'
-import { wordsFor } from './bitmap.ts'
+import { InvalidArgumentTypeError, OutOfRangeError } from '../errors.ts'
+import { firstBit, firstClear, wordsFor } from './bitmap.ts'
 import { placeInWindow, WINDOW_BYTES } from './memory.ts'
 
 /** Words of a grid at most: 64 GiB of slots of 8 bytes. A longer claim is used as far as this reaches. */
@@ -23,6 +24,15 @@ function powerIn(value: number): number {
   let power = 8
   while (power < WINDOW_BYTES && value % (power * 2) === 0) power *= 2
   return power
+}
+
+/** The slot size that options ask for, checked and rounded up to a multiple of 8. */
+export function slotSizeOf(options: unknown): number {
+  if (typeof options !== 'object' || options === null) throw new InvalidArgumentTypeError('options', 'an object with slotSize', options)
+  const { slotSize } = options as { slotSize?: unknown }
+  if (slotSize === undefined) throw new InvalidArgumentTypeError('options.slotSize', 'a number', slotSize)
+  if (typeof slotSize === 'number' && slotSize < 8) throw new OutOfRangeError('options.slotSize', 'at least 8', slotSize)
+  return alignUp(wholeNumber('options.slotSize', slotSize, 8), 8)
 }
 
 export class SlotGrid {
@@ -93,5 +103,23 @@ export class SlotGrid {
       const count = Math.min(this.slotsIn(group), Math.floor((next - start) / this.slotSize))
       yield { start, bit: group * this.wordsInGroup * 32, count }
     }
+  }
+
+  /** The ranges without a live slot up to `end`, when the bits of `free` are those of freed slots below `next`. */
+  *freeRanges(free: Int32Array, next: number, end: number): Generator<{ start: number; end: number }> {
+    let tail = next
+    for (const { start, bit, count } of this.groups(next)) {
+      // Once a run reaches its group's end, the rest of the window is free with it.
+      if (tail < next) yield { start: tail, end: start }
+      tail = next
+      for (let run = firstBit(free, bit, bit + count); run >= 0; ) {
+        const clear = firstClear(free, run, bit + count)
+        const from = start + (run - bit) * this.slotSize
+        if (clear === bit + count) tail = from
+        else yield { start: from, end: start + (clear - bit) * this.slotSize }
+        run = firstBit(free, clear, bit + count)
+      }
+    }
+    yield { start: tail, end }
   }
 }

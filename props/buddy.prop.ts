@@ -1,0 +1,18 @@
+/** Programs of a thousand commands and more on a buddy allocator. */
+import { test } from 'uvu'
+import { campaign } from './campaign.ts'
+import { BAD_FREES, FREEING } from './expectations.ts'
+import { alone } from './program/scenario.ts'
+
+campaign({
+  name: 'Buddy',
+  scenario: (random) => alone(random, 'Buddy'),
+  sentences: FREEING,
+  paths: [
+    'split', 'merged', 'out of memory', 'out of memory in realloc', 'block beyond the first window', 'dirty run purged',
+    'realloc in place', 'grown in place', 'realloc moved', 'known to be zero', 'allocator inside a block', 'offset handed out again',
+    ...BAD_FREES,
+  ],
+})
+
+test.run()

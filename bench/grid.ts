@@ -4,8 +4,7 @@
  */
 import { GiB, KiB, MiB } from '../src/units.ts'
 import { countText, markdownTable, sizeText, timeText } from './markdown.ts'
-import { type Case, measure, median, PLAN, type Plan, type Timings } from './measure.ts'
-import type { PeerMaker } from './peer.ts'
+import { type Case, type Kind, measure, median, PLAN, type Plan, type Timings } from './measure.ts'
 import { ORDERS } from './ring.ts'
 
 /** Combinations that would need more are skipped, and the table says so by leaving them out. */
@@ -16,8 +15,7 @@ const LIVE = [1000, 1_000_000]
 export const quick: boolean = process.argv.includes('--quick')
 const plan: Plan = quick ? { rounds: 1, time: 5, fillMs: 500, batchMs: 100 } : PLAN
 
-export function printGrid<B>(peers: Readonly<Record<string, PeerMaker<B>>>): void {
-  const names = Object.keys(peers)
+export function printGrid(kind: Kind, names: readonly string[]): void {
   const sizes = quick ? [64, 4 * KiB] : SIZES
   const live = quick ? [1000] : LIVE
   for (const order of ORDERS) {
@@ -25,7 +23,7 @@ export function printGrid<B>(peers: Readonly<Record<string, PeerMaker<B>>>): voi
     for (const byteLength of sizes)
       for (const liveCount of live) {
         if (byteLength * liveCount > MOST_BYTES) continue
-        const timings = measure(peers, { byteLength, liveCount, order }, plan)
+        const timings = measure(kind, names, { byteLength, liveCount, order }, plan)
         rows.push([sizeText(byteLength), countText(liveCount), ...names.map((name) => cell(timings, name))])
         progress(`${order} ${sizeText(byteLength)} ${liveCount}`)
       }
@@ -37,9 +35,11 @@ export function printGrid<B>(peers: Readonly<Record<string, PeerMaker<B>>>): voi
   console.log(`over ${limits}.`)
 }
 
-/** Ratios of one peer to others in one case, over many interleaved rounds: median, and the range. */
-export function printRatios<B>(peers: Readonly<Record<string, PeerMaker<B>>>, what: Case, subject: string): void {
-  const timings = measure(peers, what, quick ? plan : { ...PLAN, rounds: 15 })
+/** Ratios of the first peer to the others in one case, over many interleaved rounds: median, and the range. */
+export function printRatios(kind: Kind, names: readonly string[], what: Case): void {
+  const rounds = quick ? plan.rounds : 15
+  const timings = measure(kind, names, what, { ...plan, rounds })
+  const [subject] = names as [string]
   const own = timings.get(subject)!
   const rows = [...timings].flatMap(([name, times]) => {
     if (times === undefined || name === subject) return []
@@ -49,7 +49,7 @@ export function printRatios<B>(peers: Readonly<Record<string, PeerMaker<B>>>, wh
   })
   const live = `${countText(what.liveCount)} live blocks of ${sizeText(what.byteLength)}, ${what.order}`
   console.log(`**${live}**: ${subject} takes ${timeText(median(own))} ns a pair. Its time over others':\n`)
-  console.log(`${markdownTable(['over', 'ns a pair', 'ratio, median', 'of 15 rounds'], rows)}\n`)
+  console.log(`${markdownTable(['over', 'ns a pair', 'ratio, median', `of ${rounds} rounds`], rows)}\n`)
 }
 
 function cell(timings: Timings, name: string): string {

@@ -16,7 +16,6 @@ import { GiB, MiB } from '../src/units.ts'
 import { progress, quick } from './grid.ts'
 import { countText, markdownTable, timeText } from './markdown.ts'
 import { measure, median } from './measure.ts'
-import { rawPeers } from './peer.ts'
 
 const BYTES = 64
 const LIVE = quick ? [1000, 10_000] : [1000, 10_000, 100_000, 1_000_000, 10_000_000]
@@ -55,7 +54,7 @@ function printTimes(compiled: boolean): void {
     const plan = { rounds: 1, time: SECONDS * 700, fillMs: 60_000, batchMs: 60_000 }
     for (let round = 0; round < ROUNDS; round++) {
       progress(`live ${live}, round ${round + 1}`)
-      const heap = measure({ Heap: rawPeers.Heap! }, { byteLength: BYTES, liveCount: live, order: 'random' }, plan)
+      const heap = measure('raw', ['Heap'], { byteLength: BYTES, liveCount: live, order: 'random' }, plan)
       times.heap!.push(...(heap.get('Heap') ?? []))
       if (compiled) times.glibc!.push(runC(live))
       if (compiled && mimalloc !== undefined) times.mimalloc!.push(runC(live, mimalloc))

@@ -3,9 +3,12 @@
  * hits all of them; the median over rounds is kept. Only one peer's blocks live at a time.
  * @module
  */
-import { Bench } from 'tinybench'
-import type { PeerMaker } from './peer.ts'
-import { BATCH, type Order, orderTable, Ring } from './ring.ts'
+import { execFileSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import type { Order } from './ring.ts'
+
+/** Which table of peers: offsets and pointers, or typed arrays. */
+export type Kind = 'raw' | 'view'
 
 export interface Case {
   readonly byteLength: number
@@ -23,48 +26,37 @@ export interface Plan {
   readonly batchMs: number
 }
 
+/** What one child process is asked to time. */
+export interface Request {
+  readonly kind: Kind
+  readonly name: string
+  readonly what: Case
+  readonly plan: Plan
+}
+
 export const PLAN: Plan = { rounds: 3, time: 40, fillMs: 3000, batchMs: 300 }
 
 /** Nanoseconds a pair of malloc and free, by round; undefined for a peer that was left out. */
 export type Timings = Map<string, readonly number[] | undefined>
 
-export function measure<B>(peers: Readonly<Record<string, PeerMaker<B>>>, what: Case, plan: Plan = PLAN): Timings {
-  const names = Object.keys(peers)
+export function measure(kind: Kind, names: readonly string[], what: Case, plan: Plan = PLAN): Timings {
   const found = new Map<string, number[] | undefined>(names.map((name) => [name, []]))
   for (let round = 0; round < plan.rounds; round++)
     for (let i = 0; i < names.length; i++) {
       const name = names[(i + round) % names.length]!
       const list = found.get(name)
       if (list === undefined) continue
-      const time = timeOnce(peers[name]!, what, plan)
+      const time = inChild({ kind, name, what, plan })
       if (time === undefined) found.set(name, undefined)
       else list.push(time)
     }
   return found
 }
 
-function timeOnce<B>(maker: PeerMaker<B>, { byteLength, liveCount, order }: Case, plan: Plan): number | undefined {
-  const peer = maker(byteLength, liveCount)
-  if (peer === undefined) return undefined
-  try {
-    const ring = new Ring(peer, orderTable(order, liveCount), byteLength, liveCount, plan.fillMs)
-    const start = performance.now()
-    ring.batch()
-    if (performance.now() - start > plan.batchMs) return undefined
-    const bench = new Bench({ time: plan.time, warmupTime: plan.time / 2, iterations: 5, warmupIterations: 5 })
-    bench.add('batch', ring.batch)
-    bench.runSync()
-    const result = bench.tasks[0]!.result
-    ring.empty()
-    if (result.state !== 'completed') throw new Error(`tinybench: ${result.state}`)
-    return (result.latency.p50 * 1e6) / BATCH
-  } catch (error) {
-    if (/take over|tinybench/.test(String(error))) return undefined
-    throw error
-  } finally {
-    peer.end()
-    globalThis.gc?.()
-  }
+function inChild(request: Request): number | undefined {
+  const file = fileURLToPath(new URL('./case.js', import.meta.url))
+  const args = ['--expose-gc', '--max-old-space-size=4096', file, JSON.stringify(request)]
+  return (JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8' })) as { time?: number }).time
 }
 
 export function median(values: readonly number[]): number {

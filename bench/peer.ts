@@ -1,5 +1,5 @@
 /**
- * The allocators that the benches compare, each reduced to three functions: make a block, drop it, end.
+ * The allocators that the benches compare, each reduced to two functions: make a block, drop it.
  *
  * `raw` peers speak numbers (an offset, a pointer), `view` peers typed arrays. A peer that cannot do a size says so by being
  * undefined; garbage-collected peers drop a block by forgetting it, and pay for that in the collector's own time.
@@ -17,10 +17,6 @@ import { GiB, KiB, MiB } from '../src/units.ts'
 export interface Peer<B> {
   readonly make: (byteLength: number) => B
   readonly drop: (block: B) => void
-  /** Gives back everything at once, where the peer can. */
-  readonly end: () => void
-  /** Blocks outlive `end`: drop each of them first. */
-  readonly singly?: boolean
 }
 
 export type RawPeer = Peer<number>
@@ -40,11 +36,11 @@ const allocators: Readonly<Record<string, (arena: Arena, byteLength: number) => 
   Buddy: (arena) => new Buddy(arena),
 }
 
-function onArena<B>(kind: string, peer: (allocator: FreeingAllocator) => Omit<Peer<B>, 'end'>): PeerMaker<B> {
+function onArena<B>(kind: string, peer: (allocator: FreeingAllocator) => Peer<B>): PeerMaker<B> {
   return (byteLength, liveCount) => {
     const arena = Arena.reserve(room(byteLength, liveCount))
     const allocator = allocators[kind]!(arena, byteLength)
-    if (allocator !== undefined) return { ...peer(allocator), end: () => arena.close() }
+    if (allocator !== undefined) return peer(allocator)
     arena.close()
     return undefined
   }
@@ -60,7 +56,7 @@ const libc = koffi.load(null)
 const libcMalloc = libc.func('intptr_t malloc(size_t)') as (byteLength: number) => number
 const libcFree = libc.func('void free(intptr_t)') as (pointer: number) => void
 
-const raw = (allocator: FreeingAllocator): Omit<RawPeer, 'end'> => ({
+const raw = (allocator: FreeingAllocator): RawPeer => ({
   make: (byteLength) => allocator.malloc(byteLength),
   drop: (offset) => allocator.free(offset),
 })
@@ -72,17 +68,17 @@ export const rawPeers: Readonly<Record<string, PeerMaker<number>>> = {
   '@thi.ng/malloc': (byteLength, liveCount) => {
     const memory = pool(byteLength, liveCount)
     if (memory === undefined) return undefined
-    return { make: (n) => memory.malloc(n), drop: (offset) => memory.free(offset), end: nothing }
+    return { make: (n) => memory.malloc(n), drop: (offset) => memory.free(offset) }
   },
-  'libc by koffi': () => ({ make: libcMalloc, drop: libcFree, end: nothing, singly: true }),
+  'libc by koffi': () => ({ make: libcMalloc, drop: libcFree }),
 }
 
-const unsafe = (allocator: FreeingAllocator): Omit<ViewPeer, 'end'> => ({
+const unsafe = (allocator: FreeingAllocator): ViewPeer => ({
   make: (byteLength) => allocator.allocUnsafe(Uint8Array, byteLength),
   drop: (view) => allocator.free(view),
 })
 
-const zeroed = (allocator: FreeingAllocator): Omit<ViewPeer, 'end'> => ({
+const zeroed = (allocator: FreeingAllocator): ViewPeer => ({
   make: (byteLength) => allocator.alloc(Uint8Array, byteLength),
   drop: (view) => allocator.free(view),
 })
@@ -92,16 +88,15 @@ export const viewPeers: Readonly<Record<string, PeerMaker<Uint8Array>>> = {
   'Heap alloc': onArena('Heap', zeroed),
   'Slab allocUnsafe': onArena('Slab', unsafe),
   'Buddy allocUnsafe': onArena('Buddy', unsafe),
-  'new Uint8Array': () => ({ make: (n) => new Uint8Array(n), drop: nothing, end: nothing }),
-  'Buffer.allocUnsafe': () => ({ make: (n) => Buffer.allocUnsafe(n), drop: nothing, end: nothing }),
-  'Buffer.allocUnsafeSlow': () => ({ make: (n) => Buffer.allocUnsafeSlow(n), drop: nothing, end: nothing }),
+  'new Uint8Array': () => ({ make: (n) => new Uint8Array(n), drop: nothing }),
+  'Buffer.allocUnsafe': () => ({ make: (n) => Buffer.allocUnsafe(n), drop: nothing }),
+  'Buffer.allocUnsafeSlow': () => ({ make: (n) => Buffer.allocUnsafeSlow(n), drop: nothing }),
   '@thi.ng/malloc': (byteLength, liveCount) => {
     const memory = pool(byteLength, liveCount)
     if (memory === undefined) return undefined
     return {
       make: (n) => memory.mallocAs('u8', n) as Uint8Array,
       drop: (view) => memory.free(view),
-      end: nothing,
     }
   },
 }

@@ -5,4 +5,4 @@
 import { printGrid } from './grid.ts'
 import { rawPeers } from './peer.ts'
 
-printGrid(rawPeers)
+printGrid('raw', Object.keys(rawPeers))

@@ -5,8 +5,7 @@
  *     LIFO     the newest 100 are freed, newest first, then 100 are made
  *     random   any is freed, a new one takes its place
  *
- * All peers run the same source text, compiled anew for each: one shared function would see every peer's shapes and be slow for
- * all of them.
+ * All peers run the same source text.
  * @module
  */
 import type { Peer } from './peer.ts'
@@ -62,34 +61,34 @@ const SOURCE = `
     if (at === order.length) at = 0
   }`
 
-/** A ring of live blocks of one peer. Views are written to, one byte each. */
-export class Ring<B> {
+/** A table of live blocks of one peer. Views are written to, one byte each. */
+export class Ring {
   readonly batch: Batch
-  readonly #blocks: B[] | Float64Array
-  readonly #peer: Peer<B>
 
-  /** Fills the ring with `liveCount` blocks. Throws when the fill takes longer than `fillMs`. */
-  constructor(peer: Peer<B>, table: OrderTable, byteLength: number, liveCount: number, fillMs: number) {
-    this.#peer = peer
+  private constructor(batch: Batch) {
+    this.batch = batch
+  }
+
+  /** Makes `liveCount` blocks; undefined when that takes longer than `fillMs`. */
+  static fill<B>(
+    peer: Peer<B>,
+    table: OrderTable,
+    byteLength: number,
+    liveCount: number,
+    fillMs: number
+  ): Ring | undefined {
     const first = peer.make(byteLength)
     const isView = typeof first !== 'number'
     const blocks = (isView ? new Array<B>(liveCount) : new Float64Array(liveCount)) as B[]
-    this.#blocks = blocks
     blocks[0] = first
     const until = performance.now() + fillMs
     for (let i = 1; i < liveCount; i++) {
       blocks[i] = peer.make(byteLength)
-      if (i % BATCH === 0 && performance.now() > until)
-        throw new Error(`${liveCount} blocks take over ${fillMs} ms to make`)
+      if (i % BATCH === 0 && performance.now() > until) return undefined
     }
     const names = ['make', 'drop', 'blocks', 'order', 'byteLength', 'group', 'count', 'write']
     const compile = new Function(...names, SOURCE)
     const { indices, group } = table
-    this.batch = compile(peer.make, peer.drop, blocks, indices, byteLength, group, BATCH, isView) as Batch
-  }
-
-  /** Drops every block, where ending the peer will not. A pool's linear search would take minutes. */
-  empty(): void {
-    if (this.#peer.singly) for (const block of this.#blocks) this.#peer.drop(block as B)
+    return new Ring(compile(peer.make, peer.drop, blocks, indices, byteLength, group, BATCH, isView) as Batch)
   }
 }

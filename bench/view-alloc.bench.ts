@@ -7,6 +7,5 @@ import { printGrid, printRatios } from './grid.ts'
 import { viewPeers } from './peer.ts'
 
 const headline = ['Heap allocUnsafe', 'new Uint8Array', 'Buffer.allocUnsafe', 'Buffer.allocUnsafeSlow']
-const peers = Object.fromEntries(headline.map((name) => [name, viewPeers[name]!]))
-printRatios(peers, { byteLength: 4 * KiB, liveCount: 1000, order: 'FIFO' }, 'Heap allocUnsafe')
-printGrid(viewPeers)
+printRatios('view', headline, { byteLength: 4 * KiB, liveCount: 1000, order: 'FIFO' })
+printGrid('view', Object.keys(viewPeers))

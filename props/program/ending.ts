@@ -36,8 +36,9 @@ export function restore(lane: Lane, largest: number): void {
   lane.settle()
   const { last, tally, spec } = lane
   const page = lane.ground.arena.pageSize
-  // Parts of pages that the claim shares with its neighbours cannot be given back.
-  const edges = (spec.offset % page === 0 ? 0 : page) + (lane.end % page === 0 ? 0 : page)
+  // Parts of pages that the claim shares with its neighbours, and the page of offset 0 in all but heaps, are not given back.
+  const starts = spec.offset % page === 0 && (spec.offset > 0 || spec.kind === 'Heap')
+  const edges = (starts ? 0 : page) + (lane.end % page === 0 ? 0 : page)
   const free = last.freeSlotBytes + last.freeDirtyBytes
   const first = last.usedBytes === 0 && last.usedCount === 0 && free <= edges
   tally.holds('empty', first, () => `all freed and purged: ${JSON.stringify(last)}, edges ${edges}`)

@@ -141,7 +141,7 @@ export function badArgument(lane: Lane, { a, b }: Command): void {
   ][a % 10] as [unknown, string]
   const block = lane.bump === undefined ? model.pick(b) : model.live.at(-1)
   const tries: [string, unknown[], string][] = [
-    ['malloc', [length], code], ['tryMalloc', [length], code], ['calloc', [length], code], ['memalign', [64, length], code],
+    ['malloc', [length], code], ['tryMalloc', [length], code], ['calloc', [length], code], ['memalign', [8, length], code],
     ['alloc', [Uint8Array, length], code], ['allocUnsafe', [Float64Array, length], code],
     ['memalign', [[0, 3, -8, 2 ** 31, 1.5, 24][a % 6], 8], RANGE], ['memalign', ['8', 8], TYPE[0] as string],
     ['calloc', [1, 8], TYPE[0] as string], ['alloc', [[Array, DataView, undefined, 'Uint8Array'][a % 4], 8], TYPE[0] as string],

@@ -46,6 +46,9 @@ export const NEXT_SWEEP = 77
 export const KEPT_NOW = 80
 /** Highest tile ever mapped, plus one: how far the tile table has been touched. */
 export const TILE_TOP = 76
+/** Sweeps made since the peak last doubled, and that peak. */
+export const SWEEPS = 84
+export const SWEEPS_PEAK = 85
 /** Largest committed bytes, metadata included, when pages were last committed beyond the peak (a Float64: two words). */
 export const PEAK_BYTES = 82
 /** End of the highest span ever made (a Float64: two words). */

@@ -41,6 +41,9 @@ const IN_WINDOW = WINDOW - 1
 /** Above it a countdown is a current slab's. */
 const CURRENT = 2 ** 29
 
+/** A block that grew to so many bytes and had to move goes where it can grow on. */
+const ROOMY_LEAST = 65536
+
 /** A heap without blocks gives its metadata back when a table of so many bytes has been used. */
 const SHRINK_LEAST = 65536
 
@@ -101,7 +104,7 @@ export class Heap extends FreeingBlocks {
     this.#tiles = TILES - layout.firstTile
     this.#roots = new Roots(metadata)
     this.#slabs.reset()
-    this.#spans.reset()
+    this.#spans.clear()
     this.#aimFast()
     const decaying = {
       freeDirtyBytes: () => this.#spans.committedBytes - this.#spans.usedBytes,
@@ -189,13 +192,18 @@ export class Heap extends FreeingBlocks {
         // A slot stays while it is at least three quarters used: moving costs more than the rest is worth.
         if (byteLength <= usable && byteLength >= usable - (usable >>> 2) && usable <= SMALL_MAX) return offset
         if (usable > SMALL_MAX && this.resizeAt(offset, usable, byteLength)) return offset
-        const moved = this.malloc(byteLength)
+        const moved = byteLength > usable && byteLength >= ROOMY_LEAST ? this.#mallocRoomy(byteLength) : this.malloc(byteLength)
         this.copy(moved, offset, byteLength < usable ? byteLength : usable)
         this.free(offset)
         return moved
       }
     }
     return super.realloc(offset, byteLength)
+  }
+
+  #mallocRoomy(byteLength: number): number {
+    const span = byteLength <= WINDOW / 4 ? this.#spans.allocateRoomy((byteLength + 7) & -8) : 0
+    return span === 0 ? this.malloc(byteLength) : this.#spans.offset(span)
   }
 
   /** Usable bytes of a live block in window 0, or 0 when there is none at the offset. */
@@ -400,7 +408,7 @@ export class Heap extends FreeingBlocks {
 
   #purge(most: number): number {
     this.#slabs.retire()
-    const bytes = this.#spans.purge(0, most)
+    const bytes = this.#spans.purge(most)
     if (this.#spans.usedBytes === 0 && this.#spans.pages.committed === 0) this.#shrink()
     return bytes
   }
@@ -412,7 +420,7 @@ export class Heap extends FreeingBlocks {
     const used = Math.max(m[SPAN_TOP] - layout.spans, m[SLAB_TOP] - layout.slabs, m[TILE_TOP])
     if (used * 4 < SHRINK_LEAST) return
     this.#slabs.reset()
-    this.#spans.reset()
+    this.#spans.clear()
     this.claim.purgeMetadata(TILES * 4, this.claim.metadata.byteLength - TILES * 4)
   }
 

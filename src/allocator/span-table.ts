@@ -27,13 +27,15 @@ import { bestIn, binOf, enter, giveRecord, intoBin, leave, nextBin, resizeFree, 
 const {
   BIN_COUNT, BIN_HEAD, BIN_MAP, BIN_NEXT, BIN_TOP_MAP, COMMITTED, FREE, HIGHEST_END, HUGE, HUGE_HIGH, HUGE_LOW, KEPT, KEPT_COUNT, KEPT_NOW, KEPT_SPANS, KIND, KIND_BITS,
   KIND_MASK, LIVE, NEXT, NEXT_SWEEP, PART, PEAK, PEAK_BYTES, PREVIOUS, RESIDUE, SIZE, SLAB, SLAB_SPAN, SPAN_BYTES, SPAN_SPARE, SPAN_SPARES,
-  SPAN_TOP, SPAN_WORDS, START, TILE_TOP, TILES, WINDOW, WINDOW_TILES, WINDOWS,
+  SPAN_TOP, SPAN_WORDS, START, SWEEPS, SWEEPS_PEAK, TILE_TOP, TILES, WINDOW, WINDOW_TILES, WINDOWS,
 } = layout
 
 /** A free rest shorter than this stays with its block: a record costs half as much. */
 const SPLINTER = 64
 /** Longer spans are not kept when they are freed. */
 const KEPT_MOST = 131072
+/** So many sweeps hold the peak, while it is less than doubled, before it is let go. */
+const SWEEPS_MOST = 16
 /** How many spans of a bin are compared. */
 const SEARCH = 8
 /** The shortest free span that hangs in a bin. */
@@ -74,6 +76,8 @@ export class SpanTable {
   readonly #pageShift: number
   readonly #firstWindow: number
   readonly #windowCount: number
+  /** Whether the source has a limit: every cut is looked at then. */
+  readonly #limited: boolean
 
   constructor(words: Int32Array, bytes: Float64Array, table: layout.HeapLayout, source: SpanSource) {
     this.#m = words
@@ -87,11 +91,19 @@ export class SpanTable {
     this.#pageShift = 31 - Math.clz32(source.pageSize)
     this.#firstWindow = Math.floor(source.offset / WINDOW)
     this.#windowCount = Math.ceil((source.offset + source.byteLength) / WINDOW) - this.#firstWindow
+    this.#limited = source.limit !== Number.POSITIVE_INFINITY
     this.pages = new PageMap(words, table.dirty, COMMITTED)
   }
 
-  /** The state of a heap without blocks: no window is open, and no record used. */
+  /** The state of a heap without blocks. The windows that were open stay open: their pages may be dirty. */
   reset(): void {
+    const opened = this.#m[WINDOWS]
+    this.clear()
+    while (this.#m[WINDOWS] < opened) this.#open()
+  }
+
+  /** The state of a heap that was never used: no window is open, and no record used. */
+  clear(): void {
     const m = this.#m
     m.fill(0, BIN_TOP_MAP, KEPT_SPANS + KEPT_COUNT)
     m[KEPT_NOW] = 0
@@ -201,41 +213,86 @@ export class SpanTable {
   /**
    * Cuts a span of `length` bytes (a multiple of 8, at most a window) on a multiple of `alignment` out of a free one. Returns its
    * record, or 0 when nothing fits; then nothing has changed. With `zero` it reads zero.
+   *
+   * This is the way for memory that is committed already; everything else goes to `#allocateHard`.
    */
   allocate(length: number, alignment: number, kind: number, zero: boolean): number {
     const m = this.#m
-    if (m[SPAN_SPARES] < 2 && m[SPAN_TOP] + 2 * SPAN_WORDS > this.#layout.spansEnd) return 0
-    let free = this.#fit(length, alignment)
-    while (free === 0) {
-      if (this.dropKept()) return this.allocate(length, alignment, kind, zero)
-      // Slabs that stand empty may be what is missing.
-      if (!this.#open() && !this.#source.retire()) return 0
-      free = this.#fit(length, alignment)
-    }
+    let free = 0
+    let bin = binOf(length < BINNED ? BINNED : length)
+    do {
+      let left = SEARCH
+      let bestSize = 0x7fffffff
+      for (let span = m[BIN_HEAD + bin]; span > 0 && left > 0; span = m[span + BIN_NEXT], left--) {
+        const size = m[span + SIZE]
+        const at = m[span + START]
+        // Of equals the lowest: high memory is where the heap can shrink.
+        if (((at + alignment - 1) & -alignment) - at + length > size || size > bestSize) continue
+        if (size === bestSize && at > m[free + START]) continue
+        free = span
+        bestSize = size
+      }
+      if (free !== 0) break
+      bin = nextBin(m, bin + 1)
+    } while (bin >= 0)
+    if (free === 0 || (m[SPAN_SPARES] < 2 && m[SPAN_TOP] + 2 * SPAN_WORDS > this.#layout.spansEnd))
+      return this.#allocateHard(length, alignment, kind, zero)
     const from = m[free + START]
     const start = (from + alignment - 1) & -alignment
-    const end = from + m[free + SIZE]
-    const tag = m[free + KIND]
-    let size = length
-    if (end - start - size < SPLINTER && kind !== SLAB) size = end - start
-    const pages = ((tag >> KIND_BITS) << (30 - this.#pageShift)) - this.#firstPage
+    const rest = from + m[free + SIZE] - start - length
+    const size = rest < SPLINTER && kind !== SLAB ? length + rest : length
+    const window = m[free + KIND] >> KIND_BITS
+    const pages = (window << (30 - this.#pageShift)) - this.#firstPage
     const first = pages + (start >>> this.#pageShift)
     const last = pages + ((start + size - 1) >>> this.#pageShift)
-    // Most blocks lie in pages that one word of the map tells of.
-    const mask = first >>> 5 === last >>> 5 ? (-1 << (first & 31)) & (-1 >>> (31 - (last & 31))) : 0
-    const ready = mask !== 0 && (mask & ~m[this.#dirty + (first >>> 5)]) === 0
-    if (!ready || this.#source.limit !== Number.POSITIVE_INFINITY) {
-      const missing = this.pages.clean(first, last)
-      if (missing > 0 && this.dropKept()) return this.allocate(length, alignment, kind, zero)
-      const answer = this.#admit(missing, free)
-      if (answer < 0) return 0
-      if (answer > 0) return this.allocate(length, alignment, kind, zero)
-    }
-    const live = start === from && start + size < end ? this.#cutFront(free, size) : this.#carve(free, start, size, kind)
-    m[live + KIND] = (tag & ~KIND_MASK) | kind
-    if (!ready || zero) this.#commit(tag >> KIND_BITS, start, start + size, zero)
-    this.#account(tag >> KIND_BITS, start + size, size)
+    // One word of the map tells of 32 pages: of longer blocks, and of those across two words, the general way takes care.
+    const mask = (-1 << (first & 31)) & (-1 >>> (31 - (last & 31)))
+    if (zero || start !== from || size === length + rest || first >>> 5 !== last >>> 5 || this.#limited)
+      return this.#allocateHard(length, alignment, kind, zero)
+    if ((mask & ~m[this.#dirty + (first >>> 5)]) !== 0) return this.#allocateHard(length, alignment, kind, zero)
+    const live = this.#cutFront(free, size)
+    m[live + KIND] = (window << KIND_BITS) | kind
+    this.#account(window, start + size, size)
     return live
+  }
+
+  /** Cuts a block that grows from the longest free span, so that it can go on growing where it is; 0 when that is no better than any. */
+  allocateRoomy(length: number): number {
+    const m = this.#m
+    const level = 31 - Math.clz32(m[BIN_TOP_MAP])
+    if (level < 0) return 0
+    const free = m[BIN_HEAD + (level << 5) + 31 - Math.clz32(m[BIN_MAP + level])]
+    if (m[free + SIZE] < 2 * length) return 0
+    return this.#allocateHard(length, 8, LIVE, false, free)
+  }
+
+  /** Cuts a span where pages must be committed or zeroed, or where room must be made first. */
+  #allocateHard(length: number, alignment: number, kind: number, zero: boolean, wanted = 0): number {
+    const m = this.#m
+    for (let free = wanted; ; free = 0) {
+      if (!this.#roomFor(2)) return 0
+      if (free === 0) free = this.#fit(length, alignment)
+      if (free === 0) {
+        // Kept spans, and slabs that stand empty, may be what is missing.
+        if (this.dropKept() || this.#open() || this.#source.retire()) continue
+        return 0
+      }
+      const window = m[free + KIND] >> KIND_BITS
+      const start = (m[free + START] + alignment - 1) & -alignment
+      const rest = m[free + START] + m[free + SIZE] - start - length
+      const size = rest < SPLINTER && kind !== SLAB ? length + rest : length
+      const missing = this.#missing(window, start, start + size)
+      if (missing > 0 && this.dropKept()) continue
+      if (missing > 0 || this.#limited) {
+        const answer = this.#admit(missing, window, start, start + size)
+        if (answer < 0) return 0
+        if (answer > 0) continue
+      }
+      const live = this.#carve(free, start, size, kind)
+      this.#commit(window, start, start + size, zero)
+      this.#account(window, start + size, size)
+      return live
+    }
   }
 
   /** A kept span of exactly this length, live again; 0 when there is none. With `zero` it reads zero. */
@@ -354,7 +411,7 @@ export class SpanTable {
     const missing = this.#missing(window, start + old, start + whole)
     if (missing > 0) {
       if (this.dropKept()) return this.resize(span, length)
-      const answer = this.#admit(missing, next)
+      const answer = this.#admit(missing, window, start + old, start + whole)
       if (answer !== 0) return answer > 0 && this.resize(span, length)
     }
     leave(m, next, this.#tiles)
@@ -399,7 +456,7 @@ export class SpanTable {
       while (this.#m[WINDOWS] < w + parts.length) this.#open()
       let missing = 0
       for (const part of parts) missing += this.#missing(part.window, part.start, part.start + part.length)
-      const answer = missing > 0 ? this.#admit(missing, 0) : 0
+      const answer = missing > 0 ? this.#admit(missing, 0, 0, 0) : 0
       if (answer < 0) return 0
       if (answer > 0) return this.allocateHuge(length, alignment, zero)
       return this.#takeParts(parts, length, zero)
@@ -419,15 +476,10 @@ export class SpanTable {
     }
   }
 
-  /** Purges free dirty pages, in every free span but `except`, longest first, until `most` bytes are given back; returns bytes. */
-  purge(except = 0, most: number = Number.POSITIVE_INFINITY): number {
-    const m = this.#m
+  /** Purges free dirty pages, of the longest spans first, until `most` bytes are given back; returns bytes. */
+  purge(most: number = Number.POSITIVE_INFINITY): number {
     this.dropKept()
-    let bytes = 0
-    for (let bin = BIN_COUNT - 1; bin >= 0 && bytes < most; bin--)
-      for (let span = m[BIN_HEAD + bin]; span > 0; span = m[span + BIN_NEXT])
-        if (span !== except) bytes += this.#purgeSpan(span)
-    return bytes
+    return this.#sweep(most, -1, -1)
   }
 
   /** The slab record of a slab's span. */
@@ -650,30 +702,34 @@ export class SpanTable {
   }
 
   /**
-   * Asked before `missing` clean pages are committed. 0: go on; -1: the limit forbids it; 1: memory was given back elsewhere, look
-   * again. `span` is the free span that is about to be cut: its pages are left alone.
+   * Asked before `missing` clean pages are committed for the block `start … end`. 0: go on; -1: the limit forbids it; 1: memory was
+   * given back elsewhere, look again. The block's own pages are spared by the sweep.
    */
-  #admit(missing: number, span: number): number {
+  #admit(missing: number, window: number, start: number, end: number): number {
     const m = this.#m
     const source = this.#source
     const pageSize = source.pageSize
+    const first = end === 0 ? -1 : this.#page(window, start)
+    const last = end === 0 ? -1 : this.#page(window, end - 1)
     const committed = m[COMMITTED] + missing
     if (committed > m[PEAK]) {
       const slack = this.committedBytes - this.usedBytes
       if (slack < m[RESIDUE] * pageSize) m[RESIDUE] = Math.floor(slack / pageSize)
       else if (committed > m[NEXT_SWEEP] && slack > m[RESIDUE] * pageSize + Math.max((committed * pageSize) / 32, 65536)) {
         if (source.retire()) return 1
-        this.purge(span)
-        m[RESIDUE] = Math.ceil((this.committedBytes - this.usedBytes) / pageSize)
-        m[NEXT_SWEEP] = committed + (committed >>> 6)
+        this.#sweep(Number.POSITIVE_INFINITY, first, last)
+        // What the block itself is about to use is spared now, and not for good.
+        const spared = first < 0 ? 0 : last - first + 1 - missing
+        m[RESIDUE] = Math.max(0, Math.ceil((this.committedBytes - this.usedBytes) / pageSize) - spared)
+        this.#scheduleSweep(committed, m[COMMITTED] + missing)
       }
     }
     const most = source.limit
-    if (most === Infinity) return 0
+    if (most === Number.POSITIVE_INFINITY) return 0
     const bytes = (): number => this.committedBytes + missing * pageSize + source.metadataBytes(4)
     if (bytes() <= most) return 0
-    if (source.retire()) return 1
-    this.purge(span)
+    if (this.dropKept() || source.retire()) return 1
+    this.#sweep(Number.POSITIVE_INFINITY, first, last)
     return bytes() <= most ? 0 : -1
   }
 
@@ -702,25 +758,56 @@ export class SpanTable {
     }
   }
 
-  #purgeSpan(span: number): number {
+  /**
+   * Says at how many committed pages the next sweep may come, after one that brought `asked` pages down to `got`. The first sweeps
+   * at a peak keep it where it is; a program that reaches it again and again gets more room, or it would fault the same pages in for ever.
+   */
+  #scheduleSweep(asked: number, got: number): void {
     const m = this.#m
-    const shift = this.#pageShift
-    const window = m[span + KIND] >> KIND_BITS
-    const source = this.#source
-    const end = m[span + START] + m[span + SIZE]
-    // The eight bytes before the first block of the arena are nobody's: its page may go when the rest of it is free.
-    const start = window === 0 && m[span + START] === 8 && source.offset === 0 ? 0 : m[span + START]
-    let page = this.#page(window, (start + source.pageSize - 1) & -source.pageSize)
-    const stop = this.#page(window, 0) + (end >>> shift) - 1
+    if (m[PEAK] >= 2 * m[SWEEPS_PEAK]) {
+      m[SWEEPS_PEAK] = m[PEAK]
+      m[SWEEPS] = 0
+    }
+    m[SWEEPS]++
+    const level = m[SWEEPS] <= SWEEPS_MOST ? Math.max(m[PEAK], got) : asked
+    m[NEXT_SWEEP] = level + (level >>> 6)
+  }
+
+  /** Purges the free spans, but for the pages `spareFirst … spareLast`. */
+  #sweep(most: number, spareFirst: number, spareLast: number): number {
+    const m = this.#m
     let bytes = 0
-    page = this.pages.next(page, stop, true)
-    while (page <= stop) {
-      const clean = this.pages.next(page, stop, false)
-      const length = (clean - page) * source.pageSize
-      source.purge((page + this.#layout.firstPage) * source.pageSize, length)
+    for (let bin = BIN_COUNT - 1; bin >= 0 && bytes < most; bin--)
+      for (let span = m[BIN_HEAD + bin]; span > 0; span = m[span + BIN_NEXT]) {
+        const first = this.#firstWhole(span)
+        const last = this.#page(m[span + KIND] >> KIND_BITS, 0) + ((m[span + START] + m[span + SIZE]) >>> this.#pageShift) - 1
+        if (spareLast < first || spareFirst > last) bytes += this.#purgePages(first, last)
+        else bytes += this.#purgePages(first, spareFirst - 1) + this.#purgePages(spareLast + 1, last)
+      }
+    return bytes
+  }
+
+  /** The first page that lies wholly in a free span. */
+  #firstWhole(span: number): number {
+    const m = this.#m
+    const { pageSize, offset } = this.#source
+    const window = m[span + KIND] >> KIND_BITS
+    // The eight bytes before the first block of the arena are nobody's: its page may go when the rest of it is free.
+    const start = window === 0 && m[span + START] === 8 && offset === 0 ? 0 : m[span + START]
+    return this.#page(window, (start + pageSize - 1) & -pageSize)
+  }
+
+  /** Purges the dirty ones of the pages `first … last`. */
+  #purgePages(first: number, last: number): number {
+    const { pageSize } = this.#source
+    let bytes = 0
+    let page = this.pages.next(first, last, true)
+    while (page <= last) {
+      const clean = this.pages.next(page, last, false)
+      this.#source.purge((page + this.#layout.firstPage) * pageSize, (clean - page) * pageSize)
       this.pages.unmark(page, clean - 1)
-      bytes += length
-      page = this.pages.next(clean, stop, true)
+      bytes += (clean - page) * pageSize
+      page = this.pages.next(clean, last, true)
     }
     return bytes
   }
@@ -740,23 +827,25 @@ export class SpanTable {
     if (window * WINDOW + end > bytes[HIGHEST_END >> 1]) bytes[HIGHEST_END >> 1] = window * WINDOW + end
   }
 
-  /** Cuts the first `size` bytes off a free span, which keeps its record and as a rule its bin; the new span is not free yet. */
+  /** Cuts the first `size` bytes off a free span, which keeps its record and as a rule its bin; the new span's kind is not set. */
   #cutFront(free: number, size: number): number {
     const m = this.#m
     const live = takeRecord(m)
     const start = m[free + START]
     const previous = m[free + PREVIOUS]
-    leave(m, free, this.#tiles)
     m[live + START] = start
     m[live + SIZE] = size
-    m[live + KIND] = m[free + KIND]
     m[live + PREVIOUS] = previous
     m[live + NEXT] = free
     if (previous !== 0) m[previous + NEXT] = live
     m[free + PREVIOUS] = live
     m[free + START] = start + size
-    enter(m, live, this.#tiles, this.#firstTile)
-    enter(m, free, this.#tiles, this.#firstTile)
+    // The new span is where the free one was; the free one is the first in its tile unless it stays in the same.
+    const tile = (m[free + KIND] >> KIND_BITS) * WINDOW_TILES + (start >>> 12)
+    const moved = (m[free + KIND] >> KIND_BITS) * WINDOW_TILES + ((start + size) >>> 12)
+    if (m[this.#tiles + tile] === -free) m[this.#tiles + tile] = -live
+    if (moved !== tile) m[this.#tiles + moved] = -free
+    if (moved - this.#firstTile >= m[TILE_TOP]) m[TILE_TOP] = moved - this.#firstTile + 1
     resizeFree(m, free, m[free + SIZE] - size)
     return live
   }

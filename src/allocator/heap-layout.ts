@@ -91,6 +91,8 @@ export const BIN_COUNT: number = BIN_DOUBLINGS * BIN_STEPS
 /** Kept spans, by a hash of their size: a record or 0 each. */
 export const KEPT_SPANS: number = BIN_HEAD + BIN_COUNT
 export const KEPT_COUNT = 64
+/** Longer spans are not kept when they are freed. */
+export const KEPT_MOST = 131072
 
 /** Roots: a name of up to ROOT_NAME bytes and an offset each. */
 export const ROOTS: number = alignUp(KEPT_SPANS + KEPT_COUNT, 2)

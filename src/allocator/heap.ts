@@ -35,6 +35,7 @@ const {
   SLAB_TOP, SLOT, SPAN_TOP, TILE_TOP, TILES, WINDOW, WORD,
 } = layouts
 const { SMALL_MAX, TILE } = classes
+const KEPT_MOST = layouts.KEPT_MOST
 /** Offset within its window: the low 30 bits, of numbers beyond 2^32 too. */
 const IN_WINDOW = WINDOW - 1
 
@@ -230,6 +231,12 @@ export class Heap extends FreeingBlocks {
       if (zero && offset !== 0) this.zero(offset, (byteLength + 7) & -8)
       return offset
     }
+    if (isOffset(byteLength) && byteLength <= KEPT_MOST && this.guard === 0) {
+      const kept = this.#spans.takeKept((byteLength + 7) & -8, zero)
+      if (kept !== 0) return this.#spans.offset(kept)
+      const span = this.#spans.allocate((byteLength + 7) & -8, 8, LIVE, zero)
+      return span === 0 ? 0 : this.#spans.offset(span)
+    }
     if (this.guard !== 0) this.assertOpen()
     wholeNumber('byteLength', byteLength)
     return this.#allocateSpan(8, byteLength, zero)
@@ -238,8 +245,6 @@ export class Heap extends FreeingBlocks {
   #allocateSpan(alignment: number, byteLength: number, zero: boolean): number {
     if (byteLength > this.claim.byteLength) return 0
     const length = Math.max(8, Math.ceil(byteLength / 8) * 8)
-    const kept = alignment === 8 && length <= WINDOW ? this.#spans.takeKept(length, zero) : 0
-    if (kept !== 0) return this.#spans.offset(kept)
     const span =
       length <= WINDOW
         ? this.#spans.allocate(length, alignment, LIVE, zero)

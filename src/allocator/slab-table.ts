@@ -35,6 +35,14 @@ const CURRENT = -2
 /** The countdown of a current slab: no number of frees brings it to zero. */
 const NEVER = 0x40000000
 
+/**
+ * How many slots of a full slab must be freed before it is looked at again: few, so that little memory rests, but more than one of many,
+ * so that a program that frees here and there does not touch two lists for each call (snmalloc's sleeping slabs).
+ */
+function restOf(slots: number): number {
+  return 1 + (slots >>> 5)
+}
+
 export class SlabTable {
   readonly #m: Int32Array
   readonly #spans: SpanTable
@@ -76,7 +84,7 @@ export class SlabTable {
           return true
         }
       m[current + PREVIOUS] = FULL
-      m[current + COUNTDOWN] = 1
+      m[current + COUNTDOWN] = restOf(m[current + INFO] & 511)
       m[current + FILLED] = 1
       this.#drop(state)
     }
@@ -96,13 +104,13 @@ export class SlabTable {
   }
 
   /**
-   * Called by the free that brings a slab's countdown to zero. A full slab counts down from 1: it has a free slot again and goes into its
-   * class's list. A slab in that list counts its live slots: it stands empty and is released. The current slab never gets here.
+   * Called by the free that brings a slab's countdown to zero. A full slab counts the frees until it goes into its class's list again. A slab in that list counts its live slots: it stands empty and is released. The current slab never gets here.
    */
   settle(slab: number): void {
     const m = this.#m
     if (m[slab + PREVIOUS] === FULL) {
-      const used = (m[slab + INFO] & 511) - 1
+      const slots = m[slab + INFO] & 511
+      const used = slots - restOf(slots)
       if (used > 0) {
         m[slab + COUNTDOWN] = used
         this.#enlist(slab)
@@ -188,7 +196,8 @@ export class SlabTable {
     const full = used === this.slots(slab)
     const previous = m[slab + PREVIOUS]
     if (previous === CURRENT) return m[this.state(slab) + CURRENT_SLAB] === slab ? undefined : 'is current and not its class\'s'
-    if (previous === FULL) return full && m[slab + COUNTDOWN] === 1 ? undefined : `is called full with ${used} used`
+    if (previous === FULL)
+      return m[slab + COUNTDOWN] === restOf(this.slots(slab)) - (this.slots(slab) - used) ? undefined : `rests with ${used} used`
     return used > 0 && !full && m[slab + COUNTDOWN] === used ? undefined : `counts ${m[slab + COUNTDOWN]} used of ${used}`
   }
 

@@ -25,15 +25,13 @@ import { bestIn, binOf, enter, giveRecord, intoBin, leave, nextBin, resizeFree, 
 
 // Local for speed, as in span.ts.
 const {
-  BIN_COUNT, BIN_HEAD, BIN_MAP, BIN_NEXT, BIN_TOP_MAP, COMMITTED, FREE, HIGHEST_END, HUGE, HUGE_HIGH, HUGE_LOW, KEPT, KEPT_COUNT, KEPT_NOW, KEPT_SPANS, KIND, KIND_BITS,
+  BIN_COUNT, BIN_HEAD, BIN_MAP, BIN_NEXT, BIN_TOP_MAP, COMMITTED, FREE, HIGHEST_END, HUGE, HUGE_HIGH, HUGE_LOW, KEPT, KEPT_COUNT, KEPT_MOST, KEPT_NOW, KEPT_SPANS, KIND, KIND_BITS,
   KIND_MASK, LIVE, NEXT, NEXT_SWEEP, PART, PEAK, PEAK_BYTES, PREVIOUS, RESIDUE, SIZE, SLAB, SLAB_SPAN, SPAN_BYTES, SPAN_SPARE, SPAN_SPARES,
   SPAN_TOP, SPAN_WORDS, START, SWEEPS, SWEEPS_PEAK, TILE_TOP, TILES, WINDOW, WINDOW_TILES, WINDOWS,
 } = layout
 
 /** A free rest shorter than this stays with its block: a record costs half as much. */
 const SPLINTER = 64
-/** Longer spans are not kept when they are freed. */
-const KEPT_MOST = 131072
 /** So many sweeps hold the peak, while it is less than doubled, before it is let go. */
 const SWEEPS_MOST = 16
 /** How many spans of a bin are compared. */

@@ -17,8 +17,7 @@ export function wholeNumber(name: string, value: unknown, least = 0, most: numbe
 /** A power of two from 1 to `most`. */
 export function powerOfTwo(name: string, value: unknown, most: number): number {
   if (typeof value !== 'number') throw new InvalidArgumentTypeError(name, 'a number', value)
-  if (!isPowerOfTwo(value) || value > most)
-    throw new OutOfRangeError(name, `a power of two from 1 to ${most}`, value)
+  if (!isPowerOfTwo(value) || value > most) throw new OutOfRangeError(name, `a power of two from 1 to ${most}`, value)
   return value
 }
 

@@ -3,8 +3,11 @@
  * @module
  */
 export type { Allocator, AllocatorOptions, AllocatorStats, FreeingAllocator } from './allocator/allocator.ts'
+export { Buddy, type BuddyOptions } from './allocator/buddy.ts'
 export { Bump } from './allocator/bump.ts'
+export type { Schedule } from './allocator/decay.ts'
 export { Heap, type HeapOptions } from './allocator/heap.ts'
+export { Slab, type SlabOptions } from './allocator/slab.ts'
 export { Arena } from './arena/arena.ts'
 export type { ArenaOptions } from './arena/options.ts'
 export * from './errors.ts'

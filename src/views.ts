@@ -25,8 +25,17 @@ export interface TypedArrayConstructor<T extends TypedArray = TypedArray> {
 }
 
 const constructors: ReadonlySet<unknown> = new Set([
-  Int8Array, Uint8Array, Uint8ClampedArray, Int16Array, Uint16Array, Int32Array, Uint32Array,
-  Float32Array, Float64Array, BigInt64Array, BigUint64Array,
+  Int8Array,
+  Uint8Array,
+  Uint8ClampedArray,
+  Int16Array,
+  Uint16Array,
+  Int32Array,
+  Uint32Array,
+  Float32Array,
+  Float64Array,
+  BigInt64Array,
+  BigUint64Array,
 ])
 
 /** Throws unless `type` is one of the eleven typed-array constructors (Float16Array too where the runtime has it). */

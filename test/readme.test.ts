@@ -22,7 +22,13 @@ import { compiled, nodes } from './helpers/child.ts'
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const scratch = fileURLToPath(new URL('../readme/', import.meta.url))
 const docs = readdirSync(join(root, 'docs')).filter((name) => name.endsWith('.md'))
-const pages = ['README.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'src/README.md', ...docs.map((name) => join('docs', name))]
+const pages = [
+  'README.md',
+  'CHANGELOG.md',
+  'CONTRIBUTING.md',
+  'src/README.md',
+  ...docs.map((name) => join('docs', name)),
+]
 
 interface Example {
   readonly page: string
@@ -75,12 +81,18 @@ const inRoot = (path: string): string => join(root, 'node_modules', path)
 
 /** Compiles the examples in TypeScript, all at once. Returns what the compiler has to say. */
 function compileExamples(): string {
-  const declaration = 'declare const expectValue: (run: () => Promise<unknown>, wanted: string, where: string) => Promise<void>'
+  const declaration =
+    'declare const expectValue: (run: () => Promise<unknown>, wanted: string, where: string) => Promise<void>'
   for (const example of examples.filter(({ language }) => language === 'ts'))
     writeFileSync(join(scratch, `${example.name}.ts`), `${withChecks(example)}\n${declaration}\nexport {}\n`)
   const compilerOptions = {
-    noEmit: false, declaration: false, isolatedDeclarations: false, noUnusedLocals: false,
-    rootDir: root, outDir: join(scratch, 'out'), paths: { sorites: [join(root, 'src/index.ts')] },
+    noEmit: false,
+    declaration: false,
+    isolatedDeclarations: false,
+    noUnusedLocals: false,
+    rootDir: root,
+    outDir: join(scratch, 'out'),
+    paths: { sorites: [join(root, 'src/index.ts')] },
   }
   const config = join(scratch, 'tsconfig.json')
   writeFileSync(config, JSON.stringify({ extends: join(root, 'tsconfig.json'), compilerOptions, include: ['*.ts'] }))
@@ -92,7 +104,10 @@ function program(example: Example): string {
   const file = join(scratch, `${example.name}.mjs`)
   const emitted = join(scratch, 'out', relative(root, scratch), `${example.name}.js`)
   const code = example.language === 'ts' ? readFileSync(emitted, 'utf8') : withChecks(example)
-  writeFileSync(file, `${PRELUDE}${code.replaceAll(/from 'sorites'/g, `from ${JSON.stringify(compiled('src/index'))}`)}`)
+  writeFileSync(
+    file,
+    `${PRELUDE}${code.replaceAll(/from 'sorites'/g, `from ${JSON.stringify(compiled('src/index'))}`)}`
+  )
   return file
 }
 
@@ -123,7 +138,10 @@ for (const node of nodes)
 function anchorsOf(page: string): string[] {
   const headings = text(page).matchAll(/^#+ (.*)$/gm)
   return [...headings].map(([, heading]) =>
-    (heading as string).toLowerCase().replaceAll(/[^\p{L}\p{N} _-]/gu, '').replaceAll(' ', '-'),
+    (heading as string)
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N} _-]/gu, '')
+      .replaceAll(' ', '-')
   )
 }
 
@@ -143,11 +161,18 @@ for (const page of pages)
 function exportsOf(source: string): string[] {
   const code = text(source)
   const declared = [...code.matchAll(/^export (?:abstract )?(?:class|function|const|let|type|interface) (\w+)/gm)]
-  const listed = [...code.matchAll(/^export (?:type )?\{([^}]*)\}/gm)].flatMap(([, names]) => (names as string).split(','))
-  const passedOn = [...code.matchAll(/^export \* from '(.*)'/gm)].flatMap(([, file]) =>
-    exportsOf(join(dirname(source), file as string)),
+  const listed = [...code.matchAll(/^export (?:type )?\{([^}]*)\}/gm)].flatMap(([, names]) =>
+    (names as string).split(',')
   )
-  const plain = listed.map((name) => name.replace(/^\s*type /, '').replace(/^.* as /, '').trim())
+  const passedOn = [...code.matchAll(/^export \* from '(.*)'/gm)].flatMap(([, file]) =>
+    exportsOf(join(dirname(source), file as string))
+  )
+  const plain = listed.map((name) =>
+    name
+      .replace(/^\s*type /, '')
+      .replace(/^.* as /, '')
+      .trim()
+  )
   return [...declared.map(([, name]) => name as string), ...plain.filter((name) => name !== ''), ...passedOn]
 }
 
@@ -159,16 +184,32 @@ test('every public name is explained in the README or in docs/api.md', () => {
   assert.equal(missing, [])
 })
 
+test('every source file is in src/README.md', () => {
+  const files = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' }).filter((name) =>
+    name.endsWith('.ts')
+  )
+  const own = files.filter((name) => name.includes('/') && !name.endsWith('/index.ts') && !name.includes('/claims/'))
+  assert.ok(own.length > 40)
+  assert.equal(
+    own.filter((name) => !text('src/README.md').includes(`\`${basename(name)}\``)),
+    []
+  )
+})
+
 test('every error code is in docs/errors.md', () => {
   const codes = new Set(text('src/errors.ts').match(/ERR_\w+/g))
   assert.ok(codes.size >= 10)
-  assert.equal([...codes].filter((code) => !text('docs/errors.md').includes(`\`${code}\``)), [])
+  assert.equal(
+    [...codes].filter((code) => !text('docs/errors.md').includes(`\`${code}\``)),
+    []
+  )
 })
 
 test('every npm script that is mentioned exists', () => {
   const { scripts } = JSON.parse(text('package.json'))
   for (const page of pages)
-    for (const [, name] of text(page).matchAll(/npm run ([\w:]+)/g)) assert.ok(name as string in scripts, `${page}: npm run ${name}`)
+    for (const [, name] of text(page).matchAll(/npm run ([\w:]+)/g))
+      assert.ok((name as string) in scripts, `${page}: npm run ${name}`)
 })
 
 test.after(() => rmSync(scratch, { recursive: true, force: true }))

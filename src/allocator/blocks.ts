@@ -13,7 +13,13 @@
 import { Arena } from '../arena/arena.ts'
 import type { Claim, ClaimHolder } from '../arena/claim.ts'
 import { optionsObject, powerOfTwo, wholeNumber } from '../arguments.ts'
-import { ArenaBusyError, ArenaClosedError, InvalidArgumentTypeError, OutOfMemoryError, OutOfRangeError } from '../errors.ts'
+import {
+  ArenaBusyError,
+  ArenaClosedError,
+  InvalidArgumentTypeError,
+  OutOfMemoryError,
+  OutOfRangeError,
+} from '../errors.ts'
 import { GiB } from '../units.ts'
 import { type TypedArray, type TypedArrayConstructor, typedArrayConstructor } from '../views.ts'
 import type { Allocator, AllocatorOptions, AllocatorStats } from './allocator.ts'

@@ -32,9 +32,12 @@ export function checkBuddy(units: BuddyUnits, pages: Pages, usedBytes: number, u
     }
     unit += 2 ** order
   }
-  if (unit !== top || lastFree) throw new CorruptedError(`the last block ends at unit ${unit}, the top is ${top}, or it is free`)
+  if (unit !== top || lastFree)
+    throw new CorruptedError(`the last block ends at unit ${unit}, the top is ${top}, or it is free`)
   if (bytes !== usedBytes || count !== usedCount)
-    throw new CorruptedError(`${usedCount} blocks of ${usedBytes} bytes in the header, ${count} of ${bytes} by the states`)
+    throw new CorruptedError(
+      `${usedCount} blocks of ${usedBytes} bytes in the header, ${count} of ${bytes} by the states`
+    )
   checkTrees(units, free)
 }
 
@@ -46,11 +49,13 @@ function checkBlock({ layout, states, trees }: BuddyUnits, unit: number): number
   if (order < 0 || order > layout.mostOrder || unit % size !== 0)
     throw new CorruptedError(`unit ${unit} begins no block, or one that is not aligned: state ${state}`)
   for (let inside = unit + 1; inside < unit + size; inside++)
-    if (states[inside] !== 0) throw new CorruptedError(`unit ${inside} has state ${states[inside]} inside the block at ${unit}`)
+    if (states[inside] !== 0)
+      throw new CorruptedError(`unit ${inside} has state ${states[inside]} inside the block at ${unit}`)
   if ((state & FREE) === 0) return order
   if (order < layout.mostOrder && states[unit ^ size] === state)
     throw new CorruptedError(`the free blocks at units ${unit} and ${unit ^ size} are buddies and not merged`)
-  if (!trees[order].has(unit / size)) throw new CorruptedError(`the free block at unit ${unit} is not in the tree of order ${order}`)
+  if (!trees[order].has(unit / size))
+    throw new CorruptedError(`the free block at unit ${unit} is not in the tree of order ${order}`)
   return order
 }
 
@@ -59,7 +64,8 @@ function checkTrees({ words, top, trees }: BuddyUnits, free: readonly number[]):
     const bits = Math.floor(top / 2 ** order) + 1
     tree.check(Math.ceil(bits / 32))
     const counted = countBits(words, tree.leaves * 32, tree.leaves * 32 + bits)
-    if (counted !== free[order]) throw new CorruptedError(`order ${order}: ${counted} bits set for ${free[order]} free blocks`)
+    if (counted !== free[order])
+      throw new CorruptedError(`order ${order}: ${counted} bits set for ${free[order]} free blocks`)
     if (counted > 0 && (words[ORDERS] & (1 << order)) === 0)
       throw new CorruptedError(`order ${order} has free blocks, and the header says it has none`)
   }

@@ -54,11 +54,17 @@ export interface BuddyLayout {
 function minBlockFor(byteLength: number, wanted: number | undefined): number {
   const least = 2 ** log2Ceil(byteLength / MOST_UNITS)
   if (wanted === undefined) return Math.max(USUAL_MIN_BLOCK, least)
-  if (wanted < least) throw new OutOfRangeError('options.minBlock', `at least ${least} for a claim of ${byteLength} bytes`, wanted)
+  if (wanted < least)
+    throw new OutOfRangeError('options.minBlock', `at least ${least} for a claim of ${byteLength} bytes`, wanted)
   return wanted
 }
 
-export function buddyLayout(offset: number, byteLength: number, wanted: number | undefined, pageSize: number): BuddyLayout {
+export function buddyLayout(
+  offset: number,
+  byteLength: number,
+  wanted: number | undefined,
+  pageSize: number
+): BuddyLayout {
   const minBlock = minBlockFor(byteLength, wanted)
   const unitsInClaim = Math.floor(byteLength / minBlock)
   const mostOrder = unitsInClaim < 1 ? 0 : Math.floor(Math.log2(unitsInClaim))
@@ -70,13 +76,24 @@ export function buddyLayout(offset: number, byteLength: number, wanted: number |
   for (let order = 0; order <= mostOrder; order++) leafWords.push(wordsFor(Math.floor(end / 2 ** order) + 1))
   const rate = 1 / minBlock + (33 / 32) * (2 / 8 / minBlock) + 1 / (8 * pageSize)
   return {
-    minBlock, shift: log2Ceil(minBlock), mostOrder, origin, first, end, leafWords,
-    fixed: HEADER_BYTES + 32 * (mostOrder + 1), rate,
+    minBlock,
+    shift: log2Ceil(minBlock),
+    mostOrder,
+    origin,
+    first,
+    end,
+    leafWords,
+    fixed: HEADER_BYTES + 32 * (mostOrder + 1),
+    rate,
   }
 }
 
 /** The tables: page bits, a state byte for each unit, and the trees of free blocks, order by order. */
-export function buddyTables(layout: BuddyLayout, byteLength: number, pageSize: number): Layout<'pages' | 'states' | 'trees'> {
+export function buddyTables(
+  layout: BuddyLayout,
+  byteLength: number,
+  pageSize: number
+): Layout<'pages' | 'states' | 'trees'> {
   return layOut({
     pages: pageBytes(byteLength, pageSize),
     states: layout.end + 1,

@@ -24,7 +24,14 @@ import { buddyLayout, buddyTables, FREE, HIGH } from './buddy-layout.ts'
 import { BuddyUnits } from './buddy-units.ts'
 import { FreeingBlocks } from './freeing-blocks.ts'
 import {
-  COMMITTED_END, HEADER_BYTES, METADATA_BYTES, PEAK_BYTES, PURGED_BYTES, TOUCHED, USED_BYTES, USED_COUNT,
+  COMMITTED_END,
+  HEADER_BYTES,
+  METADATA_BYTES,
+  PEAK_BYTES,
+  PURGED_BYTES,
+  TOUCHED,
+  USED_BYTES,
+  USED_COUNT,
 } from './header.ts'
 import { Pages } from './pages.ts'
 
@@ -70,7 +77,15 @@ export class Buddy extends FreeingBlocks<'pages' | 'states' | 'trees'> {
     this.#rate = 1 / layout.minBlock
     this.#numbers = new Float64Array(claim.metadata, 0, HEADER_BYTES / 8)
     this.#units = new BuddyUnits(layout, this.layout, claim.metadata)
-    this.#pages = new Pages({ claim, pageSize, limit, at: this.layout.at.pages, fixed: layout.fixed, rate: layout.rate })
+    this.#pages = new Pages({
+      claim,
+      pageSize,
+      limit,
+      first: this.#offset(layout.first),
+      at: this.layout.at.pages,
+      fixed: layout.fixed,
+      rate: layout.rate,
+    })
   }
 
   tryMalloc(byteLength: number): number {
@@ -269,7 +284,8 @@ export class Buddy extends FreeingBlocks<'pages' | 'states' | 'trees'> {
     const units = this.#units
     const { first, end } = units.layout
     const unit = (offset - this.#origin) * this.#rate
-    if (!(unit >= first && unit < end)) return new InvalidFreeError(`${offset} lies outside the blocks of the buddy allocator`)
+    if (!(unit >= first && unit < end))
+      return new InvalidFreeError(`${offset} lies outside the blocks of the buddy allocator`)
     if (!Number.isInteger(unit)) return new InvalidFreeError(`${offset} is not a multiple of ${this.minBlock}`)
     if (unit >= units.words[HIGH]) return new InvalidFreeError(`nothing was ever allocated at ${offset}`)
     const start = units.startAround(unit)

@@ -16,15 +16,28 @@
 import type { Arena } from '../arena/arena.ts'
 import { wholeNumber } from '../arguments.ts'
 import { alignDown, alignUp, log2Ceil } from '../bits.ts'
-import { CorruptedError, InvalidArgumentTypeError, InvalidFreeError, OutOfRangeError, UnsupportedOperationError } from '../errors.ts'
+import {
+  CorruptedError,
+  InvalidArgumentTypeError,
+  InvalidFreeError,
+  OutOfRangeError,
+  UnsupportedOperationError,
+} from '../errors.ts'
 import type { AllocatorOptions, AllocatorStats } from './allocator.ts'
 import { clearBits, countBits, firstBit, lastBit, wordsFor } from './bitmap.ts'
 import { Blocks } from './blocks.ts'
 import {
-  COMMITTED_END, HEADER_BYTES, layOut, METADATA_BYTES, OWN_NUMBER, PEAK_BYTES, TOUCHED, USED_COUNT,
+  COMMITTED_END,
+  HEADER_BYTES,
+  layOut,
+  METADATA_BYTES,
+  OWN_NUMBER,
+  PEAK_BYTES,
+  TOUCHED,
+  USED_COUNT,
 } from './header.ts'
 import { placeInWindow, WINDOW_BYTES } from './memory.ts'
-import { pageBytes, Pages } from './pages.ts'
+import { Pages, pageBytes } from './pages.ts'
 
 // End of the last block; its start, or 0 when it has to be looked up; and the top before it, where its padding starts.
 const TOP = OWN_NUMBER
@@ -77,12 +90,21 @@ export class Bump extends Blocks<'pages' | 'bounds'> {
     this.#numbers = new Float64Array(metadata, 0, HEADER_BYTES / 8)
     this.#bounds = new Int32Array(metadata, layout.at.bounds)
     const rate = 1 / (8 * this.#granule) + 1 / (8 * arena.pageSize)
-    this.#pages = new Pages({ claim, pageSize: arena.pageSize, limit, at: layout.at.pages, fixed: HEADER_BYTES, rate })
+    this.#pages = new Pages({
+      claim,
+      pageSize: arena.pageSize,
+      limit,
+      first: this.#first,
+      at: layout.at.pages,
+      fixed: HEADER_BYTES,
+      rate,
+    })
     this.#numbers[TOP] = this.#first
   }
 
   tryMalloc(byteLength: number): number {
-    if (typeof byteLength !== 'number' || (byteLength & SMALL_MASK) !== byteLength) return this.#place(8, this.#round(byteLength))
+    if (typeof byteLength !== 'number' || (byteLength & SMALL_MASK) !== byteLength)
+      return this.#place(8, this.#round(byteLength))
     const granule = this.#granule
     const size = (byteLength + granule - 1) & -granule || granule
     const numbers = this.#numbers
@@ -188,8 +210,13 @@ export class Bump extends Blocks<'pages' | 'bounds'> {
     if (!(top >= this.#first && top <= Math.max(numbers[COMMITTED_END], this.#first)) || top % 8 !== 0)
       throw new CorruptedError(`the top ${top} lies outside the committed bytes`)
     const count = countBits(this.#bounds, 0, this.#bit(top))
-    if (count !== numbers[USED_COUNT] || countBits(this.#bounds, 0, this.#bit(Math.max(top, numbers[COMMITTED_END]))) !== count)
-      throw new CorruptedError(`${numbers[USED_COUNT]} blocks in the header, ${count} by the bounds, or some above the top`)
+    if (
+      count !== numbers[USED_COUNT] ||
+      countBits(this.#bounds, 0, this.#bit(Math.max(top, numbers[COMMITTED_END]))) !== count
+    )
+      throw new CorruptedError(
+        `${numbers[USED_COUNT]} blocks in the header, ${count} by the bounds, or some above the top`
+      )
     if (top > this.#first && !this.#isBound(this.#first))
       throw new CorruptedError('bytes are in use, and no block begins at the first of them')
     const used = this.#usedBytes()

@@ -8,9 +8,10 @@
  * Cost above the raw call: one comparison for an offset, a look-up of the view's buffer for a view.
  * @module
  */
+
+import { ArenaClosedError, InvalidArgumentTypeError, InvalidFreeError } from '../errors.ts'
 import type { FreeingAllocator } from './allocator.ts'
 import { Blocks } from './blocks.ts'
-import { ArenaClosedError, InvalidArgumentTypeError, InvalidFreeError } from '../errors.ts'
 
 export abstract class FreeingBlocks<Name extends string = string> extends Blocks<Name> implements FreeingAllocator {
   /** Usable bytes of the live block that starts here; throws as `freeAt` does. */

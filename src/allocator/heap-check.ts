@@ -5,7 +5,29 @@
  */
 import { alignUp } from '../bits.ts'
 import type { HeapParts } from './heap.ts'
-import { BIN_COUNT, BIN_HEAD, CLASSES, CLASS_LOOKUP, CLASS_WORDS, CURRENT_SLAB, FREE, KEPT, KEPT_COUNT, KEPT_NOW, KEPT_SPANS, PARTIAL, SLAB, SLAB_COUNT, SLAB_TOP, SLOT, SPAN_SPARES, SPAN_TOP, SPAN_WORDS, TILE_TOP, TILES } from './heap-layout.ts'
+import {
+  BIN_COUNT,
+  BIN_HEAD,
+  CLASS_LOOKUP,
+  CLASS_WORDS,
+  CLASSES,
+  CURRENT_SLAB,
+  FREE,
+  KEPT,
+  KEPT_COUNT,
+  KEPT_NOW,
+  KEPT_SPANS,
+  PARTIAL,
+  SLAB,
+  SLAB_COUNT,
+  SLAB_TOP,
+  SLOT,
+  SPAN_SPARES,
+  SPAN_TOP,
+  SPAN_WORDS,
+  TILE_TOP,
+  TILES,
+} from './heap-layout.ts'
 
 /** The first contradiction, or undefined. */
 export function checkHeap(parts: HeapParts): string | undefined {
@@ -38,7 +60,8 @@ function checkSpans({ words, layout, spans, source }: HeapParts): string | undef
   }
   if (live !== spans.usedBytes) return `live spans have ${live} bytes, the count says ${spans.usedBytes}`
   const made = (words[SPAN_TOP] - layout.spans) / SPAN_WORDS
-  if (records + words[SPAN_SPARES] !== made) return `${records} spans and ${words[SPAN_SPARES]} spare records of ${made}`
+  if (records + words[SPAN_SPARES] !== made)
+    return `${records} spans and ${words[SPAN_SPARES]} spare records of ${made}`
   return undefined
 }
 
@@ -51,7 +74,8 @@ function checkTiles({ words, spans }: HeapParts): string | undefined {
       const tiles = spans.partLength(span) / 4096
       named += tiles
       for (let t = 0; t < tiles; t++)
-        if (spans.tile(spans.window(span), start + t * 4096) !== spans.slabOf(span) + t) return `tile ${t} of the slab at ${start} is not named`
+        if (spans.tile(spans.window(span), start + t * 4096) !== spans.slabOf(span) + t)
+          return `tile ${t} of the slab at ${start} is not named`
       continue
     }
     if (spans.find(spans.window(span), start) !== span) return `span at ${spans.offset(span)} is not found by its tile`
@@ -104,7 +128,8 @@ function checkSlabs({ words, layout, spans, slabs }: HeapParts): string | undefi
   }
   for (let state = CLASSES; state < CLASS_LOOKUP; state += CLASS_WORDS) {
     const size = words[state + SLOT]
-    if ((counts.get(state) ?? 0) !== words[state + SLAB_COUNT]) return `class ${size} counts ${words[state + SLAB_COUNT]} slabs`
+    if ((counts.get(state) ?? 0) !== words[state + SLAB_COUNT])
+      return `class ${size} counts ${words[state + SLAB_COUNT]} slabs`
     const listed = slabs.listLength(words[state + PARTIAL])
     const partial = partials.get(state) ?? 0
     if (listed !== partial) return `class ${size} lists ${listed} partial slabs of ${partial}`
@@ -112,7 +137,9 @@ function checkSlabs({ words, layout, spans, slabs }: HeapParts): string | undefi
     if (current !== 0 && !slabs.isCurrent(current)) return `class ${size} has a current slab that is not`
   }
   const made = (words[SLAB_TOP] - layout.slabs) / 16
-  return records + slabs.spares() === made ? undefined : `${records} slabs and ${slabs.spares()} spare records of ${made}`
+  return records + slabs.spares() === made
+    ? undefined
+    : `${records} slabs and ${slabs.spares()} spare records of ${made}`
 }
 
 /** Every page of a live span or slab is committed, and the count of committed pages is that of the bits. */

@@ -27,12 +27,34 @@ import { heapStats } from './heap-stats.ts'
 import { Roots } from './roots.ts'
 import * as classes from './size-class.ts'
 import { SlabTable } from './slab-table.ts'
-import { type SpanSource, SpanTable } from './span-table.ts'
+import { HugeSpanTable } from './huge-span-table.ts'
+import type { SpanSource } from './span-map.ts'
 
 // Local, so that the compiler takes them for constants: see span.ts.
 const {
-  BASE, BITS, CLASS_LOOKUP, COUNTDOWN, CURRENT_SLAB, FAR_WORD, FREE, HIGHEST, HUGE, INFO, KEPT, LIVE, ORIGIN, PART, SLAB, SLAB_SPAN,
-  SLAB_TOP, SLOT, SPAN_TOP, TILE_TOP, TILES, WINDOW, WORD,
+  BASE,
+  BITS,
+  CLASS_LOOKUP,
+  COUNTDOWN,
+  CURRENT_SLAB,
+  FAR_WORD,
+  FREE,
+  HIGHEST,
+  HUGE,
+  INFO,
+  KEPT,
+  LIVE,
+  ORIGIN,
+  PART,
+  SLAB,
+  SLAB_SPAN,
+  SLAB_TOP,
+  SLOT,
+  SPAN_TOP,
+  TILE_TOP,
+  TILES,
+  WINDOW,
+  WORD,
 } = layouts
 const { SMALL_MAX, TILE } = classes
 const KEPT_MOST = layouts.KEPT_MOST
@@ -63,7 +85,7 @@ export interface HeapOptions extends AllocatorOptions {
 export interface HeapParts {
   readonly words: Int32Array
   readonly layout: layouts.HeapLayout
-  readonly spans: SpanTable
+  readonly spans: HugeSpanTable
   readonly slabs: SlabTable
   readonly source: SpanSource
 }
@@ -71,7 +93,7 @@ export interface HeapParts {
 export class Heap extends FreeingBlocks {
   #words: Int32Array
   #parts: HeapParts
-  #spans: SpanTable
+  #spans: HugeSpanTable
   #slabs: SlabTable
   /** Index in `#words` of the tile word for tile 0 of the arena. */
   #tiles: number
@@ -99,7 +121,7 @@ export class Heap extends FreeingBlocks {
       metadataBytes: (more) => layouts.metadataInUse(words, layout, arena.pageSize, more),
     }
     this.#words = words
-    this.#spans = new SpanTable(words, new Float64Array(metadata, 0, layouts.ROOTS / 2), layout, source)
+    this.#spans = new HugeSpanTable(words, new Float64Array(metadata, 0, layouts.ROOTS / 2), layout, source)
     this.#slabs = new SlabTable(words, this.#spans, layout)
     this.#parts = { words, layout, spans: this.#spans, slabs: this.#slabs, source }
     this.#tiles = TILES - layout.firstTile
@@ -177,7 +199,12 @@ export class Heap extends FreeingBlocks {
 
   override calloc(byteLength: number): number {
     // biome-ignore lint/complexity/noArguments: a rest parameter would build an array in every call.
-    if (arguments.length === 1 && typeof byteLength === 'number' && byteLength >>> 0 === byteLength && byteLength <= SMALL_MAX) {
+    if (
+      arguments.length === 1 &&
+      typeof byteLength === 'number' &&
+      byteLength >>> 0 === byteLength &&
+      byteLength <= SMALL_MAX
+    ) {
       const offset = this.malloc(byteLength)
       this.zero(offset, (byteLength + 7) & -8)
       return offset
@@ -193,7 +220,8 @@ export class Heap extends FreeingBlocks {
         // A slot stays while it is at least three quarters used: moving costs more than the rest is worth.
         if (byteLength <= usable && byteLength >= usable - (usable >>> 2) && usable <= SMALL_MAX) return offset
         if (usable > SMALL_MAX && this.resizeAt(offset, usable, byteLength)) return offset
-        const moved = byteLength > usable && byteLength >= ROOMY_LEAST ? this.#mallocRoomy(byteLength) : this.malloc(byteLength)
+        const moved =
+          byteLength > usable && byteLength >= ROOMY_LEAST ? this.#mallocRoomy(byteLength) : this.malloc(byteLength)
         this.copy(moved, offset, byteLength < usable ? byteLength : usable)
         this.free(offset)
         return moved
@@ -216,7 +244,9 @@ export class Heap extends FreeingBlocks {
       const distance = ((tile & 15) << 9) + ((offset & 4095) >>> 3)
       const slot = Math.imul(distance, info >>> 17) >>> 15
       const size = (info >>> 6) & 2040
-      return Math.imul(slot, size) === distance << 3 && (offset & 7) === 0 && this.#slabs.live(tile & -16, slot) ? size : 0
+      return Math.imul(slot, size) === distance << 3 && (offset & 7) === 0 && this.#slabs.live(tile & -16, slot)
+        ? size
+        : 0
     }
     const span = this.#spans.find(0, offset)
     return span !== 0 && this.#spans.kind(span) === LIVE ? this.#spans.partLength(span) : 0
@@ -325,8 +355,7 @@ export class Heap extends FreeingBlocks {
     if (offset % 8 !== 0) return new InvalidFreeError(`${offset} is not a multiple of 8: no block starts there`)
     const span = this.#spans.around(window, start)
     const kind = span === 0 ? 0 : this.#spans.kind(span)
-    if (kind === LIVE || kind === HUGE || kind === PART)
-      return new InvalidFreeError(`${offset} lies inside a block`)
+    if (kind === LIVE || kind === HUGE || kind === PART) return new InvalidFreeError(`${offset} lies inside a block`)
     if (kind === KEPT || (kind === FREE && this.#spans.everUsed(window, start)))
       return new DoubleFreeError(`the block at ${offset} has already been freed`)
     return new InvalidFreeError(`no block was ever handed out at ${offset}`)
@@ -382,7 +411,8 @@ export class Heap extends FreeingBlocks {
     this.assertOpen()
     for (const span of this.#spans.all()) {
       const kind = this.#spans.kind(span)
-      if (kind === LIVE || kind === HUGE) yield { offset: this.#spans.offset(span), byteLength: this.#spans.length(span) }
+      if (kind === LIVE || kind === HUGE)
+        yield { offset: this.#spans.offset(span), byteLength: this.#spans.length(span) }
       if (kind === SLAB) yield* this.#slabs.liveSlots(this.#spans.slabOf(span))
       this.assertOpen()
     }

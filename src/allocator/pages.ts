@@ -20,15 +20,15 @@ import type { Claim } from '../arena/claim.ts'
 import { alignDown, alignUp } from '../bits.ts'
 import { CorruptedError } from '../errors.ts'
 import { clearBits, countBits, setBits, wordsFor } from './bitmap.ts'
-import {
-  COMMITTED_END, HEADER_BYTES, METADATA_BYTES, PEAK_BYTES, PURGED_BYTES, TOUCHED,
-} from './header.ts'
+import { COMMITTED_END, HEADER_BYTES, METADATA_BYTES, PEAK_BYTES, PURGED_BYTES, TOUCHED } from './header.ts'
 
 /** What decides how many bytes an allocator may commit. */
 export interface PageTerms {
   readonly claim: Claim
   readonly pageSize: number
   readonly limit: number
+  /** Where the first block can start: what lies before it is nobody's, and goes when that block's page does. */
+  readonly first: number
   /** First byte of the bits in the metadata. */
   readonly at: number
   /** Bytes of metadata that are written before the first block. */
@@ -91,7 +91,10 @@ export class Pages {
     const gap = Math.max(0, gapEnd - gapStart)
     const added = newEnd - oldEnd - gap + revived
     const bound = Math.min(claim.metadata.byteLength, fixed + Math.ceil((newEnd - claim.offset) * rate))
-    const metadata = Math.min(Math.max(bound, numbers[METADATA_BYTES]), numbers[METADATA_BYTES] + Math.ceil(added * rate))
+    const metadata = Math.min(
+      Math.max(bound, numbers[METADATA_BYTES]),
+      numbers[METADATA_BYTES] + Math.ceil(added * rate)
+    )
     const committed = this.dataBytes + added + metadata
     if (committed > limit) return false
     if (gap > 0) setBits(this.#bits, this.#page(gapStart), this.#page(gapEnd))
@@ -113,8 +116,8 @@ export class Pages {
 
   /** Gives back the whole pages of a free range that are handed out; bytes given back. */
   purge(offset: number, end: number): number {
-    const { pageSize } = this.#terms
-    const from = alignUp(offset, pageSize)
+    const { claim, first, pageSize } = this.#terms
+    const from = alignUp(offset <= first ? claim.offset : offset, pageSize)
     const to = alignDown(Math.min(end, this.#numbers[COMMITTED_END]), pageSize)
     if (from >= to) return 0
     const purged = this.#purgedIn(from, to) * pageSize

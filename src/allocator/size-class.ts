@@ -44,7 +44,7 @@ export const CLASS_RECIPROCAL: Int32Array = Int32Array.from(list, (size) => Math
 
 /** The class of a request of `n` bytes is `CLASS_OF[(n + 7) >>> 3]`, for `n` from 0 to `SMALL_MAX`. */
 export const CLASS_OF: Uint8Array = Uint8Array.from({ length: SMALL_MAX / 8 + 1 }, (_, eighth) =>
-  list.findIndex((size) => size >= eighth * 8),
+  list.findIndex((size) => size >= eighth * 8)
 )
 
 /** The slab lengths that suit a class, shortest first: each wastes less than the one before it, or holds twice as many slots. */

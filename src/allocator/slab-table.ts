@@ -17,13 +17,47 @@
  */
 import { popCount } from '../bits.ts'
 import * as layout from './heap-layout.ts'
-import { CLASS_COUNT, CLASS_OF, CLASS_RECIPROCAL, CLASS_SIZE, SLAB_WORDS, shorterSlab, slabLength, TILE } from './size-class.ts'
+import {
+  CLASS_COUNT,
+  CLASS_OF,
+  CLASS_RECIPROCAL,
+  CLASS_SIZE,
+  SLAB_WORDS,
+  shorterSlab,
+  slabLength,
+  TILE,
+} from './size-class.ts'
 import type { SpanTable } from './span-table.ts'
 
 // Local for speed, as in span.ts.
 const {
-  BASE, BITS, CLASS_LOOKUP, CLASS_WORDS, CLASSES, COUNTDOWN, CURRENT_SLAB, FAR_WORD, FILLED, HIGHEST, INFO, KIND, KIND_BITS,
-  ORIGIN, PARTIAL, SIZE, SLAB, SLAB_COUNT, SLAB_RECORD_WORDS, SLAB_SPAN, SLAB_SPARE, SLAB_TOP, SLOT, SLOT_INFO, START, WORD, ZERO,
+  BASE,
+  BITS,
+  CLASS_LOOKUP,
+  CLASS_WORDS,
+  CLASSES,
+  COUNTDOWN,
+  CURRENT_SLAB,
+  FAR_WORD,
+  FILLED,
+  HIGHEST,
+  INFO,
+  KIND,
+  KIND_BITS,
+  ORIGIN,
+  PARTIAL,
+  SIZE,
+  SLAB,
+  SLAB_COUNT,
+  SLAB_RECORD_WORDS,
+  SLAB_SPAN,
+  SLAB_SPARE,
+  SLAB_TOP,
+  SLOT,
+  SLOT_INFO,
+  START,
+  WORD,
+  ZERO,
 } = layout
 const NEXT = layout.SLAB_NEXT
 const PREVIOUS = layout.SLAB_PREVIOUS
@@ -188,17 +222,23 @@ export class SlabTable {
     const size = this.slotSize(slab)
     if (m[slab + SLAB_SPAN] !== span) return `names span ${m[slab + SLAB_SPAN]}, not ${span}`
     if (m[slab + BASE] !== this.#spans.start(span)) return `starts at ${m[slab + BASE]}`
-    if (this.slots(slab) !== Math.floor(this.#spans.partLength(span) / size)) return `has ${this.slots(slab)} slots of ${size} bytes`
+    if (this.slots(slab) !== Math.floor(this.#spans.partLength(span) / size))
+      return `has ${this.slots(slab)} slots of ${size} bytes`
     for (let slot = this.slots(slab); slot < WORDS * 32; slot++)
       if ((m[slab + BITS + (slot >>> 5)] & (1 << (slot & 31))) !== 0) return `slot ${slot} does not exist and is free`
     if (m[slab + HIGHEST] < -1 || m[slab + HIGHEST] >= this.slots(slab)) return `slot ${m[slab + HIGHEST]} was freed`
     const used = this.used(slab)
     const full = used === this.slots(slab)
     const previous = m[slab + PREVIOUS]
-    if (previous === CURRENT) return m[this.state(slab) + CURRENT_SLAB] === slab ? undefined : 'is current and not its class\'s'
+    if (previous === CURRENT)
+      return m[this.state(slab) + CURRENT_SLAB] === slab ? undefined : "is current and not its class's"
     if (previous === FULL)
-      return m[slab + COUNTDOWN] === restOf(this.slots(slab)) - (this.slots(slab) - used) ? undefined : `rests with ${used} used`
-    return used > 0 && !full && m[slab + COUNTDOWN] === used ? undefined : `counts ${m[slab + COUNTDOWN]} used of ${used}`
+      return m[slab + COUNTDOWN] === restOf(this.slots(slab)) - (this.slots(slab) - used)
+        ? undefined
+        : `rests with ${used} used`
+    return used > 0 && !full && m[slab + COUNTDOWN] === used
+      ? undefined
+      : `counts ${m[slab + COUNTDOWN]} used of ${used}`
   }
 
   isCurrent(slab: number): boolean {

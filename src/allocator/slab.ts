@@ -21,9 +21,17 @@ import { BitTree, treeWords } from './bit-tree.ts'
 import { firstBit, firstClear } from './bitmap.ts'
 import { FreeingBlocks } from './freeing-blocks.ts'
 import {
-  COMMITTED_END, HEADER_BYTES, layOut, METADATA_BYTES, OWN_NUMBER, PEAK_BYTES, PURGED_BYTES, TOUCHED, USED_COUNT,
+  COMMITTED_END,
+  HEADER_BYTES,
+  layOut,
+  METADATA_BYTES,
+  OWN_NUMBER,
+  PEAK_BYTES,
+  PURGED_BYTES,
+  TOUCHED,
+  USED_COUNT,
 } from './header.ts'
-import { pageBytes, Pages } from './pages.ts'
+import { Pages, pageBytes } from './pages.ts'
 import { checkSlab } from './slab-check.ts'
 import { SlotGrid, slotSizeOf } from './slot-grid.ts'
 
@@ -79,13 +87,22 @@ export class Slab extends FreeingBlocks<'pages' | 'free'> {
     this.#free = new Int32Array(claim.metadata, layout.at.free)
     this.#tree = new BitTree(this.#free, 0, grid.wordCount)
     const rate = 33 / 32 / (8 * slotSize) + 1 / (8 * arena.pageSize)
-    this.#pages = new Pages({ claim, pageSize: arena.pageSize, limit, at: layout.at.pages, fixed: HEADER_BYTES + 64, rate })
+    this.#pages = new Pages({
+      claim,
+      pageSize: arena.pageSize,
+      limit,
+      first: grid.first,
+      at: layout.at.pages,
+      fixed: HEADER_BYTES + 64,
+      rate,
+    })
     this.#numbers[NEXT] = grid.first
     this.#wordStart = grid.first
   }
 
   tryMalloc(byteLength: number): number {
-    if (typeof byteLength !== 'number' || byteLength >>> 0 !== byteLength || byteLength > this.slotSize) this.#requireFits(byteLength)
+    if (typeof byteLength !== 'number' || byteLength >>> 0 !== byteLength || byteLength > this.slotSize)
+      this.#requireFits(byteLength)
     if (this.guard !== 0) this.assertOpen()
     const word = this.#free[this.#word]
     if (word === 0 || this.#numbers[PURGED_BYTES] !== 0) return this.#take()
@@ -137,11 +154,16 @@ export class Slab extends FreeingBlocks<'pages' | 'free'> {
     this.checkHeader()
     this.#pages.check()
     checkSlab({
-      grid: this.#grid, tree: this.#tree, free: this.#free, next: this.#numbers[NEXT], usedCount: this.#numbers[USED_COUNT],
+      grid: this.#grid,
+      tree: this.#tree,
+      free: this.#free,
+      next: this.#numbers[NEXT],
+      usedCount: this.#numbers[USED_COUNT],
       wordEnd: this.#wordEnd(),
     })
     for (const { offset } of this.blocks())
-      if (!this.#pages.covers(offset, this.slotSize)) throw new CorruptedError(`the live slot at ${offset} has a purged page`)
+      if (!this.#pages.covers(offset, this.slotSize))
+        throw new CorruptedError(`the live slot at ${offset} has a purged page`)
   }
 
   *blocks(): Generator<{ offset: number; byteLength: number }> {
@@ -226,7 +248,8 @@ export class Slab extends FreeingBlocks<'pages' | 'free'> {
     this.#word = index
     this.#wordStart = start
     const clean = this.#pages.readsZero(offset, this.slotSize, this.#grid.end)
-    if (!this.#pages.covers(offset, this.slotSize) && !this.#pages.commit(offset, this.slotSize)) return this.#takeCommitted()
+    if (!this.#pages.covers(offset, this.slotSize) && !this.#pages.commit(offset, this.slotSize))
+      return this.#takeCommitted()
     this.#clean = clean
     this.#free[index] = word & (word - 1)
     this.#numbers[USED_COUNT]++
@@ -236,7 +259,11 @@ export class Slab extends FreeingBlocks<'pages' | 'free'> {
   /** At the limit: the first free slot that needs no page, found by looking at every one. */
   #takeCommitted(): number {
     for (const { start, bit, count } of this.#grid.groups(this.#numbers[NEXT]))
-      for (let slot = firstBit(this.#free, bit, bit + count); slot >= 0; slot = firstBit(this.#free, slot + 1, bit + count)) {
+      for (
+        let slot = firstBit(this.#free, bit, bit + count);
+        slot >= 0;
+        slot = firstBit(this.#free, slot + 1, bit + count)
+      ) {
         const offset = start + (slot - bit) * this.slotSize
         if (!this.#pages.covers(offset, this.slotSize)) continue
         this.#clean = false
@@ -282,7 +309,8 @@ export class Slab extends FreeingBlocks<'pages' | 'free'> {
   /** The error for an offset that is not the start of a live slot. */
   #whyNot(offset: number): Error | undefined {
     const grid = this.#grid
-    if (!(offset >= grid.first && offset < grid.end)) return new InvalidFreeError(`${offset} lies outside the slots of the slab`)
+    if (!(offset >= grid.first && offset < grid.end))
+      return new InvalidFreeError(`${offset} lies outside the slots of the slab`)
     const group = grid.groupOf(offset)
     const slot = (offset - grid.groupStart(group)) / this.slotSize
     if (!Number.isInteger(slot) || slot >= grid.slotsIn(group))

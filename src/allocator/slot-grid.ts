@@ -28,10 +28,12 @@ function powerIn(value: number): number {
 
 /** The slot size that options ask for, checked and rounded up to a multiple of 8. */
 export function slotSizeOf(options: unknown): number {
-  if (typeof options !== 'object' || options === null) throw new InvalidArgumentTypeError('options', 'an object with slotSize', options)
+  if (typeof options !== 'object' || options === null)
+    throw new InvalidArgumentTypeError('options', 'an object with slotSize', options)
   const { slotSize } = options as { slotSize?: unknown }
   if (slotSize === undefined) throw new InvalidArgumentTypeError('options.slotSize', 'a number', slotSize)
-  if (typeof slotSize === 'number' && slotSize < 8) throw new OutOfRangeError('options.slotSize', 'at least 8', slotSize)
+  if (typeof slotSize === 'number' && slotSize < 8)
+    throw new OutOfRangeError('options.slotSize', 'at least 8', slotSize)
   return alignUp(wholeNumber('options.slotSize', slotSize, 8), 8)
 }
 

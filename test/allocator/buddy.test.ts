@@ -10,14 +10,19 @@ import { randomOf } from './program.ts'
 import { bytesAt, fill } from './subject.ts'
 
 conformance('Buddy', (arena, options) => new Buddy(arena, options), { frees: true })
-conformance('Buddy of 16', (arena, options) => new Buddy(arena, { minBlock: arena?.byteLength > GiB ? 256 : 16, ...options }), { frees: true })
+conformance(
+  'Buddy of 16',
+  (arena, options) => new Buddy(arena, { minBlock: arena?.byteLength > GiB ? 256 : 16, ...options }),
+  { frees: true }
+)
 conformance('Buddy of 1024', (arena, options) => new Buddy(arena, { minBlock: 1024, ...options }), { frees: true })
 
 const test = suite('Buddy')
 
 test('minBlock is checked', () => {
   const arena = Arena.reserve(64 * GiB)
-  for (const minBlock of [0, 8, 24, 1.5, Number.NaN, 2 * GiB]) throwsCode(() => new Buddy(arena, { minBlock }), 'ERR_OUT_OF_RANGE', 'minBlock')
+  for (const minBlock of [0, 8, 24, 1.5, Number.NaN, 2 * GiB])
+    throwsCode(() => new Buddy(arena, { minBlock }), 'ERR_OUT_OF_RANGE', 'minBlock')
   throwsCode(() => new Buddy(arena, { minBlock: '64' as unknown as number }), 'ERR_INVALID_ARG_TYPE', 'minBlock')
   throwsCode(() => new Buddy(arena, { minBlock: 16 }), 'ERR_OUT_OF_RANGE', 'at least 64')
   assert.is(new Buddy(arena).minBlock, 64)

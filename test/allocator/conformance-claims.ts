@@ -54,7 +54,8 @@ function claimedRangeTests(subject: Subject): void {
       throwsCode(() => subject.on(arena, options as AllocatorOptions), code)
     }
     for (const name of ['offset', 'byteLength', 'limit']) {
-      for (const value of [-8, 1.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53]) bad({ [name]: value }, 'ERR_OUT_OF_RANGE')
+      for (const value of [-8, 1.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53])
+        bad({ [name]: value }, 'ERR_OUT_OF_RANGE')
       for (const value of ['8', 8n, null, {}]) bad({ [name]: value }, 'ERR_INVALID_ARG_TYPE')
     }
     bad({ offset: 4 }, 'ERR_OUT_OF_RANGE')
@@ -68,15 +69,19 @@ function claimedRangeTests(subject: Subject): void {
   })
 
   test('a limit is a limit on committed bytes', () => {
-    subject.run((allocator) => {
-      const blocks = fill(allocator, some).length
-      assert.ok(blocks > 0)
-      assert.ok(allocator.stats().peakCommittedBytes <= 48 * KiB)
-      assert.ok(allocator.stats().committedBytes > 32 * KiB)
-      changesNothing(allocator, () => {
-        throwsCode(() => allocator.malloc(some), 'ERR_OUT_OF_MEMORY')
-      })
-    }, MiB, { limit: 48 * KiB })
+    subject.run(
+      (allocator) => {
+        const blocks = fill(allocator, some).length
+        assert.ok(blocks > 0)
+        assert.ok(allocator.stats().peakCommittedBytes <= 48 * KiB)
+        assert.ok(allocator.stats().committedBytes > 32 * KiB)
+        changesNothing(allocator, () => {
+          throwsCode(() => allocator.malloc(some), 'ERR_OUT_OF_MEMORY')
+        })
+      },
+      MiB,
+      { limit: 48 * KiB }
+    )
     subject.run((allocator) => assert.is(allocator.tryMalloc(some), 0), MiB, { limit: 0 })
   })
 
@@ -154,14 +159,25 @@ function closingTests(subject: Subject): void {
 
   const assertClosed = (allocator: FreeingAllocator, offset: number, view: Uint8Array): void => {
     const calls: (() => unknown)[] = [
-      () => allocator.malloc(8), () => allocator.tryMalloc(8), () => allocator.calloc(8), () => allocator.memalign(8, 8),
-      () => allocator.alloc(Uint8Array, 8), () => allocator.allocUnsafe(Uint8Array, 8), () => allocator.reset(),
-      () => allocator.stats(), () => allocator.check(),
+      () => allocator.malloc(8),
+      () => allocator.tryMalloc(8),
+      () => allocator.calloc(8),
+      () => allocator.memalign(8, 8),
+      () => allocator.alloc(Uint8Array, 8),
+      () => allocator.allocUnsafe(Uint8Array, 8),
+      () => allocator.reset(),
+      () => allocator.stats(),
+      () => allocator.check(),
     ]
     if (subject.abilities.frees)
       calls.push(
-        () => allocator.free(offset), () => allocator.free(view), () => allocator.realloc(offset, 8), () => allocator.purge(),
-        () => allocator.usableSize(offset), () => allocator.usableSize(view), () => [...allocator.blocks()],
+        () => allocator.free(offset),
+        () => allocator.free(view),
+        () => allocator.realloc(offset, 8),
+        () => allocator.purge(),
+        () => allocator.usableSize(offset),
+        () => allocator.usableSize(view),
+        () => [...allocator.blocks()]
       )
     for (const call of calls) throwsCode(call, 'ERR_ARENA_CLOSED')
     allocator.close()

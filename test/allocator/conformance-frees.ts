@@ -67,12 +67,32 @@ function refusalTests(subject: Subject): void {
       const first = allocator.malloc(some)
       const view = allocator.alloc(Uint8Array, some)
       const wrong = [
-        0, -8, -1, 1, 4, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, -0, first + 1, first + 4, first + 8, first + 0.5,
-        arena.byteLength, arena.byteLength - 8, arena.byteLength + first, 2 ** 31 + first, 2 ** 32 + first, 2 ** 53, 1e300, arena.byteLength / 2,
+        0,
+        -8,
+        -1,
+        1,
+        4,
+        Number.NaN,
+        Number.POSITIVE_INFINITY,
+        Number.NEGATIVE_INFINITY,
+        -0,
+        first + 1,
+        first + 4,
+        first + 8,
+        first + 0.5,
+        arena.byteLength,
+        arena.byteLength - 8,
+        arena.byteLength + first,
+        2 ** 31 + first,
+        2 ** 32 + first,
+        2 ** 53,
+        1e300,
+        arena.byteLength / 2,
       ]
       changesNothing(allocator, () => {
         for (const offset of wrong)
-          for (const call of ['free', 'usableSize'] as const) throwsCode(() => allocator[call](offset), 'ERR_INVALID_FREE')
+          for (const call of ['free', 'usableSize'] as const)
+            throwsCode(() => allocator[call](offset), 'ERR_INVALID_FREE')
         for (const offset of wrong) throwsCode(() => allocator.realloc(offset, 8), 'ERR_INVALID_FREE')
         throwsCode(() => allocator.free(view.subarray(8)), 'ERR_INVALID_FREE')
         throwsCode(() => allocator.free(new Uint8Array(view.buffer)), 'ERR_INVALID_FREE')
@@ -89,7 +109,13 @@ function refusalTests(subject: Subject): void {
       allocator.malloc(some)
       const theirs = stranger.alloc(Uint8Array, 8)
       changesNothing(allocator, () => {
-        for (const view of [theirs, new Uint8Array(8), Buffer.alloc(8), new DataView(new ArrayBuffer(8)), new Uint8Array(new SharedArrayBuffer(8))]) {
+        for (const view of [
+          theirs,
+          new Uint8Array(8),
+          Buffer.alloc(8),
+          new DataView(new ArrayBuffer(8)),
+          new Uint8Array(new SharedArrayBuffer(8)),
+        ]) {
           throwsCode(() => allocator.free(view), 'ERR_INVALID_FREE')
           throwsCode(() => allocator.usableSize(view), 'ERR_INVALID_FREE')
         }
@@ -135,7 +161,10 @@ function refusalTests(subject: Subject): void {
       assert.equal(new Set(blocks.map((block) => block.offset)), new Set([...kept].sort((a, b) => a - b)))
       assert.is(blocks.length, kept.size)
       for (const { offset, byteLength } of blocks) assert.is(byteLength, allocator.usableSize(offset))
-      assert.is(blocks.reduce((sum, block) => sum + block.byteLength, 0), allocator.stats().usedBytes)
+      assert.is(
+        blocks.reduce((sum, block) => sum + block.byteLength, 0),
+        allocator.stats().usedBytes
+      )
       for (const { offset } of allocator.blocks()) allocator.free(offset)
       assert.is(allocator.stats().usedCount, 0)
     })
@@ -156,7 +185,10 @@ function reallocTests(subject: Subject): void {
         allocator.malloc(8)
         offset = allocator.realloc(offset, wanted)
         assert.ok(allocator.usableSize(offset) >= wanted)
-        assert.ok(bytesAt(arena, offset, Math.min(length, wanted)).every((byte) => byte === 7), `to ${wanted}`)
+        assert.ok(
+          bytesAt(arena, offset, Math.min(length, wanted)).every((byte) => byte === 7),
+          `to ${wanted}`
+        )
         length = wanted
         bytesAt(arena, offset, length).fill(7)
         allocator.check()
@@ -178,7 +210,8 @@ function reallocTests(subject: Subject): void {
     subject.run((allocator) => {
       const offset = allocator.malloc(8)
       changesNothing(allocator, () => {
-        for (const [bad, code] of badLengths) throwsCode(() => allocator.realloc(offset, bad as number), code, '"byteLength"')
+        for (const [bad, code] of badLengths)
+          throwsCode(() => allocator.realloc(offset, bad as number), code, '"byteLength"')
       })
       allocator.free(offset)
     })
@@ -207,22 +240,27 @@ function purgeTests(subject: Subject): void {
 
   for (const pageSize of [4 * KiB, 16 * KiB, 64 * KiB])
     test(`gives free pages of ${pageSize / KiB} KiB back, which read zero and may be used again`, () => {
-      subject.run((allocator, arena) => {
-        const offsets = fill(allocator, length)
-        for (const offset of offsets) bytesAt(arena, offset, length).fill(255)
-        const full = allocator.stats()
-        for (const offset of offsets) allocator.free(offset)
-        const given = allocator.purge()
-        const empty = allocator.stats()
-        assert.ok(given >= full.usedBytes - 2 * pageSize, `${given} of ${full.usedBytes} bytes`)
-        assert.ok(full.committedBytes - empty.committedBytes >= given)
-        assert.ok(arena.resident() <= empty.committedBytes, `${arena.resident()} bytes resident`)
-        assert.is(allocator.purge(), 0)
-        allocator.check()
-        balance(allocator)
-        for (const offset of fill(allocator, length)) bytesAt(arena, offset, length).fill(1)
-        assert.is(allocator.stats().usedBytes, full.usedBytes)
-      }, MiB, undefined, pageSize)
+      subject.run(
+        (allocator, arena) => {
+          const offsets = fill(allocator, length)
+          for (const offset of offsets) bytesAt(arena, offset, length).fill(255)
+          const full = allocator.stats()
+          for (const offset of offsets) allocator.free(offset)
+          const given = allocator.purge()
+          const empty = allocator.stats()
+          assert.ok(given >= full.usedBytes - 2 * pageSize, `${given} of ${full.usedBytes} bytes`)
+          assert.ok(full.committedBytes - empty.committedBytes >= given)
+          assert.ok(arena.resident() <= empty.committedBytes, `${arena.resident()} bytes resident`)
+          assert.is(allocator.purge(), 0)
+          allocator.check()
+          balance(allocator)
+          for (const offset of fill(allocator, length)) bytesAt(arena, offset, length).fill(1)
+          assert.is(allocator.stats().usedBytes, full.usedBytes)
+        },
+        MiB,
+        undefined,
+        pageSize
+      )
     })
 
   test('touches no page of a live block', () => {
@@ -246,16 +284,20 @@ function purgeTests(subject: Subject): void {
   })
 
   test('makes room under a limit', () => {
-    subject.run((allocator) => {
-      const offsets = fill(allocator, length)
-      assert.ok(allocator.stats().committedBytes <= 64 * KiB)
-      for (const offset of offsets) allocator.free(offset)
-      allocator.purge()
-      assert.ok(allocator.stats().committedBytes < 16 * KiB)
-      assert.is(fill(allocator, length).length, offsets.length)
-      assert.ok(allocator.stats().peakCommittedBytes <= 64 * KiB)
-      allocator.check()
-    }, MiB, { limit: 64 * KiB })
+    subject.run(
+      (allocator) => {
+        const offsets = fill(allocator, length)
+        assert.ok(allocator.stats().committedBytes <= 64 * KiB)
+        for (const offset of offsets) allocator.free(offset)
+        allocator.purge()
+        assert.ok(allocator.stats().committedBytes < 16 * KiB)
+        assert.is(fill(allocator, length).length, offsets.length)
+        assert.ok(allocator.stats().peakCommittedBytes <= 64 * KiB)
+        allocator.check()
+      },
+      MiB,
+      { limit: 64 * KiB }
+    )
   })
 
   test.run()

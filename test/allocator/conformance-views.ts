@@ -8,13 +8,22 @@ import { Arena } from '../../src/arena/arena.ts'
 import { detach } from '../../src/arena/detach.ts'
 import { GiB, MiB } from '../../src/units.ts'
 import type { TypedArray, TypedArrayConstructor } from '../../src/views.ts'
-import { FakeOs } from '../helpers/fake-os.ts'
 import { throwsCode } from '../helpers/errors.ts'
+import { FakeOs } from '../helpers/fake-os.ts'
 import { badLengths, changesNothing, type Subject } from './subject.ts'
 
 const types: readonly TypedArrayConstructor[] = [
-  Int8Array, Uint8Array, Uint8ClampedArray, Int16Array, Uint16Array, Int32Array, Uint32Array, Float32Array, Float64Array,
-  BigInt64Array, BigUint64Array,
+  Int8Array,
+  Uint8Array,
+  Uint8ClampedArray,
+  Int16Array,
+  Uint16Array,
+  Int32Array,
+  Uint32Array,
+  Float32Array,
+  Float64Array,
+  BigInt64Array,
+  BigUint64Array,
 ]
 
 export function viewTests(subject: Subject): void {
@@ -66,7 +75,8 @@ export function viewTests(subject: Subject): void {
     test(`${call} refuses what is not a length, and changes nothing`, () => {
       subject.run((allocator) => {
         changesNothing(allocator, () => {
-          for (const [bad, code] of badLengths) throwsCode(() => allocator[call](Uint8Array, bad as number), code, '"length"')
+          for (const [bad, code] of badLengths)
+            throwsCode(() => allocator[call](Uint8Array, bad as number), code, '"length"')
           throwsCode(() => allocator[call](Float64Array, 2 ** 51), 'ERR_OUT_OF_RANGE', '"length"')
           throwsCode(() => allocator[call](Float64Array, Number.MAX_SAFE_INTEGER), 'ERR_OUT_OF_RANGE', '"length"')
         })
@@ -76,13 +86,30 @@ export function viewTests(subject: Subject): void {
     test(`${call} refuses what is not a typed-array constructor, and changes nothing`, () => {
       const impostor = { BYTES_PER_ELEMENT: 1, name: 'Uint8Array' }
       const others: unknown[] = [
-        undefined, null, 8, 'Uint8Array', Array, ArrayBuffer, DataView, Buffer, Object, class extends Uint8Array {}, impostor,
-        () => new Uint8Array(8), new Uint8Array(8), Symbol('type'), 8n,
+        undefined,
+        null,
+        8,
+        'Uint8Array',
+        Array,
+        ArrayBuffer,
+        DataView,
+        Buffer,
+        Object,
+        class extends Uint8Array {},
+        impostor,
+        () => new Uint8Array(8),
+        new Uint8Array(8),
+        Symbol('type'),
+        8n,
       ]
       subject.run((allocator) => {
         changesNothing(allocator, () => {
           for (const type of others)
-            throwsCode(() => allocator[call](type as TypedArrayConstructor<TypedArray>, 8), 'ERR_INVALID_ARG_TYPE', '"type"')
+            throwsCode(
+              () => allocator[call](type as TypedArrayConstructor<TypedArray>, 8),
+              'ERR_INVALID_ARG_TYPE',
+              '"type"'
+            )
         })
       })
     })

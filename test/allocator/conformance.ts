@@ -15,7 +15,17 @@ import { claimTests } from './conformance-claims.ts'
 import { freeTests } from './conformance-frees.ts'
 import { viewTests } from './conformance-views.ts'
 import { runProgram } from './program.ts'
-import { type Abilities, badLengths, balance, bytesAt, changesNothing, type Factory, fill, readsZero, Subject } from './subject.ts'
+import {
+  type Abilities,
+  badLengths,
+  balance,
+  bytesAt,
+  changesNothing,
+  type Factory,
+  fill,
+  readsZero,
+  Subject,
+} from './subject.ts'
 
 export function conformance(name: string, factory: Factory, abilities: Abilities): void {
   const subject = new Subject(name, factory, abilities)
@@ -64,7 +74,11 @@ function rawTests(subject: Subject): void {
         changesNothing(allocator, () => {
           for (const [bad, code] of badLengths) {
             const length = bad as number
-            throwsCode(() => (call === 'memalign' ? allocator.memalign(8, length) : allocator[call](length)), code, '"byteLength"')
+            throwsCode(
+              () => (call === 'memalign' ? allocator.memalign(8, length) : allocator[call](length)),
+              code,
+              '"byteLength"'
+            )
           }
         })
       })
@@ -93,22 +107,19 @@ function rawTests(subject: Subject): void {
   })
 
   test('memalign aligns up to 1 GiB, and commits no more than the block', () => {
-    subject.run(
-      (allocator, arena) => {
-        for (let alignment = 1; alignment <= subject.mostAlignment; alignment *= 2) {
-          const offset = allocator.memalign(alignment, subject.fit(100))
-          assert.is(offset % alignment, 0)
-          assert.is(offset % 8, 0)
-          bytesAt(arena, offset, subject.fit(100)).fill(1)
-          balance(allocator)
-        }
-        const { committedBytes, metadataBytes } = allocator.stats()
-        assert.ok(committedBytes - metadataBytes < 31 * 3 * arena.pageSize, `${committedBytes} bytes committed`)
-        assert.ok(arena.resident() <= committedBytes)
-        allocator.check()
-      },
-      8 * GiB
-    )
+    subject.run((allocator, arena) => {
+      for (let alignment = 1; alignment <= subject.mostAlignment; alignment *= 2) {
+        const offset = allocator.memalign(alignment, subject.fit(100))
+        assert.is(offset % alignment, 0)
+        assert.is(offset % 8, 0)
+        bytesAt(arena, offset, subject.fit(100)).fill(1)
+        balance(allocator)
+      }
+      const { committedBytes, metadataBytes } = allocator.stats()
+      assert.ok(committedBytes - metadataBytes < 31 * 3 * arena.pageSize, `${committedBytes} bytes committed`)
+      assert.ok(arena.resident() <= committedBytes)
+      allocator.check()
+    }, 8 * GiB)
   })
 
   test('a full allocator says so, and changes nothing', () => {
@@ -208,28 +219,39 @@ function programTests(subject: Subject): void {
 
   test('on small claims that no page begins or ends', () => {
     for (let seed = 1; seed <= 6; seed++)
-      subject.run((allocator, arena) => runProgram(subject, allocator, arena, seed), MiB, { offset: seed * 1000, byteLength: 9000 + seed * 8 })
+      subject.run((allocator, arena) => runProgram(subject, allocator, arena, seed), MiB, {
+        offset: seed * 1000,
+        byteLength: 9000 + seed * 8,
+      })
   })
 
   test('with a limit, which is never passed', () => {
     const limit = 100 * KiB
     for (let seed = 1; seed <= 4; seed++)
-      subject.run((allocator, arena) => {
-        runProgram(subject, allocator, arena, seed)
-        assert.ok(allocator.stats().peakCommittedBytes <= limit)
-      }, MiB, { limit })
+      subject.run(
+        (allocator, arena) => {
+          runProgram(subject, allocator, arena, seed)
+          assert.ok(allocator.stats().peakCommittedBytes <= limit)
+        },
+        MiB,
+        { limit }
+      )
   })
 
   test('across the end of a window, which no block crosses', () => {
-    subject.run((allocator, arena) => {
-      for (const offset of fill(allocator, subject.fit(600))) {
-        assert.is(Math.floor(offset / GiB), Math.floor((offset + subject.fit(600) - 1) / GiB))
-        bytesAt(arena, offset, subject.fit(600)).fill(1)
-      }
-      allocator.check()
-      allocator.reset()
-      runProgram(subject, allocator, arena, 7)
-    }, 2 * GiB, { offset: GiB - 100_008, byteLength: 300_000 })
+    subject.run(
+      (allocator, arena) => {
+        for (const offset of fill(allocator, subject.fit(600))) {
+          assert.is(Math.floor(offset / GiB), Math.floor((offset + subject.fit(600) - 1) / GiB))
+          bytesAt(arena, offset, subject.fit(600)).fill(1)
+        }
+        allocator.check()
+        allocator.reset()
+        runProgram(subject, allocator, arena, 7)
+      },
+      2 * GiB,
+      { offset: GiB - 100_008, byteLength: 300_000 }
+    )
   })
 
   test.run()

@@ -11,8 +11,8 @@ import { PEAK_BYTES } from '../../src/allocator/header.ts'
 import { Slab } from '../../src/allocator/slab.ts'
 import { Arena } from '../../src/arena/arena.ts'
 import { MiB } from '../../src/units.ts'
-import { FakeOs } from '../helpers/fake-os.ts'
 import { throwsCode } from '../helpers/errors.ts'
+import { FakeOs } from '../helpers/fake-os.ts'
 import { balance, bytesAt, readsZero } from './subject.ts'
 
 /** The metadata, which no public call shows. */
@@ -72,7 +72,8 @@ for (const [kind, make] of Object.entries(kinds)) {
     const offsets = Array.from({ length: 256 }, () => allocator.malloc(64))
     if (kind !== 'Bump') for (const offset of offsets.filter((_, index) => index % 32 === 1)) allocator.free(offset)
     const bytes = new Uint8Array(metadataOf(allocator))
-    const table = (allocator as unknown as { layout: { at: { free?: number; states?: number; bounds?: number } } }).layout.at
+    const table = (allocator as unknown as { layout: { at: { free?: number; states?: number; bounds?: number } } })
+      .layout.at
     const start = table.free ?? table.states ?? (table.bounds as number)
     // 250 blocks: one bit each, or one byte each.
     for (let byte = 1; byte < (kind === 'Buddy' ? 250 : 31); byte++) {

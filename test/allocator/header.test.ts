@@ -2,12 +2,26 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import {
-  HEADER_BYTES, type HeaderFields, layOut, MAGIC, OWN_WORD, State, STATE_WORD, verifyHeader, writeHeader,
+  HEADER_BYTES,
+  type HeaderFields,
+  layOut,
+  MAGIC,
+  OWN_WORD,
+  STATE_WORD,
+  State,
+  verifyHeader,
+  writeHeader,
 } from '../../src/allocator/header.ts'
 import { throwsCode } from '../helpers/errors.ts'
 
 const fields: HeaderFields = {
-  kind: 'Slab', layoutHash: -12345, pageSize: 4096, zeroed: true, offset: 2 ** 40, byteLength: 2 ** 36, limit: Number.POSITIVE_INFINITY,
+  kind: 'Slab',
+  layoutHash: -12345,
+  pageSize: 4096,
+  zeroed: true,
+  offset: 2 ** 40,
+  byteLength: 2 ** 36,
+  limit: Number.POSITIVE_INFINITY,
 }
 
 function written(): ArrayBuffer {
@@ -25,10 +39,16 @@ test('what was written is verified', () => {
 
 test('every field that differs is named', () => {
   const others: [Partial<HeaderFields>, string][] = [
-    [{ kind: 'Heap' }, 'kind'], [{ layoutHash: 1 }, 'layout hash'], [{ pageSize: 16384 }, 'page size'], [{ zeroed: false }, 'zeroed'],
-    [{ offset: 0 }, 'claim offset'], [{ byteLength: 8 }, 'claim byteLength'], [{ limit: 9 }, 'limit'],
+    [{ kind: 'Heap' }, 'kind'],
+    [{ layoutHash: 1 }, 'layout hash'],
+    [{ pageSize: 16384 }, 'page size'],
+    [{ zeroed: false }, 'zeroed'],
+    [{ offset: 0 }, 'claim offset'],
+    [{ byteLength: 8 }, 'claim byteLength'],
+    [{ limit: 9 }, 'limit'],
   ]
-  for (const [other, name] of others) throwsCode(() => verifyHeader(written(), { ...fields, ...other }), 'ERR_CORRUPTED', `"${name}"`)
+  for (const [other, name] of others)
+    throwsCode(() => verifyHeader(written(), { ...fields, ...other }), 'ERR_CORRUPTED', `"${name}"`)
 })
 
 test('no byte of the fields may change', () => {
@@ -57,7 +77,11 @@ test('tables follow one another on multiples of 64, and the hash tells layouts a
   assert.equal(layout.at, { one: 256, two: 320, three: 448 })
   assert.is(layout.byteLength, 448)
   assert.is(layout.hash, layOut({ one: 1, two: 100, three: 0 }).hash)
-  for (const other of [layOut({ one: 2, two: 100, three: 0 }), layOut({ two: 1, one: 100, three: 0 }), layOut({ one: 1, two: 100 })])
+  for (const other of [
+    layOut({ one: 2, two: 100, three: 0 }),
+    layOut({ two: 1, one: 100, three: 0 }),
+    layOut({ one: 1, two: 100 }),
+  ])
     assert.is.not(layout.hash, other.hash)
 })
 

@@ -272,7 +272,8 @@ test('decay leaves what a busy heap uses again and again', () => {
 
 test('decayMs is checked; -1 never purges and 0 purges at once', () => {
   const arena = Arena.reserve(64 * MiB)
-  for (const bad of [-2, 0.5, Number.NaN, 2 ** 31]) throwsCode(() => new Heap(arena, { decayMs: bad }), 'ERR_OUT_OF_RANGE', 'decayMs')
+  for (const bad of [-2, 0.5, Number.NaN, 2 ** 31])
+    throwsCode(() => new Heap(arena, { decayMs: bad }), 'ERR_OUT_OF_RANGE', 'decayMs')
   throwsCode(() => new Heap(arena, { decayMs: '5' as unknown as number }), 'ERR_INVALID_ARG_TYPE', 'decayMs')
   const clock = new Clock()
   const never = new Heap(arena, { decayMs: -1, schedule: clock.schedule, byteLength: 32 * MiB })

@@ -23,7 +23,13 @@ interface Block {
 }
 
 /** Runs so many random calls. */
-export function runProgram(subject: Subject, allocator: FreeingAllocator, arena: Arena, seed: number, steps = 400): void {
+export function runProgram(
+  subject: Subject,
+  allocator: FreeingAllocator,
+  arena: Arena,
+  seed: number,
+  steps = 400
+): void {
   const program = new Program(subject, allocator, arena, seed)
   for (let step = 0; step < steps; step++) program.step()
   program.end()
@@ -87,7 +93,11 @@ class Program {
     if (offset === 0) return
     assert.is(offset % 8, 0)
     this.#assertApart(offset, byteLength)
-    if (zeroed) assert.ok(bytesAt(this.#arena, offset, byteLength).every((byte) => byte === 0), `calloc(${byteLength}) at ${offset}`)
+    if (zeroed)
+      assert.ok(
+        bytesAt(this.#arena, offset, byteLength).every((byte) => byte === 0),
+        `calloc(${byteLength}) at ${offset}`
+      )
     this.#write(offset, byteLength)
   }
 
@@ -131,13 +141,19 @@ class Program {
   }
 
   #verify(offset: number, { byteLength, stamp }: Block): void {
-    assert.ok(bytesAt(this.#arena, offset, byteLength).every((byte) => byte === stamp), `the block at ${offset} has changed`)
+    assert.ok(
+      bytesAt(this.#arena, offset, byteLength).every((byte) => byte === stamp),
+      `the block at ${offset} has changed`
+    )
   }
 
   #assertApart(offset: number, byteLength: number): void {
     for (const [other, block] of this.#live) {
       assert.is.not(offset, other)
-      assert.ok(offset + byteLength <= other || other + block.byteLength <= offset, `${offset} lies in the block at ${other}`)
+      assert.ok(
+        offset + byteLength <= other || other + block.byteLength <= offset,
+        `${offset} lies in the block at ${other}`
+      )
     }
   }
 

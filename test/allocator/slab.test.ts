@@ -20,8 +20,10 @@ const test = suite('Slab')
 test('slotSize is checked and rounded up to a multiple of 8', () => {
   const arena = Arena.reserve(MiB)
   const make = (options: unknown): Slab => new Slab(arena, options as SlabOptions)
-  for (const options of [undefined, null, 64, {}, { slotSize: '64' }, { slotSize: 64n }]) throwsCode(() => make(options), 'ERR_INVALID_ARG_TYPE')
-  for (const slotSize of [0, -8, 7, 8.5, Number.NaN, 2 * MiB, 2 ** 60]) throwsCode(() => make({ slotSize }), 'ERR_OUT_OF_RANGE', 'slotSize')
+  for (const options of [undefined, null, 64, {}, { slotSize: '64' }, { slotSize: 64n }])
+    throwsCode(() => make(options), 'ERR_INVALID_ARG_TYPE')
+  for (const slotSize of [0, -8, 7, 8.5, Number.NaN, 2 * MiB, 2 ** 60])
+    throwsCode(() => make({ slotSize }), 'ERR_OUT_OF_RANGE', 'slotSize')
   using slab = make({ slotSize: 13 })
   assert.is(slab.slotSize, 16)
   assert.is(slab.usableSize(slab.malloc(1)), 16)
@@ -36,7 +38,10 @@ test('the lowest free slot is taken first', () => {
   const slots = Array.from({ length: 3000 }, () => slab.malloc(32))
   const freed = slots.filter((_, index) => index % 97 === 5)
   for (const offset of freed.slice().reverse()) slab.free(offset)
-  assert.equal(freed.map(() => slab.malloc(32)), freed)
+  assert.equal(
+    freed.map(() => slab.malloc(32)),
+    freed
+  )
   assert.is(slab.malloc(32), (slots.at(-1) as number) + 32)
   slab.check()
   arena.close()
@@ -86,7 +91,10 @@ test('slots in several windows are all found again', () => {
   slab.check()
   assert.ok(slab.purge() >= 19 * 100 * MiB)
   slab.check()
-  assert.equal(fill(slab, 1), slots.filter((_, index) => index % 2 === 0))
+  assert.equal(
+    fill(slab, 1),
+    slots.filter((_, index) => index % 2 === 0)
+  )
   arena.close()
 })
 

@@ -33,7 +33,12 @@ export class Subject {
   }
 
   /** Runs `body` with a new allocator on a new arena, which is closed afterwards. */
-  run(body: (allocator: FreeingAllocator, arena: Arena) => void, byteLength = MiB, options?: AllocatorOptions, pageSize = 0): void {
+  run(
+    body: (allocator: FreeingAllocator, arena: Arena) => void,
+    byteLength = MiB,
+    options?: AllocatorOptions,
+    pageSize = 0
+  ): void {
     const arena = Arena.reserve(byteLength, pageSize === 0 ? {} : { os: new FakeOs({ pageSize }) })
     try {
       body(this.on(arena, options), arena)
@@ -59,11 +64,24 @@ export class Subject {
 
 /** What no call takes for a length: by code. */
 export const badLengths: readonly [unknown, string][] = [
-  [-1, 'ERR_OUT_OF_RANGE'], [1.5, 'ERR_OUT_OF_RANGE'], [Number.NaN, 'ERR_OUT_OF_RANGE'], [Number.POSITIVE_INFINITY, 'ERR_OUT_OF_RANGE'],
-  [Number.NEGATIVE_INFINITY, 'ERR_OUT_OF_RANGE'], [2 ** 53, 'ERR_OUT_OF_RANGE'], [2 ** 53 + 2, 'ERR_OUT_OF_RANGE'], [1e300, 'ERR_OUT_OF_RANGE'],
-  [-(2 ** 31), 'ERR_OUT_OF_RANGE'], ['8', 'ERR_INVALID_ARG_TYPE'], [8n, 'ERR_INVALID_ARG_TYPE'], [undefined, 'ERR_INVALID_ARG_TYPE'],
-  [null, 'ERR_INVALID_ARG_TYPE'], [{}, 'ERR_INVALID_ARG_TYPE'], [[8], 'ERR_INVALID_ARG_TYPE'], [true, 'ERR_INVALID_ARG_TYPE'],
-  [Symbol('8'), 'ERR_INVALID_ARG_TYPE'], [() => 8, 'ERR_INVALID_ARG_TYPE'],
+  [-1, 'ERR_OUT_OF_RANGE'],
+  [1.5, 'ERR_OUT_OF_RANGE'],
+  [Number.NaN, 'ERR_OUT_OF_RANGE'],
+  [Number.POSITIVE_INFINITY, 'ERR_OUT_OF_RANGE'],
+  [Number.NEGATIVE_INFINITY, 'ERR_OUT_OF_RANGE'],
+  [2 ** 53, 'ERR_OUT_OF_RANGE'],
+  [2 ** 53 + 2, 'ERR_OUT_OF_RANGE'],
+  [1e300, 'ERR_OUT_OF_RANGE'],
+  [-(2 ** 31), 'ERR_OUT_OF_RANGE'],
+  ['8', 'ERR_INVALID_ARG_TYPE'],
+  [8n, 'ERR_INVALID_ARG_TYPE'],
+  [undefined, 'ERR_INVALID_ARG_TYPE'],
+  [null, 'ERR_INVALID_ARG_TYPE'],
+  [{}, 'ERR_INVALID_ARG_TYPE'],
+  [[8], 'ERR_INVALID_ARG_TYPE'],
+  [true, 'ERR_INVALID_ARG_TYPE'],
+  [Symbol('8'), 'ERR_INVALID_ARG_TYPE'],
+  [() => 8, 'ERR_INVALID_ARG_TYPE'],
 ]
 
 /** Runs what must fail, and asserts that it changed nothing. */
@@ -83,14 +101,16 @@ export function balance(allocator: Allocator): void {
   const stats = allocator.stats()
   const { committedBytes, usedBytes, freeSlotBytes, freeDirtyBytes, metadataBytes } = stats
   assert.is(committedBytes, usedBytes + freeSlotBytes + freeDirtyBytes + metadataBytes, JSON.stringify(stats))
-  for (const [name, value] of Object.entries(stats)) assert.ok(Number.isSafeInteger(value) && value >= 0, `${name}: ${value}`)
+  for (const [name, value] of Object.entries(stats))
+    assert.ok(Number.isSafeInteger(value) && value >= 0, `${name}: ${value}`)
   assert.ok(stats.peakCommittedBytes >= committedBytes)
 }
 
 /** Allocates blocks of a length until there is no room. */
 export function fill(allocator: Allocator, byteLength: number): number[] {
   const offsets: number[] = []
-  for (let offset = allocator.tryMalloc(byteLength); offset !== 0; offset = allocator.tryMalloc(byteLength)) offsets.push(offset)
+  for (let offset = allocator.tryMalloc(byteLength); offset !== 0; offset = allocator.tryMalloc(byteLength))
+    offsets.push(offset)
   return offsets
 }
 

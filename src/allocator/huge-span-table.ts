@@ -1,0 +1,108 @@
+/**
+ * Blocks that are longer than a window: the end of one window, whole windows, and the beginning of the last, as one span each.
+ *
+ *     windows   | …live…|      part 1      |      part 2      | part 3 |  free …  |
+ *
+ * First fit over the windows. Only such a block crosses a window's end. Cost: some look-ups for each window; such blocks are few.
+ * @module
+ */
+import { alignUp } from '../bits.ts'
+import * as layout from './heap-layout.ts'
+import { SpanTable } from './span-table.ts'
+
+// Local for speed, as in span.ts.
+// biome-ignore format: a table of names.
+const {
+  FREE, HUGE, HUGE_HIGH, HUGE_LOW, LIVE, PART, SIZE, START, WINDOW, WINDOWS,
+} = layout
+
+export class HugeSpanTable extends SpanTable {
+  allocateHuge(length: number, alignment: number, zero: boolean): number {
+    this.dropKept()
+    for (let w = 0; w < this.windowCount; w++) {
+      const start = this.#runFrom(w, length, alignment)
+      if (start < 0) continue
+      const parts = this.#parts(w, start, length)
+      if (!this.roomFor(3 * parts.length)) return 0
+      while (this.m[WINDOWS] < w + parts.length) this.open()
+      let missing = 0
+      for (const part of parts) missing += this.missing(part.window, part.start, part.start + part.length)
+      const answer = missing > 0 ? this.admit(missing, 0, 0, 0) : 0
+      if (answer < 0) return 0
+      if (answer > 0) return this.allocateHuge(length, alignment, zero)
+      return this.#takeParts(parts, length, zero)
+    }
+    return 0
+  }
+
+  /** Gives a huge block's parts back. */
+  releaseHuge(span: number): void {
+    let window = this.window(span)
+    let left = this.length(span) - this.m[span + SIZE]
+    this.release(span)
+    while (left > 0) {
+      const part = this.find(++window, 0)
+      left -= this.m[part + SIZE]
+      this.release(part)
+    }
+  }
+
+  /** Where in the claim's window `w` a run of free bytes of this length begins, or -1. */
+  #runFrom(w: number, length: number, alignment: number): number {
+    const tail = this.#freeTail(w)
+    if (tail < 0) return -1
+    const start = alignUp(tail, alignment)
+    let left = length - (this.windowEnd(w) - start)
+    if (start >= this.windowEnd(w) || left <= 0) return left <= 0 && start < this.windowEnd(w) ? start : -1
+    for (let next = w + 1; left > 0; next++) {
+      if (next >= this.windowCount) return -1
+      const room = this.#freeHead(next)
+      if (room < left && room < WINDOW) return -1
+      left -= room
+    }
+    return start
+  }
+
+  /** Start of the free span that ends where the window ends, or -1. */
+  #freeTail(w: number): number {
+    if (w >= this.m[WINDOWS]) return this.windowStart(w)
+    const window = this.firstWindow + w
+    const last = this.around(window, this.windowEnd(w) - 1)
+    return last !== 0 && this.kind(last) === FREE ? this.m[last + START] : -1
+  }
+
+  /** Length of the free span that begins where the window begins, or 0. */
+  #freeHead(w: number): number {
+    if (w >= this.m[WINDOWS]) return this.windowEnd(w)
+    const first = this.first(this.firstWindow + w)
+    return first !== 0 && this.kind(first) === FREE ? this.m[first + SIZE] : 0
+  }
+
+  #parts(w: number, start: number, length: number): { window: number; start: number; length: number }[] {
+    const parts = []
+    let at = start
+    for (let left = length, i = w; left > 0; i++, at = 0) {
+      const part = Math.min(left, this.windowEnd(i) - at)
+      parts.push({ window: this.firstWindow + i, start: at, length: part })
+      left -= part
+    }
+    return parts
+  }
+
+  #takeParts(parts: { window: number; start: number; length: number }[], length: number, zero: boolean): number {
+    const m = this.m
+    let head = 0
+    for (const part of parts) {
+      const kind = head !== 0 ? PART : parts.length === 1 ? LIVE : HUGE
+      const live = this.carve(this.around(part.window, part.start), part.start, part.length, kind)
+      this.commit(part.window, part.start, part.start + part.length, zero)
+      this.account(part.window, part.start + part.length, part.length)
+      if (kind === HUGE) {
+        m[live + HUGE_LOW] = length % WINDOW
+        m[live + HUGE_HIGH] = Math.floor(length / WINDOW)
+      }
+      if (head === 0) head = live
+    }
+    return head
+  }
+}

@@ -87,7 +87,7 @@ export class UnsupportedOperationError extends Error {
   readonly code = 'ERR_UNSUPPORTED_OPERATION'
 }
 
-/** `check()` or `attach` found metadata that contradicts itself. */
+/** `check()` found metadata that contradicts itself. */
 export class CorruptedError extends Error {
   readonly code = 'ERR_CORRUPTED'
 }

@@ -10,6 +10,19 @@ export { Heap, type HeapOptions } from './allocator/heap.ts'
 export { Slab, type SlabOptions } from './allocator/slab.ts'
 export { Arena } from './arena/arena.ts'
 export type { ArenaOptions } from './arena/options.ts'
-export * from './errors.ts'
+export {
+  ArenaBusyError,
+  ArenaClosedError,
+  CorruptedError,
+  DoubleFreeError,
+  type ErrorCode,
+  InvalidArgumentTypeError,
+  InvalidFreeError,
+  OutOfMemoryError,
+  OutOfRangeError,
+  SystemError,
+  TruncatedError,
+  UnsupportedOperationError,
+} from './errors.ts'
 export { GiB, KiB, MiB, TiB } from './units.ts'
 export type { TypedArray, TypedArrayConstructor } from './views.ts'

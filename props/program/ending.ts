@@ -3,37 +3,41 @@
  * @module
  */
 import { Bump } from '../../src/allocator/bump.ts'
-import { Arena } from '../../src/arena/arena.ts'
-import { FakeOs } from '../../test/helpers/fake-os.ts'
-import { type Lane, makeAllocator } from './lane.ts'
-import type { LaneSpec, Scenario } from './scenario.ts'
+import { GiB } from '../../src/units.ts'
+import type { Lane } from './lane.ts'
+import type { LaneSpec } from './scenario.ts'
 
-/** The largest block that an empty allocator of this kind gives; 0 where a limit makes it depend on the metadata. */
-export function largestBlock(spec: LaneSpec, { pageSize, arenas }: Scenario): number {
-  if (spec.limit !== undefined) return 0
-  if (spec.slotSize !== undefined) return spec.slotSize
-  const arena = Arena.reserve(arenas[spec.arena] as number, { os: new FakeOs({ pageSize }) })
-  const allocator = makeAllocator(spec, arena)
-  let low = 0
-  let high = spec.byteLength / 8
-  while (low < high) {
-    const middle = Math.ceil((low + high) / 2)
-    if (allocator.tryMalloc(middle * 8) === 0) high = middle - 1
-    else low = middle
-    allocator.reset()
+/** The largest block that an empty allocator must give, by its own rules; 0 where a limit makes it depend on the metadata. */
+function largestBlock({ kind, offset, byteLength, limit, slotSize, minBlock = 64 }: LaneSpec): number {
+  if (limit !== undefined) return 0
+  const first = Math.max(offset, 8)
+  const end = offset + byteLength
+  if (kind === 'Slab') return slotSize as number
+  if (kind === 'Buddy') {
+    let block = minBlock * 2 ** Math.floor(Math.log2(byteLength / minBlock))
+    while (Math.ceil(first / block) * block + block > end) block /= 2
+    return block
   }
-  arena.close()
-  return low * 8
+  // No block crosses a window's end, but one that is longer than a window.
+  let largest = 0
+  for (let at = first; at < end; at = (Math.floor(at / GiB) + 1) * GiB) {
+    const whole = at % GiB === 0 || kind === 'Heap'
+    const beyond = whole && end - at > GiB ? end - at : 0
+    largest = Math.max(largest, Math.min(end, (Math.floor(at / GiB) + 1) * GiB) - at, beyond)
+  }
+  return largest
 }
 
 /** Looks at everything, frees everything, and asks for the first state. */
-export function restore(lane: Lane, largest: number): void {
+export function restore(lane: Lane): void {
   lane.verifyAll(false)
   lane.compareBlocks()
   freeAll(lane)
   lane.settle()
+  lane.check()
   ;(lane.allocator as { purge(): number }).purge()
   lane.settle()
+  lane.check()
   const { last, tally, spec } = lane
   const page = lane.ground.arena.pageSize
   // Parts of pages that the claim shares with its neighbours, and the page of offset 0 in all but heaps, are not given back.
@@ -42,10 +46,10 @@ export function restore(lane: Lane, largest: number): void {
   const free = last.freeSlotBytes + last.freeDirtyBytes
   const first = last.usedBytes === 0 && last.usedCount === 0 && free <= edges
   tally.holds('empty', first, () => `all freed and purged: ${JSON.stringify(last)}, edges ${edges}`)
+  const largest = largestBlock(spec)
   if (largest === 0) return
   const offset = lane.allocator.tryMalloc(largest)
   tally.holds('empty', offset !== 0, () => `the largest block, ${largest} bytes, no longer fits`)
-  lane.allocator.reset()
 }
 
 function freeAll(lane: Lane): void {

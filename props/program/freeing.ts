@@ -64,9 +64,10 @@ export function realloc(lane: Lane, { a, b: byteLength }: Command): void {
   if (kept > MOVE_MOST && !(byteLength <= block.usable && byteLength > block.usable / 2)) return
   lane.verify(block)
   const call = (): number => lane.allocator.realloc(block.offset, byteLength)
-  if (block.inner !== undefined && !leaveNest(lane, block, call)) return
+  const earlier = lane.bump !== undefined && block !== lane.model.live.at(-1)
+  if (!earlier && block.inner !== undefined && !leaveNest(lane, block, call)) return
   const outcome = lane.call(call)
-  if (lane.bump !== undefined && block !== lane.model.live.at(-1)) {
+  if (earlier) {
     lane.tally.holds('refused', outcome.code === 'ERR_UNSUPPORTED_OPERATION', () => `not the last block: ${show(outcome)}`)
     lane.requireUnchanged('refused', () => 'realloc of an earlier block')
     return

@@ -8,7 +8,7 @@ import { FakeOs, type OsCall } from '../../test/helpers/fake-os.ts'
 import type { Command, CommandName, Program } from '../commands.ts'
 import { allocateRaw, allocateView } from './allocation.ts'
 import { Contents } from './contents.ts'
-import { largestBlock, restore } from './ending.ts'
+import { restore } from './ending.ts'
 import { free, freeRun, freeView, purge, realloc, reopen, reset } from './freeing.ts'
 import { type Ground, Lane } from './lane.ts'
 import { badArgument, badFree, freeTwice, tooMuch } from './misuse.ts'
@@ -54,7 +54,7 @@ export function runProgram(program: Program, tally: Tally): void {
   try {
     for (; step < program.commands.length; step++) runStep(lanes, program.commands[step] as Command, step)
     for (const { os } of grounds) os.heal()
-    for (const lane of lanes) restore(lane, largestBlock(lane.spec, program.scenario))
+    for (const lane of lanes) restore(lane)
   } catch (error) {
     if (!(error instanceof Violation)) throw new Violation('errors', `step ${step}: ${(error as Error).stack}`)
     error.message = `${error.message} (step ${step} of ${program.commands.length})`
@@ -76,6 +76,7 @@ function runStep(lanes: Lane[], command: Command, step: number): void {
   if (step % LOOK_EVERY !== LOOK_EVERY - 1) return
   for (const each of lanes) {
     each.settle()
+    each.check()
     each.compareBlocks()
     each.verifyAll(true)
   }

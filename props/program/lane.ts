@@ -32,6 +32,9 @@ export interface Mark {
   readonly count: number
 }
 
+/** `check` runs after every command while the highest block ends this far or less into the claim; then more rarely. */
+const CHECKED_BYTES = 2 ** 23
+
 export class Lane {
   readonly spec: LaneSpec
   readonly ground: Ground
@@ -47,6 +50,7 @@ export class Lane {
   /** Class of the small block that was last seen in a tile. */
   readonly tiles: Map<number, number> = new Map()
   #seed = 1
+  #steps = 0
 
   constructor(spec: LaneSpec, ground: Ground, tally: Tally, faults: boolean) {
     this.spec = spec
@@ -109,9 +113,13 @@ export class Lane {
       const most = Math.max(spec.limit, this.fresh.committedBytes)
       tally.holds('limit', stats.committedBytes <= most, () => `${stats.committedBytes} committed, limit ${most}`)
     }
-    const checked = outcomeOf(() => this.allocator.check())
-    tally.holds('check', checked.code === undefined, () => show(checked))
     this.last = stats
+    if (++this.#steps % this.#checkEvery() === 0) this.check()
+  }
+
+  check(): void {
+    const checked = outcomeOf(() => this.allocator.check())
+    this.tally.holds('check', checked.code === undefined, () => show(checked))
   }
 
   /** That stats and blocks are what they were after the last command. */
@@ -137,6 +145,11 @@ export class Lane {
     const { contents } = this.ground
     const wrong = contents.firstWrong(block, block.offset, block.byteLength, endsOnly)
     this.tally.holds('contents', wrong < 0, () => `byte ${wrong} of the ${block.byteLength} at ${block.offset} has changed`)
+  }
+
+  /** Every command, as long as the claim is used a few MiB far: `check` walks all tables, a few ns for each cell of them. */
+  #checkEvery(): number {
+    return Math.min(64, 1 + Math.floor((this.model.highest - this.spec.offset) / CHECKED_BYTES))
   }
 
   #stats(): AllocatorStats {

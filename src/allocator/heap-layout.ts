@@ -3,7 +3,7 @@
  * window, and holds offsets and indices only, so a second thread or process can read it as it is.
  *
  *     word 0          64        128        …                                                   (words of 4 bytes)
- *     | common header | counters | classes | bins | roots | tiles   | dirty bits | span records | slab records |
+ *     | common header | counters | classes | bins, kept spans | roots | tiles   | dirty bits | span records | slab records |
  *                                                          1 w/4 KiB 1 bit/page   8 words        16 words
  *
  * Records are named by the index of their first word. Tables are as long as the claim could ever need, and touched as far as it is
@@ -40,19 +40,19 @@ export const SPAN_SPARES = 73
 /** The same for slab records. */
 export const SLAB_TOP = 74
 export const SLAB_SPARE = 75
-/** No sweep before this many pages are committed. */
-export const NEXT_SWEEP = 77
-/** How many spans are kept. */
-export const KEPT_NOW = 80
 /** Highest tile ever mapped, plus one: how far the tile table has been touched. */
 export const TILE_TOP = 76
+/** No sweep before this many pages are committed. */
+export const NEXT_SWEEP = 77
+/** End of the highest span ever made (a Float64: two words). */
+export const HIGHEST_END = 78
+/** How many spans are kept. */
+export const KEPT_NOW = 80
+/** Largest committed bytes, metadata included, when pages were last committed beyond the peak (a Float64: two words). */
+export const PEAK_BYTES = 82
 /** Sweeps made since the peak last doubled, and that peak. */
 export const SWEEPS = 84
 export const SWEEPS_PEAK = 85
-/** Largest committed bytes, metadata included, when pages were last committed beyond the peak (a Float64: two words). */
-export const PEAK_BYTES = 82
-/** End of the highest span ever made (a Float64: two words). */
-export const HIGHEST_END = 78
 
 // A class's state: CLASS_WORDS words each, from CLASSES on; named by the index of the first, found through CLASS_LOOKUP.
 export const CLASSES = 128

@@ -7,8 +7,8 @@
  *
  * Nothing is kept in the blocks: all state is in the claim's metadata (heap-layout.ts), so a stray write through a view can spoil a
  * neighbour's bytes but never the heap. Every free is checked: an offset that is not the start of a live block finds no such slot
- * or span. Cost of a checked malloc and free: about 12 ns together for a slot, 50 ns for a span; 64 bytes of records for a slab of 4 to
- * 32 KiB, 32 for a span.
+ * or span. Cost of a malloc and a free together: about 13 ns for a slot that is at hand, 25 ns for a kept span, 60 ns for one that is
+ * cut and joined; 64 bytes of records for a slab of 4 to 32 KiB, 32 for a span.
  *
  * The two hot paths are written out in full, on 32-bit integers, for blocks in window 0; blocks in other windows take the general
  * path behind them.
@@ -199,12 +199,7 @@ export class Heap extends FreeingBlocks {
 
   override calloc(byteLength: number): number {
     // biome-ignore lint/complexity/noArguments: a rest parameter would build an array in every call.
-    if (
-      arguments.length === 1 &&
-      typeof byteLength === 'number' &&
-      byteLength >>> 0 === byteLength &&
-      byteLength <= SMALL_MAX
-    ) {
+    if (arguments.length === 1 && isOffset(byteLength) && byteLength <= SMALL_MAX) {
       const offset = this.malloc(byteLength)
       this.zero(offset, (byteLength + 7) & -8)
       return offset
@@ -474,6 +469,7 @@ export class Heap extends FreeingBlocks {
 
   override check(): void {
     this.assertOpen()
+    this.checkHeader()
     const lie = checkHeap(this.#parts)
     if (lie !== undefined) throw new CorruptedError(`Heap: ${lie}`)
   }

@@ -96,6 +96,29 @@ test('freeing all and a purge give every page back', () => {
   })
 })
 
+test('a purge after a reset gives everything back', () => {
+  onHeap(4 * GiB, (heap, arena) => {
+    heap.malloc(GiB - 64 * KiB)
+    bytesAt(arena, heap.malloc(64 * MiB), 100_000).fill(1)
+    heap.reset()
+    heap.purge()
+    assert.is(heap.stats().freeDirtyBytes, 0)
+    assert.is(arena.resident(), 0)
+    assert.ok(readsZero(arena, heap.calloc(100_000), 100_000))
+    heap.check()
+  })
+})
+
+test('the peak stays when memory is given back', () => {
+  onHeap(64 * MiB, (heap) => {
+    heap.free(heap.malloc(20 * MiB))
+    const { peakCommittedBytes } = heap.stats()
+    assert.ok(peakCommittedBytes >= 20 * MiB)
+    heap.purge()
+    assert.is(heap.stats().peakCommittedBytes, peakCommittedBytes)
+  })
+})
+
 test('a span grows and shrinks where it is', () => {
   onHeap(MiB, (heap, arena) => {
     const block = heap.malloc(5000)

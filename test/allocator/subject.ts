@@ -35,7 +35,7 @@ export class Subject {
   /** Runs `body` with a new allocator on a new arena, which is closed afterwards. */
   run(
     body: (allocator: FreeingAllocator, arena: Arena) => void,
-    byteLength = MiB,
+    byteLength: number = MiB,
     options?: AllocatorOptions,
     pageSize = 0
   ): void {

@@ -10,6 +10,7 @@
  * @module
  */
 import { wholeNumber } from '../arguments.ts'
+import { SystemError } from '../errors.ts'
 
 /** Calls `run` after `ms` milliseconds, once; the answer cancels it. For tests, which have no time to wait. */
 export type Schedule = (run: () => void, ms: number) => () => void
@@ -41,7 +42,7 @@ export class Decay {
   /** A span has been freed while no timer ran. */
   start(): void {
     if (this.#tickMs === 0) {
-      this.#heap.purgeSome(Number.POSITIVE_INFINITY)
+      this.#purge(Number.POSITIVE_INFINITY)
       this.#heap.watch()
       return
     }
@@ -54,11 +55,20 @@ export class Decay {
     this.#cancel = undefined
   }
 
+  /** Nobody asked for it, so nobody could catch what the kernel refuses: the memory stays, and the next tick tries again. */
+  #purge(bytes: number): void {
+    try {
+      this.#heap.purgeSome(bytes)
+    } catch (error) {
+      if (!(error instanceof SystemError)) throw error
+    }
+  }
+
   #tick(): void {
     this.#cancel = undefined
     const free = this.#heap.freeDirtyBytes()
     const idle = Math.min(this.#last, free)
-    if (idle > 0) this.#heap.purgeSome(idle)
+    if (idle > 0) this.#purge(idle)
     const left = idle > 0 ? this.#heap.freeDirtyBytes() : free
     // Parts of pages that live blocks share cannot be given back: when a purge brings nothing there is nothing to wait for.
     if (left === 0 || (idle > 0 && left >= free)) {

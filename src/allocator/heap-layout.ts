@@ -132,9 +132,7 @@ export const SLAB_RECORD_WORDS = 16
 export const BASE = 0
 /** Number of slots (9 bits), slot size in eighths (8 bits), its reciprocal (15 bits), from the low end. */
 export const INFO = 1
-/** 1 once every slot has been handed out. */
-export const FILLED = 2
-/** Until then: the highest slot ever freed, or -1. */
+/** The highest slot ever freed, or -1; above all slots once every one has been handed out. */
 export const HIGHEST = 3
 /** Frees until the slab must be looked at: see `settle`. */
 export const COUNTDOWN = 4

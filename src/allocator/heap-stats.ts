@@ -21,6 +21,8 @@ export function heapStats({ spans, slabs, source }: HeapParts): AllocatorStats {
     if (kind !== SLAB) continue
     const slab = spans.slabOf(span)
     const used = slabs.used(slab)
+    // A slab without live slots is given up when its bytes are wanted elsewhere: they are free like any.
+    if (used === 0) continue
     usedCount += used
     slotBytes += used * slabs.slotSize(slab)
     slabBytes += spans.partLength(span)

@@ -24,10 +24,10 @@ import { FreeingBlocks } from './freeing-blocks.ts'
 import { checkHeap } from './heap-check.ts'
 import * as layouts from './heap-layout.ts'
 import { heapStats } from './heap-stats.ts'
+import { HugeSpanTable } from './huge-span-table.ts'
 import { Roots } from './roots.ts'
 import * as classes from './size-class.ts'
 import { SlabTable } from './slab-table.ts'
-import { HugeSpanTable } from './huge-span-table.ts'
 import type { SpanSource } from './span-map.ts'
 
 // Local, so that the compiler takes them for constants: see span.ts.
@@ -60,9 +60,6 @@ const { SMALL_MAX, TILE } = classes
 const KEPT_MOST = layouts.KEPT_MOST
 /** Offset within its window: the low 30 bits, of numbers beyond 2^32 too. */
 const IN_WINDOW = WINDOW - 1
-
-/** Above it a countdown is a current slab's. */
-const CURRENT = 2 ** 29
 
 /** A block that grew to so many bytes and had to move goes where it can grow on. */
 const ROOMY_LEAST = 65536
@@ -117,12 +114,13 @@ export class Heap extends FreeingBlocks {
       purge: (at, length) => this.claim.purge(at, length),
       zero: (at, length) => this.zero(at, length),
       retire: () => this.#slabs.retire(),
+      clearWords: (from, to) => this.#clearWords(from, to),
       freed: () => this.#decay.start(),
       metadataBytes: (more) => layouts.metadataInUse(words, layout, arena.pageSize, more),
     }
     this.#words = words
     this.#spans = new HugeSpanTable(words, new Float64Array(metadata, 0, layouts.ROOTS / 2), layout, source)
-    this.#slabs = new SlabTable(words, this.#spans, layout)
+    this.#slabs = new SlabTable(words, this.#spans, layout, source.clearWords)
     this.#parts = { words, layout, spans: this.#spans, slabs: this.#slabs, source }
     this.#tiles = TILES - layout.firstTile
     this.#roots = new Roots(metadata)
@@ -162,17 +160,16 @@ export class Heap extends FreeingBlocks {
   }
 
   override free(block: number | ArrayBufferView): void {
-    const offset = typeof block === 'number' ? block : this.locate(block)
-    if (offset >>> 0 === offset && offset < this.#fastEnd) {
+    if (typeof block === 'number' && block >>> 0 === block && block < this.#fastEnd) {
       const m = this.#words
-      const tile = m[TILES + (offset >>> 12)]
+      const tile = m[TILES + (block >>> 12)]
       if (tile > 0) {
         const slab = tile & -16
         const info = m[slab + INFO]
         // In eighths: the distance from the slab's start, and the slot size.
-        const distance = ((tile & 15) << 9) + ((offset & 4095) >>> 3)
+        const distance = ((tile & 15) << 9) + ((block & 4095) >>> 3)
         const slot = Math.imul(distance, info >>> 17) >>> 15
-        if (Math.imul(slot, (info >>> 9) & 255) === distance && slot < (info & 511) && (offset & 7) === 0) {
+        if (Math.imul(slot, (info >>> 9) & 255) === distance && slot < (info & 511) && (block & 7) === 0) {
           const word = slab + BITS + (slot >>> 5)
           const bits = m[word]
           const bit = 1 << (slot & 31)
@@ -180,18 +177,22 @@ export class Heap extends FreeingBlocks {
             m[word] = bits | bit
             const left = m[slab + COUNTDOWN] - 1
             m[slab + COUNTDOWN] = left
-            if (left === 0) this.#slabs.settle(slab)
-            else if (left > CURRENT && slot > m[slab + HIGHEST]) m[slab + HIGHEST] = slot
+            if (left === 0 || slot > m[slab + HIGHEST]) this.#slabs.noteFree(slab, slot)
             return
           }
         }
-      } else if (tile < 0) {
-        const span = this.#spans.find(0, offset)
-        if (span !== 0 && this.#spans.kind(span) === LIVE) {
-          this.#spans.free(span)
-          return
-        }
       }
+    }
+    this.#freeOther(block)
+  }
+
+  /** Frees what is no slot in window 0, or throws. */
+  #freeOther(block: number | ArrayBufferView): void {
+    const offset = typeof block === 'number' ? block : this.locate(block)
+    if (offset !== block && offset < this.#fastEnd && this.#words[TILES + (offset >>> 12)] > 0) return this.free(offset)
+    if (offset >>> 0 === offset && offset < this.#fastEnd) {
+      const span = this.#spans.find(0, offset)
+      if (span !== 0 && this.#spans.kind(span) === LIVE) return this.#spans.free(span)
     }
     if (this.guard !== 0) this.assertFree(offset)
     this.freeAt(offset)
@@ -441,6 +442,25 @@ export class Heap extends FreeingBlocks {
     const bytes = this.#spans.purge(most)
     if (this.#spans.usedBytes === 0 && this.#spans.pages.committed === 0) this.#shrink()
     return bytes
+  }
+
+  /** Makes metadata read zero: long tables by giving their pages back, the rest by filling. */
+  #clearWords(from: number, to: number): void {
+    const m = this.#words
+    const pageWords = this.arena.pageSize / 4
+    const first = Math.ceil(from / pageWords) * pageWords
+    const last = Math.floor(to / pageWords) * pageWords
+    if (to - from < SHRINK_LEAST / 4 || this.claim.metadata.byteLength < SHRINK_LEAST) m.fill(0, from, to)
+    else {
+      try {
+        this.claim.purgeMetadata(first * 4, (last - first) * 4)
+      } catch {
+        // What the kernel will not take back is filled: a reset must not stop halfway.
+        m.fill(0, first, last)
+      }
+      m.fill(0, from, first)
+      m.fill(0, last, to)
+    }
   }
 
   /** Gives back the metadata of a heap without blocks: all of it but the header reads zero again. */

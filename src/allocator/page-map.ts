@@ -51,6 +51,11 @@ export class PageMap {
     return count
   }
 
+  /** How many of the pages `first … last` are committed; none when the range is empty. */
+  dirty(first: number, last: number): number {
+    return last < first ? 0 : last - first + 1 - this.clean(first, last)
+  }
+
   /** Marks the pages `first … last` as committed. */
   mark(first: number, last: number): void {
     this.#set(first, last, true)

@@ -1,7 +1,7 @@
 /**
  * The slabs of a heap: spans cut into equal slots, one bit a slot, one 64-byte record a slab.
  *
- *     record   | base | slots, size | filled | highest | countdown | next | span | previous | 8 words of free bits |
+ *     record   | base | slots, size | – | highest | countdown | next | span | previous | 8 words of free bits |
  *     slab     | slot 0 | slot 1 | … | slot n-1 | rest |          bit i = 1: slot i is free
  *
  * `malloc` takes the lowest bit of one word of its class's current slab; `free` sets a bit. `malloc` keeps no
@@ -39,7 +39,6 @@ const {
   COUNTDOWN,
   CURRENT_SLAB,
   FAR_WORD,
-  FILLED,
   HIGHEST,
   INFO,
   KIND,
@@ -66,6 +65,8 @@ const WORDS = SLAB_WORDS
 /** Values of the word `previous` of a slab that is in no list. */
 const FULL = -1
 const CURRENT = -2
+/** The highest slot ever freed, of a slab that has been full. */
+const ALL = 0x7fffffff
 /** The countdown of a current slab: no number of frees brings it to zero. */
 const NEVER = 0x40000000
 
@@ -82,7 +83,15 @@ export class SlabTable {
   readonly #spans: SpanTable
   readonly #layout: layout.HeapLayout
 
-  constructor(words: Int32Array, spans: SpanTable, layout: layout.HeapLayout) {
+  readonly #clearWords: (from: number, to: number) => void
+
+  constructor(
+    words: Int32Array,
+    spans: SpanTable,
+    layout: layout.HeapLayout,
+    clearWords: (from: number, to: number) => void
+  ) {
+    this.#clearWords = clearWords
     this.#m = words
     this.#spans = spans
     this.#layout = layout
@@ -99,7 +108,7 @@ export class SlabTable {
       m[state + SLOT_INFO] = (CLASS_RECIPROCAL[c] << 17) | ((CLASS_SIZE[c] >>> 3) << 9)
     }
     for (let i = 0; i < CLASS_OF.length; i++) m[CLASS_LOOKUP + i] = CLASSES + CLASS_OF[i] * CLASS_WORDS
-    m.fill(0, this.#layout.slabs, Math.max(m[SLAB_TOP], this.#layout.slabs))
+    this.#clearWords(this.#layout.slabs, Math.max(m[SLAB_TOP], this.#layout.slabs))
     m[SLAB_TOP] = this.#layout.slabs
     m[SLAB_SPARE] = 0
   }
@@ -119,7 +128,7 @@ export class SlabTable {
         }
       m[current + PREVIOUS] = FULL
       m[current + COUNTDOWN] = restOf(m[current + INFO] & 511)
-      m[current + FILLED] = 1
+      m[current + HIGHEST] = ALL
       this.#drop(state)
     }
     let slab = m[state + PARTIAL]
@@ -135,6 +144,13 @@ export class SlabTable {
     while (m[word] === 0) word++
     this.#aim(state, slab, word)
     return true
+  }
+
+  /** Called after a free that brought a slab's countdown to zero, or that is the first of so high a slot. */
+  noteFree(slab: number, slot: number): void {
+    const m = this.#m
+    if (slot > m[slab + HIGHEST]) m[slab + HIGHEST] = slot
+    if (m[slab + COUNTDOWN] === 0) this.settle(slab)
   }
 
   /**
@@ -188,7 +204,7 @@ export class SlabTable {
 
   /** Whether a slot that is free now was handed out before. */
   everUsed(slab: number, slot: number): boolean {
-    return this.#m[slab + FILLED] !== 0 || slot <= this.#m[slab + HIGHEST]
+    return slot <= this.#m[slab + HIGHEST]
   }
 
   /** Marks a live slot as free. */
@@ -197,8 +213,7 @@ export class SlabTable {
     m[slab + BITS + (slot >>> 5)] |= 1 << (slot & 31)
     const left = m[slab + COUNTDOWN] - 1
     m[slab + COUNTDOWN] = left
-    if (left === 0) this.settle(slab)
-    else if (left > NEVER >> 1 && slot > m[slab + HIGHEST]) m[slab + HIGHEST] = slot
+    if (left === 0 || slot > m[slab + HIGHEST]) this.noteFree(slab, slot)
   }
 
   /** Whether a slot is live. */
@@ -226,7 +241,8 @@ export class SlabTable {
       return `has ${this.slots(slab)} slots of ${size} bytes`
     for (let slot = this.slots(slab); slot < WORDS * 32; slot++)
       if ((m[slab + BITS + (slot >>> 5)] & (1 << (slot & 31))) !== 0) return `slot ${slot} does not exist and is free`
-    if (m[slab + HIGHEST] < -1 || m[slab + HIGHEST] >= this.slots(slab)) return `slot ${m[slab + HIGHEST]} was freed`
+    if (m[slab + HIGHEST] < -1 || (m[slab + HIGHEST] >= this.slots(slab) && m[slab + HIGHEST] !== ALL))
+      return `slot ${m[slab + HIGHEST]} was freed`
     const used = this.used(slab)
     const full = used === this.slots(slab)
     const previous = m[slab + PREVIOUS]
@@ -305,7 +321,6 @@ export class SlabTable {
     const slots = Math.floor(m[span + SIZE] / size)
     m[slab + BASE] = m[span + START]
     m[slab + INFO] = m[state + SLOT_INFO] | slots
-    m[slab + FILLED] = 0
     m[slab + HIGHEST] = -1
     m[slab + SLAB_SPAN] = span
     m.fill(0, slab + BITS, slab + BITS + WORDS)

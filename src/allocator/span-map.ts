@@ -35,6 +35,8 @@ export interface SpanSource {
   retire(): boolean
   /** Bytes of metadata in use, if so many more records were. */
   metadataBytes(more: number): number
+  /** Makes the words `from … to - 1` of the metadata read zero. */
+  clearWords(from: number, to: number): void
   /** Told of the first release after `watch` was set. */
   freed(): void
 }

@@ -92,11 +92,13 @@ export abstract class SpanPages extends SpanMap {
     }
     const most = source.limit
     if (most === Number.POSITIVE_INFINITY) return 0
-    const bytes = (): number => this.committedBytes + missing * pageSize + source.metadataBytes(4)
-    if (bytes() <= most) return 0
+    const excess = this.committedBytes + missing * pageSize + source.metadataBytes(4) - most
+    if (excess <= 0) return 0
     if (this.dropKept() || source.retire()) return 1
+    // A sweep that would not be enough is not made: a request that fails changes nothing.
+    if (this.#sweepable(first, last) * pageSize < excess) return -1
     this.sweep(Number.POSITIVE_INFINITY, first, last)
-    return bytes() <= most ? 0 : -1
+    return 0
   }
 
   /** Marks a range as committed; with `zero`, fills the parts that were not clean. */
@@ -137,17 +139,40 @@ export abstract class SpanPages extends SpanMap {
 
   /** Purges the free spans, but for the pages `spareFirst … spareLast`. */
   protected sweep(most: number, spareFirst: number, spareLast: number): number {
-    const m = this.m
     let bytes = 0
-    for (let bin = BIN_COUNT - 1; bin >= 0 && bytes < most; bin--)
-      for (let span = m[BIN_HEAD + bin]; span > 0; span = m[span + BIN_NEXT]) {
-        const first = this.firstWhole(span)
-        const last =
-          this.page(m[span + KIND] >> KIND_BITS, 0) + ((m[span + START] + m[span + SIZE]) >>> this.pageShift) - 1
-        if (spareLast < first || spareFirst > last) bytes += this.purgePages(first, last)
-        else bytes += this.purgePages(first, spareFirst - 1) + this.purgePages(spareLast + 1, last)
-      }
+    this.#eachFree((first, last) => {
+      if (spareFirst < 0) bytes += this.purgePages(first, last)
+      else
+        bytes +=
+          this.purgePages(first, Math.min(last, spareFirst - 1)) + this.purgePages(Math.max(first, spareLast + 1), last)
+      return bytes < most
+    })
     return bytes
+  }
+
+  /** How many pages a sweep would give back. */
+  #sweepable(spareFirst: number, spareLast: number): number {
+    let pages = 0
+    this.#eachFree((first, last) => {
+      if (spareFirst < 0) pages += this.pages.dirty(first, last)
+      else
+        pages +=
+          this.pages.dirty(first, Math.min(last, spareFirst - 1)) +
+          this.pages.dirty(Math.max(first, spareLast + 1), last)
+      return true
+    })
+    return pages
+  }
+
+  /** Gives the first and the last whole page of every free span, longest first, until told to stop. */
+  #eachFree(visit: (first: number, last: number) => boolean): void {
+    const { m } = this
+    for (let bin = BIN_COUNT - 1; bin >= 0; bin--)
+      for (let span = m[BIN_HEAD + bin]; span > 0; span = m[span + BIN_NEXT]) {
+        const window = m[span + KIND] >> KIND_BITS
+        const last = this.page(window, 0) + ((m[span + START] + m[span + SIZE]) >>> this.pageShift) - 1
+        if (!visit(this.firstWhole(span), last)) return
+      }
   }
 
   /** The first page that lies wholly in a free span. */

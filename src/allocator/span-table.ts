@@ -58,8 +58,8 @@ export class SpanTable extends SpanPages {
     const m = this.m
     m.fill(0, BIN_TOP_MAP, KEPT_SPANS + KEPT_COUNT)
     m[KEPT_NOW] = 0
-    m.fill(0, TILES, TILES + m[TILE_TOP])
-    m.fill(0, this.layout.spans, Math.max(m[SPAN_TOP], this.layout.spans))
+    this.source.clearWords(TILES, TILES + m[TILE_TOP])
+    this.source.clearWords(this.layout.spans, Math.max(m[SPAN_TOP], this.layout.spans))
     m[WINDOWS] = 0
     m[SPAN_TOP] = this.layout.spans
     m[SPAN_SPARE] = 0

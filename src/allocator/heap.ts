@@ -189,13 +189,15 @@ export class Heap extends FreeingBlocks {
   /** Frees what is no slot in window 0, or throws. */
   #freeOther(block: number | ArrayBufferView): void {
     const offset = typeof block === 'number' ? block : this.locate(block)
-    if (offset !== block && offset < this.#fastEnd && this.#words[TILES + (offset >>> 12)] > 0) return this.free(offset)
-    if (offset >>> 0 === offset && offset < this.#fastEnd) {
-      const span = this.#spans.find(0, offset)
-      if (span !== 0 && this.#spans.kind(span) === LIVE) return this.#spans.free(span)
+    const near = offset >>> 0 === offset && offset < this.#fastEnd
+    const tile = near ? this.#words[TILES + (offset >>> 12)] : 0
+    const span = tile < 0 ? this.#spans.find(0, offset) : 0
+    if (span !== 0 && this.#spans.kind(span) === LIVE) this.#spans.free(span)
+    else if (tile > 0 && offset !== block) this.free(offset)
+    else {
+      if (this.guard !== 0) this.assertFree(offset)
+      this.freeAt(offset)
     }
-    if (this.guard !== 0) this.assertFree(offset)
-    this.freeAt(offset)
   }
 
   override calloc(byteLength: number): number {

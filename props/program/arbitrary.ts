@@ -17,9 +17,13 @@ interface Stand {
   readonly end: number
 }
 
+/** Shrinking ends after so many milliseconds with what it has. */
+const PATIENCE = 60_000
+
 export class ProgramArbitrary extends fc.Arbitrary<Program> {
   readonly #scenario: (random: Random) => Scenario
   readonly #faults: boolean
+  #deadline: number | undefined
 
   constructor(scenario: (random: Random) => Scenario, faults: boolean) {
     super()
@@ -39,7 +43,8 @@ export class ProgramArbitrary extends fc.Arbitrary<Program> {
   }
 
   shrink(program: Program, context: unknown): fc.Stream<fc.Value<Program>> {
-    return fc.stream(candidates(program, context as Stand | undefined))
+    const deadline = (this.#deadline ??= performance.now() + PATIENCE)
+    return fc.stream(candidates(program, context as Stand | undefined)).takeWhile(() => performance.now() < deadline)
   }
 }
 
@@ -59,7 +64,7 @@ function* candidates(program: Program, stand: Stand | undefined): Generator<fc.V
 
 function* smallerCommands(command: Command): Generator<Command> {
   const { name, a, b } = command
-  if (a > 0) for (const smaller of new Set([0, Math.floor(a / 2), a - 1])) yield { ...command, a: smaller }
+  if (a > 0) for (const smaller of new Set([0, Math.floor(a / 2), a - Math.ceil(a / 8)])) yield { ...command, a: smaller }
   const least = name === 'memalign' ? 1 : 0
   if (b > least) for (const smaller of new Set([least, Math.floor(b / 2)])) yield { ...command, b: smaller }
 }

@@ -178,6 +178,16 @@ export abstract class Blocks<Name extends string = string> implements Allocator,
     )
   }
 
+  /** Zeroes a new block, which is given back when its window cannot be made. */
+  protected zeroNew(offset: number, byteLength: number): void {
+    try {
+      this.zero(offset, byteLength)
+    } catch (error) {
+      this.undo(offset)
+      throw error
+    }
+  }
+
   /** Makes `[offset, offset + byteLength)` read zero; both are multiples of 8. Throws nothing. */
   protected zero(offset: number, byteLength: number): void {
     if (byteLength > FILL_MOST && this.#clear(offset, byteLength)) return

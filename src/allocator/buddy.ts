@@ -175,7 +175,7 @@ export class Buddy extends FreeingBlocks<'pages' | 'states' | 'trees'> {
     const touched = from >= 0 ? Number.POSITIVE_INFINITY : this.#numbers[TOUCHED]
     const clean = this.#pages.readsZero(this.#offset(unit), (1 << order) * this.minBlock, touched)
     const offset = this.#take(order, from, unit, 1)
-    if (offset !== 0 && !(clean && offset === this.#offset(unit))) this.zero(offset, alignUp(byteLength, 8))
+    if (offset !== 0 && !(clean && offset === this.#offset(unit))) this.zeroNew(offset, alignUp(byteLength, 8))
     return offset
   }
 

@@ -236,7 +236,7 @@ export class Bump extends Blocks<'pages' | 'bounds'> {
   protected tryCalloc(byteLength: number): number {
     const start = this.tryMalloc(byteLength)
     const numbers = this.#numbers
-    if (start !== 0 && start < numbers[TOUCHED]) this.zero(start, Math.min(numbers[TOP], numbers[TOUCHED]) - start)
+    if (start !== 0 && start < numbers[TOUCHED]) this.zeroNew(start, Math.min(numbers[TOP], numbers[TOUCHED]) - start)
     return start
   }
 

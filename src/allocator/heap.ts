@@ -204,7 +204,7 @@ export class Heap extends FreeingBlocks {
     // biome-ignore lint/complexity/noArguments: a rest parameter would build an array in every call.
     if (arguments.length === 1 && isOffset(byteLength) && byteLength <= SMALL_MAX) {
       const offset = this.malloc(byteLength)
-      this.zero(offset, (byteLength + 7) & -8)
+      this.zeroNew(offset, (byteLength + 7) & -8)
       return offset
     }
     // biome-ignore lint/complexity/noArguments: as above.
@@ -256,7 +256,7 @@ export class Heap extends FreeingBlocks {
   #allocate(byteLength: number, zero: boolean): number {
     if (isOffset(byteLength) && byteLength <= SMALL_MAX && this.guard !== CLOSED) {
       const offset = this.#takeSlot(this.#words[CLASS_LOOKUP + ((byteLength + 7) >>> 3)])
-      if (zero && offset !== 0) this.zero(offset, (byteLength + 7) & -8)
+      if (zero && offset !== 0) this.zeroNew(offset, (byteLength + 7) & -8)
       return offset
     }
     if (isOffset(byteLength) && byteLength <= KEPT_MOST && this.guard === 0) {

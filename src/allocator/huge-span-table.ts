@@ -92,10 +92,11 @@ export class HugeSpanTable extends SpanTable {
   #takeParts(parts: { window: number; start: number; length: number }[], length: number, zero: boolean): number {
     const m = this.m
     let head = 0
+    if (zero) for (const part of parts) this.zeroDirty(part.window, part.start, part.start + part.length)
     for (const part of parts) {
       const kind = head !== 0 ? PART : parts.length === 1 ? LIVE : HUGE
       const live = this.carve(this.around(part.window, part.start), part.start, part.length, kind)
-      this.commit(part.window, part.start, part.start + part.length, zero)
+      this.commit(part.window, part.start, part.start + part.length)
       this.account(part.window, part.start + part.length, part.length)
       if (kind === HUGE) {
         m[live + HUGE_LOW] = length % WINDOW

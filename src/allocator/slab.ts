@@ -187,7 +187,7 @@ export class Slab extends FreeingBlocks<'pages' | 'free'> {
   protected tryCalloc(byteLength: number): number {
     this.#clean = false
     const offset = this.tryMalloc(byteLength)
-    if (offset !== 0 && !this.#clean) this.zero(offset, alignUp(byteLength, 8))
+    if (offset !== 0 && !this.#clean) this.zeroNew(offset, alignUp(byteLength, 8))
     return offset
   }
 

@@ -101,20 +101,20 @@ export abstract class SpanPages extends SpanMap {
     return 0
   }
 
-  /** Marks a range as committed; with `zero`, fills the parts that were not clean. */
-  protected commit(window: number, start: number, end: number, zero: boolean): void {
+  /** Marks a range as committed. */
+  protected commit(window: number, start: number, end: number): void {
     const m = this.m
-    const first = this.page(window, start)
-    const last = this.page(window, end - 1)
-    if (zero) this.zeroDirty(window, start, end, first, last)
-    this.pages.mark(first, last)
+    this.pages.mark(this.page(window, start), this.page(window, end - 1))
     if (m[COMMITTED] <= m[PEAK]) return
     m[PEAK] = m[COMMITTED]
     this.bytes[PEAK_BYTES >> 1] = this.committedBytes + this.source.metadataBytes(0)
   }
 
-  protected zeroDirty(window: number, start: number, end: number, first: number, last: number): void {
+  /** Makes a range read zero before it is committed: fills the parts of it that are not clean. */
+  protected zeroDirty(window: number, start: number, end: number): void {
     const shift = this.pageShift
+    const first = this.page(window, start)
+    const last = this.page(window, end - 1)
     const origin = (window << (30 - shift)) - this.layout.firstPage
     let page = this.pages.next(first, last, true)
     while (page <= last) {
@@ -126,6 +126,7 @@ export abstract class SpanPages extends SpanMap {
     }
   }
 
+  /** Says at how many committed pages the next sweep may come, after one that brought `asked` pages down to `got`. */
   protected scheduleSweep(asked: number, got: number): void {
     const m = this.m
     if (m[PEAK] >= 2 * m[SWEEPS_PEAK]) {

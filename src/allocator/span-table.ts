@@ -141,8 +141,10 @@ export class SpanTable extends SpanPages {
         if (answer < 0) return 0
         if (answer > 0) continue
       }
+      // First what can fail: a request that fails changes nothing.
+      if (zero) this.zeroDirty(window, start, start + size)
       const live = this.carve(free, start, size, kind)
-      this.commit(window, start, start + size, zero)
+      this.commit(window, start, start + size)
       this.account(window, start + size, size)
       return live
     }
@@ -154,10 +156,11 @@ export class SpanTable extends SpanPages {
     const at = KEPT_SPANS + (Math.imul(length, 0x9e3779b1) >>> 26)
     const span = m[at]
     if (span === 0 || m[span + SIZE] !== length) return 0
+    // First what can fail: a request that fails changes nothing.
+    if (zero) this.source.zero(this.offset(span), length)
     m[at] = 0
     m[KEPT_NOW]--
     m[span + KIND] = (m[span + KIND] & ~KIND_MASK) | LIVE
-    if (zero) this.source.zero(this.offset(span), length)
     return span
   }
 
@@ -280,7 +283,7 @@ export class SpanTable extends SpanPages {
       resizeFree(m, next, rest)
     }
     m[span + SIZE] = whole
-    if (missing > 0) this.commit(window, start + old, start + whole, false)
+    if (missing > 0) this.commit(window, start + old, start + whole)
     this.account(window, start + whole, whole - old)
     return true
   }

@@ -18,7 +18,7 @@ import { ProgramArbitrary } from './program/arbitrary.ts'
 import { runProgram } from './program/interpreter.ts'
 import type { Random } from './program/random.ts'
 import type { Scenario } from './program/scenario.ts'
-import { type Sentence, SENTENCES, Tally, Violation } from './program/sentences.ts'
+import { SENTENCES, type Sentence, Tally, Violation } from './program/sentences.ts'
 
 const { env } = process
 /** The seed of this run. */
@@ -79,7 +79,8 @@ function runCampaign(plan: Campaign): Result {
 function failure(plan: Campaign, details: fc.RunDetails<[Program]>, tally: Tally): Result {
   const program = details.counterexample?.[0] as Program
   const cause = details.errorInstance
-  const violation = cause instanceof Violation ? cause : new Violation('errors', String((cause as Error)?.stack ?? cause))
+  const violation =
+    cause instanceof Violation ? cause : new Violation('errors', String((cause as Error)?.stack ?? cause))
   const report = [
     violation.message,
     `${plan.name}, program ${details.numRuns} of seed ${details.seed}, shrunk ${details.numShrinks} times to ${program.commands.length} commands:`,

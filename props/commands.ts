@@ -7,9 +7,10 @@
  * from the lowest: so every part of a program is a program, and shrinking only has to leave commands out.
  * @module
  */
-import { anyAlignment, anySize } from './program/sizes.ts'
+
 import type { Random } from './program/random.ts'
 import type { LaneSpec, Scenario } from './program/scenario.ts'
+import { anyAlignment, anySize } from './program/sizes.ts'
 
 export interface Command {
   readonly name: CommandName

@@ -9,8 +9,14 @@ campaign({
   scenario: (random) => alone(random, 'Slab'),
   sentences: FREEING,
   paths: [
-    'out of memory', 'block beyond the first window', 'dirty run purged', 'realloc in place', 'known to be zero',
-    'allocator inside a block', 'offset handed out again', ...BAD_FREES,
+    'out of memory',
+    'block beyond the first window',
+    'dirty run purged',
+    'realloc in place',
+    'known to be zero',
+    'allocator inside a block',
+    'offset handed out again',
+    ...BAD_FREES,
   ],
 })
 

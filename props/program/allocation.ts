@@ -8,12 +8,21 @@ import type { Command } from '../commands.ts'
 import type { LiveBlock } from '../model.ts'
 import { requireFull } from './fullness.ts'
 import type { Lane } from './lane.ts'
-import { isKernelFailure, type Outcome, show } from './outcome.ts'
 import { observe } from './observation.ts'
+import { isKernelFailure, type Outcome, show } from './outcome.ts'
 
 export const TYPES: readonly TypedArrayConstructor[] = [
-  Int8Array, Uint8Array, Uint8ClampedArray, Int16Array, Uint16Array, Int32Array, Uint32Array,
-  Float32Array, Float64Array, BigInt64Array, BigUint64Array,
+  Int8Array,
+  Uint8Array,
+  Uint8ClampedArray,
+  Int16Array,
+  Uint16Array,
+  Int32Array,
+  Uint32Array,
+  Float32Array,
+  Float64Array,
+  BigInt64Array,
+  BigUint64Array,
 ]
 
 /** malloc, tryMalloc, calloc, memalign. */
@@ -43,14 +52,20 @@ export function allocateView(lane: Lane, { name, a, b }: Command): void {
   const type = TYPES[b % TYPES.length] as TypedArrayConstructor
   const length = Math.floor(a / type.BYTES_PER_ELEMENT)
   const byteLength = length * type.BYTES_PER_ELEMENT
-  const outcome = lane.call(() => (name === 'alloc' ? allocator.alloc(type, length) : allocator.allocUnsafe(type, length)))
+  const outcome = lane.call(() =>
+    name === 'alloc' ? allocator.alloc(type, length) : allocator.allocUnsafe(type, length)
+  )
   let view: TypedArray | undefined
   if (outcome.code === undefined) view = outcome.value
   const found = view === undefined ? (outcome as Outcome<number>) : lane.call(() => ground.arena.offsetOf(view))
   const offset = placed(lane, found, byteLength, 8, false)
   if (offset === 0 || view === undefined) return
   const fits = view instanceof type && view.length === length && view.buffer.byteLength <= ground.arena.byteLength
-  tally.holds('inside', fits, () => `${type.name} of ${view.length} elements, ${length} asked for, or its buffer is too long`)
+  tally.holds(
+    'inside',
+    fits,
+    () => `${type.name} of ${view.length} elements, ${length} asked for, or its buffer is too long`
+  )
   const block = accept(lane, offset, byteLength, { alignment: 8, zero: name === 'alloc' })
   block.view = view
 }
@@ -90,7 +105,8 @@ function accept(lane: Lane, offset: number, byteLength: number, { alignment, zer
 export function enter(lane: Lane, offset: number, byteLength: number, alignment: number): LiveBlock {
   const { tally, model, spec, ground } = lane
   const usable = usableOf(lane, offset, byteLength)
-  const where = (): string => `${usable} bytes at ${offset} for ${byteLength}, alignment ${alignment}, ${JSON.stringify(spec)}`
+  const where = (): string =>
+    `${usable} bytes at ${offset} for ${byteLength}, alignment ${alignment}, ${JSON.stringify(spec)}`
   const inside = offset > 0 && offset >= spec.offset && offset + usable <= lane.end
   tally.holds('inside', inside && offset + usable <= ground.arena.byteLength, where)
   tally.holds('inside', offset % Math.max(alignment, 8) === 0 && (ground.base + offset) % alignment === 0, where)
@@ -111,7 +127,11 @@ export function usableOf(lane: Lane, offset: number, byteLength: number): number
   if (freeing === undefined) return Math.max(8, Math.ceil(byteLength / 8) * 8)
   const outcome = lane.call(() => freeing.usableSize(offset))
   const usable = outcome.code === undefined ? outcome.value : -1
-  tally.holds('usable', usable >= byteLength && usable > 0 && usable % 8 === 0, () => `${byteLength} at ${offset}: ${show(outcome)}`)
+  tally.holds(
+    'usable',
+    usable >= byteLength && usable > 0 && usable % 8 === 0,
+    () => `${byteLength} at ${offset}: ${show(outcome)}`
+  )
   return usable
 }
 

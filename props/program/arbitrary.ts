@@ -64,7 +64,8 @@ function* candidates(program: Program, stand: Stand | undefined): Generator<fc.V
 
 function* smallerCommands(command: Command): Generator<Command> {
   const { name, a, b } = command
-  if (a > 0) for (const smaller of new Set([0, Math.floor(a / 2), a - Math.ceil(a / 8)])) yield { ...command, a: smaller }
+  if (a > 0)
+    for (const smaller of new Set([0, Math.floor(a / 2), a - Math.ceil(a / 8)])) yield { ...command, a: smaller }
   const least = name === 'memalign' ? 1 : 0
   if (b > least) for (const smaller of new Set([least, Math.floor(b / 2)])) yield { ...command, b: smaller }
 }

@@ -81,7 +81,8 @@ export class Contents {
     for (const [bytes] of this.#parts(offset, offset + byteLength))
       for (let at = 0; at < bytes.length; at += zeros.length) {
         const part = bytes.subarray(at, at + zeros.length)
-        if (Buffer.compare(part, part.length === zeros.length ? zeros : zeros.subarray(0, part.length)) !== 0) return false
+        if (Buffer.compare(part, part.length === zeros.length ? zeros : zeros.subarray(0, part.length)) !== 0)
+          return false
       }
     return true
   }

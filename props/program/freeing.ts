@@ -68,9 +68,9 @@ export function realloc(lane: Lane, { a, b: byteLength }: Command): void {
   if (!earlier && block.inner !== undefined && !leaveNest(lane, block, call)) return
   const outcome = lane.call(call)
   if (earlier) {
-    // The padding before an aligned block counts as its own: such a block is not known by its start once it is not the last.
-    const refused = outcome.code === 'ERR_UNSUPPORTED_OPERATION' || outcome.code === 'ERR_INVALID_FREE'
+    const refused = outcome.code === 'ERR_UNSUPPORTED_OPERATION'
     lane.tally.holds('refused', refused, () => `not the last block: ${show(outcome)}`)
+    lane.tally.take('ERR_UNSUPPORTED_OPERATION')
     lane.requireUnchanged('refused', () => 'realloc of an earlier block')
     return
   }
@@ -98,7 +98,11 @@ function stay(lane: Lane, block: LiveBlock, byteLength: number): void {
     const index = lane.model.indexOf(block.offset)
     const next = lane.model.live[index + 1]
     const free = next === undefined || block.offset + usable <= next.offset
-    lane.tally.holds('overlap', free, () => `${block.offset} grew to ${usable} bytes, over the block at ${next?.offset}`)
+    lane.tally.holds(
+      'overlap',
+      free,
+      () => `${block.offset} grew to ${usable} bytes, over the block at ${next?.offset}`
+    )
     lane.tally.holds('inside', block.offset + usable <= lane.end, () => `${block.offset} grew to ${usable} bytes`)
     lane.tally.take('grown in place')
   } else lane.tally.take('realloc in place')
@@ -112,7 +116,10 @@ function stay(lane: Lane, block: LiveBlock, byteLength: number): void {
 
 function move(lane: Lane, block: LiveBlock, offset: number, byteLength: number): void {
   lane.tally.take('realloc moved')
-  lane.ground.contents.touch(offset, block.written.filter(([from]) => from < byteLength))
+  lane.ground.contents.touch(
+    offset,
+    block.written.filter(([from]) => from < byteLength)
+  )
   // A bump allocator leaves the old block where it is.
   if (lane.bump === undefined) lane.model.remove(block)
   const moved = enter(lane, offset, byteLength, 8)
@@ -141,7 +148,11 @@ export function reset(lane: Lane): void {
   for (const block of lane.model.cut())
     if (block.inner !== undefined) {
       const inner = outcomeOf(() => block.inner?.malloc(8))
-      lane.tally.holds('nested', inner.code === 'ERR_ARENA_CLOSED', () => `after reset of the outer one: ${show(inner)}`)
+      lane.tally.holds(
+        'nested',
+        inner.code === 'ERR_ARENA_CLOSED',
+        () => `after reset of the outer one: ${show(inner)}`
+      )
     }
   lane.marks = []
 }
@@ -152,7 +163,12 @@ export function reopen(lane: Lane): void {
   const outcome = lane.call(() => allocator.close())
   if (isKernelFailure(outcome)) return
   allocator.close()
-  for (const late of [() => allocator.malloc(8), () => allocator.alloc(Uint8Array, 8), () => allocator.check(), () => allocator.stats()]) {
+  for (const late of [
+    () => allocator.malloc(8),
+    () => allocator.alloc(Uint8Array, 8),
+    () => allocator.check(),
+    () => allocator.stats(),
+  ]) {
     const refused = outcomeOf(late)
     tally.holds('errors', refused.code === 'ERR_ARENA_CLOSED', () => `closed: ${show(refused)}`)
   }

@@ -71,7 +71,8 @@ function runStep(lanes: Lane[], command: Command, step: number): void {
   const lane = lanes[command.lane % lanes.length] as Lane
   const freed = lane.model.usedCount
   STEPS[command.name](lane, command)
-  if (command.name === 'free' && lane.model.usedCount < freed && step % 4 === 0) freeTwice(lane, lane.model.freed.at(-1) as number)
+  if (command.name === 'free' && lane.model.usedCount < freed && step % 4 === 0)
+    freeTwice(lane, lane.model.freed.at(-1) as number)
   lane.settle()
   if (step % LOOK_EVERY !== LOOK_EVERY - 1) return
   for (const each of lanes) {
@@ -105,7 +106,11 @@ function askSize(lane: Lane, { a }: Command): void {
   if (block === undefined || freeing === undefined) return
   const by = block.view ?? block.offset
   const outcome = lane.call(() => freeing.usableSize(by))
-  tally.holds('usable', outcome.code === undefined && outcome.value === block.usable, () => `${block.usable}: ${show(outcome)}`)
+  tally.holds(
+    'usable',
+    outcome.code === undefined && outcome.value === block.usable,
+    () => `${block.usable}: ${show(outcome)}`
+  )
 }
 
 /** Makes the kernel fail at one of its next calls. */

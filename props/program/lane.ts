@@ -99,7 +99,11 @@ export class Lane {
     const used = stats.usedBytes
     const sum = used + stats.freeSlotBytes + stats.freeDirtyBytes + stats.metadataBytes
     tally.holds('stats', stats.committedBytes === sum, () => `${sum} bytes in parts of ${JSON.stringify(stats)}`)
-    tally.holds('stats', stats.usedCount === model.usedCount, () => `${model.usedCount} blocks, ${JSON.stringify(stats)}`)
+    tally.holds(
+      'stats',
+      stats.usedCount === model.usedCount,
+      () => `${model.usedCount} blocks, ${JSON.stringify(stats)}`
+    )
     tally.holds('stats', this.#usedAgrees(used), () => `${model.usedBytes} bytes used, ${JSON.stringify(stats)}`)
     const sane =
       stats.reservedBytes === spec.byteLength &&
@@ -127,7 +131,11 @@ export class Lane {
     const stats = this.#stats()
     const { last, tally } = this
     for (const key of Object.keys(last) as (keyof AllocatorStats)[])
-      tally.holds(sentence, stats[key] === last[key], () => `${key} was ${last[key]}, is ${stats[key]}, after ${what()}`)
+      tally.holds(
+        sentence,
+        stats[key] === last[key],
+        () => `${key} was ${last[key]}, is ${stats[key]}, after ${what()}`
+      )
     this.#compareBlocks(sentence)
   }
 
@@ -144,7 +152,11 @@ export class Lane {
   verify(block: LiveBlock, endsOnly = false): void {
     const { contents } = this.ground
     const wrong = contents.firstWrong(block, block.offset, block.byteLength, endsOnly)
-    this.tally.holds('contents', wrong < 0, () => `byte ${wrong} of the ${block.byteLength} at ${block.offset} has changed`)
+    this.tally.holds(
+      'contents',
+      wrong < 0,
+      () => `byte ${wrong} of the ${block.byteLength} at ${block.offset} has changed`
+    )
   }
 
   /** Every command, as long as the claim is used a few MiB far: `check` walks all tables, a few ns for each cell of them. */

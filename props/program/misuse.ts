@@ -20,7 +20,12 @@ export function badFree(lane: Lane, { a, b }: Command): void {
   if (bad === undefined) return
   const { allocator, freeing, tally } = lane
   const raw = allocator as { realloc(offset: unknown, byteLength: number): number }
-  const way = freeing === undefined || (typeof bad.by === 'number' && b % 3 === 2) ? 'realloc' : b % 3 === 1 ? 'usableSize' : 'free'
+  const way =
+    freeing === undefined || (typeof bad.by === 'number' && b % 3 === 2)
+      ? 'realloc'
+      : b % 3 === 1
+        ? 'usableSize'
+        : 'free'
   if (freeing === undefined && typeof bad.by === 'object') return
   const outcome = lane.call<unknown>(() => {
     if (way === 'realloc') return raw.realloc(bad.by, 24 + (b % 100))
@@ -28,7 +33,11 @@ export function badFree(lane: Lane, { a, b }: Command): void {
   })
   if (isKernelFailure(outcome)) return
   const codes = freeing === undefined && bad.codes !== TYPE ? [...INVALID, 'ERR_UNSUPPORTED_OPERATION'] : bad.codes
-  tally.holds('refused', codes.includes(outcome.code ?? ''), () => `${way} of ${bad.what} (${String(bad.by)}) ${show(outcome)}`)
+  tally.holds(
+    'refused',
+    codes.includes(outcome.code ?? ''),
+    () => `${way} of ${bad.what} (${String(bad.by)}) ${show(outcome)}`
+  )
   tally.take(outcome.code ?? '')
   tally.take(`bad free: ${bad.what}`)
   lane.requireUnchanged('refused', () => `${way} of ${bad.what} (${String(bad.by)})`)
@@ -47,7 +56,14 @@ function badBlock(lane: Lane, kind: number, pick: number): Bad | undefined {
     case 2:
       return stale(lane, pick)
     case 3:
-      return block && { what: 'the inside of a block', by: block.offset + 8 * (1 + (pick % Math.max(1, block.usable / 8 - 1))), codes: block.usable > 8 ? INVALID : EITHER, ...tooShort(lane, block) }
+      return (
+        block && {
+          what: 'the inside of a block',
+          by: block.offset + 8 * (1 + (pick % Math.max(1, block.usable / 8 - 1))),
+          codes: block.usable > 8 ? INVALID : EITHER,
+          ...tooShort(lane, block),
+        }
+      )
     case 4:
       return block && { what: 'a misaligned offset', by: block.offset + 1 + (pick % 7), codes: INVALID }
     case 5:
@@ -57,7 +73,11 @@ function badBlock(lane: Lane, kind: number, pick: number): Bad | undefined {
     case 7:
       return { what: 'what lies behind the claim', by: lane.end + 8 * (pick % 100), codes: INVALID }
     case 8:
-      return { what: 'no offset', by: [0, -8, 0.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53, -(2 ** 40), 2 ** 40 + 8][pick % 8], codes: INVALID }
+      return {
+        what: 'no offset',
+        by: [0, -8, 0.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53, -(2 ** 40), 2 ** 40 + 8][pick % 8],
+        codes: INVALID,
+      }
     case 9:
       return { what: 'a foreign view', by: new Uint8Array(64), codes: INVALID }
     case 10:
@@ -73,7 +93,9 @@ function badBlock(lane: Lane, kind: number, pick: number): Bad | undefined {
 
 /** A block of eight bytes has no inside. */
 function tooShort(lane: Lane, block: { offset: number; usable: number }): Partial<Bad> {
-  return block.usable > 8 ? {} : { by: lane.model.at(block.offset + 8) === undefined ? block.offset + 8 : block.offset + 4 }
+  return block.usable > 8
+    ? {}
+    : { by: lane.model.at(block.offset + 8) === undefined ? block.offset + 8 : block.offset + 4 }
 }
 
 /** The block that was freed last, when nothing starts there again: certainly a double free, as long as nothing lies over it. */
@@ -136,22 +158,37 @@ export function badArgument(lane: Lane, { a, b }: Command): void {
   const { allocator, model } = lane
   const loose = allocator as unknown as Record<string, (...given: unknown[]) => unknown>
   const [length, code] = [
-    [-1, RANGE], [1.5, RANGE], [Number.NaN, RANGE], [2 ** 53, RANGE], [-(2 ** 32), RANGE], [Number.POSITIVE_INFINITY, RANGE],
-    ['8', TYPE[0]], [null, TYPE[0]], [8n, TYPE[0]], [{}, TYPE[0]],
+    [-1, RANGE],
+    [1.5, RANGE],
+    [Number.NaN, RANGE],
+    [2 ** 53, RANGE],
+    [-(2 ** 32), RANGE],
+    [Number.POSITIVE_INFINITY, RANGE],
+    ['8', TYPE[0]],
+    [null, TYPE[0]],
+    [8n, TYPE[0]],
+    [{}, TYPE[0]],
   ][a % 10] as [unknown, string]
   const block = lane.bump === undefined ? model.pick(b) : model.live.at(-1)
   const tries: [string, unknown[], string][] = [
-    ['malloc', [length], code], ['tryMalloc', [length], code], ['calloc', [length], code], ['memalign', [8, length], code],
-    ['alloc', [Uint8Array, length], code], ['allocUnsafe', [Float64Array, length], code],
-    ['memalign', [[0, 3, -8, 2 ** 31, 1.5, 24][a % 6], 8], RANGE], ['memalign', ['8', 8], TYPE[0] as string],
-    ['calloc', [1, 8], TYPE[0] as string], ['alloc', [[Array, DataView, undefined, 'Uint8Array'][a % 4], 8], TYPE[0] as string],
+    ['malloc', [length], code],
+    ['tryMalloc', [length], code],
+    ['calloc', [length], code],
+    ['memalign', [8, length], code],
+    ['alloc', [Uint8Array, length], code],
+    ['allocUnsafe', [Float64Array, length], code],
+    ['memalign', [[0, 3, -8, 2 ** 31, 1.5, 24][a % 6], 8], RANGE],
+    ['memalign', ['8', 8], TYPE[0] as string],
+    ['calloc', [1, 8], TYPE[0] as string],
+    ['alloc', [[Array, DataView, undefined, 'Uint8Array'][a % 4], 8], TYPE[0] as string],
     ['realloc', [block?.offset, length], block === undefined ? (TYPE[0] as string) : code],
   ]
   const [name, given, expected] = tries[b % tries.length] as [string, unknown[], string]
   if (block?.inner !== undefined) return
   const outcome = lane.call(() => loose[name]?.(...given))
   if (isKernelFailure(outcome)) return
-  const what = (): string => `${name}(${given.map((value) => (typeof value === 'function' ? value.name : String(value))).join(', ')})`
+  const what = (): string =>
+    `${name}(${given.map((value) => (typeof value === 'function' ? value.name : String(value))).join(', ')})`
   lane.tally.holds('arguments', outcome.code === expected, () => `${what()} ${show(outcome)}, not ${expected}`)
   lane.requireUnchanged('arguments', what)
 }
@@ -159,7 +196,9 @@ export function badArgument(lane: Lane, { a, b }: Command): void {
 /** Requests that are longer than the claim. */
 export function tooMuch(lane: Lane, { a, b }: Command): void {
   const { allocator, spec, model } = lane
-  const length = [spec.byteLength + 1, spec.byteLength * 2, 2 ** 31, 2 ** 32, 2 ** 40, Number.MAX_SAFE_INTEGER][a % 6] as number
+  const length = [spec.byteLength + 1, spec.byteLength * 2, 2 ** 31, 2 ** 32, 2 ** 40, Number.MAX_SAFE_INTEGER][
+    a % 6
+  ] as number
   const bytes = Math.max(length, spec.byteLength + 1)
   const block = lane.bump === undefined ? model.pick(a) : model.live.at(-1)
   if (block?.inner !== undefined) return

@@ -41,8 +41,13 @@ function useInner(lane: Lane, outer: LiveBlock, inner: Bump, size: number): void
     const offset = outcome.value
     const byteLength = count % 2 === 0 ? size % 300 : size % 50
     const inside = offset >= top && offset + byteLength <= outer.offset + outer.usable
-    lane.tally.holds('inside', inside, () => `${byteLength} bytes at ${offset}, inside ${outer.usable} at ${outer.offset}`)
-    if (count % 2 === 0) lane.tally.holds('zero', contents.isZero(offset, byteLength), () => `inner calloc at ${offset}`)
+    lane.tally.holds(
+      'inside',
+      inside,
+      () => `${byteLength} bytes at ${offset}, inside ${outer.usable} at ${outer.offset}`
+    )
+    if (count % 2 === 0)
+      lane.tally.holds('zero', contents.isZero(offset, byteLength), () => `inner calloc at ${offset}`)
     contents.fill({ offset, byteLength, usable: byteLength, seed: 0, written: [] }, lane.nextSeed())
     top = offset + byteLength
   }
@@ -67,7 +72,9 @@ function refuseClaims(lane: Lane, number: number): void {
   if (block === undefined || lane.bump !== undefined) return
   const byteLength = block.usable + 8
   const claim = lane.call(() => new Bump(arena, { offset: block.offset, byteLength }))
-  const refused = claim.code === 'ERR_ARENA_BUSY' || (claim.code === 'ERR_OUT_OF_RANGE' && block.offset + byteLength > arena.byteLength)
+  const refused =
+    claim.code === 'ERR_ARENA_BUSY' ||
+    (claim.code === 'ERR_OUT_OF_RANGE' && block.offset + byteLength > arena.byteLength)
   tally.holds('nested', refused || isKernelFailure(claim), () => `claim across the end of a block: ${show(claim)}`)
 }
 
@@ -106,5 +113,9 @@ function refuseMarks(lane: Lane, bump: Bump, number: number): void {
   const bad = [top + 8, -8, Number.NaN, top - 4, inside, lane.end + 8][number % 6] as number
   if (bad === top) return
   const outcome = lane.call(() => bump.release(bad))
-  lane.tally.holds('marks', outcome.code === 'ERR_OUT_OF_RANGE', () => `release to ${bad}, which is no mark: ${show(outcome)}`)
+  lane.tally.holds(
+    'marks',
+    outcome.code === 'ERR_OUT_OF_RANGE',
+    () => `release to ${bad}, which is no mark: ${show(outcome)}`
+  )
 }

@@ -4,7 +4,9 @@
  */
 import { SystemError } from '../../src/errors.ts'
 
-export type Outcome<T> = { readonly value: T; readonly code: undefined } | { readonly code: string; readonly error: Error }
+export type Outcome<T> =
+  | { readonly value: T; readonly code: undefined }
+  | { readonly code: string; readonly error: Error }
 
 /** The code of an error without one. */
 export const NO_CODE = 'no code'
@@ -24,5 +26,7 @@ export function isKernelFailure(outcome: Outcome<unknown>): boolean {
 }
 
 export function show(outcome: Outcome<unknown>): string {
-  return outcome.code === undefined ? `gave ${String(outcome.value)}` : `threw ${outcome.code}: ${outcome.error.message}`
+  return outcome.code === undefined
+    ? `gave ${String(outcome.value)}`
+    : `threw ${outcome.code}: ${outcome.error.message}`
 }

@@ -9,7 +9,7 @@ export const SENTENCES = {
   inside: 'every block lies inside its claim and is aligned, in offset and in address',
   contents: 'contents survive until free, and through realloc up to the smaller length',
   zero: 'calloc and alloc read zero, after reuse and after purge too',
-  stats: 'stats are the model\'s, and committed is exactly used + free slots + free dirty + metadata',
+  stats: "stats are the model's, and committed is exactly used + free slots + free dirty + metadata",
   limit: 'committed bytes never pass the limit',
   blocks: 'blocks() names exactly the live blocks',
   check: 'check() holds after every command',

@@ -178,6 +178,16 @@ export abstract class Blocks<Name extends string = string> implements Allocator,
     )
   }
 
+  /** Copies into a new block, which is given back when its window cannot be made. */
+  protected copyNew(to: number, from: number, byteLength: number): void {
+    try {
+      this.copy(to, from, byteLength)
+    } catch (error) {
+      this.undo(to)
+      throw error
+    }
+  }
+
   /** Zeroes a new block, which is given back when its window cannot be made. */
   protected zeroNew(offset: number, byteLength: number): void {
     try {

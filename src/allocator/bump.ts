@@ -56,10 +56,11 @@ function granuleOf(byteLength: number): number {
 
 /**
  *     first <= top <= committed end;   a bit at every block's bound, none at or above the top
- *     usedCount = bits set;   usedBytes = top - first - purged bytes below the top
+ *     a bit in pads where the padding before an aligned block starts, which is a bound as well as the block's own start
+ *     usedCount = bounds - pads;   usedBytes = top - first - purged bytes below the top
  *     committedBytes = usedBytes + freeDirtyBytes + metadataBytes
  */
-export class Bump extends Blocks<'pages' | 'bounds'> {
+export class Bump extends Blocks<'pages' | 'bounds' | 'pads'> {
   readonly #granule: number
   /** First offset that can be a block, and the end of the claim. */
   readonly #first: number
@@ -69,6 +70,7 @@ export class Bump extends Blocks<'pages' | 'bounds'> {
   readonly #wordRate: number
   #numbers: Float64Array
   #bounds: Int32Array
+  #pads: Int32Array
   #pages: Pages
   /** A block that ends here or before needs no page and no other window. 0 when that has to be found out: a cache. */
   #ready = 0
@@ -78,6 +80,7 @@ export class Bump extends Blocks<'pages' | 'bounds'> {
       layOut({
         pages: pageBytes(byteLength, arena.pageSize),
         bounds: wordsFor(byteLength / granuleOf(byteLength) + 1) * 4,
+        pads: wordsFor(byteLength / granuleOf(byteLength) + 1) * 4,
       })
     )
     const { claim, limit, layout } = this
@@ -88,8 +91,9 @@ export class Bump extends Blocks<'pages' | 'bounds'> {
     this.#bitRate = 1 / this.#granule
     this.#wordRate = 1 / (this.#granule * 32)
     this.#numbers = new Float64Array(metadata, 0, HEADER_BYTES / 8)
-    this.#bounds = new Int32Array(metadata, layout.at.bounds)
-    const rate = 1 / (8 * this.#granule) + 1 / (8 * arena.pageSize)
+    this.#bounds = new Int32Array(metadata, layout.at.bounds, (layout.at.pads - layout.at.bounds) / 4)
+    this.#pads = new Int32Array(metadata, layout.at.pads)
+    const rate = 2 / (8 * this.#granule) + 1 / (8 * arena.pageSize)
     this.#pages = new Pages({
       claim,
       pageSize: arena.pageSize,
@@ -134,7 +138,7 @@ export class Bump extends Blocks<'pages' | 'bounds'> {
     this.assertOpen()
     const top = this.#numbers[TOP]
     wholeNumber('mark', mark, this.#first, top)
-    if (mark !== top && !this.#isBound(mark))
+    if (mark !== top && !this.#isMark(mark))
       throw new OutOfRangeError('mark', 'a mark between two blocks (this one is stale, or no mark)', mark)
     this.assertNoInner(mark, top - mark)
     this.#lower(mark)
@@ -163,7 +167,7 @@ export class Bump extends Blocks<'pages' | 'bounds'> {
       return offset
     }
     const moved = this.malloc(byteLength)
-    this.copy(moved, offset, usable)
+    this.copyNew(moved, offset, usable)
     return moved
   }
 
@@ -209,13 +213,16 @@ export class Bump extends Blocks<'pages' | 'bounds'> {
     const top = numbers[TOP]
     if (!(top >= this.#first && top <= Math.max(numbers[COMMITTED_END], this.#first)) || top % 8 !== 0)
       throw new CorruptedError(`the top ${top} lies outside the committed bytes`)
-    const count = countBits(this.#bounds, 0, this.#bit(top))
+    const end = this.#bit(Math.max(top, numbers[COMMITTED_END]))
+    const bounds = countBits(this.#bounds, 0, this.#bit(top))
+    const pads = countBits(this.#pads, 0, this.#bit(top))
     if (
-      count !== numbers[USED_COUNT] ||
-      countBits(this.#bounds, 0, this.#bit(Math.max(top, numbers[COMMITTED_END]))) !== count
+      bounds - pads !== numbers[USED_COUNT] ||
+      countBits(this.#bounds, 0, end) !== bounds ||
+      countBits(this.#pads, 0, end) !== pads
     )
       throw new CorruptedError(
-        `${numbers[USED_COUNT]} blocks in the header, ${count} by the bounds, or some above the top`
+        `${numbers[USED_COUNT]} blocks in the header, ${bounds - pads} by the bounds, or some above the top`
       )
     if (top > this.#first && !this.#isBound(this.#first))
       throw new CorruptedError('bytes are in use, and no block begins at the first of them')
@@ -227,6 +234,7 @@ export class Bump extends Blocks<'pages' | 'bounds'> {
     const top = this.#numbers[TOP]
     if (offset < this.#first || offset + byteLength > top) return undefined
     const bit = lastBit(this.#bounds, 0, Math.floor((offset - this.#first) / this.#granule) + 1)
+    if (countBits(this.#pads, bit, bit + 1) === 1) return undefined
     const next = firstBit(this.#bounds, bit + 1, this.#bit(top))
     const start = this.#first + bit * this.#granule
     const end = next < 0 ? top : this.#first + next * this.#granule
@@ -252,6 +260,7 @@ export class Bump extends Blocks<'pages' | 'bounds'> {
     this.#ready = 0
     this.#numbers = new Float64Array(0)
     this.#bounds = new Int32Array(0)
+    this.#pads = new Int32Array(0)
   }
 
   #round(byteLength: number): number {
@@ -268,6 +277,10 @@ export class Bump extends Blocks<'pages' | 'bounds'> {
     if (end > this.#end || !this.#pages.commit(start, size)) return 0
     const bit = this.#bit(bound)
     this.#bounds[Math.floor(bit / 32)] |= 1 << bit
+    if (start !== bound) {
+      this.#pads[Math.floor(bit / 32)] |= 1 << bit
+      this.#bounds[Math.floor(this.#bit(start) / 32)] |= 1 << this.#bit(start)
+    }
     numbers[TOP] = end
     numbers[LAST] = start
     numbers[BOUND] = bound
@@ -283,8 +296,9 @@ export class Bump extends Blocks<'pages' | 'bounds'> {
     const numbers = this.#numbers
     const from = this.#bit(mark)
     const to = this.#bit(numbers[TOP])
-    numbers[USED_COUNT] -= countBits(this.#bounds, from, to)
+    numbers[USED_COUNT] -= countBits(this.#bounds, from, to) - countBits(this.#pads, from, to)
     clearBits(this.#bounds, from, to)
+    clearBits(this.#pads, from, to)
     this.#retreat(mark)
     numbers[LAST] = 0
   }
@@ -300,7 +314,7 @@ export class Bump extends Blocks<'pages' | 'bounds'> {
     const numbers = this.#numbers
     const top = numbers[TOP]
     const last = numbers[LAST] || this.#first + lastBit(this.#bounds, 0, this.#bit(top)) * this.#granule
-    if (!(offset >= this.#first && offset < top) || (offset !== last && !this.#isBound(offset)))
+    if (!(offset >= this.#first && offset < top) || (offset !== last && !this.#isBlock(offset)))
       throw new InvalidFreeError(`${offset} is not the start of a live block of Bump`)
     if (offset !== last)
       throw new UnsupportedOperationError(`Bump can resize its last block only, and ${offset} is an earlier one`)
@@ -310,6 +324,18 @@ export class Bump extends Blocks<'pages' | 'bounds'> {
   #isBound(offset: number): boolean {
     const bit = (offset - this.#first) / this.#granule
     return Number.isInteger(bit) && countBits(this.#bounds, bit, bit + 1) === 1
+  }
+
+  /** Whether a block starts here: a bound that is no padding. */
+  #isBlock(offset: number): boolean {
+    return this.#isBound(offset) && countBits(this.#pads, this.#bit(offset), this.#bit(offset) + 1) === 0
+  }
+
+  /** Whether the top was here once: a bound that no padding leads up to. */
+  #isMark(offset: number): boolean {
+    if (!this.#isBound(offset)) return false
+    const before = lastBit(this.#bounds, 0, this.#bit(offset))
+    return before < 0 || countBits(this.#pads, before, before + 1) === 0
   }
 
   #bit(offset: number): number {

@@ -41,7 +41,7 @@ export abstract class FreeingBlocks<Name extends string = string> extends Blocks
     const usable = this.sizeAt(offset)
     if (this.resizeAt(offset, usable, byteLength)) return offset
     const moved = this.malloc(byteLength)
-    this.copy(moved, offset, Math.min(usable, byteLength))
+    this.copyNew(moved, offset, Math.min(usable, byteLength))
     this.freeAt(offset)
     return moved
   }

@@ -126,6 +126,7 @@ export class Heap extends FreeingBlocks {
     this.#roots = new Roots(metadata)
     this.#slabs.reset()
     this.#spans.clear()
+    this.#spans.open()
     this.#aimFast()
     const decaying = {
       freeDirtyBytes: () => this.#spans.committedBytes - this.#spans.usedBytes,
@@ -220,7 +221,7 @@ export class Heap extends FreeingBlocks {
         if (usable > SMALL_MAX && this.resizeAt(offset, usable, byteLength)) return offset
         const moved =
           byteLength > usable && byteLength >= ROOMY_LEAST ? this.#mallocRoomy(byteLength) : this.malloc(byteLength)
-        this.copy(moved, offset, byteLength < usable ? byteLength : usable)
+        this.copyNew(moved, offset, byteLength < usable ? byteLength : usable)
         this.free(offset)
         return moved
       }
@@ -442,8 +443,11 @@ export class Heap extends FreeingBlocks {
   #purge(most: number): number {
     this.#slabs.retire()
     const bytes = this.#spans.purge(most)
-    if (this.#spans.usedBytes === 0 && this.#spans.pages.committed === 0) this.#shrink()
-    return bytes
+    if (this.#spans.usedBytes !== 0 || this.#spans.pages.committed !== 0) return bytes
+    const { source } = this.#parts
+    const metadata = source.metadataBytes(0)
+    this.#shrink()
+    return bytes + metadata - source.metadataBytes(0)
   }
 
   /** Makes metadata read zero: long tables by giving their pages back, the rest by filling. */
@@ -474,6 +478,7 @@ export class Heap extends FreeingBlocks {
     this.#slabs.reset()
     this.#spans.clear()
     this.claim.purgeMetadata(TILES * 4, this.claim.metadata.byteLength - TILES * 4)
+    this.#spans.open()
   }
 
   override reset(): void {

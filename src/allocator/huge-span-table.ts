@@ -24,12 +24,15 @@ export class HugeSpanTable extends SpanTable {
       if (start < 0) continue
       const parts = this.#parts(w, start, length)
       if (!this.roomFor(3 * parts.length)) return 0
-      while (this.m[WINDOWS] < w + parts.length) this.open()
       let missing = 0
       for (const part of parts) missing += this.missing(part.window, part.start, part.start + part.length)
-      const answer = missing > 0 ? this.admit(missing, 0, 0, 0) : 0
+      const tail = parts[parts.length - 1] as (typeof parts)[0]
+      const first = this.page(this.firstWindow + w, start)
+      const last = this.page(tail.window, tail.start + tail.length - 1)
+      const answer = missing > 0 || this.limited ? this.admit(missing, first, last) : 0
       if (answer < 0) return 0
       if (answer > 0) return this.allocateHuge(length, alignment, zero)
+      while (this.m[WINDOWS] < w + parts.length) this.open()
       return this.#takeParts(parts, length, zero)
     }
     return 0

@@ -64,38 +64,40 @@ export abstract class SpanPages extends SpanMap {
     return bytes
   }
 
+  /** How many pages of a range are not committed. */
   protected missing(window: number, start: number, end: number): number {
     return this.pages.clean(this.page(window, start), this.page(window, end - 1))
   }
 
-  protected admit(missing: number, window: number, start: number, end: number): number {
-    const m = this.m
-    const source = this.source
-    const pageSize = source.pageSize
-    const first = end === 0 ? -1 : this.page(window, start)
-    const last = end === 0 ? -1 : this.page(window, end - 1)
+  /**
+   * Asked before `missing` clean pages are committed for a block in the pages `first … last`. 0: go on; -1: the limit forbids it; 1: memory was
+   * given back elsewhere, look again. The block's own pages are spared by the sweep.
+   */
+  protected admit(missing: number, first: number, last: number): number {
+    const { m, source } = this
+    const answer = this.limited ? this.keepToLimit(missing, first, last) : 0
     const committed = m[COMMITTED] + missing
-    if (committed > m[PEAK]) {
-      const slack = this.committedBytes - this.usedBytes
-      if (slack < m[RESIDUE] * pageSize) m[RESIDUE] = Math.floor(slack / pageSize)
-      else if (
-        committed > m[NEXT_SWEEP] &&
-        slack > m[RESIDUE] * pageSize + Math.max((committed * pageSize) / 32, 65536)
-      ) {
-        if (source.retire()) return 1
-        this.sweep(Number.POSITIVE_INFINITY, first, last)
-        // What the block itself is about to use is spared now, and not for good.
-        const spared = first < 0 ? 0 : last - first + 1 - missing
-        m[RESIDUE] = Math.max(0, Math.ceil((this.committedBytes - this.usedBytes) / pageSize) - spared)
-        this.scheduleSweep(committed, m[COMMITTED] + missing)
-      }
+    if (answer !== 0 || committed <= m[PEAK]) return answer
+    const slack = (this.committedBytes - this.usedBytes) / source.pageSize
+    if (slack < m[RESIDUE]) m[RESIDUE] = Math.floor(slack)
+    else if (committed > m[NEXT_SWEEP] && slack > m[RESIDUE] + Math.max(committed / 32, 65536 / source.pageSize)) {
+      if (source.retire()) return 1
+      this.sweep(Number.POSITIVE_INFINITY, first, last)
+      // What the block itself is about to use is spared now, and not for good.
+      const spared = last - first + 1 - missing
+      const left = (this.committedBytes - this.usedBytes) / source.pageSize
+      m[RESIDUE] = Math.max(0, Math.ceil(left) - spared)
+      this.scheduleSweep(committed, m[COMMITTED] + missing)
     }
-    const most = source.limit
-    if (most === Number.POSITIVE_INFINITY) return 0
-    const excess = this.committedBytes + missing * pageSize + source.metadataBytes(4) - most
+    return 0
+  }
+
+  /** As `admit`, for the limit. A sweep that would not be enough is not made: a request that fails changes nothing. */
+  protected keepToLimit(missing: number, first: number, last: number): number {
+    const { pageSize, limit } = this.source
+    const excess = this.committedBytes + missing * pageSize + this.source.metadataBytes(4) - limit
     if (excess <= 0) return 0
-    if (this.dropKept() || source.retire()) return 1
-    // A sweep that would not be enough is not made: a request that fails changes nothing.
+    if (this.dropKept() || this.source.retire()) return 1
     if (this.#sweepable(first, last) * pageSize < excess) return -1
     this.sweep(Number.POSITIVE_INFINITY, first, last)
     return 0

@@ -127,7 +127,7 @@ export class SpanTable extends SpanPages {
       if (free === 0) free = this.fit(length, alignment)
       if (free === 0) {
         // Kept spans, and slabs that stand empty, may be what is missing.
-        if (this.dropKept() || this.open() || this.source.retire()) continue
+        if (this.dropKept() || this.#openFor(length, alignment) || this.source.retire()) continue
         return 0
       }
       const window = m[free + KIND] >> KIND_BITS
@@ -137,7 +137,7 @@ export class SpanTable extends SpanPages {
       const missing = this.missing(window, start, start + size)
       if (missing > 0 && this.dropKept()) continue
       if (missing > 0 || this.limited) {
-        const answer = this.admit(missing, window, start, start + size)
+        const answer = this.admit(missing, this.page(window, start), this.page(window, start + size - 1))
         if (answer < 0) return 0
         if (answer > 0) continue
       }
@@ -267,7 +267,7 @@ export class SpanTable extends SpanPages {
     const missing = this.missing(window, start + old, start + whole)
     if (missing > 0) {
       if (this.dropKept()) return this.resize(span, length)
-      const answer = this.admit(missing, window, start + old, start + whole)
+      const answer = this.admit(missing, this.page(window, start + old), this.page(window, start + whole - 1))
       if (answer !== 0) return answer > 0 && this.resize(span, length)
     }
     leave(m, next, this.tiles)
@@ -312,8 +312,21 @@ export class SpanTable extends SpanPages {
     return 0
   }
 
+  /** Opens windows up to the next one that has room; false, and nothing changed, when none has or the limit forbids it. */
+  #openFor(length: number, alignment: number): boolean {
+    for (let w = this.m[WINDOWS]; w < this.windowCount; w++) {
+      const start = Math.ceil(this.windowStart(w) / alignment) * alignment
+      if (start + length > this.windowEnd(w)) continue
+      const answer = this.limited ? this.keepToLimit(Math.ceil(length / this.source.pageSize), -1, -1) : 0
+      if (answer !== 0) return answer > 0
+      while (this.m[WINDOWS] <= w) if (!this.open()) return false
+      return true
+    }
+    return false
+  }
+
   /** Opens the next window of the claim as one free span; false when there is none left. */
-  protected open(): boolean {
+  open(): boolean {
     const m = this.m
     const opened = m[WINDOWS]
     if (opened === this.windowCount) return false

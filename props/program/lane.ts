@@ -36,6 +36,8 @@ export interface Mark {
 const CHECKED_BYTES = 2 ** 23
 
 export class Lane {
+  /** Whether blocks were handed out and taken back without the model having seen them. */
+  unseen = false
   readonly spec: LaneSpec
   readonly ground: Ground
   readonly tally: Tally
@@ -87,6 +89,8 @@ export class Lane {
     if (isKernelFailure(outcome)) {
       this.tally.holds('errors', this.faults, () => show(outcome))
       this.tally.take('kernel failure')
+      // A block whose view could not be made was taken back, unseen: what lies beyond the highest block may have been in use.
+      this.unseen = true
       this.#compareBlocks('faults')
     }
     return outcome

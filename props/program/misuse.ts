@@ -111,7 +111,8 @@ function stale({ model }: Lane, pick: number): Bad | undefined {
   return { what: 'a block freed earlier', by: offset, codes: model.around(offset) === undefined ? EITHER : INVALID }
 }
 
-function neverAllocated({ model, spec, end }: Lane, pick: number): Bad | undefined {
+function neverAllocated({ model, spec, end, unseen }: Lane, pick: number): Bad | undefined {
+  if (unseen) return undefined
   const start = Math.ceil(Math.max(model.highest, spec.offset) / 8) * 8 + Math.max(FAR, spec.slotSize ?? 0)
   const offset = start + 8 * pick
   return offset + 8 <= end ? { what: 'what was never allocated', by: offset, codes: INVALID } : undefined

@@ -35,7 +35,8 @@ export class HugeSpanTable extends SpanTable {
       while (this.m[WINDOWS] < w + parts.length) this.open()
       return this.#takeParts(parts, length, zero)
     }
-    return 0
+    // A slab that stands empty may be all that lies in the way.
+    return this.source.retire() ? this.allocateHuge(length, alignment, zero) : 0
   }
 
   /** Gives a huge block's parts back. */

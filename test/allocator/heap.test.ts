@@ -151,6 +151,15 @@ test('blocks fill windows to their ends and never cross one, unless they are lon
   })
 })
 
+test('a slab that stands empty is not in the way of a huge block', () => {
+  onHeap(3 * GiB, (heap) => {
+    const blocks = [heap.malloc(48 * MiB), heap.malloc(240 * MiB), heap.calloc(480 * MiB), heap.calloc(0)]
+    for (const block of blocks) heap.free(block)
+    assert.ok(heap.tryMalloc(2.25 * GiB) !== 0)
+    heap.check()
+  })
+})
+
 test('small blocks in other windows are as good as in the first', () => {
   onHeap(3 * GiB, (heap, arena) => {
     const ballast = [heap.malloc(GiB - 64 * KiB), heap.malloc(GiB - 64 * KiB)]

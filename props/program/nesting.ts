@@ -17,7 +17,9 @@ export function nest(lane: Lane, { a, b }: Command): void {
   const block = lane.model.pick(a)
   if (block === undefined || block.usable < LEAST || block.inner !== undefined) return
   const { arena } = lane.ground
-  const outcome = lane.call(() => new Bump(arena, { offset: block.offset, byteLength: block.byteLength & ~7 || 8 }))
+  const outcome = lane.call(
+    () => new Bump(arena, { offset: block.offset, byteLength: Math.floor(block.byteLength / 8) * 8 || 8 })
+  )
   if (outcome.code !== undefined) {
     // Metadata for the inner claim may not be there.
     const expected = isKernelFailure(outcome) || outcome.code === 'ERR_OUT_OF_MEMORY'

@@ -45,7 +45,7 @@ export abstract class Blocks<Name extends string = string> implements Allocator,
   protected readonly limit: number
   /** 0, or CLOSED, or INNER. */
   protected guard = 0
-  readonly #memory: Memory
+  protected readonly memory: Memory
   readonly #fields: HeaderFields
 
   /**
@@ -65,7 +65,7 @@ export abstract class Blocks<Name extends string = string> implements Allocator,
     this.limit = options?.limit ?? Number.POSITIVE_INFINITY
     this.kind = kind
     this.arena = arena
-    this.#memory = new Memory(arena)
+    this.memory = new Memory(arena)
     this.claim = arena.claim({
       holder: this,
       offset: options?.offset,
@@ -147,7 +147,7 @@ export abstract class Blocks<Name extends string = string> implements Allocator,
   revoked(): void {
     if (this.isClosed) return
     this.guard = CLOSED
-    this.#memory.forget()
+    this.memory.forget()
     this.forget()
   }
 
@@ -201,7 +201,7 @@ export abstract class Blocks<Name extends string = string> implements Allocator,
   /** Makes `[offset, offset + byteLength)` read zero; both are multiples of 8. Throws nothing. */
   protected zero(offset: number, byteLength: number): void {
     if (byteLength > FILL_MOST && this.#clear(offset, byteLength)) return
-    this.#memory.zero(offset, byteLength)
+    this.memory.zero(offset, byteLength)
   }
 
   /** False when the kernel will not take the pages: locked in memory, say. The block must not be lost for that. */
@@ -216,7 +216,7 @@ export abstract class Blocks<Name extends string = string> implements Allocator,
 
   /** Copies between two blocks. */
   protected copy(to: number, from: number, byteLength: number): void {
-    this.#memory.copy(to, from, byteLength)
+    this.memory.copy(to, from, byteLength)
   }
 
   /** A view over a new block, which is given back when the view cannot be made. */

@@ -7,7 +7,7 @@
  */
 import type { AllocatorStats } from './allocator.ts'
 import type { HeapParts } from './heap.ts'
-import { HUGE, LIVE, PART, SLAB } from './heap-layout.ts'
+import { Tag } from './heap-layout.ts'
 
 export function heapStats({ spans, slabs, source }: HeapParts): AllocatorStats {
   let usedBytes = 0
@@ -16,9 +16,9 @@ export function heapStats({ spans, slabs, source }: HeapParts): AllocatorStats {
   let slotBytes = 0
   for (const span of spans.all()) {
     const kind = spans.kind(span)
-    if (kind === LIVE || kind === HUGE) usedCount++
-    if (kind === LIVE || kind === HUGE || kind === PART) usedBytes += spans.partLength(span)
-    if (kind !== SLAB) continue
+    if (kind === Tag.LIVE || kind === Tag.HUGE) usedCount++
+    if (kind === Tag.LIVE || kind === Tag.HUGE || kind === Tag.PART) usedBytes += spans.partLength(span)
+    if (kind !== Tag.SLAB) continue
     const slab = spans.slabOf(span)
     const used = slabs.used(slab)
     // A slab without live slots is given up when its bytes are wanted elsewhere: they are free like any.
@@ -27,7 +27,7 @@ export function heapStats({ spans, slabs, source }: HeapParts): AllocatorStats {
     slotBytes += used * slabs.slotSize(slab)
     slabBytes += spans.partLength(span)
   }
-  const metadataBytes = source.metadataBytes(0)
+  const metadataBytes = source.metadataBytes(0, 0)
   const pageBytes = spans.committedBytes
   return {
     reservedBytes: source.byteLength,

@@ -2,67 +2,53 @@
  * Heap: the general allocator. Small requests get a slot in a slab, the rest a span, best fit; see `docs/heap.md`.
  *
  *     malloc(n)   n <= SMALL_MAX   class of n -> its current word of free bits -> lowest bit          (slab-table.ts)
- *                 else             smallest free span that fits, cut to length                        (span.ts)
+ *                 else             smallest free span that fits, cut to length                        (span-table.ts)
  *     free(p)     tile of p        -> slab record -> slot -> its bit;   or -> span that starts at p -> joined with its neighbours
  *
  * Nothing is kept in the blocks: all state is in the claim's metadata (heap-layout.ts), so a stray write through a view can spoil a
  * neighbour's bytes but never the heap. Every free is checked: an offset that is not the start of a live block finds no such slot
- * or span. Cost of a malloc and a free together: about 13 ns for a slot that is at hand, 25 ns for a kept span, 60 ns for one that is
- * cut and joined; 64 bytes of records for a slab of 4 to 32 KiB, 32 for a span.
+ * or span. Cost: see docs/heap.md; 64 bytes of records for a slab of 4 to 32 KiB, 32 for a span.
  *
- * The two hot paths are written out in full, on 32-bit integers, for blocks in window 0; blocks in other windows take the general
- * path behind them.
+ * The two hot paths are written out in full, on 32-bit integers. What V8 can take for constants there it need not load: the fields they
+ * read are set once, by their initialisers, and tables are local to this file (docs/heap.md, "Written for V8").
  * @module
  */
 import type { Arena } from '../arena/arena.ts'
 import { wholeNumber } from '../arguments.ts'
-import { CorruptedError, DoubleFreeError, InvalidFreeError } from '../errors.ts'
+import { CorruptedError } from '../errors.ts'
 import type { AllocatorOptions, AllocatorStats } from './allocator.ts'
 import { CLOSED } from './blocks.ts'
 import { checkDecay, Decay, type Schedule, unreferencedTimer } from './decay.ts'
 import { FreeingBlocks } from './freeing-blocks.ts'
+import { blockAround, blockAt, liveBlocks } from './heap-blocks.ts'
 import { checkHeap } from './heap-check.ts'
-import * as layouts from './heap-layout.ts'
+import {
+  At,
+  Bin,
+  Class,
+  type HeapLayout,
+  heapLayout,
+  heapMetadataBytes,
+  LAYOUT_HASH,
+  metadataInUse,
+  Slab,
+  Tag,
+  Tile,
+  Window,
+} from './heap-layout.ts'
 import { heapStats } from './heap-stats.ts'
 import { HugeSpanTable } from './huge-span-table.ts'
 import { Roots } from './roots.ts'
-import * as classes from './size-class.ts'
+import { CLASS_OF, CLASS_SIZE, Size } from './size-class.ts'
 import { SlabTable } from './slab-table.ts'
 import type { SpanSource } from './span-map.ts'
 
-// Local, so that the compiler takes them for constants: see span.ts.
-const {
-  BASE,
-  BITS,
-  CLASS_LOOKUP,
-  COUNTDOWN,
-  CURRENT_SLAB,
-  FAR_WORD,
-  FREE,
-  HIGHEST,
-  HUGE,
-  INFO,
-  KEPT,
-  LIVE,
-  ORIGIN,
-  PART,
-  SLAB,
-  SLAB_SPAN,
-  SLAB_TOP,
-  SLOT,
-  SPAN_TOP,
-  TILE_TOP,
-  TILES,
-  WINDOW,
-  WORD,
-} = layouts
-const { SMALL_MAX, TILE } = classes
-const KEPT_MOST = layouts.KEPT_MOST
-/** Offset within its window: the low 30 bits, of numbers beyond 2^32 too. */
-const IN_WINDOW = WINDOW - 1
-
-/** A block that grew to so many bytes and had to move goes where it can grow on. */
-const ROOMY_LEAST = 65536
+const enum Hot {
+  /** Blocks of so many bytes at most are zeroed and copied by a loop of its own: see memory.ts. */
+  LOOP_MOST = 384,
+  /** A block that grew to so many bytes and had to move goes where it can grow on. */
+  ROOMY_LEAST = 65536,
+}
 
 /** A heap without blocks gives its metadata back when a table of so many bytes has been used. */
 const SHRINK_LEAST = 65536
@@ -78,58 +64,43 @@ export interface HeapOptions extends AllocatorOptions {
   readonly schedule?: Schedule | undefined
 }
 
-/** What a heap's parts need to know of each other: for heap-check.ts and heap-stats.ts. */
+/** What a heap's parts need to know of each other: for heap-blocks.ts, heap-check.ts and heap-stats.ts. */
 export interface HeapParts {
   readonly words: Int32Array
-  readonly layout: layouts.HeapLayout
+  readonly layout: HeapLayout
   readonly spans: HugeSpanTable
   readonly slabs: SlabTable
   readonly source: SpanSource
 }
 
 export class Heap extends FreeingBlocks {
-  #words: Int32Array
-  #parts: HeapParts
-  #spans: HugeSpanTable
-  #slabs: SlabTable
-  /** Index in `#words` of the tile word for tile 0 of the arena. */
-  #tiles: number
-  /** Offsets below it may take the fast path of `free`: 0 while closed, and while inner claims make every free a special case. */
-  #fastEnd = 0
-  readonly #roots: Roots
+  readonly #m: Int32Array = new Int32Array(this.claim.metadata)
+  readonly #parts: HeapParts = this.#makeParts()
+  readonly #spans: HugeSpanTable = this.#parts.spans
+  readonly #slabs: SlabTable = this.#parts.slabs
+  readonly #firstTile: number = this.#parts.layout.firstTile
+  readonly #roots: Roots = new Roots(this.claim.metadata)
   readonly #decay: Decay
+  /** The longest request that may take the fast path of `malloc`: -1 when closed. */
+  #most: number = Size.SMALL_MAX
+  /** How many tiles, from the claim's first, the fast path of `free` may look at: 0 while closed, and while there are inner claims. */
+  #reach = 0
 
   constructor(arena: Arena, options?: HeapOptions) {
     const decayMs = checkDecay(options?.decayMs)
     super('Heap', arena, options, heapTables)
-    const { offset, byteLength, metadata, zeroed } = this.claim
-    if (!zeroed) this.claim.clear(offset, byteLength)
-    const layout = layouts.heapLayout(offset, byteLength, arena.pageSize)
-    const words = new Int32Array(metadata)
-    const source: SpanSource = {
-      offset,
-      byteLength,
-      pageSize: arena.pageSize,
-      limit: this.limit,
-      purge: (at, length) => this.claim.purge(at, length),
-      zero: (at, length) => this.zero(at, length),
-      retire: () => this.#slabs.retire(),
-      clearWords: (from, to) => this.#clearWords(from, to),
-      freed: () => this.#decay.start(),
-      metadataBytes: (more) => layouts.metadataInUse(words, layout, arena.pageSize, more),
-    }
-    this.#words = words
-    this.#spans = new HugeSpanTable(words, new Float64Array(metadata, 0, layouts.ROOTS / 2), layout, source)
-    this.#slabs = new SlabTable(words, this.#spans, layout, source.clearWords)
-    this.#parts = { words, layout, spans: this.#spans, slabs: this.#slabs, source }
-    this.#tiles = TILES - layout.firstTile
-    this.#roots = new Roots(metadata)
+    if (!this.claim.zeroed) this.claim.clear(this.claim.offset, this.claim.byteLength)
     this.#slabs.reset()
     this.#spans.clear()
     this.#spans.open()
-    this.#aimFast()
+    this.#aim()
     const decaying = {
-      freeDirtyBytes: () => this.#spans.committedBytes - this.#spans.usedBytes,
+      freeDirtyBytes: () => {
+        // What waits to be taken again is free as well.
+        this.#spans.dropKept()
+        this.#slabs.retire()
+        return this.#spans.committedBytes - this.#spans.usedBytes
+      },
       purgeSome: (bytes: number) => this.#purge(bytes),
       watch: () => {
         this.#spans.watch = true
@@ -138,133 +109,169 @@ export class Heap extends FreeingBlocks {
     this.#decay = new Decay(decaying, decayMs, options?.schedule ?? unreferencedTimer)
   }
 
+  #makeParts(): HeapParts {
+    const { offset, byteLength, metadata } = this.claim
+    const { pageSize } = this.arena
+    const words = this.#m
+    const layout = heapLayout(offset, byteLength, pageSize)
+    const numbers = new Float64Array(metadata, 0, At.ROOTS / 2)
+    const highest = At.HIGHEST_END >> 1
+    const source: SpanSource = {
+      offset,
+      byteLength,
+      pageSize,
+      limit: this.limit,
+      purge: (at, length) => this.claim.purge(at, length),
+      zero: (at, length) => this.zero(at, length),
+      retire: () => this.#slabs.retire(),
+      clearWords: (from, to) => this.#clearWords(from, to),
+      freed: () => this.#decay.start(),
+      metadataBytes: (records, end) => metadataInUse(words, Math.max(end, numbers[highest]), layout, pageSize, records),
+    }
+    const spans = new HugeSpanTable(words, numbers, layout, source)
+    const slabs = new SlabTable(words, spans, layout, source.clearWords)
+    return { words, layout, spans, slabs, source }
+  }
+
   // ---- the fast paths ----
 
   override malloc(byteLength: number): number {
-    if (typeof byteLength === 'number' && byteLength >>> 0 === byteLength && byteLength <= SMALL_MAX) {
-      const m = this.#words
-      const state = m[CLASS_LOOKUP + ((byteLength + 7) >>> 3)]
-      const word = m[state + WORD]
-      const bits = m[word]
-      if (bits !== 0) {
-        m[word] = bits & (bits - 1)
-        return m[state + ORIGIN] + (31 - Math.clz32(bits & -bits)) * m[state + SLOT]
+    if (typeof byteLength === 'number') {
+      const size = byteLength >>> 0
+      if (size === byteLength && size <= this.#most) {
+        const m = this.#m
+        const sizeClass = CLASS_OF[(size + 7) >>> 3]
+        const state = At.CLASSES + (sizeClass << 3)
+        const word = m[state + Class.WORD]
+        const bits = m[word]
+        if (bits !== 0) {
+          m[word] = bits & (bits - 1)
+          const start = (m[state + Class.ORIGIN] + Math.imul(31 - Math.clz32(bits & -bits), CLASS_SIZE[sizeClass])) | 0
+          const window = m[state + Class.WINDOW]
+          return window === 0 ? start : window * Window.BYTES + start
+        }
       }
     }
-    const offset = this.#allocate(byteLength, false)
-    if (offset === 0) throw this.outOfMemory(byteLength)
-    return offset
+    // The plus tells V8 that this is a number, so that the sum above is not made a float for its sake.
+    return +this.#mallocSlow(byteLength)
+  }
+
+  override free(block: number | ArrayBufferView): void {
+    if (typeof block === 'number') {
+      const low = block >>> 0
+      const tile = (low === block ? low >>> 12 : tileOf(block)) - this.#firstTile
+      if (tile >>> 0 < this.#reach) {
+        const m = this.#m
+        const entry = m[At.TILES + tile]
+        if (entry > 0) {
+          const slab = entry & Tile.SLAB
+          const info = m[slab + Slab.INFO]
+          // In eighths: the distance from the slab's start.
+          const product = (((entry & Tile.PLACE) << 9) | ((low >>> 3) & 511)) * (info >>> Slab.KNOWN_BITS)
+          const slot = product >>> 20
+          if (((product & Size.NOT_A_START) | (low & 7)) === 0 && slot < (info & Slab.KNOWN)) {
+            const word = slab + Slab.BITS + (slot >>> 5)
+            const bits = m[word]
+            const bit = 1 << slot
+            if ((bits & bit) === 0) {
+              m[word] = bits | bit
+              const left = (m[slab + Slab.COUNTDOWN] - 1) | 0
+              m[slab + Slab.COUNTDOWN] = left
+              if (left === 0) this.#slabs.settle(slab)
+              return
+            }
+          }
+        } else if (this.#spans.freeStart(-entry, low & Window.INSIDE)) return
+      }
+      this.#freeSlow(block)
+    } else this.free(this.locate(block))
   }
 
   override tryMalloc(byteLength: number): number {
     return this.#allocate(byteLength, false)
   }
 
-  override free(block: number | ArrayBufferView): void {
-    if (typeof block === 'number' && block >>> 0 === block && block < this.#fastEnd) {
-      const m = this.#words
-      const tile = m[TILES + (block >>> 12)]
-      if (tile > 0) {
-        const slab = tile & -16
-        const info = m[slab + INFO]
-        // In eighths: the distance from the slab's start, and the slot size.
-        const distance = ((tile & 15) << 9) + ((block & 4095) >>> 3)
-        const slot = Math.imul(distance, info >>> 17) >>> 15
-        if (Math.imul(slot, (info >>> 9) & 255) === distance && slot < (info & 511) && (block & 7) === 0) {
-          const word = slab + BITS + (slot >>> 5)
-          const bits = m[word]
-          const bit = 1 << (slot & 31)
-          if ((bits & bit) === 0) {
-            m[word] = bits | bit
-            const left = m[slab + COUNTDOWN] - 1
-            m[slab + COUNTDOWN] = left
-            if (left === 0 || slot > m[slab + HIGHEST]) this.#slabs.noteFree(slab, slot)
-            return
-          }
-        }
-      }
-    }
-    this.#freeOther(block)
-  }
-
-  /** Frees what is no slot in window 0, or throws. */
-  #freeOther(block: number | ArrayBufferView): void {
-    const offset = typeof block === 'number' ? block : this.locate(block)
-    const near = offset >>> 0 === offset && offset < this.#fastEnd
-    const tile = near ? this.#words[TILES + (offset >>> 12)] : 0
-    const span = tile < 0 ? this.#spans.find(0, offset) : 0
-    if (span !== 0 && this.#spans.kind(span) === LIVE) this.#spans.free(span)
-    else if (tile > 0 && offset !== block) this.free(offset)
-    else {
-      if (this.guard !== 0) this.assertFree(offset)
-      this.freeAt(offset)
-    }
-  }
-
   override calloc(byteLength: number): number {
-    // biome-ignore lint/complexity/noArguments: a rest parameter would build an array in every call.
-    if (arguments.length === 1 && isOffset(byteLength) && byteLength <= SMALL_MAX) {
-      const offset = this.malloc(byteLength)
-      this.zeroNew(offset, (byteLength + 7) & -8)
-      return offset
-    }
-    // biome-ignore lint/complexity/noArguments: as above.
-    return super.calloc.apply(this, arguments as unknown as [number])
+    // A rest parameter would build an array in every call.
+    if (arguments.length !== 1 || typeof byteLength !== 'number' || !(byteLength <= Size.SMALL_MAX))
+      return super.calloc.apply(this, arguments as never)
+    const offset = this.malloc(byteLength)
+    const cells = this.memory.near
+    if (byteLength <= Hot.LOOP_MOST && offset < cells.length << 3) {
+      const end = (offset + byteLength + 7) >>> 3
+      for (let cell = offset >>> 3; cell < end; cell++) cells[cell] = 0
+    } else this.zeroNew(offset, (byteLength + 7) & -8)
+    return offset
   }
 
   override realloc(offset: number, byteLength: number): number {
-    if (isOffset(offset) && offset < this.#fastEnd && isOffset(byteLength)) {
-      const usable = this.#usable(offset)
-      if (usable > 0) {
-        // A slot stays while it is at least three quarters used: moving costs more than the rest is worth.
-        if (byteLength <= usable && byteLength >= usable - (usable >>> 2) && usable <= SMALL_MAX) return offset
-        if (usable > SMALL_MAX && this.resizeAt(offset, usable, byteLength)) return offset
-        const moved =
-          byteLength > usable && byteLength >= ROOMY_LEAST ? this.#mallocRoomy(byteLength) : this.malloc(byteLength)
-        this.copyNew(moved, offset, byteLength < usable ? byteLength : usable)
-        this.free(offset)
-        return moved
-      }
+    if (this.guard !== 0 || typeof offset !== 'number' || typeof byteLength !== 'number')
+      return super.realloc(offset, byteLength)
+    const found = blockAt(this.#parts, offset)
+    if (found < 0) return this.#reallocSpan(offset, -found, byteLength)
+    const usable = this.#slabs.slotSize(found)
+    // A slot stays while it is at least three quarters used: moving costs more than the rest is worth.
+    if (byteLength >>> 0 === byteLength && byteLength <= usable && byteLength >= usable - (usable >>> 2)) return offset
+    const moved = this.malloc(byteLength)
+    this.#copySlot(moved, offset, byteLength < usable ? byteLength : usable)
+    this.free(offset)
+    return moved
+  }
+
+  #reallocSpan(offset: number, span: number, byteLength: number): number {
+    wholeNumber('byteLength', byteLength)
+    if (this.#resizeSpan(span, byteLength)) return offset
+    const usable = this.#spans.length(span)
+    const roomy = byteLength > usable && byteLength >= Hot.ROOMY_LEAST
+    const moved = roomy ? this.#mallocRoomy(byteLength) : this.malloc(byteLength)
+    this.copyNew(moved, offset, byteLength < usable ? byteLength : usable)
+    this.free(offset)
+    return moved
+  }
+
+  /** Copies the bytes of a slot to a new block. */
+  #copySlot(to: number, from: number, byteLength: number): void {
+    const cells = this.memory.near
+    const limit = cells.length << 3
+    if (byteLength > Hot.LOOP_MOST || from >= limit || to >= limit) {
+      this.copyNew(to, from, byteLength)
+      return
     }
-    return super.realloc(offset, byteLength)
+    const end = (from + byteLength + 7) >>> 3
+    let target = to >>> 3
+    for (let cell = from >>> 3; cell < end; cell++) cells[target++] = cells[cell]
   }
 
   #mallocRoomy(byteLength: number): number {
-    const span = byteLength <= WINDOW / 4 ? this.#spans.allocateRoomy((byteLength + 7) & -8) : 0
+    const span = byteLength <= Window.BYTES / 4 ? this.#spans.allocateRoomy((byteLength + 7) & -8) : 0
     return span === 0 ? this.malloc(byteLength) : this.#spans.offset(span)
-  }
-
-  /** Usable bytes of a live block in window 0, or 0 when there is none at the offset. */
-  #usable(offset: number): number {
-    const m = this.#words
-    const tile = m[TILES + (offset >>> 12)]
-    if (tile > 0) {
-      const info = m[(tile & -16) + INFO]
-      const distance = ((tile & 15) << 9) + ((offset & 4095) >>> 3)
-      const slot = Math.imul(distance, info >>> 17) >>> 15
-      const size = (info >>> 6) & 2040
-      return Math.imul(slot, size) === distance << 3 && (offset & 7) === 0 && this.#slabs.live(tile & -16, slot)
-        ? size
-        : 0
-    }
-    const span = this.#spans.find(0, offset)
-    return span !== 0 && this.#spans.kind(span) === LIVE ? this.#spans.partLength(span) : 0
   }
 
   // ---- allocating ----
 
-  /** Any request, anywhere; 0 when full. With `zero` the block reads zero. */
+  #mallocSlow(byteLength: number): number {
+    const offset = this.#allocate(byteLength, false)
+    if (offset === 0) throw this.outOfMemory(byteLength)
+    return offset
+  }
+
+  /** Any request; 0 when full. With `zero` the block reads zero. */
   #allocate(byteLength: number, zero: boolean): number {
-    if (isOffset(byteLength) && byteLength <= SMALL_MAX && this.guard !== CLOSED) {
-      const offset = this.#takeSlot(this.#words[CLASS_LOOKUP + ((byteLength + 7) >>> 3)])
-      if (zero && offset !== 0) this.zeroNew(offset, (byteLength + 7) & -8)
-      return offset
-    }
-    if (isOffset(byteLength) && byteLength <= KEPT_MOST && this.guard === 0) {
-      const kept = this.#spans.takeKept((byteLength + 7) & -8, zero)
-      if (kept !== 0) return this.#spans.offset(kept)
-      const span = this.#spans.allocate((byteLength + 7) & -8, 8, LIVE, zero)
-      return span === 0 ? 0 : this.#spans.offset(span)
+    if (typeof byteLength === 'number' && byteLength >>> 0 === byteLength && this.guard !== CLOSED) {
+      const length = (byteLength + 7) & -8
+      if (byteLength <= Size.SMALL_MAX) {
+        const offset = this.#takeSlot(CLASS_OF[length >>> 3])
+        if (zero && offset !== 0) this.zeroNew(offset, length)
+        return offset
+      }
+      if (byteLength <= Bin.KEPT_BELOW - 8) {
+        const span = this.#spans.take(length)
+        if (span !== 0) {
+          const offset = this.#spans.offset(span)
+          if (zero) this.zeroNew(offset, length)
+          return offset
+        }
+      }
     }
     if (this.guard !== 0) this.assertOpen()
     wholeNumber('byteLength', byteLength)
@@ -275,21 +282,25 @@ export class Heap extends FreeingBlocks {
     if (byteLength > this.claim.byteLength) return 0
     const length = Math.max(8, Math.ceil(byteLength / 8) * 8)
     const span =
-      length <= WINDOW
-        ? this.#spans.allocate(length, alignment, LIVE, zero)
+      length <= Window.BYTES
+        ? this.#spans.allocate(length, alignment, Tag.LIVE, zero)
         : this.#spans.allocateHuge(length, alignment, zero)
     return span === 0 ? 0 : this.#spans.offset(span)
   }
 
-  /** A slot of a class, in any window; 0 when full. */
-  #takeSlot(state: number): number {
-    const m = this.#words
-    if (m[m[state + FAR_WORD]] === 0 && !this.#slabs.refill(state)) return 0
-    const word = m[state + FAR_WORD]
+  /** A slot of a class; 0 when full. */
+  #takeSlot(sizeClass: number): number {
+    const m = this.#m
+    const state = At.CLASSES + (sizeClass << 3)
+    if (m[m[state + Class.WORD]] === 0 && !this.#slabs.refill(state)) return 0
+    const word = m[state + Class.WORD]
     const bits = m[word]
     m[word] = bits & (bits - 1)
-    const start = m[state + ORIGIN] + (31 - Math.clz32(bits & -bits)) * m[state + SLOT]
-    return this.#spans.window(m[m[state + CURRENT_SLAB] + SLAB_SPAN]) * WINDOW + start
+    return (
+      m[state + Class.WINDOW] * Window.BYTES +
+      m[state + Class.ORIGIN] +
+      (31 - Math.clz32(bits & -bits)) * CLASS_SIZE[sizeClass]
+    )
   }
 
   protected override tryCalloc(byteLength: number): number {
@@ -302,117 +313,61 @@ export class Heap extends FreeingBlocks {
     if (alignment <= 8) return this.#allocate(byteLength, false)
     // Slabs start on tiles, so a slot whose size is a multiple of the alignment is aligned.
     const size = Math.ceil(Math.max(byteLength, 1) / alignment) * alignment
-    if (size <= SMALL_MAX && alignment <= TILE) {
-      const state = this.#words[CLASS_LOOKUP + (size >>> 3)]
-      if (this.#words[state + SLOT] % alignment === 0) return this.#takeSlot(state)
+    if (size <= Size.SMALL_MAX && alignment <= Size.TILE) {
+      const sizeClass = CLASS_OF[size >>> 3]
+      if (CLASS_SIZE[sizeClass] % alignment === 0) return this.#takeSlot(sizeClass)
     }
     return this.#allocateSpan(alignment, byteLength, false)
   }
 
   // ---- blocks that are there ----
 
-  /**
-   * The record of the slab whose live slot starts at an offset, or minus the record of the live span that does; throws
-   * ERR_DOUBLE_FREE or ERR_INVALID_FREE when there is none.
-   */
-  #find(offset: number): number {
-    const start = offset & IN_WINDOW
-    const window = (offset - start) / WINDOW
-    const { offset: first, byteLength } = this.claim
-    if (!Number.isInteger(offset) || offset < first || offset >= first + byteLength)
-      throw new InvalidFreeError(`${offset} is not an offset in this heap`)
-    const m = this.#words
-    const tile = m[this.#tiles + Math.floor(offset / TILE)]
-    if (tile > 0) {
-      const slab = tile & -16
-      const distance = start - m[slab + BASE]
-      const slot = this.#slotOf(slab, offset)
-      if (slot * this.#slabs.slotSize(slab) === distance && this.#slabs.live(slab, slot)) return slab
-      throw this.#notLive(offset, slab, distance)
-    }
-    const span = this.#spans.find(window, start)
-    const kind = span === 0 ? 0 : this.#spans.kind(span)
-    if (kind === LIVE || kind === HUGE) return -span
-    throw this.#notLiveSpan(offset, window, start)
-  }
-
-  /** The slot that an offset in a slab lies in. */
-  #slotOf(slab: number, offset: number): number {
-    return Math.floor(((offset & IN_WINDOW) - this.#words[slab + BASE]) / this.#slabs.slotSize(slab))
-  }
-
-  #notLive(offset: number, slab: number, distance: number): Error {
-    const size = this.#slabs.slotSize(slab)
-    const slot = Math.floor(distance / size)
-    if (slot * size !== distance)
-      return new InvalidFreeError(`${offset} lies ${distance - slot * size} bytes inside a slot of ${size} bytes`)
-    if (this.#slabs.everUsed(slab, slot)) return new DoubleFreeError(`the block at ${offset} has already been freed`)
-    return new InvalidFreeError(`no block was ever handed out at ${offset}`)
-  }
-
-  #notLiveSpan(offset: number, window: number, start: number): Error {
-    if (offset % 8 !== 0) return new InvalidFreeError(`${offset} is not a multiple of 8: no block starts there`)
-    const span = this.#spans.around(window, start)
-    const kind = span === 0 ? 0 : this.#spans.kind(span)
-    if (kind === LIVE || kind === HUGE || kind === PART) return new InvalidFreeError(`${offset} lies inside a block`)
-    if (kind === KEPT || (kind === FREE && this.#spans.everUsed(window, start)))
-      return new DoubleFreeError(`the block at ${offset} has already been freed`)
-    return new InvalidFreeError(`no block was ever handed out at ${offset}`)
+  /** Frees what the fast path does not, or throws. */
+  #freeSlow(offset: number): void {
+    if (this.guard !== 0) this.assertFree(offset)
+    this.freeAt(offset)
   }
 
   protected override freeAt(offset: number): void {
     if (this.guard !== 0) this.assertOpen()
-    const slab = this.#find(offset)
-    if (slab < 0) {
-      if (this.#spans.kind(-slab) === HUGE) this.#spans.releaseHuge(-slab)
-      else this.#spans.free(-slab)
-      return
-    }
-    this.#slabs.free(slab, this.#slotOf(slab, offset))
+    const found = blockAt(this.#parts, offset)
+    if (found > 0)
+      this.#slabs.free(found, this.#slabs.slotAt(found, (offset & Window.INSIDE) - this.#m[found + Slab.BASE]))
+    else if (this.#spans.kind(-found) === Tag.HUGE) this.#spans.releaseHuge(-found)
+    else this.#spans.free(-found)
   }
 
   protected override sizeAt(offset: number): number {
-    const found = this.#find(offset)
+    const found = blockAt(this.#parts, offset)
     return found > 0 ? this.#slabs.slotSize(found) : this.#spans.length(-found)
   }
 
   protected override resizeAt(offset: number, usable: number, byteLength: number): boolean {
     wholeNumber('byteLength', byteLength)
-    if (usable <= SMALL_MAX) return byteLength <= usable && byteLength >= usable - (usable >>> 2)
-    if (byteLength <= SMALL_MAX) return false
-    const span = -this.#find(offset)
-    if (span < 0) return false
+    const found = blockAt(this.#parts, offset)
+    if (found < 0) return this.#resizeSpan(-found, byteLength)
+    return byteLength <= usable && byteLength >= usable - (usable >>> 2)
+  }
+
+  #resizeSpan(span: number, byteLength: number): boolean {
+    if (byteLength <= Size.SMALL_MAX) return false
     // A huge block is not cut: it moves when it would keep less than half.
-    if (this.#spans.kind(span) === HUGE) return byteLength <= usable && byteLength > usable / 2
-    return byteLength <= WINDOW && this.#spans.resize(span, Math.ceil(byteLength / 8) * 8)
+    if (this.#spans.kind(span) === Tag.HUGE) {
+      const usable = this.#spans.length(span)
+      return byteLength <= usable && byteLength > usable / 2
+    }
+    return byteLength <= Window.BYTES && this.#spans.resize(span, Math.ceil(byteLength / 8) * 8)
   }
 
   override blockAround(offset: number, byteLength: number): { offset: number; byteLength: number } | undefined {
-    const start = offset & IN_WINDOW
-    const window = (offset - start) / WINDOW
-    const slab = this.#words[this.#tiles + Math.floor(offset / TILE)] & -16
-    let block: { offset: number; byteLength: number }
-    if (slab > 0) {
-      const size = this.#slabs.slotSize(slab)
-      const slot = Math.floor((start - this.#words[slab + BASE]) / size)
-      if (!this.#slabs.live(slab, slot)) return undefined
-      block = { offset: window * WINDOW + this.#words[slab + BASE] + slot * size, byteLength: size }
-    } else {
-      const span = this.#spans.headOf(this.#spans.around(window, start))
-      if (span === 0) return undefined
-      block = { offset: this.#spans.offset(span), byteLength: this.#spans.length(span) }
-    }
-    return offset + byteLength <= block.offset + block.byteLength ? block : undefined
+    return blockAround(this.#parts, offset, byteLength)
   }
 
   /** Every live block. The one that was given last may be freed; what else changes may or may not be seen. */
   override *blocks(): Generator<{ offset: number; byteLength: number }> {
     this.assertOpen()
-    for (const span of this.#spans.all()) {
-      const kind = this.#spans.kind(span)
-      if (kind === LIVE || kind === HUGE)
-        yield { offset: this.#spans.offset(span), byteLength: this.#spans.length(span) }
-      if (kind === SLAB) yield* this.#slabs.liveSlots(this.#spans.slabOf(span))
+    for (const block of liveBlocks(this.#parts)) {
+      yield block
       this.assertOpen()
     }
   }
@@ -445,14 +400,14 @@ export class Heap extends FreeingBlocks {
     const bytes = this.#spans.purge(most)
     if (this.#spans.usedBytes !== 0 || this.#spans.pages.committed !== 0) return bytes
     const { source } = this.#parts
-    const metadata = source.metadataBytes(0)
+    const metadata = source.metadataBytes(0, 0)
     this.#shrink()
-    return bytes + metadata - source.metadataBytes(0)
+    return bytes + metadata - source.metadataBytes(0, 0)
   }
 
   /** Makes metadata read zero: long tables by giving their pages back, the rest by filling. */
   #clearWords(from: number, to: number): void {
-    const m = this.#words
+    const m = this.#m
     const pageWords = this.arena.pageSize / 4
     const first = Math.ceil(from / pageWords) * pageWords
     const last = Math.floor(to / pageWords) * pageWords
@@ -471,13 +426,13 @@ export class Heap extends FreeingBlocks {
 
   /** Gives back the metadata of a heap without blocks: all of it but the header reads zero again. */
   #shrink(): void {
-    const m = this.#words
+    const m = this.#m
     const { layout } = this.#parts
-    const used = Math.max(m[SPAN_TOP] - layout.spans, m[SLAB_TOP] - layout.slabs, m[TILE_TOP])
+    const used = Math.max(m[At.SPAN_TOP] - layout.spans, m[At.SLAB_TOP] - layout.slabs, m[At.TILE_TOP])
     if (used * 4 < SHRINK_LEAST) return
     this.#slabs.reset()
     this.#spans.clear()
-    this.claim.purgeMetadata(TILES * 4, this.claim.metadata.byteLength - TILES * 4)
+    this.claim.purgeMetadata(At.TILES * 4, this.claim.metadata.byteLength - At.TILES * 4)
     this.#spans.open()
   }
 
@@ -503,29 +458,25 @@ export class Heap extends FreeingBlocks {
 
   override innerClaims(count: number): void {
     super.innerClaims(count)
-    this.#aimFast()
+    this.#aim()
   }
 
   protected override forget(): void {
     this.#decay.stop()
-    this.#fastEnd = 0
-    this.#words = NO_WORDS
+    this.#most = -1
+    this.#reach = 0
   }
 
-  #aimFast(): void {
-    const { offset, byteLength } = this.claim
-    this.#fastEnd = this.guard === 0 && offset < TILE ? Math.min(WINDOW, offset + byteLength) : 0
+  #aim(): void {
+    this.#reach = this.guard === 0 ? this.#parts.layout.tileCount : 0
   }
 }
 
-/** Whether a value is a whole number below 2^32. */
-function isOffset(value: number): boolean {
-  return typeof value === 'number' && value >>> 0 === value
+/** The tile of an offset beyond 2^32; -1 for what is no offset. */
+function tileOf(offset: number): number {
+  return Number.isInteger(offset) && offset > 0 && offset < 2 ** 43 ? (offset / Size.TILE) | 0 : -1
 }
-
-/** What a closed heap looks at: a class for every size, and no free bit in it. */
-const NO_WORDS: Int32Array = new Int32Array(layouts.ROOTS)
 
 function heapTables(byteLength: number): { byteLength: number; at: Record<string, number>; hash: number } {
-  return { byteLength: layouts.heapMetadataBytes(byteLength), at: {}, hash: layouts.LAYOUT_HASH }
+  return { byteLength: heapMetadataBytes(byteLength), at: {}, hash: LAYOUT_HASH }
 }

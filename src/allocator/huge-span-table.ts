@@ -7,14 +7,8 @@
  * @module
  */
 import { alignUp } from '../bits.ts'
-import * as layout from './heap-layout.ts'
+import { At, Span, Tag, Window } from './heap-layout.ts'
 import { SpanTable } from './span-table.ts'
-
-// Local for speed, as in span.ts.
-// biome-ignore format: a table of names.
-const {
-  FREE, HUGE, HUGE_HIGH, HUGE_LOW, LIVE, PART, SIZE, START, WINDOW, WINDOWS,
-} = layout
 
 export class HugeSpanTable extends SpanTable {
   allocateHuge(length: number, alignment: number, zero: boolean): number {
@@ -27,12 +21,11 @@ export class HugeSpanTable extends SpanTable {
       let missing = 0
       for (const part of parts) missing += this.missing(part.window, part.start, part.start + part.length)
       const tail = parts[parts.length - 1] as (typeof parts)[0]
-      const first = this.page(this.firstWindow + w, start)
-      const last = this.page(tail.window, tail.start + tail.length - 1)
-      const answer = missing > 0 || this.limited ? this.admit(missing, first, last) : 0
+      const end = (tail.window - parts[0].window) * Window.BYTES + tail.start + tail.length
+      const answer = missing > 0 || this.limited ? this.admit(missing, parts[0].window, start, end) : 0
       if (answer < 0) return 0
       if (answer > 0) return this.allocateHuge(length, alignment, zero)
-      while (this.m[WINDOWS] < w + parts.length) this.open()
+      while (this.m[At.WINDOWS] < w + parts.length) this.open()
       return this.#takeParts(parts, length, zero)
     }
     // A slab that stands empty may be all that lies in the way.
@@ -42,11 +35,11 @@ export class HugeSpanTable extends SpanTable {
   /** Gives a huge block's parts back. */
   releaseHuge(span: number): void {
     let window = this.window(span)
-    let left = this.length(span) - this.m[span + SIZE]
+    let left = this.length(span) - this.m[span + Span.SIZE]
     this.release(span)
     while (left > 0) {
       const part = this.find(++window, 0)
-      left -= this.m[part + SIZE]
+      left -= this.m[part + Span.SIZE]
       this.release(part)
     }
   }
@@ -61,7 +54,7 @@ export class HugeSpanTable extends SpanTable {
     for (let next = w + 1; left > 0; next++) {
       if (next >= this.windowCount) return -1
       const room = this.#freeHead(next)
-      if (room < left && room < WINDOW) return -1
+      if (room < left && room < Window.BYTES) return -1
       left -= room
     }
     return start
@@ -69,17 +62,17 @@ export class HugeSpanTable extends SpanTable {
 
   /** Start of the free span that ends where the window ends, or -1. */
   #freeTail(w: number): number {
-    if (w >= this.m[WINDOWS]) return this.windowStart(w)
+    if (w >= this.m[At.WINDOWS]) return this.windowStart(w)
     const window = this.firstWindow + w
     const last = this.around(window, this.windowEnd(w) - 1)
-    return last !== 0 && this.kind(last) === FREE ? this.m[last + START] : -1
+    return last !== 0 && this.kind(last) === Tag.FREE ? this.m[last + Span.START] : -1
   }
 
   /** Length of the free span that begins where the window begins, or 0. */
   #freeHead(w: number): number {
-    if (w >= this.m[WINDOWS]) return this.windowEnd(w)
+    if (w >= this.m[At.WINDOWS]) return this.windowEnd(w)
     const first = this.first(this.firstWindow + w)
-    return first !== 0 && this.kind(first) === FREE ? this.m[first + SIZE] : 0
+    return first !== 0 && this.kind(first) === Tag.FREE ? this.m[first + Span.SIZE] : 0
   }
 
   #parts(w: number, start: number, length: number): { window: number; start: number; length: number }[] {
@@ -98,13 +91,13 @@ export class HugeSpanTable extends SpanTable {
     let head = 0
     if (zero) for (const part of parts) this.zeroDirty(part.window, part.start, part.start + part.length)
     for (const part of parts) {
-      const kind = head !== 0 ? PART : parts.length === 1 ? LIVE : HUGE
+      const kind = head !== 0 ? Tag.PART : parts.length === 1 ? Tag.LIVE : Tag.HUGE
       const live = this.carve(this.around(part.window, part.start), part.start, part.length, kind)
       this.commit(part.window, part.start, part.start + part.length)
       this.account(part.window, part.start + part.length, part.length)
-      if (kind === HUGE) {
-        m[live + HUGE_LOW] = length % WINDOW
-        m[live + HUGE_HIGH] = Math.floor(length / WINDOW)
+      if (kind === Tag.HUGE) {
+        m[live + Span.HUGE_LOW] = length % Window.BYTES
+        m[live + Span.HUGE_HIGH] = Math.floor(length / Window.BYTES)
       }
       if (head === 0) head = live
     }

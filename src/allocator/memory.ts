@@ -18,14 +18,16 @@ export function placeInWindow(start: number, byteLength: number): number {
   return start + byteLength <= next || start % WINDOW_BYTES === 0 ? start : next
 }
 
-// Local, so that the compiler takes them for constants: see span.ts.
-const WINDOW = WINDOW_BYTES
-const IN_WINDOW = WINDOW - 1
-
-/** Up to this many cells a loop is faster than `fill` and `copyWithin`, which take 30 to 50 ns to begin. */
-const LOOP_CELLS = 48
+const enum Cells {
+  /** Up to this many cells a loop is faster than `fill` and `copyWithin`, which take 30 to 50 ns to begin. */
+  LOOP_MOST = 48,
+  WINDOW_BYTES = 0x40000000,
+  IN_WINDOW = 0x3fffffff,
+}
 
 export class Memory {
+  /** The cells of window 0, for hot paths: empty until they are first needed, and when foreign code has detached the window. */
+  near: Float64Array = NO_CELLS
   readonly #arena: Arena
   readonly #cells: Float64Array[] = []
 
@@ -36,9 +38,9 @@ export class Memory {
   /** Writes zeros over the cells of a range that starts on a multiple of 8. */
   zero(offset: number, byteLength: number): void {
     for (let done = 0; done < byteLength; ) {
-      const local = (offset + done) & IN_WINDOW
-      const part = Math.min(byteLength - done, WINDOW - local)
-      zeroCells(this.#window((offset + done - local) / WINDOW), local >>> 3, (local + part + 7) >>> 3)
+      const local = (offset + done) & Cells.IN_WINDOW
+      const part = Math.min(byteLength - done, Cells.WINDOW_BYTES - local)
+      zeroCells(this.#window((offset + done - local) / Cells.WINDOW_BYTES), local >>> 3, (local + part + 7) >>> 3)
       done += part
     }
   }
@@ -46,11 +48,11 @@ export class Memory {
   /** Copies cells between ranges that start on multiples of 8; they may overlap inside one window. */
   copy(to: number, from: number, byteLength: number): void {
     for (let done = 0; done < byteLength; ) {
-      const target = (to + done) & IN_WINDOW
-      const source = (from + done) & IN_WINDOW
-      const part = Math.min(byteLength - done, WINDOW - target, WINDOW - source)
-      const targetCells = this.#window((to + done - target) / WINDOW)
-      const sourceCells = this.#window((from + done - source) / WINDOW)
+      const target = (to + done) & Cells.IN_WINDOW
+      const source = (from + done) & Cells.IN_WINDOW
+      const part = Math.min(byteLength - done, Cells.WINDOW_BYTES - target, Cells.WINDOW_BYTES - source)
+      const targetCells = this.#window((to + done - target) / Cells.WINDOW_BYTES)
+      const sourceCells = this.#window((from + done - source) / Cells.WINDOW_BYTES)
       copyCells(targetCells, target >>> 3, sourceCells, source >>> 3, (part + 7) >>> 3)
       done += part
     }
@@ -59,6 +61,7 @@ export class Memory {
   /** Lets go of the windows, so that they can become garbage. */
   forget(): void {
     this.#cells.length = 0
+    this.near = NO_CELLS
   }
 
   #window(index: number): Float64Array {
@@ -67,6 +70,7 @@ export class Memory {
     while (this.#cells.length < index) this.#cells.push(NO_CELLS)
     const cells = new Float64Array(this.#arena.windowBuffer(index))
     this.#cells[index] = cells
+    if (index === 0) this.near = cells
     return cells
   }
 }
@@ -74,14 +78,14 @@ export class Memory {
 const NO_CELLS = new Float64Array(0)
 
 function zeroCells(cells: Float64Array, from: number, to: number): void {
-  if (to - from > LOOP_CELLS) cells.fill(0, from, to)
+  if (to - from > Cells.LOOP_MOST) cells.fill(0, from, to)
   else for (let index = from; index < to; index++) cells[index] = 0
 }
 
 function copyCells(target: Float64Array, to: number, source: Float64Array, from: number, count: number): void {
-  if (count <= LOOP_CELLS && target !== source) for (let i = 0; i < count; i++) target[to + i] = source[from + i]
-  else if (count <= LOOP_CELLS && to < from) for (let i = 0; i < count; i++) target[to + i] = source[from + i]
-  else if (count <= LOOP_CELLS) for (let i = count - 1; i >= 0; i--) target[to + i] = source[from + i]
+  if (count <= Cells.LOOP_MOST && (target !== source || to < from))
+    for (let i = 0; i < count; i++) target[to + i] = source[from + i]
+  else if (count <= Cells.LOOP_MOST) for (let i = count - 1; i >= 0; i--) target[to + i] = source[from + i]
   else if (target === source) target.copyWithin(to, from, from + count)
   else target.set(source.subarray(from, from + count), to)
 }

@@ -102,6 +102,20 @@ export class PageMap {
     return last + 1
   }
 
+  /** The last page from `first` to `last` whose bit is `dirty`, or `first - 1`. */
+  previous(first: number, last: number, dirty: boolean): number {
+    const words = this.#words
+    const base = this.#base
+    let page = last
+    while (page >= first) {
+      const word = words[base + (page >>> 5)]
+      const bits = (dirty ? word : ~word) & (-1 >>> (31 - (page & 31)))
+      if (bits !== 0) return Math.max((page & ~31) + 31 - Math.clz32(bits), first - 1)
+      page = (page & ~31) - 1
+    }
+    return first - 1
+  }
+
   /** How many bits are set among the pages `0 … last`, counted anew. */
   recount(last: number): number {
     return last < 0 ? 0 : last + 1 - this.clean(0, last)

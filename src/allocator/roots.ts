@@ -8,15 +8,15 @@
  * @module
  */
 import { InvalidArgumentTypeError, OutOfMemoryError, OutOfRangeError } from '../errors.ts'
-import { ROOT_COUNT, ROOT_NAME, ROOT_WORDS, ROOTS } from './heap-layout.ts'
+import { At, Root } from './heap-layout.ts'
 
 export class Roots {
   readonly #names: Uint8Array
   readonly #offsets: Float64Array
 
   constructor(metadata: ArrayBuffer) {
-    this.#names = new Uint8Array(metadata, ROOTS * 4, ROOT_COUNT * ROOT_WORDS * 4)
-    this.#offsets = new Float64Array(metadata, ROOTS * 4, (ROOT_COUNT * ROOT_WORDS) / 2)
+    this.#names = new Uint8Array(metadata, At.ROOTS * 4, Root.COUNT * Root.WORDS * 4)
+    this.#offsets = new Float64Array(metadata, At.ROOTS * 4, (Root.COUNT * Root.WORDS) / 2)
   }
 
   /** The offset under a name, or 0. */
@@ -32,11 +32,11 @@ export class Roots {
     if (entry < 0) {
       if (offset === 0) return
       entry = this.#free()
-      if (entry < 0) throw new OutOfMemoryError(`all ${ROOT_COUNT} roots of the heap are taken`)
-      this.#names.set(bytes, entry * ROOT_WORDS * 4)
+      if (entry < 0) throw new OutOfMemoryError(`all ${Root.COUNT} roots of the heap are taken`)
+      this.#names.set(bytes, entry * Root.WORDS * 4)
     }
     this.#offsets[offsetIndex(entry)] = offset
-    if (offset === 0) this.#names.fill(0, entry * ROOT_WORDS * 4, entry * ROOT_WORDS * 4 + ROOT_NAME)
+    if (offset === 0) this.#names.fill(0, entry * Root.WORDS * 4, entry * Root.WORDS * 4 + Root.NAME)
   }
 
   clear(): void {
@@ -45,38 +45,38 @@ export class Roots {
 
   /** Every root that is set. */
   *all(): Generator<{ name: string; offset: number }> {
-    for (let entry = 0; entry < ROOT_COUNT; entry++) {
+    for (let entry = 0; entry < Root.COUNT; entry++) {
       const offset = this.#offsets[offsetIndex(entry)]
-      const name = this.#names.subarray(entry * ROOT_WORDS * 4, entry * ROOT_WORDS * 4 + ROOT_NAME)
+      const name = this.#names.subarray(entry * Root.WORDS * 4, entry * Root.WORDS * 4 + Root.NAME)
       if (offset !== 0) yield { name: new TextDecoder().decode(name).replace(/\0+$/, ''), offset }
     }
   }
 
   #find(bytes: Uint8Array): number {
-    for (let entry = 0; entry < ROOT_COUNT; entry++) {
+    for (let entry = 0; entry < Root.COUNT; entry++) {
       if (this.#offsets[offsetIndex(entry)] === 0) continue
-      const at = entry * ROOT_WORDS * 4
+      const at = entry * Root.WORDS * 4
       if (bytes.every((byte, i) => this.#names[at + i] === byte)) return entry
     }
     return -1
   }
 
   #free(): number {
-    for (let entry = 0; entry < ROOT_COUNT; entry++) if (this.#offsets[offsetIndex(entry)] === 0) return entry
+    for (let entry = 0; entry < Root.COUNT; entry++) if (this.#offsets[offsetIndex(entry)] === 0) return entry
     return -1
   }
 }
 
 function offsetIndex(entry: number): number {
-  return (entry * ROOT_WORDS + ROOT_NAME / 4) / 2
+  return (entry * Root.WORDS + Root.NAME / 4) / 2
 }
 
 function encode(name: unknown): Uint8Array {
   if (typeof name !== 'string') throw new InvalidArgumentTypeError('name', 'a string', name)
   const bytes = new TextEncoder().encode(name)
-  if (bytes.length === 0 || bytes.length > ROOT_NAME || name.includes('\0'))
-    throw new OutOfRangeError('name', `1 to ${ROOT_NAME} bytes of UTF-8 without NUL`, name)
-  const padded = new Uint8Array(ROOT_NAME)
+  if (bytes.length === 0 || bytes.length > Root.NAME || name.includes('\0'))
+    throw new OutOfRangeError('name', `1 to ${Root.NAME} bytes of UTF-8 without NUL`, name)
+  const padded = new Uint8Array(Root.NAME)
   padded.set(bytes)
   return padded
 }

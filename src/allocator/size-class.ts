@@ -5,29 +5,38 @@
  *     144 160 … 256         eight steps a doubling, as jemalloc has four: fine classes pay when spans are small
  *     288 … 512, 576 … 1024
  *
- * A slot's index is found without a division: `slot = (distance / 8 * reciprocal) >>> 15`, exact for the start of every slot of every
- * class (the test runs through all of them); for what is not a slot's start, `slot * size` differs from the distance whatever comes out. Cost: a 129-byte look-up table and three small columns for the whole process.
+ * A slot's index is found, and a slot's start told from the inside of one, by one multiplication:
+ *
+ *     product = distance / 8 * reciprocal,  reciprocal = ceil(2^20 / (size / 8))
+ *     product >>> 20                  the slot
+ *     product & NOT_A_START === 0     the distance is a slot's start
+ *
+ * With `size / 8 * reciprocal = 2^20 + e`, slot j starts at a product of `j * 2^20 + j * e` and `j * e < 4096 <= reciprocal`; each 8 bytes
+ * further add `reciprocal`, so bits 12 to 19 are zero at starts only (the test runs through every distance of every class). The same idea
+ * as Lemire's test of divisibility. Cost: a 129-byte look-up table and two small columns for the whole process.
  * @module
  */
 
-/** The largest request that gets a slot in a slab. */
-export const SMALL_MAX = 1024
-
-/** A slab has at most this many slots: one bitmap word for 32 of them. */
-export const SLAB_WORDS = 8
-const SLAB_SLOTS = SLAB_WORDS * 32
-
-/** The largest slab. */
-export const SLAB_MAX = 32768
-
-/** Slabs are cut in tiles: the unit of the heap's map, not the kernel's page. */
-export const TILE = 4096
+export const enum Size {
+  /** The largest request that gets a slot in a slab. */
+  SMALL_MAX = 1024,
+  /** Slabs are cut in tiles: the unit of the heap's map, not the kernel's page. */
+  TILE = 4096,
+  TILE_BITS = 12,
+  /** A slab has at most this many words of bits, one for 32 slots. */
+  SLAB_WORDS = 8,
+  SLAB_SLOTS = 256,
+  /** The largest slab. */
+  SLAB_MAX = 32768,
+  /** Bits of the product that are zero when the distance is the start of a slot. */
+  NOT_A_START = 0xff000,
+}
 
 function sizes(): number[] {
   const list: number[] = []
   for (let size = 16; size < 128; size += 8) list.push(size)
-  for (let base = 128; base < SMALL_MAX; base *= 2) for (let i = 0; i < 8; i++) list.push(base + (base / 8) * i)
-  list.push(SMALL_MAX)
+  for (let base = 128; base < Size.SMALL_MAX; base *= 2) for (let i = 0; i < 8; i++) list.push(base + (base / 8) * i)
+  list.push(Size.SMALL_MAX)
   return list
 }
 
@@ -39,11 +48,11 @@ export const CLASS_COUNT: number = list.length
 /** Slot size of each class in bytes. */
 export const CLASS_SIZE: Int32Array = Int32Array.from(list)
 
-/** `ceil(2^15 / (size / 8))` of each class. */
-export const CLASS_RECIPROCAL: Int32Array = Int32Array.from(list, (size) => Math.ceil(2 ** 15 / (size / 8)))
+/** `ceil(2^20 / (size / 8))` of each class: 20 bits at most. */
+export const CLASS_RECIPROCAL: Int32Array = Int32Array.from(list, (size) => Math.ceil(2 ** 20 / (size / 8)))
 
 /** The class of a request of `n` bytes is `CLASS_OF[(n + 7) >>> 3]`, for `n` from 0 to `SMALL_MAX`. */
-export const CLASS_OF: Uint8Array = Uint8Array.from({ length: SMALL_MAX / 8 + 1 }, (_, eighth) =>
+export const CLASS_OF: Uint8Array = Uint8Array.from({ length: Size.SMALL_MAX / 8 + 1 }, (_, eighth) =>
   list.findIndex((size) => size >= eighth * 8)
 )
 
@@ -51,13 +60,13 @@ export const CLASS_OF: Uint8Array = Uint8Array.from({ length: SMALL_MAX / 8 + 1 
 function lengthsOf(size: number): number[] {
   const lengths: number[] = []
   const enough = size > 512 ? 4 : 8
-  for (let length = TILE; length <= SLAB_MAX; length += TILE) {
+  for (let length: number = Size.TILE; length <= Size.SLAB_MAX; length += Size.TILE) {
     const slots = Math.floor(length / size)
-    if (slots > SLAB_SLOTS) break
+    if (slots > Size.SLAB_SLOTS) break
     const waste = (length % size) / length
     if (slots >= enough && waste <= 1 / 16) lengths.push(length)
   }
-  return lengths.length > 0 ? lengths : [TILE]
+  return lengths.length > 0 ? lengths : [Size.TILE]
 }
 
 const lengths = list.map(lengthsOf)
@@ -68,7 +77,7 @@ const lengths = list.map(lengthsOf)
  */
 export function slabLength(sizeClass: number, count: number): number {
   const choices = lengths[sizeClass] as number[]
-  const target = count < 4 ? TILE : count < 32 ? 2 * TILE : 4 * TILE
+  const target = count < 4 ? Size.TILE : count < 32 ? 2 * Size.TILE : 4 * Size.TILE
   for (const length of choices) if (length >= target) return length
   return choices[choices.length - 1] as number
 }

@@ -14,28 +14,29 @@
  * Cost: a sweep walks the free spans; a page costs a microsecond or two to give back and fault in again.
  * @module
  */
-import * as layout from './heap-layout.ts'
+import { At, Bin, type HeapLayout, Span, Tag, Window } from './heap-layout.ts'
 import { PageMap } from './page-map.ts'
 import { SpanMap, type SpanSource } from './span-map.ts'
 
-// Local for speed, as in span.ts.
-// biome-ignore format: a table of names.
-const {
-  BIN_COUNT, BIN_HEAD, BIN_NEXT, COMMITTED, KIND, KIND_BITS, NEXT_SWEEP, PEAK, PEAK_BYTES, RESIDUE, SIZE, START,
-  SWEEPS, SWEEPS_PEAK, WINDOW,
-} = layout
+/** A request makes so many span records and slab records at most. */
+const RECORDS_MOST = 4
 
-/** So many sweeps hold the peak, while it is less than doubled, before it is let go. */
-const SWEEPS_MOST = 16
+/** The share of the committed pages that may lie free and dirty before a sweep comes: at first, and at most. */
+const LEAST_SLACK = 1 / 32
+const MOST_SLACK = 1 / 2
+/** The share grows from the one to the other while sweeps give back so many times the peak, so that what sweeps may cost has an end. */
+const PATIENCE = 4
+/** A sweep gives back one committed page in 2^BATCH_SHIFT, or what is wanted. */
+const BATCH_SHIFT = 6
 
 export abstract class SpanPages extends SpanMap {
   readonly pages: PageMap
   /** Whether there is a limit: every cut is looked at then. */
   protected readonly limited: boolean
 
-  constructor(words: Int32Array, bytes: Float64Array, table: layout.HeapLayout, source: SpanSource) {
+  constructor(words: Int32Array, bytes: Float64Array, table: HeapLayout, source: SpanSource) {
     super(words, bytes, table, source)
-    this.pages = new PageMap(words, table.dirty, COMMITTED)
+    this.pages = new PageMap(words, table.dirty, At.COMMITTED)
     this.limited = source.limit !== Number.POSITIVE_INFINITY
   }
 
@@ -45,12 +46,12 @@ export abstract class SpanPages extends SpanMap {
   /** Purges free dirty pages, of the longest spans first, until `most` bytes are given back; returns bytes. */
   purge(most: number = Number.POSITIVE_INFINITY): number {
     this.dropKept()
-    return this.sweep(most, -1, -1)
+    return this.sweep(Math.ceil(most / this.source.pageSize), -1, -1) * this.source.pageSize
   }
 
   /** Committed bytes, metadata included, at the last high-water mark. */
   get peakBytes(): number {
-    return this.bytes[PEAK_BYTES >> 1]
+    return this.bytes[At.PEAK_BYTES >> 1]
   }
 
   /** Committed bytes of the claim: whole pages, less what of its first and last page lies outside. */
@@ -70,46 +71,64 @@ export abstract class SpanPages extends SpanMap {
   }
 
   /**
-   * Asked before `missing` clean pages are committed for a block in the pages `first … last`. 0: go on; -1: the limit forbids it; 1: memory was
-   * given back elsewhere, look again. The block's own pages are spared by the sweep.
+   * Asked before `missing` clean pages are committed for a block at `[start, end)` of a window. 0: go on; -1: the limit forbids it; 1: memory
+   * was given back elsewhere, look again. The block's own pages are spared by the sweep.
    */
-  protected admit(missing: number, first: number, last: number): number {
+  protected admit(missing: number, window: number, start: number, end: number): number {
     const { m, source } = this
-    const answer = this.limited ? this.keepToLimit(missing, first, last) : 0
-    const committed = m[COMMITTED] + missing
-    if (answer !== 0 || committed <= m[PEAK]) return answer
-    const slack = (this.committedBytes - this.usedBytes) / source.pageSize
-    if (slack < m[RESIDUE]) m[RESIDUE] = Math.floor(slack)
-    else if (committed > m[NEXT_SWEEP] && slack > m[RESIDUE] + Math.max(committed / 32, 65536 / source.pageSize)) {
+    const first = this.page(window, start)
+    // A huge block ends windows further on.
+    const last = this.page(window, 0) + Math.floor((end - 1) / source.pageSize)
+    const answer = this.limited ? this.keepToLimit(missing, first, last, window * Window.BYTES + end) : 0
+    const committed = m[At.COMMITTED] + missing
+    if (answer !== 0 || committed <= m[At.PEAK]) return answer
+    const slack = Math.floor((this.committedBytes - this.usedBytes) / source.pageSize)
+    if (slack < m[At.RESIDUE]) m[At.RESIDUE] = slack
+    else if (slack > m[At.RESIDUE] + Math.max(committed * this.#slackShare(), 65536 / source.pageSize)) {
       if (source.retire()) return 1
-      this.sweep(Number.POSITIVE_INFINITY, first, last)
-      // What the block itself is about to use is spared now, and not for good.
-      const spared = last - first + 1 - missing
-      const left = (this.committedBytes - this.usedBytes) / source.pageSize
-      m[RESIDUE] = Math.max(0, Math.ceil(left) - spared)
-      this.scheduleSweep(committed, m[COMMITTED] + missing)
+      const wanted = Math.max(missing, committed >>> BATCH_SHIFT, 65536 / source.pageSize)
+      const given = this.sweep(wanted, first, last)
+      m[At.SWEPT] += given
+      // What is left are parts of pages that live spans share, and what the block itself is about to use.
+      if (given < wanted) m[At.RESIDUE] = Math.max(0, slack - given - (last - first + 1 - missing))
     }
     return 0
   }
 
-  /** As `admit`, for the limit. A sweep that would not be enough is not made: a request that fails changes nothing. */
-  protected keepToLimit(missing: number, first: number, last: number): number {
+  #slackShare(): number {
+    const { m } = this
+    const spent = m[At.SWEPT] / (PATIENCE * Math.max(m[At.PEAK], 1))
+    return Math.min(MOST_SLACK, LEAST_SLACK + spent * (MOST_SLACK - LEAST_SLACK))
+  }
+
+  /**
+   * As `admit`, for the limit; `end` is where the block would end in the arena. A sweep that would not be enough is not made: a request
+   * that fails changes nothing.
+   */
+  private keepToLimit(missing: number, first: number, last: number, end: number): number {
     const { pageSize, limit } = this.source
-    const excess = this.committedBytes + missing * pageSize + this.source.metadataBytes(4) - limit
+    const excess = this.committedBytes + missing * pageSize + this.source.metadataBytes(RECORDS_MOST, end) - limit
     if (excess <= 0) return 0
     if (this.dropKept() || this.source.retire()) return 1
     if (this.#sweepable(first, last) * pageSize < excess) return -1
-    this.sweep(Number.POSITIVE_INFINITY, first, last)
+    this.sweep(Math.ceil(excess / pageSize), first, last)
     return 0
   }
 
-  /** Marks a range as committed. */
+  /** Marks a range as committed: before a span there becomes live. */
   protected commit(window: number, start: number, end: number): void {
-    const m = this.m
     this.pages.mark(this.page(window, start), this.page(window, end - 1))
-    if (m[COMMITTED] <= m[PEAK]) return
-    m[PEAK] = m[COMMITTED]
-    this.bytes[PEAK_BYTES >> 1] = this.committedBytes + this.source.metadataBytes(0)
+  }
+
+  /** Counts `size` bytes up to `end` in a window that have become live, and notes how far the heap has ever reached, and the peak. */
+  protected account(window: number, end: number, size: number): void {
+    const { m, bytes } = this
+    bytes[At.SPAN_BYTES >> 1] += size
+    const highest = window * Window.BYTES + end
+    if (highest > bytes[At.HIGHEST_END >> 1]) bytes[At.HIGHEST_END >> 1] = highest
+    if (m[At.COMMITTED] <= m[At.PEAK]) return
+    m[At.PEAK] = m[At.COMMITTED]
+    bytes[At.PEAK_BYTES >> 1] = this.committedBytes + this.source.metadataBytes(0, 0)
   }
 
   /** Makes a range read zero before it is committed: fills the parts of it that are not clean. */
@@ -123,34 +142,25 @@ export abstract class SpanPages extends SpanMap {
       const clean = this.pages.next(page, last, false)
       const from = Math.max(start, (page - origin) << shift)
       const to = Math.min(end, clean > last ? end : (clean - origin) << shift)
-      this.source.zero(window * WINDOW + from, to - from)
+      this.source.zero(window * Window.BYTES + from, to - from)
       page = this.pages.next(clean, last, true)
     }
   }
 
-  /** Says at how many committed pages the next sweep may come, after one that brought `asked` pages down to `got`. */
-  protected scheduleSweep(asked: number, got: number): void {
-    const m = this.m
-    if (m[PEAK] >= 2 * m[SWEEPS_PEAK]) {
-      m[SWEEPS_PEAK] = m[PEAK]
-      m[SWEEPS] = 0
-    }
-    m[SWEEPS]++
-    const level = m[SWEEPS] <= SWEEPS_MOST ? Math.max(m[PEAK], got) : asked
-    m[NEXT_SWEEP] = level + (level >>> 6)
-  }
-
-  /** Purges the free spans, but for the pages `spareFirst … spareLast`. */
+  /** Purges pages of free spans, of the longest first, but for the pages `spareFirst … spareLast`; up to `most` pages, and says how many. */
   protected sweep(most: number, spareFirst: number, spareLast: number): number {
-    let bytes = 0
-    this.#eachFree((first, last) => {
-      if (spareFirst < 0) bytes += this.purgePages(first, last)
-      else
-        bytes +=
-          this.purgePages(first, Math.min(last, spareFirst - 1)) + this.purgePages(Math.max(first, spareLast + 1), last)
-      return bytes < most
+    let left = Math.min(most, this.pages.committed)
+    const wanted = left
+    this.#eachFree((first, last, span) => {
+      if (this.pages.dirty(first, last) > 0) this.m[span + Span.TAG] |= Tag.CLEAN
+      if (spareFirst < 0 || first > spareLast || last < spareFirst) left -= this.#purgePages(first, last, left)
+      else {
+        left -= this.#purgePages(Math.max(first, spareLast + 1), last, left)
+        left -= this.#purgePages(first, Math.min(last, spareFirst - 1), left)
+      }
+      return left > 0
     })
-    return bytes
+    return wanted - left
   }
 
   /** How many pages a sweep would give back. */
@@ -168,13 +178,14 @@ export abstract class SpanPages extends SpanMap {
   }
 
   /** Gives the first and the last whole page of every free span, longest first, until told to stop. */
-  #eachFree(visit: (first: number, last: number) => boolean): void {
+  #eachFree(visit: (first: number, last: number, span: number) => boolean): void {
     const { m } = this
-    for (let bin = BIN_COUNT - 1; bin >= 0; bin--)
-      for (let span = m[BIN_HEAD + bin]; span > 0; span = m[span + BIN_NEXT]) {
-        const window = m[span + KIND] >> KIND_BITS
-        const last = this.page(window, 0) + ((m[span + START] + m[span + SIZE]) >>> this.pageShift) - 1
-        if (!visit(this.firstWhole(span), last)) return
+    for (let bin = Bin.COUNT - 1; bin >= 0; bin--)
+      for (let span = m[At.BINS + bin]; span > 0; span = m[span + Span.BIN_NEXT]) {
+        const window = m[span + Span.TAG] >> Tag.WINDOW_BITS
+        const last = this.page(window, 0) + ((m[span + Span.START] + m[span + Span.SIZE]) >>> this.pageShift) - 1
+        const first = this.firstWhole(span)
+        if (first <= last && !visit(first, last, span)) return
       }
   }
 
@@ -182,24 +193,24 @@ export abstract class SpanPages extends SpanMap {
   protected firstWhole(span: number): number {
     const m = this.m
     const { pageSize, offset } = this.source
-    const window = m[span + KIND] >> KIND_BITS
+    const window = m[span + Span.TAG] >> Tag.WINDOW_BITS
     // The eight bytes before the first block of the arena are nobody's: its page may go when the rest of it is free.
-    const start = window === 0 && m[span + START] === 8 && offset === 0 ? 0 : m[span + START]
+    const start = window === 0 && m[span + Span.START] === 8 && offset === 0 ? 0 : m[span + Span.START]
     return this.page(window, (start + pageSize - 1) & -pageSize)
   }
 
-  /** Purges the dirty ones of the pages `first … last`. */
-  protected purgePages(first: number, last: number): number {
-    const { pageSize } = this.source
-    let bytes = 0
-    let page = this.pages.next(first, last, true)
-    while (page <= last) {
-      const clean = this.pages.next(page, last, false)
-      this.source.purge((page + this.layout.firstPage) * pageSize, (clean - page) * pageSize)
-      this.pages.unmark(page, clean - 1)
-      bytes += (clean - page) * pageSize
-      page = this.pages.next(clean, last, true)
+  /** Purges dirty ones of the pages `first … last`, highest first: a free span is used from its beginning. Up to `most`; says how many. */
+  #purgePages(first: number, last: number, most: number): number {
+    const { pages, source, layout } = this
+    let left = most
+    let end = pages.previous(first, last, true)
+    while (end >= first && left > 0) {
+      const begin = Math.max(pages.previous(first, end, false) + 1, end - left + 1)
+      source.purge((begin + layout.firstPage) * source.pageSize, (end - begin + 1) * source.pageSize)
+      pages.unmark(begin, end)
+      left -= end - begin + 1
+      end = pages.previous(first, begin - 1, true)
     }
-    return bytes
+    return most - left
   }
 }

@@ -2,7 +2,7 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Heap } from '../../src/allocator/heap.ts'
-import { CLASS_COUNT, CLASS_SIZE, SMALL_MAX } from '../../src/allocator/size-class.ts'
+import { CLASS_COUNT, CLASS_SIZE, Size } from '../../src/allocator/size-class.ts'
 import { Arena } from '../../src/arena/arena.ts'
 import { GiB, KiB, MiB } from '../../src/units.ts'
 import { throwsCode } from '../helpers/errors.ts'
@@ -321,8 +321,8 @@ test('decayMs is checked; -1 never purges and 0 purges at once', () => {
 
 test('a request of SMALL_MAX gets a slot and one more byte a span', () => {
   onHeap(MiB, (heap) => {
-    assert.is(heap.usableSize(heap.malloc(SMALL_MAX)), SMALL_MAX)
-    assert.is(heap.usableSize(heap.malloc(SMALL_MAX + 1)), SMALL_MAX + 8)
+    assert.is(heap.usableSize(heap.malloc(Size.SMALL_MAX)), Size.SMALL_MAX)
+    assert.is(heap.usableSize(heap.malloc(Size.SMALL_MAX + 1)), Size.SMALL_MAX + 8)
   })
 })
 

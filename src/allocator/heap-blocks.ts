@@ -1,0 +1,111 @@
+/**
+ * Which live block is at an offset of a heap: found, or told why there is none. The slow and thorough side of what heap.ts does in its
+ * fast paths: any window, any offset, exact errors.
+ *
+ *     offset -> tile word > 0 -> slab -> slot     a live slot starts there, or the offset is inside one, freed, never handed out
+ *                        <= 0 -> span             the same for spans
+ *
+ * Cost: some 20 ns; more for errors, which look back for the block around.
+ * @module
+ */
+import { DoubleFreeError, InvalidFreeError } from '../errors.ts'
+import type { HeapParts } from './heap.ts'
+import { At, Slab, Tag, Tile, Window } from './heap-layout.ts'
+import { Size } from './size-class.ts'
+
+/** A live block. */
+export interface Block {
+  offset: number
+  byteLength: number
+}
+
+/**
+ * The record of the slab whose live slot starts at an offset, or minus the record of the live span that does; throws
+ * ERR_DOUBLE_FREE or ERR_INVALID_FREE when there is none.
+ */
+export function blockAt(parts: HeapParts, offset: number): number {
+  const { words, spans, slabs, layout } = parts
+  const tile = Math.floor(offset / Size.TILE) - layout.firstTile
+  const entry = tile >= 0 && tile < layout.tileCount ? words[At.TILES + tile] : 0
+  if (entry > 0) {
+    const slab = entry & Tile.SLAB
+    const distance = ((entry & Tile.PLACE) << 9) | ((offset >>> 3) & 511)
+    const product = distance * (words[slab + Slab.INFO] >>> Slab.KNOWN_BITS)
+    const start = ((product & Size.NOT_A_START) | (offset & 7)) === 0 && offset % 1 === 0
+    if (start && slabs.live(slab, product >>> 20)) return slab
+  } else if (entry < 0) {
+    const span = spans.startingAt(-entry, offset & Window.INSIDE)
+    const kind = span === 0 ? 0 : spans.kind(span)
+    if ((kind === Tag.LIVE || kind === Tag.HUGE) && offset % 1 === 0) return -span
+  }
+  throw notLive(parts, offset)
+}
+
+/** The live block that wholly contains a range, or undefined. */
+export function blockAround({ words, spans, slabs }: HeapParts, offset: number, byteLength: number): Block | undefined {
+  const start = offset & (Window.BYTES - 1)
+  const window = (offset - start) / Window.BYTES
+  const tile = spans.tile(window, start)
+  let block: Block
+  if (tile > 0) {
+    const slab = tile & Tile.SLAB
+    const size = slabs.slotSize(slab)
+    const slot = Math.floor((start - words[slab + Slab.BASE]) / size)
+    if (!slabs.live(slab, slot)) return undefined
+    block = { offset: window * Window.BYTES + words[slab + Slab.BASE] + slot * size, byteLength: size }
+  } else {
+    const span = spans.headOf(spans.around(window, start))
+    if (span === 0) return undefined
+    block = { offset: spans.offset(span), byteLength: spans.length(span) }
+  }
+  return offset + byteLength <= block.offset + block.byteLength ? block : undefined
+}
+
+/** Every live block. The one that was given last may be freed. */
+export function* liveBlocks({ spans, slabs }: HeapParts): Generator<Block> {
+  for (const span of spans.all()) {
+    const kind = spans.kind(span)
+    if (kind === Tag.LIVE || kind === Tag.HUGE) yield { offset: spans.offset(span), byteLength: spans.length(span) }
+    if (kind === Tag.SLAB) yield* slabs.liveSlots(spans.slabOf(span))
+  }
+}
+
+/** Why no live block starts at an offset. */
+function notLive(parts: HeapParts, offset: number): Error {
+  const { words, spans, source } = parts
+  if (!Number.isInteger(offset) || offset < source.offset || offset >= source.offset + source.byteLength)
+    return new InvalidFreeError(`${offset} is not an offset in this heap`)
+  const start = offset & Window.INSIDE
+  const window = (offset - start) / Window.BYTES
+  const slab = spans.tile(window, start) & Tile.SLAB
+  return spans.tile(window, start) > 0
+    ? notLiveSlot(parts, offset, slab, start - words[slab + Slab.BASE])
+    : notLiveSpan(parts, offset, window, start)
+}
+
+function notLiveSlot({ slabs }: HeapParts, offset: number, slab: number, distance: number): Error {
+  const size = slabs.slotSize(slab)
+  const slot = Math.floor(distance / size)
+  if (slot * size !== distance)
+    return new InvalidFreeError(`${offset} lies ${distance - slot * size} bytes inside a slot of ${size} bytes`)
+  return slabs.everUsed(slab, slot) ? freedAlready(offset) : neverUsed(offset)
+}
+
+function notLiveSpan({ spans }: HeapParts, offset: number, window: number, start: number): Error {
+  if (offset % 8 !== 0) return new InvalidFreeError(`${offset} is not a multiple of 8: no block starts there`)
+  const span = spans.around(window, start)
+  const kind = span === 0 ? 0 : spans.kind(span)
+  if (kind === Tag.LIVE || kind === Tag.HUGE || kind === Tag.PART)
+    return new InvalidFreeError(`${offset} lies inside a block`)
+  return kind === Tag.KEPT || (kind === Tag.FREE && spans.everUsed(window, start))
+    ? freedAlready(offset)
+    : neverUsed(offset)
+}
+
+function freedAlready(offset: number): Error {
+  return new DoubleFreeError(`the block at ${offset} has already been freed`)
+}
+
+function neverUsed(offset: number): Error {
+  return new InvalidFreeError(`no block was ever handed out at ${offset}`)
+}

@@ -1,7 +1,8 @@
 /**
  * What all allocators share: the view calls over the raw ones, the claim and its end, and the refusal of bad arguments.
  *
- *     alloc(type, length)  ->  tryCalloc(bytes)  ->  offset  ->  new type(window's buffer, offset in window, length)
+ *     alloc(type, length)  ->  calloc(bytes)  ->  offset  ->  the view that was there before (view-cache.ts), or
+ *                                                            new type(window's buffer, offset in window, length)
  *     malloc(bytes)        ->  tryMalloc(bytes)  ->  offset, or 0: ERR_OUT_OF_MEMORY
  *
  * An allocator implements the three calls that begin with `try` and answer 0 when it is full, and a few hooks. `guard` is 0 as long
@@ -25,6 +26,7 @@ import { type TypedArray, type TypedArrayConstructor, typedArrayConstructor } fr
 import type { Allocator, AllocatorOptions, AllocatorStats } from './allocator.ts'
 import { type HeaderFields, type Kind, type Layout, verifyHeader, writeHeader } from './header.ts'
 import { Memory, WINDOW_BYTES } from './memory.ts'
+import { ViewCache } from './view-cache.ts'
 
 /** Bits of `guard`. */
 export const CLOSED = 1
@@ -46,6 +48,7 @@ export abstract class Blocks<Name extends string = string> implements Allocator,
   /** 0, or CLOSED, or INNER. */
   protected guard = 0
   protected readonly memory: Memory
+  protected readonly cache: ViewCache = new ViewCache()
   readonly #fields: HeaderFields
 
   /**
@@ -116,16 +119,12 @@ export abstract class Blocks<Name extends string = string> implements Allocator,
 
   alloc<T extends TypedArray>(type: TypedArrayConstructor<T>, length: number): T {
     const byteLength = viewBytes(type, length)
-    const offset = this.tryCalloc(byteLength)
-    if (offset === 0) throw this.outOfMemory(byteLength)
-    return this.viewOf(type, offset, length, byteLength)
+    return this.viewOf(type, this.calloc(byteLength), length, byteLength)
   }
 
   allocUnsafe<T extends TypedArray>(type: TypedArrayConstructor<T>, length: number): T {
     const byteLength = viewBytes(type, length)
-    const offset = this.tryMalloc(byteLength)
-    if (offset === 0) throw this.outOfMemory(byteLength)
-    return this.viewOf(type, offset, length, byteLength)
+    return this.viewOf(type, this.malloc(byteLength), length, byteLength)
   }
 
   close(): void {
@@ -148,6 +147,7 @@ export abstract class Blocks<Name extends string = string> implements Allocator,
     if (this.isClosed) return
     this.guard = CLOSED
     this.memory.forget()
+    this.cache.forget()
     this.forget()
   }
 
@@ -219,8 +219,22 @@ export abstract class Blocks<Name extends string = string> implements Allocator,
     this.memory.copy(to, from, byteLength)
   }
 
-  /** A view over a new block, which is given back when the view cannot be made. */
+  /** A view over a new block: the one that a block had before at this place, or a new one. */
   protected viewOf<T extends TypedArray>(
+    type: TypedArrayConstructor<T>,
+    offset: number,
+    length: number,
+    byteLength: number
+  ): T {
+    const { cache } = this
+    const at = cache.at(offset)
+    if (cache.offsets[at] === offset && cache.types[at] === type && (cache.views[at] as TypedArray).length === length)
+      return cache.views[at] as T
+    return this.#newView(type, offset, length, byteLength)
+  }
+
+  /** A new view over a new block, which is given back when the view cannot be made. */
+  #newView<T extends TypedArray>(
     type: TypedArrayConstructor<T>,
     offset: number,
     length: number,
@@ -230,7 +244,9 @@ export abstract class Blocks<Name extends string = string> implements Allocator,
       const window = Math.floor(offset / WINDOW_BYTES)
       const local = offset - window * WINDOW_BYTES
       if (local + byteLength > WINDOW_BYTES) return this.arena.view(type, offset, length)
-      return new type(this.arena.windowBuffer(window), local, length)
+      const view = new type(this.arena.windowBuffer(window), local, length)
+      this.cache.put(offset, type, view)
+      return view
     } catch (error) {
       this.undo(offset)
       throw error

@@ -48,6 +48,15 @@ export abstract class FreeingBlocks<Name extends string = string> extends Blocks
 
   /** The offset that a view stands for. */
   protected locate(view: unknown): number {
+    if (ArrayBuffer.isView(view)) {
+      const { cache } = this
+      const at = cache.at(view.byteOffset)
+      if (cache.views[at] === view) return cache.offsets[at] as number
+    }
+    return this.#locateSlowly(view)
+  }
+
+  #locateSlowly(view: unknown): number {
     if (this.isClosed) this.assertOpen()
     if (!ArrayBuffer.isView(view)) throw new InvalidArgumentTypeError('block', 'an offset or a view', view)
     try {

@@ -157,34 +157,33 @@ export class Heap extends FreeingBlocks {
   }
 
   override free(block: number | ArrayBufferView): void {
-    if (typeof block === 'number') {
-      const low = block >>> 0
-      const tile = (low === block ? low >>> 12 : tileOf(block)) - this.#firstTile
-      if (tile >>> 0 < this.#reach) {
-        const m = this.#m
-        const entry = m[At.TILES + tile]
-        if (entry > 0) {
-          const slab = entry & Tile.SLAB
-          const info = m[slab + Slab.INFO]
-          // In eighths: the distance from the slab's start.
-          const product = (((entry & Tile.PLACE) << 9) | ((low >>> 3) & 511)) * (info >>> Slab.KNOWN_BITS)
-          const slot = product >>> 20
-          if (((product & Size.NOT_A_START) | (low & 7)) === 0 && slot < (info & Slab.KNOWN)) {
-            const word = slab + Slab.BITS + (slot >>> 5)
-            const bits = m[word]
-            const bit = 1 << slot
-            if ((bits & bit) === 0) {
-              m[word] = bits | bit
-              const left = (m[slab + Slab.COUNTDOWN] - 1) | 0
-              m[slab + Slab.COUNTDOWN] = left
-              if (left === 0) this.#slabs.settle(slab)
-              return
-            }
+    const offset = typeof block === 'number' ? block : this.locate(block)
+    const low = offset >>> 0
+    const tile = (low === offset ? low >>> Size.TILE_BITS : tileOf(offset)) - this.#firstTile
+    if (tile >>> 0 < this.#reach) {
+      const m = this.#m
+      const entry = m[At.TILES + tile]
+      if (entry > 0) {
+        const slab = entry & Tile.SLAB
+        const info = m[slab + Slab.INFO]
+        // In eighths: the distance from the slab's start.
+        const product = (((entry & Tile.PLACE) << 9) | ((low >>> 3) & 511)) * (info >>> Slab.KNOWN_BITS)
+        const slot = product >>> 20
+        if (((product & Size.NOT_A_START) | (low & 7)) === 0 && slot < (info & Slab.KNOWN)) {
+          const word = slab + Slab.BITS + (slot >>> 5)
+          const bits = m[word]
+          const bit = 1 << slot
+          if ((bits & bit) === 0) {
+            m[word] = bits | bit
+            const left = (m[slab + Slab.COUNTDOWN] - 1) | 0
+            m[slab + Slab.COUNTDOWN] = left
+            if (left === 0) this.#slabs.settle(slab)
+            return
           }
-        } else if (this.#spans.freeStart(-entry, low & Window.INSIDE)) return
-      }
-      this.#freeSlow(block)
-    } else this.free(this.locate(block))
+        }
+      } else if (this.#spans.freeStart(-entry, low & Window.INSIDE)) return
+    }
+    this.#freeSlow(offset)
   }
 
   override tryMalloc(byteLength: number): number {

@@ -135,9 +135,9 @@ export abstract class FreeSpans extends SpanPages {
     m[free + Span.START] = start + size
     if (m[tile] === -free) m[tile] = -live
     if (moved !== tile) {
-      m[moved] = -free
       const used = moved - tiles - this.firstTile + 1
       if (used > m[At.TILE_TOP]) m[At.TILE_TOP] = used
+      m[moved] = -free
     }
     resizeFree(m, free, m[free + Span.SIZE] - size)
     m[live + Span.TAG] = tag | Tag.LIVE

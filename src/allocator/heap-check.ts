@@ -139,7 +139,7 @@ function checkSlabs({ words, layout, spans, slabs }: HeapParts): string | undefi
 function checkPages({ layout, spans, source }: HeapParts): string | undefined {
   const { pages } = spans
   const { pageSize } = source
-  const counted = pages.recount(layout.pageCount - 1)
+  const counted = pages.recount(spans.lastPage)
   if (counted !== pages.committed) return `${counted} pages are committed, the count says ${pages.committed}`
   for (const span of spans.all()) {
     if (spans.isFreeAndClean(span)) continue

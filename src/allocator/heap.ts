@@ -191,8 +191,9 @@ export class Heap extends FreeingBlocks {
   }
 
   override calloc(byteLength: number): number {
-    // A rest parameter would build an array in every call.
+    // biome-ignore lint/complexity/noArguments: a rest parameter would build an array in every call.
     if (arguments.length !== 1 || typeof byteLength !== 'number' || !(byteLength <= Size.SMALL_MAX))
+      // biome-ignore lint/complexity/noArguments: as above.
       return super.calloc.apply(this, arguments as never)
     const offset = this.malloc(byteLength)
     const cells = this.memory.near

@@ -86,21 +86,20 @@ export class HugeSpanTable extends SpanTable {
     return parts
   }
 
+  /** Makes the parts live, the first one last: it is what makes them a block. */
   #takeParts(parts: { window: number; start: number; length: number }[], length: number, zero: boolean): number {
-    const m = this.m
+    const { m } = this
     let head = 0
     if (zero) for (const part of parts) this.zeroDirty(part.window, part.start, part.start + part.length)
-    for (const part of parts) {
-      const kind = head !== 0 ? Tag.PART : parts.length === 1 ? Tag.LIVE : Tag.HUGE
-      const live = this.carve(this.around(part.window, part.start), part.start, part.length, kind)
+    for (const part of parts.reverse()) {
+      const first = part === parts[parts.length - 1]
       this.commit(part.window, part.start, part.start + part.length)
+      head = this.carve(this.around(part.window, part.start), part.start, part.length, first ? Tag.KEPT : Tag.PART)
       this.account(part.window, part.start + part.length, part.length)
-      if (kind === Tag.HUGE) {
-        m[live + Span.HUGE_LOW] = length % Window.BYTES
-        m[live + Span.HUGE_HIGH] = Math.floor(length / Window.BYTES)
-      }
-      if (head === 0) head = live
     }
+    m[head + Span.HUGE_LOW] = length % Window.BYTES
+    m[head + Span.HUGE_HIGH] = Math.floor(length / Window.BYTES)
+    m[head + Span.TAG] += (parts.length === 1 ? Tag.LIVE : Tag.HUGE) - Tag.KEPT
     return head
   }
 }

@@ -60,6 +60,34 @@ export class SlabTable {
     m[At.SLAB_SPARE] = 0
   }
 
+  /** The lists and counts of the slabs in these spans, made anew from their bits; slabs without live slots are released. */
+  rebuild(spans: readonly number[]): void {
+    const { m, layout } = this
+    m.fill(0, At.CLASSES, At.CLASSES_END)
+    for (let state: number = At.CLASSES; state < At.CLASSES_END; state += Class.WORDS) m[state + Class.WORD] = At.ZERO
+    const taken = new Set(spans.map((span) => this.spans.slabOf(span)))
+    m[At.SLAB_SPARE] = 0
+    for (let slab = m[At.SLAB_TOP] - Slab.WORDS; slab >= layout.slabs; slab -= Slab.WORDS)
+      if (!taken.has(slab)) this.giveRecord(slab)
+    for (const slab of taken) this.place(slab)
+  }
+
+  /** Puts a slab where its bits say that it belongs. */
+  private place(slab: number): void {
+    const { m } = this
+    const slots = this.slots(slab)
+    const used = this.used(slab)
+    m[m[slab + Slab.CLASS] + Class.SLABS]++
+    if (used === 0) this.release(slab)
+    else if (slots - used < restOf(slots)) {
+      m[slab + Slab.PREVIOUS] = FULL
+      m[slab + Slab.COUNTDOWN] = restOf(slots) - (slots - used)
+    } else {
+      m[slab + Slab.COUNTDOWN] = used
+      this.enlist(slab)
+    }
+  }
+
   /**
    * Finds another word with free slots for a class: in its current slab, in a partial one, or in a new one. False when there is no
    * room for a new one.
@@ -286,13 +314,17 @@ export class SlabTable {
     return m[At.SLAB_TOP] - Slab.WORDS
   }
 
+  private giveRecord(slab: number): void {
+    this.m[slab + Slab.NEXT] = this.m[At.SLAB_SPARE]
+    this.m[At.SLAB_SPARE] = slab
+  }
+
   private release(slab: number): void {
     const { m, spans } = this
     const span = m[slab + Slab.SPAN]
     spans.uncover(span)
     m[m[slab + Slab.CLASS] + Class.SLABS]--
-    m[slab + Slab.NEXT] = m[At.SLAB_SPARE]
-    m[At.SLAB_SPARE] = slab
+    this.giveRecord(slab)
     spans.release(span)
   }
 

@@ -43,8 +43,9 @@ export class SpanMap {
   protected readonly firstTile: number
   protected readonly firstPage: number
   protected readonly pageShift: number
-  protected readonly firstWindow: number
-  protected readonly windowCount: number
+  /** The claim's first window, and how many it has a part in. */
+  readonly firstWindow: number
+  readonly windowCount: number
 
   constructor(words: Int32Array, bytes: Float64Array, table: HeapLayout, source: SpanSource) {
     this.m = words
@@ -136,16 +137,23 @@ export class SpanMap {
     return 0
   }
 
-  /** Makes a kept span a slab: enters the slab's record in every tile. */
+  /** Makes a kept span a slab: enters the slab's record in every tile, and tags the span. */
   cover(span: number, slab: number): void {
     const { m } = this
+    m[span + Span.SLAB] = slab
+    this.mark(span)
+    m[span + Span.TAG] += Tag.SLAB - Tag.KEPT
+  }
+
+  /** Enters a slab's record in every tile of its span. */
+  mark(span: number): void {
+    const { m } = this
+    const slab = m[span + Span.SLAB]
     const tile = tileAt(m, span, this.tiles)
     const end = tile + (m[span + Span.SIZE] >>> Size.TILE_BITS)
-    for (let at = tile; at < end; at++) m[at] = slab + at - tile
     const used = end - this.tiles - this.firstTile
     if (used > m[At.TILE_TOP]) m[At.TILE_TOP] = used
-    m[span + Span.SLAB] = slab
-    m[span + Span.TAG] += Tag.SLAB - Tag.KEPT
+    for (let at = tile; at < end; at++) m[at] = slab + at - tile
   }
 
   /** Makes a slab a kept span. */
@@ -261,11 +269,12 @@ export class SpanMap {
     return tile > 0 ? this.m[(tile & Tile.SLAB) + Slab.SPAN] : this.around(window, start)
   }
 
-  protected windowEnd(w: number): number {
+  /** Where the claim's window `w` ends and begins, from the window's start. */
+  windowEnd(w: number): number {
     return Math.min(Window.BYTES, this.source.offset + this.source.byteLength - (this.firstWindow + w) * Window.BYTES)
   }
 
-  protected windowStart(w: number): number {
+  windowStart(w: number): number {
     if (w > 0) return 0
     const start = this.source.offset - this.firstWindow * Window.BYTES
     return start === 0 && this.firstWindow === 0 ? 8 : start

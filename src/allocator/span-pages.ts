@@ -117,6 +117,7 @@ export abstract class SpanPages extends SpanMap {
 
   /** Marks a range as committed: before a span there becomes live. */
   protected commit(window: number, start: number, end: number): void {
+    this.reach(window * Window.BYTES + end)
     this.pages.mark(this.page(window, start), this.page(window, end - 1))
   }
 
@@ -124,11 +125,35 @@ export abstract class SpanPages extends SpanMap {
   protected account(window: number, end: number, size: number): void {
     const { m, bytes } = this
     bytes[At.SPAN_BYTES >> 1] += size
-    const highest = window * Window.BYTES + end
-    if (highest > bytes[At.HIGHEST_END >> 1]) bytes[At.HIGHEST_END >> 1] = highest
+    this.reach(window * Window.BYTES + end)
     if (m[At.COMMITTED] <= m[At.PEAK]) return
     m[At.PEAK] = m[At.COMMITTED]
     bytes[At.PEAK_BYTES >> 1] = this.committedBytes + this.source.metadataBytes(0, 0)
+  }
+
+  /** Notes how far the heap has ever reached: from there on, nothing was handed out and no page is committed. */
+  private reach(end: number): void {
+    if (end > this.bytes[At.HIGHEST_END >> 1]) this.bytes[At.HIGHEST_END >> 1] = end
+  }
+
+  /** The page that the highest block ever made ended in, or -1. */
+  get lastPage(): number {
+    const { source, layout } = this
+    return Math.ceil(this.bytes[At.HIGHEST_END >> 1] / source.pageSize) - 1 - layout.firstPage
+  }
+
+  /** Counts live spans and their pages anew, from their records. */
+  recount(live: readonly number[]): void {
+    const { m, bytes } = this
+    bytes[At.SPAN_BYTES >> 1] = 0
+    for (const span of live) {
+      const window = this.window(span)
+      const end = this.start(span) + this.partLength(span)
+      this.commit(window, this.start(span), end)
+      bytes[At.SPAN_BYTES >> 1] += this.partLength(span)
+    }
+    m[At.COMMITTED] = this.pages.recount(this.lastPage)
+    if (m[At.COMMITTED] > m[At.PEAK]) m[At.PEAK] = m[At.COMMITTED]
   }
 
   /** Makes a range read zero before it is committed: fills the parts of it that are not clean. */

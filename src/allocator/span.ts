@@ -131,10 +131,10 @@ export function tileAt(m: Int32Array, span: number, tiles: number): number {
 /** Enters a span's start in the tile table; `firstTile` is the claim's. */
 export function enter(m: Int32Array, span: number, tiles: number, firstTile: number): void {
   const tile = tileAt(m, span, tiles)
-  const first = m[tile]
-  if (first === 0 || m[-first + Span.START] > m[span + Span.START]) m[tile] = -span
   const used = tile - tiles - firstTile + 1
   if (used > m[At.TILE_TOP]) m[At.TILE_TOP] = used
+  const first = m[tile]
+  if (first === 0 || m[-first + Span.START] > m[span + Span.START]) m[tile] = -span
 }
 
 /** Removes it. Called while the span is still linked to the next one. */

@@ -136,10 +136,10 @@ function checkSlabs({ words, layout, spans, slabs }: HeapParts): string | undefi
 }
 
 /** Every page of a span is committed unless it is free and said to have clean ones, and the count of committed pages is that of the bits. */
-function checkPages({ layout, spans, source }: HeapParts): string | undefined {
+function checkPages({ words, layout, spans, source }: HeapParts): string | undefined {
   const { pages } = spans
   const { pageSize } = source
-  const counted = pages.recount(spans.lastPage)
+  const counted = pages.recount(words[At.PAGE_TOP] - 1)
   if (counted !== pages.committed) return `${counted} pages are committed, the count says ${pages.committed}`
   for (const span of spans.all()) {
     if (spans.isFreeAndClean(span)) continue

@@ -39,6 +39,8 @@ export const enum At {
   SLAB_SPARE = 75,
   /** Highest tile ever entered, plus one: how far the tile table has been touched. */
   TILE_TOP = 76,
+  /** Highest page ever committed, plus one: how far the bits of pages have been touched. */
+  PAGE_TOP = 77,
   /** End of the highest span ever made (Float64). */
   HIGHEST_END = 78,
   /** How many spans are kept. */
@@ -230,24 +232,25 @@ export const LAYOUT_HASH: number = [
 
 /**
  * Bytes of metadata that may have been written: each table as far as it was used, in whole pages. `records` span and slab records are
- * counted as if they were used, and tables for places in the arena up to `highestEnd`.
+ * counted as if they were used, and the tables of tiles and pages as if a block ended at `end` of the arena.
  */
 export function metadataInUse(
   words: Int32Array,
-  highestEnd: number,
   layout: HeapLayout,
   pageSize: number,
-  records: number
+  records: number,
+  end: number
 ): number {
   const shift = 29 - Math.clz32(pageSize)
-  const tiles = Math.max(words[At.TILE_TOP], Math.floor(highestEnd / Size.TILE) + 1 - layout.firstTile)
-  const dirty = layout.dirty + ((tiles * (Size.TILE / pageSize)) >>> 5) + 1
+  const tiles = At.TILES + Math.max(words[At.TILE_TOP], Math.floor(end / Size.TILE) + 1 - layout.firstTile)
+  const pages = Math.max(words[At.PAGE_TOP], Math.ceil(end / pageSize) - layout.firstPage)
+  const dirty = layout.dirty + Math.ceil(pages / 32)
   const spans = Math.max(words[At.SPAN_TOP], layout.spans) + records * Span.WORDS
   const slabs = Math.max(words[At.SLAB_TOP], layout.slabs) + records * Slab.WORDS
   // Ends of tables and beginnings of the next may share a page.
-  const afterTiles = pagesBetween(0, At.TILES + tiles, shift, 0)
-  const afterDirty = afterTiles + pagesBetween(layout.dirty, dirty, shift, (At.TILES + tiles - 1) >>> shift)
-  const afterSpans = afterDirty + pagesBetween(layout.spans, spans, shift, (dirty - 1) >>> shift)
+  const afterTiles = pagesBetween(0, tiles, shift, 0)
+  const afterDirty = afterTiles + pagesBetween(layout.dirty, dirty, shift, (tiles - 1) >>> shift)
+  const afterSpans = afterDirty + pagesBetween(layout.spans, spans, shift, (Math.max(dirty, tiles) - 1) >>> shift)
   return (afterSpans + pagesBetween(layout.slabs, slabs, shift, (spans - 1) >>> shift)) * pageSize
 }
 

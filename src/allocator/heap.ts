@@ -115,7 +115,6 @@ export class Heap extends FreeingBlocks {
     const words = this.#m
     const layout = heapLayout(offset, byteLength, pageSize)
     const numbers = new Float64Array(metadata, 0, At.ROOTS / 2)
-    const highest = At.HIGHEST_END >> 1
     const source: SpanSource = {
       offset,
       byteLength,
@@ -126,7 +125,7 @@ export class Heap extends FreeingBlocks {
       retire: () => this.#slabs.retire(),
       clearWords: (from, to) => this.#clearWords(from, to),
       freed: () => this.#decay.start(),
-      metadataBytes: (records, end) => metadataInUse(words, Math.max(end, numbers[highest]), layout, pageSize, records),
+      metadataBytes: (records, end) => metadataInUse(words, layout, pageSize, records, end),
     }
     const spans = new HugeSpanTable(words, numbers, layout, source)
     const slabs = new SlabTable(words, spans, layout, source.clearWords)
@@ -432,6 +431,7 @@ export class Heap extends FreeingBlocks {
     if (used * 4 < SHRINK_LEAST) return
     this.#slabs.reset()
     this.#spans.clear()
+    m[At.PAGE_TOP] = 0
     this.claim.purgeMetadata(At.TILES * 4, this.claim.metadata.byteLength - At.TILES * 4)
     this.#spans.open()
   }

@@ -117,29 +117,20 @@ export abstract class SpanPages extends SpanMap {
 
   /** Marks a range as committed: before a span there becomes live. */
   protected commit(window: number, start: number, end: number): void {
-    this.reach(window * Window.BYTES + end)
-    this.pages.mark(this.page(window, start), this.page(window, end - 1))
+    const last = this.page(window, end - 1)
+    if (last >= this.m[At.PAGE_TOP]) this.m[At.PAGE_TOP] = last + 1
+    this.pages.mark(this.page(window, start), last)
   }
 
   /** Counts `size` bytes up to `end` in a window that have become live, and notes how far the heap has ever reached, and the peak. */
   protected account(window: number, end: number, size: number): void {
     const { m, bytes } = this
     bytes[At.SPAN_BYTES >> 1] += size
-    this.reach(window * Window.BYTES + end)
+    const highest = window * Window.BYTES + end
+    if (highest > bytes[At.HIGHEST_END >> 1]) bytes[At.HIGHEST_END >> 1] = highest
     if (m[At.COMMITTED] <= m[At.PEAK]) return
     m[At.PEAK] = m[At.COMMITTED]
     bytes[At.PEAK_BYTES >> 1] = this.committedBytes + this.source.metadataBytes(0, 0)
-  }
-
-  /** Notes how far the heap has ever reached: from there on, nothing was handed out and no page is committed. */
-  private reach(end: number): void {
-    if (end > this.bytes[At.HIGHEST_END >> 1]) this.bytes[At.HIGHEST_END >> 1] = end
-  }
-
-  /** The page that the highest block ever made ended in, or -1. */
-  get lastPage(): number {
-    const { source, layout } = this
-    return Math.ceil(this.bytes[At.HIGHEST_END >> 1] / source.pageSize) - 1 - layout.firstPage
   }
 
   /** Counts live spans and their pages anew, from their records. */
@@ -150,9 +141,9 @@ export abstract class SpanPages extends SpanMap {
       const window = this.window(span)
       const end = this.start(span) + this.partLength(span)
       this.commit(window, this.start(span), end)
-      bytes[At.SPAN_BYTES >> 1] += this.partLength(span)
+      this.account(window, end, this.partLength(span))
     }
-    m[At.COMMITTED] = this.pages.recount(this.lastPage)
+    m[At.COMMITTED] = this.pages.recount(m[At.PAGE_TOP] - 1)
     if (m[At.COMMITTED] > m[At.PEAK]) m[At.PEAK] = m[At.COMMITTED]
   }
 

@@ -34,3 +34,8 @@ export function optionsObject(name: string, value: unknown): void {
   if (value !== undefined && (typeof value !== 'object' || value === null))
     throw new InvalidArgumentTypeError(name, 'an object', value)
 }
+
+/** True or false, or nothing. */
+export function boolean(name: string, value: unknown): void {
+  if (value !== undefined && typeof value !== 'boolean') throw new InvalidArgumentTypeError(name, 'a boolean', value)
+}

@@ -2,7 +2,14 @@
  * The public names.
  * @module
  */
-export type { Allocator, AllocatorOptions, AllocatorStats, FreeingAllocator } from './allocator/allocator.ts'
+export type {
+  Allocator,
+  AllocatorOptions,
+  AllocatorStats,
+  FreeingAllocator,
+  SizeClassStats,
+  StatsOptions,
+} from './allocator/allocator.ts'
 export { Buddy, type BuddyOptions } from './allocator/buddy.ts'
 export { Bump } from './allocator/bump.ts'
 export type { Schedule } from './allocator/decay.ts'

@@ -40,6 +40,36 @@ export interface AllocatorStats {
   readonly peakCommittedBytes: number
   /** Live blocks. */
   readonly usedCount: number
+  /** With the option `resident`: bytes of the claimed range that are in memory now. At most `committedBytes - metadataBytes`. */
+  readonly residentBytes?: number
+  /** With the option `resident`: bytes of its metadata that are, in whole pages. */
+  readonly residentMetadataBytes?: number
+  /**
+   * With the option `classes`: the live blocks by size, those that there are. `usedCount`, `usedBytes` and `freeSlotBytes` are the sums
+   * over them. Empty for a bump allocator, which does not know where its blocks end.
+   */
+  readonly classes?: readonly SizeClassStats[]
+}
+
+/** What `stats` is asked for besides the sums. */
+export interface StatsOptions {
+  /** Adds `classes`: the live blocks by size. Walks every block or slab. @defaultValue false */
+  readonly classes?: boolean | undefined
+  /** Adds `residentBytes` and `residentMetadataBytes`: asks the kernel about every page of the claim, 20 ms for 64 GiB. @defaultValue false */
+  readonly resident?: boolean | undefined
+}
+
+/** The live blocks of one size, or of one range of sizes. */
+export interface SizeClassStats {
+  /** Where the blocks are: cut from a slab, or a block by itself. */
+  readonly kind: 'slot' | 'span'
+  /** Usable bytes of the smallest and of the largest block that the class can hold. */
+  readonly least: number
+  readonly most: number
+  readonly usedCount: number
+  readonly usedBytes: number
+  /** Bytes of the class's slabs that are in no live block. */
+  readonly freeSlotBytes: number
 }
 
 export interface Allocator {
@@ -57,7 +87,7 @@ export interface Allocator {
   allocUnsafe<T extends TypedArray>(type: TypedArrayConstructor<T>, length: number): T
   /** Drops every block at once and keeps the claim. */
   reset(): void
-  stats(): AllocatorStats
+  stats(options?: StatsOptions): AllocatorStats
   /** Walks everything and throws `ERR_CORRUPTED` on the first contradiction. */
   check(): void
   /** Gives the claim back. Does nothing the second time. */

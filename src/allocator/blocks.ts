@@ -13,17 +13,18 @@
  */
 import { Arena } from '../arena/arena.ts'
 import type { Claim, ClaimHolder } from '../arena/claim.ts'
-import { optionsObject, powerOfTwo, wholeNumber } from '../arguments.ts'
+import { boolean, optionsObject, powerOfTwo, wholeNumber } from '../arguments.ts'
 import {
   ArenaBusyError,
   ArenaClosedError,
+  CorruptedError,
   InvalidArgumentTypeError,
   OutOfMemoryError,
   OutOfRangeError,
 } from '../errors.ts'
 import { GiB } from '../units.ts'
 import { type TypedArray, type TypedArrayConstructor, typedArrayConstructor } from '../views.ts'
-import type { Allocator, AllocatorOptions, AllocatorStats } from './allocator.ts'
+import type { Allocator, AllocatorOptions, AllocatorStats, SizeClassStats, StatsOptions } from './allocator.ts'
 import { type HeaderFields, type Kind, type Layout, verifyHeader, writeHeader } from './header.ts'
 import { Memory, WINDOW_BYTES } from './memory.ts'
 import { ViewCache } from './view-cache.ts'
@@ -93,7 +94,10 @@ export abstract class Blocks<Name extends string = string> implements Allocator,
   protected abstract forget(): void
   abstract blockAround(offset: number, byteLength: number): { offset: number; byteLength: number } | undefined
   abstract reset(): void
-  abstract stats(): AllocatorStats
+  /** The figures without options. */
+  protected abstract totals(): AllocatorStats
+  /** The live blocks by size. */
+  protected abstract sizeClasses(): SizeClassStats[]
   abstract check(): void
 
   malloc(byteLength: number): number {
@@ -125,6 +129,19 @@ export abstract class Blocks<Name extends string = string> implements Allocator,
   allocUnsafe<T extends TypedArray>(type: TypedArrayConstructor<T>, length: number): T {
     const byteLength = viewBytes(type, length)
     return this.viewOf(type, this.malloc(byteLength), length, byteLength)
+  }
+
+  stats(options?: StatsOptions): AllocatorStats {
+    this.assertOpen()
+    const totals = this.totals()
+    if (options === undefined) return totals
+    optionsObject('options', options)
+    for (const name of ['classes', 'resident'] as const) boolean(`options.${name}`, options[name])
+    return {
+      ...totals,
+      ...(options.resident && this.claim.resident()),
+      ...(options.classes && { classes: this.sizeClasses() }),
+    }
   }
 
   close(): void {
@@ -169,6 +186,21 @@ export abstract class Blocks<Name extends string = string> implements Allocator,
   /** Throws unless the header still says what it said at first. */
   protected checkHeader(): void {
     verifyHeader(this.claim.metadata, this.#fields)
+  }
+
+  /** Throws unless the figures are what they say they are. */
+  protected checkTotals(): void {
+    const totals = this.totals()
+    const sum = totals.usedBytes + totals.freeSlotBytes + totals.freeDirtyBytes + totals.metadataBytes
+    if (totals.committedBytes !== sum)
+      throw new CorruptedError(`${this.kind}: ${totals.committedBytes} bytes committed, the parts add up to ${sum}`)
+    const classes = this.sizeClasses()
+    if (classes.length === 0) return
+    for (const name of ['usedCount', 'usedBytes', 'freeSlotBytes'] as const) {
+      const all = classes.reduce((total, one) => total + one[name], 0)
+      if (all !== totals[name])
+        throw new CorruptedError(`${this.kind}: ${name} is ${totals[name]}, the classes add up to ${all}`)
+    }
   }
 
   protected outOfMemory(byteLength: number, where = ''): OutOfMemoryError {

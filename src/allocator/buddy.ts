@@ -120,8 +120,7 @@ export class Buddy extends FreeingBlocks<'pages' | 'states' | 'trees'> {
     this.#numbers[USED_COUNT] = 0
   }
 
-  stats(): AllocatorStats {
-    this.assertOpen()
+  protected override totals(): AllocatorStats {
     const numbers = this.#numbers
     return {
       reservedBytes: this.claim.byteLength,
@@ -140,6 +139,7 @@ export class Buddy extends FreeingBlocks<'pages' | 'states' | 'trees'> {
     this.checkHeader()
     this.#pages.check()
     checkBuddy(this.#units, this.#pages, this.#numbers[USED_BYTES], this.#numbers[USED_COUNT])
+    this.checkTotals()
   }
 
   *blocks(): Generator<{ offset: number; byteLength: number }> {

@@ -23,7 +23,7 @@ import {
   OutOfRangeError,
   UnsupportedOperationError,
 } from '../errors.ts'
-import type { AllocatorOptions, AllocatorStats } from './allocator.ts'
+import type { AllocatorOptions, AllocatorStats, SizeClassStats } from './allocator.ts'
 import { clearBits, countBits, firstBit, lastBit, wordsFor } from './bitmap.ts'
 import { Blocks } from './blocks.ts'
 import {
@@ -189,8 +189,7 @@ export class Bump extends Blocks<'pages' | 'bounds' | 'pads'> {
     this.#lower(this.#first)
   }
 
-  stats(): AllocatorStats {
-    this.assertOpen()
+  protected override totals(): AllocatorStats {
     const numbers = this.#numbers
     const usedBytes = this.#usedBytes()
     return {
@@ -203,6 +202,10 @@ export class Bump extends Blocks<'pages' | 'bounds' | 'pads'> {
       peakCommittedBytes: numbers[PEAK_BYTES],
       usedCount: numbers[USED_COUNT],
     }
+  }
+
+  protected override sizeClasses(): SizeClassStats[] {
+    return []
   }
 
   check(): void {
@@ -228,6 +231,7 @@ export class Bump extends Blocks<'pages' | 'bounds' | 'pads'> {
       throw new CorruptedError('bytes are in use, and no block begins at the first of them')
     const used = this.#usedBytes()
     if (this.#pages.dataBytes < used) throw new CorruptedError(`${used} bytes used, ${this.#pages.dataBytes} committed`)
+    this.checkTotals()
   }
 
   blockAround(offset: number, byteLength: number): { offset: number; byteLength: number } | undefined {

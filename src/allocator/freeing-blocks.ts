@@ -10,7 +10,7 @@
  */
 
 import { ArenaClosedError, InvalidArgumentTypeError, InvalidFreeError } from '../errors.ts'
-import type { FreeingAllocator } from './allocator.ts'
+import type { FreeingAllocator, SizeClassStats } from './allocator.ts'
 import { Blocks } from './blocks.ts'
 
 export abstract class FreeingBlocks<Name extends string = string> extends Blocks<Name> implements FreeingAllocator {
@@ -44,6 +44,23 @@ export abstract class FreeingBlocks<Name extends string = string> extends Blocks
     this.copyNew(moved, offset, Math.min(usable, byteLength))
     this.freeAt(offset)
     return moved
+  }
+
+  protected override sizeClasses(): SizeClassStats[] {
+    const classes: Map<number, SizeClassStats> = new Map()
+    for (const { byteLength } of this.blocks()) {
+      const usedCount = (classes.get(byteLength)?.usedCount ?? 0) + 1
+      const usedBytes = usedCount * byteLength
+      classes.set(byteLength, {
+        kind: 'span',
+        least: byteLength,
+        most: byteLength,
+        usedCount,
+        usedBytes,
+        freeSlotBytes: 0,
+      })
+    }
+    return [...classes.values()].sort((a, b) => a.least - b.least)
   }
 
   /** The offset that a view stands for. */

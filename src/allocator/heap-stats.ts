@@ -5,9 +5,10 @@
  *     free dirty = committed pages - live spans - slabs
  * @module
  */
-import type { AllocatorStats } from './allocator.ts'
+import type { AllocatorStats, SizeClassStats } from './allocator.ts'
 import type { HeapParts } from './heap.ts'
-import { Tag } from './heap-layout.ts'
+import { At, Class, Tag } from './heap-layout.ts'
+import { CLASS_COUNT, CLASS_SIZE } from './size-class.ts'
 
 export function heapStats({ spans, slabs, source }: HeapParts): AllocatorStats {
   let usedBytes = 0
@@ -39,4 +40,36 @@ export function heapStats({ spans, slabs, source }: HeapParts): AllocatorStats {
     peakCommittedBytes: Math.max(spans.peakBytes, pageBytes + metadataBytes),
     usedCount,
   }
+}
+
+/** The live blocks by slot size, and those that are spans by doubling. */
+export function heapSizeClasses({ spans, slabs }: HeapParts): SizeClassStats[] {
+  const slots = Array.from({ length: CLASS_COUNT }, (_, c) => empty('slot', CLASS_SIZE[c], CLASS_SIZE[c]))
+  const doublings = Array.from({ length: 54 }, (_, k) => empty('span', 2 ** k, 2 ** (k + 1) - 8))
+  for (const span of spans.all()) {
+    const kind = spans.kind(span)
+    if (kind === Tag.LIVE || kind === Tag.HUGE) {
+      const byteLength = spans.length(span)
+      count(doublings[Math.floor(Math.log2(byteLength))] as Mutable, 1, byteLength, 0)
+    } else if (kind === Tag.SLAB) {
+      const slab = spans.slabOf(span)
+      const used = slabs.used(slab)
+      const usedBytes = used * slabs.slotSize(slab)
+      const sizeClass = (slabs.state(slab) - At.CLASSES) / Class.WORDS
+      if (used > 0) count(slots[sizeClass] as Mutable, used, usedBytes, spans.partLength(span) - usedBytes)
+    }
+  }
+  return [...slots, ...doublings].filter((one) => one.usedCount > 0)
+}
+
+type Mutable = { -readonly [Name in keyof SizeClassStats]: SizeClassStats[Name] }
+
+function empty(kind: 'slot' | 'span', least: number, most: number): Mutable {
+  return { kind, least, most, usedCount: 0, usedBytes: 0, freeSlotBytes: 0 }
+}
+
+function count(one: Mutable, usedCount: number, usedBytes: number, freeSlotBytes: number): void {
+  one.usedCount += usedCount
+  one.usedBytes += usedBytes
+  one.freeSlotBytes += freeSlotBytes
 }

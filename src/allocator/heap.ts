@@ -16,7 +16,7 @@
 import type { Arena } from '../arena/arena.ts'
 import { wholeNumber } from '../arguments.ts'
 import { CorruptedError } from '../errors.ts'
-import type { AllocatorOptions, AllocatorStats } from './allocator.ts'
+import type { AllocatorOptions, AllocatorStats, SizeClassStats } from './allocator.ts'
 import { CLOSED } from './blocks.ts'
 import { checkDecay, Decay, type Schedule, unreferencedTimer } from './decay.ts'
 import { FreeingBlocks } from './freeing-blocks.ts'
@@ -36,7 +36,7 @@ import {
   Tile,
   Window,
 } from './heap-layout.ts'
-import { heapStats } from './heap-stats.ts'
+import { heapSizeClasses, heapStats } from './heap-stats.ts'
 import { HugeSpanTable } from './huge-span-table.ts'
 import { Roots } from './roots.ts'
 import { CLASS_OF, CLASS_SIZE, Size } from './size-class.ts'
@@ -444,9 +444,12 @@ export class Heap extends FreeingBlocks {
     this.#roots.clear()
   }
 
-  override stats(): AllocatorStats {
-    this.assertOpen()
+  protected override totals(): AllocatorStats {
     return heapStats(this.#parts)
+  }
+
+  protected override sizeClasses(): SizeClassStats[] {
+    return heapSizeClasses(this.#parts)
   }
 
   override check(): void {
@@ -454,6 +457,7 @@ export class Heap extends FreeingBlocks {
     this.checkHeader()
     const lie = checkHeap(this.#parts)
     if (lie !== undefined) throw new CorruptedError(`Heap: ${lie}`)
+    this.checkTotals()
   }
 
   override innerClaims(count: number): void {

@@ -16,7 +16,7 @@ import type { Arena } from '../arena/arena.ts'
 import { wholeNumber } from '../arguments.ts'
 import { alignUp, lowestBit } from '../bits.ts'
 import { CorruptedError, DoubleFreeError, InvalidFreeError, UnsupportedOperationError } from '../errors.ts'
-import type { AllocatorOptions, AllocatorStats } from './allocator.ts'
+import type { AllocatorOptions, AllocatorStats, SizeClassStats } from './allocator.ts'
 import { BitTree, treeWords } from './bit-tree.ts'
 import { firstBit, firstClear } from './bitmap.ts'
 import { FreeingBlocks } from './freeing-blocks.ts'
@@ -133,8 +133,7 @@ export class Slab extends FreeingBlocks<'pages' | 'free'> {
     this.#ready = 0
   }
 
-  stats(): AllocatorStats {
-    this.assertOpen()
+  protected override totals(): AllocatorStats {
     const numbers = this.#numbers
     const usedBytes = numbers[USED_COUNT] * this.slotSize
     return {
@@ -147,6 +146,12 @@ export class Slab extends FreeingBlocks<'pages' | 'free'> {
       peakCommittedBytes: numbers[PEAK_BYTES],
       usedCount: numbers[USED_COUNT],
     }
+  }
+
+  protected override sizeClasses(): SizeClassStats[] {
+    const { usedCount, usedBytes, freeSlotBytes } = this.totals()
+    const { slotSize } = this
+    return [{ kind: 'slot', least: slotSize, most: slotSize, usedCount, usedBytes, freeSlotBytes }]
   }
 
   check(): void {
@@ -164,6 +169,7 @@ export class Slab extends FreeingBlocks<'pages' | 'free'> {
     for (const { offset } of this.blocks())
       if (!this.#pages.covers(offset, this.slotSize))
         throw new CorruptedError(`the live slot at ${offset} has a purged page`)
+    this.checkTotals()
   }
 
   *blocks(): Generator<{ offset: number; byteLength: number }> {

@@ -40,6 +40,8 @@ export interface Claim {
   purgeMetadata(from: number, byteLength: number): void
   /** Makes any range of the claim read zero: purges whole pages, fills the partial ones at its edges. */
   clear(offset: number, byteLength: number): void
+  /** Bytes of the claimed range, and of its metadata, that are in memory now, by asking the kernel about each page. */
+  resident(): { residentBytes: number; residentMetadataBytes: number }
   /** Whether an inner claim lies in the range. */
   overlapsInner(offset: number, byteLength: number): boolean
   /** Revokes the inner claims in the range (default: all of them). */

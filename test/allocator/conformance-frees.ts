@@ -196,6 +196,27 @@ function reallocTests(subject: Subject): void {
     })
   })
 
+  test('keeps every pattern of bits, also what is no number as a float', () => {
+    subject.run((allocator, arena) => {
+      const length = subject.fit(256) & -8
+      const odd = [
+        0x7ff00000_00000001n,
+        0x7ff80000_00000000n,
+        0xfff7ffff_fff7ffffn,
+        0xffffffff_ffffffffn,
+        0x80000000_00000000n,
+      ]
+      for (let round = 0; round < 3000; round++) {
+        const block = allocator.malloc(8)
+        const pattern = odd[round % odd.length] as bigint
+        arena.view(BigUint64Array, block, 1)[0] = pattern
+        const moved = allocator.realloc(block, length)
+        assert.is(arena.view(BigUint64Array, moved, 1)[0], pattern)
+        allocator.free(moved)
+      }
+    })
+  })
+
   test('to nothing shrinks to the smallest block', () => {
     subject.run((allocator) => {
       const offset = allocator.realloc(allocator.malloc(subject.fit(3000)), 0)

@@ -143,6 +143,36 @@ export function viewTests(subject: Subject): void {
     }, 9 * GiB)
   })
 
+  if (subject.abilities.frees)
+    test('a block that is asked for again has the view it had, or one that fits', () => {
+      subject.run((allocator, arena) => {
+        const length = subject.fit(64)
+        const first = allocator.alloc(Uint8Array, length)
+        const offset = arena.offsetOf(first)
+        first.fill(1)
+        allocator.free(first)
+        const again = allocator.alloc(Uint8Array, length)
+        if (arena.offsetOf(again) === offset) assert.is(again, first)
+        assert.ok(again.every((byte) => byte === 0))
+        allocator.free(again)
+        throwsCode(() => allocator.free(again), 'ERR_DOUBLE_FREE')
+        for (const type of types) {
+          for (const count of [1, Math.floor(length / type.BYTES_PER_ELEMENT)]) {
+            const view = allocator.alloc(type, count)
+            assert.instance(view, type)
+            assert.is(view.length, count)
+            assert.is(arena.view(Uint8Array, arena.offsetOf(view), 1).byteOffset, view.byteOffset)
+            allocator.free(view)
+          }
+        }
+        const last = allocator.alloc(Uint8Array, length)
+        detach(last.buffer as ArrayBuffer)
+        allocator.free(arena.offsetOf(allocator.alloc(Uint8Array, length)))
+        for (let i = 0; i < 3; i++) assert.is(allocator.alloc(Uint8Array, length).length, length)
+        allocator.check()
+      })
+    })
+
   test('foreign code that detaches a window takes no metadata with it', () => {
     subject.run((allocator) => {
       const before = allocator.malloc(8)

@@ -153,6 +153,43 @@ function rawTests(subject: Subject): void {
     })
   })
 
+  test('figures by size add up, and no more is resident than committed', () => {
+    subject.run((allocator, arena) => {
+      const lengths = Array.from({ length: 300 }, (_, i) => subject.fit((i * 37) % 3000))
+      for (const length of lengths) bytesAt(arena, allocator.malloc(length), length).fill(1)
+      const {
+        classes,
+        residentBytes = 0,
+        residentMetadataBytes = 0,
+        ...totals
+      } = allocator.stats({
+        classes: true,
+        resident: true,
+      })
+      assert.equal(totals, allocator.stats())
+      const written = lengths.reduce((sum, length) => sum + length, 0)
+      assert.ok(residentBytes >= written, `${residentBytes} resident of ${written} written`)
+      assert.ok(residentBytes <= totals.committedBytes - totals.metadataBytes, `${residentBytes} resident`)
+      assert.ok(residentMetadataBytes > 0 && residentMetadataBytes <= totals.metadataBytes + 6 * 4096)
+      if (!subject.abilities.frees) return assert.equal(classes, [])
+      for (const name of ['usedCount', 'usedBytes', 'freeSlotBytes'] as const)
+        assert.is(
+          classes?.reduce((sum, one) => sum + one[name], 0),
+          totals[name],
+          name
+        )
+      for (const { least, most, usedCount, usedBytes } of classes ?? [])
+        assert.ok(least * usedCount <= usedBytes && usedBytes <= most * usedCount)
+      allocator.check()
+    }, 4 * MiB)
+    subject.run((allocator) => {
+      const stats = (options: unknown) => () => allocator.stats(options as undefined)
+      throwsCode(stats(1), 'ERR_INVALID_ARG_TYPE', '"options"')
+      throwsCode(stats({ classes: 1 }), 'ERR_INVALID_ARG_TYPE', '"options.classes"')
+      throwsCode(stats({ resident: 'yes' }), 'ERR_INVALID_ARG_TYPE', '"options.resident"')
+    })
+  })
+
   test('reset drops every block and keeps the claim', () => {
     subject.run((allocator) => {
       const first = fill(allocator, subject.fit(1000)).length

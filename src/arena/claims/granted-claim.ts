@@ -6,6 +6,7 @@ import { wholeNumber } from '../../arguments.ts'
 import { alignDown, alignUp } from '../../bits.ts'
 import { ArenaClosedError, OutOfRangeError } from '../../errors.ts'
 import type { Claim, ClaimHolder } from '../claim.ts'
+import { residentBytes } from '../residency.ts'
 import type { Claims } from './claims.ts'
 import { Ranges } from './ranges.ts'
 
@@ -73,6 +74,15 @@ export class GrantedClaim implements Claim {
     this.#requireRange(offset, byteLength)
     const { arena } = this.#claims
     arena.ground.clear(offset, byteLength, (at, length) => arena.bytesAt(at, length))
+  }
+
+  resident(): { residentBytes: number; residentMetadataBytes: number } {
+    const { os, base } = this.#claims.arena.ground
+    const { byteLength } = this.metadata
+    return {
+      residentBytes: residentBytes(os, base, this.offset, this.byteLength),
+      residentMetadataBytes: byteLength === 0 ? 0 : residentBytes(os, base, this.metadataOffset, byteLength),
+    }
   }
 
   overlapsInner(offset: number, byteLength: number): boolean {

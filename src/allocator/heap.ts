@@ -39,9 +39,13 @@ import {
 import { heapSizeClasses, heapStats } from './heap-stats.ts'
 import { HugeSpanTable } from './huge-span-table.ts'
 import { Roots } from './roots.ts'
-import { CLASS_OF, CLASS_SIZE, Size } from './size-class.ts'
+import * as sizes from './size-class.ts'
+import { Size } from './size-class.ts'
 import { SlabTable } from './slab-table.ts'
 import type { SpanSource } from './span-map.ts'
+
+// Local, so that V8 takes the tables for constants: an imported binding is read and checked anew at each use.
+const { CLASS_OF, CLASS_SIZE } = sizes
 
 const enum Hot {
   /** Blocks of so many bytes at most are zeroed and copied by a loop of its own: see memory.ts. */

@@ -1,0 +1,78 @@
+/**
+ * Reading a mapped file that somebody else may make shorter. A plain access past its end is SIGBUS, which no JavaScript can catch;
+ * the calls here ask the kernel instead, which answers with an error.
+ *
+ *     file         |=================|······ gone ······|
+ *     pages        |        |        |        |         |
+ *     access         ok       ok  0s   SIGBUS   SIGBUS       (what is left of the last page reads zero)
+ *     check, read    ok       ok  ── ERR_TRUNCATED ──
+ *
+ * The length is compared to the byte where there is a way back to the file (file-link.ts), to the page where there is none.
+ * `check` 2 us and more for pages that are not resident, `read` 4 us for up to a page. Between a `check` and the access it is for,
+ * the file can be shortened: that gap no program can close. `read` has none.
+ * @module
+ */
+import { SystemError, TruncatedError } from '../../errors.ts'
+import { EFAULT, systemError } from '../../ffi/errno.ts'
+import type { FileLink } from './file-link.ts'
+import type { FileMapping } from './file-mapping.ts'
+
+export class Truncation {
+  readonly #title: string
+  readonly #mapping: FileMapping
+  readonly #link: FileLink
+  readonly #offset: number
+
+  /** `offset`: of the mapping's first byte in the file. */
+  constructor(title: string, mapping: FileMapping, link: FileLink, offset: number) {
+    this.#title = title
+    this.#mapping = mapping
+    this.#link = link
+    this.#offset = offset
+  }
+
+  /** Throws unless the file has all bytes of a range, and they can be had. Makes them resident. */
+  check(offset: number, byteLength: number): void {
+    this.requireLength(offset, byteLength)
+    if (byteLength === 0) return
+    const [address, length] = this.#mapping.pages(offset, byteLength)
+    this.faulting(offset, byteLength, () => this.#mapping.os.populateRead(address, length))
+  }
+
+  /** Copies a range into the target. When it throws, part of the target may have been written. */
+  read(offset: number, byteLength: number, target: Uint8Array): void {
+    const { os } = this.#mapping
+    const address = this.#mapping.address(offset)
+    const copied = byteLength === 0 ? 0 : os.copyOut(address, byteLength, target)
+    this.requireLength(offset, byteLength)
+    if (copied === byteLength) return
+    this.faulting(offset, byteLength, () => {
+      throw systemError('process_vm_readv', EFAULT, address, byteLength)
+    })
+  }
+
+  /** Throws when the file's length is known and too short for a range. */
+  requireLength(offset: number, byteLength: number): void {
+    const fileEnd = this.#link.byteLength()
+    if (fileEnd !== undefined && fileEnd < this.#offset + offset + byteLength)
+      throw this.#truncated(offset, byteLength, `has ${fileEnd} bytes now`)
+  }
+
+  /** Runs a call that faults pages in: EFAULT means that the file does not have them, or that they cannot be read. */
+  faulting(offset: number, byteLength: number, run: () => void): void {
+    try {
+      run()
+    } catch (error) {
+      if (!(error instanceof SystemError) || error.errno !== -EFAULT) throw error
+      this.requireLength(offset, byteLength)
+      // The file is long enough: the disk cannot be read.
+      if (this.#link.byteLength() !== undefined) throw error
+      throw this.#truncated(offset, byteLength, 'does not have all its pages any more')
+    }
+  }
+
+  #truncated(offset: number, byteLength: number, what: string): TruncatedError {
+    const first = this.#offset + offset
+    return new TruncatedError(`${this.#title} ${what}; wanted are bytes ${first} to ${first + byteLength}`)
+  }
+}

@@ -21,7 +21,7 @@ export const ENOMEM: number = constants.errno.ENOMEM
 
 /** This kernel has no such call. */
 export const ENOSYS: number = constants.errno.ENOSYS
-/** Not on this file system. */
+/** Not on this file system. Node calls it ENOTSUP: the two are one number on Linux. */
 export const EOPNOTSUPP: number = constants.errno.EOPNOTSUPP
 
 /** An errno's name, such as `ENOMEM`. */

@@ -62,7 +62,7 @@ export interface Files {
    * file's end or beyond is written with zeros.
    *
    * - ENOSPC: the disk is full; part of the range may have its room, and the file may be longer.
-   * - EOPNOTSUPP: no such call, and the range lies in the file. EFBIG, EIO, EPERM: as in `truncate`.
+   * - ENOTSUP: no such call, and the range lies in the file. EFBIG, EIO, EPERM: as in `truncate`.
    */
   allocate(fd: number, position: number, byteLength: number): void
 

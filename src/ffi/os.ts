@@ -134,7 +134,7 @@ export interface Os {
    *
    * - Before: whole pages inside one mapping, of a file that is mapped shared and may be written.
    * - After: the range reads zero in every process, and takes neither memory nor disk.
-   * - EOPNOTSUPP: the file system has no holes. EINVAL: part of the range is locked in memory. EACCES: not mapped so.
+   * - ENOTSUP: the file system has no holes. EINVAL: part of the range is locked in memory. EACCES: not mapped so.
    */
   removePages(address: Address, byteLength: number): void
 

@@ -25,22 +25,25 @@ export function takeUpLeftClaims(
   layout: Layout,
   maxViewBytes: number
 ): LeftEntry[] {
+  const inOrder = [...entries].sort(([a], [b]) => a - b)
+  for (const [index, entry] of inOrder) verifyPlace(index, entry, layout, maxViewBytes)
+  const depths = new Map(inOrder.map(([index, entry]) => [index, depthOf(entries, index, entry)]))
+  verifyApart(inOrder)
+  inOrder.sort(([a], [b]) => (depths.get(a) as number) - (depths.get(b) as number))
+  return inOrder.map(([index, entry]) => ({ index, entry, holder: new AbsentHolder(entry.kind) }))
+}
+
+/** Throws when two claims at one level, or the metadata of any two, have a byte in common. */
+function verifyApart(entries: readonly (readonly [number, DirectoryEntry])[]): void {
   const levels: Map<number, Ranges<Range>> = new Map()
   const metadata: Ranges<Range> = new Ranges()
-  for (const [index, entry] of entries) {
-    verifyPlace(index, entry, layout, maxViewBytes)
-    const { offset, byteLength, around, metadataOffset, metadataLength } = entry
-    addTo(levelOf(levels, around), index, 'offset', { offset, byteLength })
+  for (const [index, { offset, byteLength, around, metadataOffset, metadataLength }] of entries) {
+    const level = levels.get(around) ?? new Ranges<Range>()
+    levels.set(around, level)
+    addTo(level, index, 'offset', { offset, byteLength })
     if (metadataLength > 0)
       addTo(metadata, index, 'metadata offset', { offset: metadataOffset, byteLength: metadataLength })
-    const outer = around < 0 ? undefined : entries.get(around)
-    if (around >= 0 && (outer === undefined || !contains(outer, offset, byteLength)))
-      throw new CorruptedError(
-        `directory entry ${index}: "around" expected an open claim that contains it, got ${around}`
-      )
   }
-  const sorted = [...entries].sort(([a], [b]) => depthOf(entries, a) - depthOf(entries, b))
-  return sorted.map(([index, entry]) => ({ index, entry, holder: new AbsentHolder(entry.kind) }))
 }
 
 function verifyPlace(index: number, entry: DirectoryEntry, layout: Layout, maxViewBytes: number): void {
@@ -63,12 +66,6 @@ function verify(index: number, field: string, value: number, unit: number, least
     )
 }
 
-function levelOf(levels: Map<number, Ranges<Range>>, around: number): Ranges<Range> {
-  const level = levels.get(around) ?? new Ranges<Range>()
-  levels.set(around, level)
-  return level
-}
-
 function addTo(ranges: Ranges<Range>, index: number, field: string, range: Range): void {
   if (ranges.overlapping(range.offset, range.byteLength) !== undefined)
     throw new CorruptedError(
@@ -77,10 +74,17 @@ function addTo(ranges: Ranges<Range>, index: number, field: string, range: Range
   ranges.add(range)
 }
 
-/** How many claims are around one. Every step leads to a longer range or an equal one, so a circle is found by counting. */
-function depthOf(entries: ReadonlyMap<number, DirectoryEntry>, index: number): number {
+/** How many claims are around one. Throws unless each of them is open and contains the one before. */
+function depthOf(entries: ReadonlyMap<number, DirectoryEntry>, index: number, entry: DirectoryEntry): number {
   let depth = 0
-  for (let at = entries.get(index)?.around ?? -1; at >= 0; at = entries.get(at)?.around ?? -1)
-    if (++depth > entries.size) throw new CorruptedError(`directory entry ${index}: "around" leads in a circle`)
+  for (let inner = entry; inner.around >= 0; depth++) {
+    const outer = entries.get(inner.around)
+    if (outer === undefined || !contains(outer, inner.offset, inner.byteLength))
+      throw new CorruptedError(
+        `directory entry ${index}: "around" expected an open claim that contains it, got ${inner.around}`
+      )
+    if (depth === entries.size) throw new CorruptedError(`directory entry ${index}: "around" leads in a circle`)
+    inner = outer
+  }
   return depth
 }

@@ -17,6 +17,9 @@ import { EFAULT, systemError } from '../../ffi/errno.ts'
 import type { FileLink } from './file-link.ts'
 import type { FileMapping } from './file-mapping.ts'
 
+/** How often a call is made while the file's length says that it should succeed. */
+const MOST_TRIES = 4
+
 export class Truncation {
   readonly #title: string
   readonly #mapping: FileMapping
@@ -43,11 +46,11 @@ export class Truncation {
   read(offset: number, byteLength: number, target: Uint8Array): void {
     const { os } = this.#mapping
     const address = this.#mapping.address(offset)
-    const copied = byteLength === 0 ? 0 : os.copyOut(address, byteLength, target)
-    this.requireLength(offset, byteLength)
-    if (copied === byteLength) return
     this.faulting(offset, byteLength, () => {
-      throw systemError('process_vm_readv', EFAULT, address, byteLength)
+      const copied = byteLength === 0 ? 0 : os.copyOut(address, byteLength, target)
+      // After the copy: what was cut before it reads zero up to the end of its page.
+      this.requireLength(offset, byteLength)
+      if (copied < byteLength) throw systemError('process_vm_readv', EFAULT, address, byteLength)
     })
   }
 
@@ -58,17 +61,22 @@ export class Truncation {
       throw this.#truncated(offset, byteLength, `has ${fileEnd} bytes now`)
   }
 
-  /** Runs a call that faults pages in: EFAULT means that the file does not have them, or that they cannot be read. */
+  /**
+   * Runs a call that faults pages in. EFAULT means that the file did not have them. When it has them by now, somebody has made it
+   * longer again, and the call is made again; EFAULT time after time means that the disk cannot be read.
+   */
   faulting(offset: number, byteLength: number, run: () => void): void {
-    try {
-      run()
-    } catch (error) {
-      if (!(error instanceof SystemError) || error.errno !== -EFAULT) throw error
-      this.requireLength(offset, byteLength)
-      // The file is long enough: the disk cannot be read.
-      if (this.#link.byteLength() !== undefined) throw error
-      throw this.#truncated(offset, byteLength, 'does not have all its pages any more')
-    }
+    for (let left = MOST_TRIES - 1; ; left--)
+      try {
+        run()
+        return
+      } catch (error) {
+        if (!(error instanceof SystemError) || error.errno !== -EFAULT) throw error
+        this.requireLength(offset, byteLength)
+        if (this.#link.byteLength() === undefined)
+          throw this.#truncated(offset, byteLength, 'does not have all its pages any more')
+        if (left === 0) throw error
+      }
   }
 
   #truncated(offset: number, byteLength: number, what: string): TruncatedError {

@@ -14,11 +14,9 @@
  */
 import { SystemError, TruncatedError } from '../../errors.ts'
 import { EFAULT, systemError } from '../../ffi/errno.ts'
+import { MiB } from '../../units.ts'
 import type { FileLink } from './file-link.ts'
 import type { FileMapping } from './file-mapping.ts'
-
-/** How often a call is made while the file's length says that it should succeed. */
-const MOST_TRIES = 4
 
 export class Truncation {
   readonly #title: string
@@ -62,21 +60,35 @@ export class Truncation {
   }
 
   /**
-   * Runs a call that faults pages in. EFAULT means that the file did not have them. When it has them by now, somebody has made it
-   * longer again, and the call is made again; EFAULT time after time means that the disk cannot be read.
+   * Runs a call that faults pages in. EFAULT means that the file did not have them. When it is long enough by now, either somebody
+   * has made it longer again, or the disk cannot be read: reading says which.
    */
   faulting(offset: number, byteLength: number, run: () => void): void {
-    for (let left = MOST_TRIES - 1; ; left--)
-      try {
-        run()
-        return
-      } catch (error) {
-        if (!(error instanceof SystemError) || error.errno !== -EFAULT) throw error
-        this.requireLength(offset, byteLength)
-        if (this.#link.byteLength() === undefined)
-          throw this.#truncated(offset, byteLength, 'does not have all its pages any more')
-        if (left === 0) throw error
-      }
+    try {
+      run()
+    } catch (error) {
+      if (!(error instanceof SystemError) || error.errno !== -EFAULT) throw error
+      this.requireLength(offset, byteLength)
+      if (this.#link.byteLength() === undefined)
+        throw this.#truncated(offset, byteLength, 'does not have all its pages any more')
+      this.#readFailing(offset, byteLength)
+      throw this.#truncated(offset, byteLength, 'was shorter for a moment')
+    }
+  }
+
+  /** Reads the first byte of the range that cannot be had in memory from the file itself: throws EIO when the disk has failed. */
+  #readFailing(offset: number, byteLength: number): void {
+    const { os } = this.#mapping
+    const part = new Uint8Array(Math.min(MiB, byteLength))
+    let done = 0
+    while (done < byteLength) {
+      const length = Math.min(part.length, byteLength - done)
+      const copied = os.copyOut(this.#mapping.address(offset + done), length, part)
+      done += copied
+      if (copied < length) break
+    }
+    if (done < byteLength)
+      this.#link.use('read', (fd) => os.files.read(fd, part.subarray(0, 1), this.#offset + offset + done))
   }
 
   #truncated(offset: number, byteLength: number, what: string): TruncatedError {

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { MiB } from '../../../src/units.ts'
+import { KiB, MiB } from '../../../src/units.ts'
 import { compiled, type NodeBinary, nodes, runChild } from '../../helpers/child.ts'
 import { MAP_FILE } from '../../helpers/map-file.ts'
 import { freshFile, pattern } from '../../helpers/scratch.ts'
@@ -18,7 +18,7 @@ for (const node of nodes)
     const detaches = node.major >= 22
 
     test(`${label}: stale views never fault and never reach the file, whatever is done with them`, async () => {
-      const path = freshFile(3 * MiB + 5)
+      const path = freshFile(256 * KiB + 5)
       const report = await run(
         node,
         `
@@ -29,17 +29,17 @@ for (const node of nodes)
           const views = [file.bytes, file.view(Float64Array, 8, 100)]
           const { buffer } = file.window(0)
           file.close({ detach })
-          fs.truncateSync(${JSON.stringify(path)}, 3 * MiB)
+          fs.truncateSync(${JSON.stringify(path)}, 256 * KiB)
           for (const view of views) probe(view)
           results.push([views.map((view) => view.length), buffer.byteLength])
-          fs.truncateSync(${JSON.stringify(path)}, 3 * MiB + 5)
+          fs.truncateSync(${JSON.stringify(path)}, 256 * KiB + 5)
         }
         report({ results })`
       )
-      const attached = [[3 * MiB, 100], 3 * MiB]
+      const attached = [[256 * KiB, 100], 256 * KiB]
       const detached = [[0, 0], 0]
       assert.equal(report.results, [detaches ? detached : attached, attached, detached])
-      assert.equal(readFileSync(path).subarray(0, 3 * MiB), pattern(3 * MiB))
+      assert.equal(readFileSync(path).subarray(0, 256 * KiB), pattern(256 * KiB))
     })
 
     test(`${label}: RSS falls at once, addresses are unmapped once the last view is garbage`, async () => {

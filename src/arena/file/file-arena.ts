@@ -5,8 +5,8 @@
  *     arena     |0                          byteLength|            seen by no window of the arena |
  *
  * A file that holds an arena already is recognised by its header and taken as it is, its claims included (claims/left-claims.ts).
- * Otherwise the metadata must read zero. In copy mode empty pages are put there; in write mode nothing is overwritten: a file that
- * holds anything else in that place is refused. Nothing is written before the first claim.
+ * Otherwise the metadata must read zero: in copy mode empty pages are put there; in write mode nothing is overwritten, and a file
+ * that holds anything else in that place is refused. Nothing is written before the first claim.
  *
  * Holes in the file are known to read zero, window by window, as long as nobody has made a view of the file. Opening takes a few
  * microseconds for a hole, and reading time for metadata that may hold something.
@@ -95,9 +95,8 @@ function makeRoom(source: FileArenaSource, layout: Layout, nextData: NextData): 
   const { title, place, mapping } = source
   refuseOtherLength(source)
   const { metadataStart, metadataBytes } = layout
-  if (readsZero(source, metadataStart, metadataStart + metadataBytes, nextData)) return
   if (place.mode === 'copy') mapping.os.replace(mapping.address(metadataStart), metadataBytes)
-  else
+  else if (!readsZero(source, metadataStart, metadataStart + metadataBytes, nextData))
     throw new UnsupportedOperationError(
       `${title} holds other data in the last ${metadataBytes} bytes of the mapping, where an arena has its tables: nothing was ` +
         'changed. Map a new file, or one that reads zero there'
@@ -119,20 +118,20 @@ function refuseOtherLength({ title, place, byteLength, mapping, link }: FileAren
 function readsZero(source: FileArenaSource, from: number, to: number, nextData: NextData): boolean {
   const { title, mapping } = source
   const part = new Uint8Array(Math.min(MiB, to - from))
+  const zeros = new Uint8Array(part.length)
   for (let at = nextData(from); at < to; at = nextData(at + part.length)) {
     const length = Math.min(part.length, to - at)
     if (mapping.os.copyOut(mapping.address(at), length, part) < length)
       throw new TruncatedError(`${title} does not have all its pages any more`)
-    if (part.subarray(0, length).some((byte) => byte !== 0)) return false
+    if (Buffer.compare(part.subarray(0, length), zeros.subarray(0, length)) !== 0) return false
   }
   return true
 }
 
 /** Runs something that asks for holes. Where there is no way back to the file, there are none. */
-function withHoles<T>({ place, mapping, link, exposed }: FileArenaSource, run: (nextData: NextData) => T): T {
+function withHoles<T>({ place, mapping, link }: FileArenaSource, run: (nextData: NextData) => T): T {
   const { files } = mapping.os
-  // With views about, memory may hold what the file does not (copy mode).
-  if (exposed || link.byteLength() === undefined) return run((position) => position)
+  if (link.byteLength() === undefined) return run((position) => position)
   return link.use('read', (fd) => run((position) => files.nextData(fd, place.offset + position) - place.offset))
 }
 

@@ -180,7 +180,7 @@ export class MappedFile<Mode extends FileMode = FileMode> {
   // ---- changing its length ----
 
   /**
-   * Makes the file end where a mapping of `byteLength` bytes ends. Views stay valid; those past the end read zero. New bytes are
+   * Makes the file end where a mapping of `byteLength` bytes ends (0 bytes need no file up to there). Views stay valid; those past the end read zero. New bytes are
    * zero and have room on the disk. Throws `ENOSPC` when the disk is full, `ERR_ARENA_BUSY` when the file holds an arena.
    */
   resize(byteLength: number): void {
@@ -207,8 +207,8 @@ export class MappedFile<Mode extends FileMode = FileMode> {
   reserveBlocks(offset = 0, byteLength: number = this.#rest(offset)): void {
     this.#requireMode('reserveBlocks', 'write')
     this.#requireRange(offset, byteLength)
-    this.#truncation.requireLength(offset, byteLength)
     if (byteLength === 0) return
+    this.#truncation.requireLength(offset, byteLength)
     const { files } = this.#mapping.os
     this.#link.use('read-write', (fd) => files.allocate(fd, this.#place.offset + offset, byteLength))
   }

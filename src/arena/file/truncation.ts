@@ -34,18 +34,19 @@ export class Truncation {
 
   /** Throws unless the file has all bytes of a range, and they can be had. Makes them resident. */
   check(offset: number, byteLength: number): void {
-    this.requireLength(offset, byteLength)
     if (byteLength === 0) return
+    this.requireLength(offset, byteLength)
     const [address, length] = this.#mapping.pages(offset, byteLength)
     this.faulting(offset, byteLength, () => this.#mapping.os.populateRead(address, length))
   }
 
   /** Copies a range into the target. When it throws, part of the target may have been written. */
   read(offset: number, byteLength: number, target: Uint8Array): void {
+    if (byteLength === 0) return
     const { os } = this.#mapping
     const address = this.#mapping.address(offset)
     this.faulting(offset, byteLength, () => {
-      const copied = byteLength === 0 ? 0 : os.copyOut(address, byteLength, target)
+      const copied = os.copyOut(address, byteLength, target)
       // After the copy: what was cut before it reads zero up to the end of its page.
       this.requireLength(offset, byteLength)
       if (copied < byteLength) throw systemError('process_vm_readv', EFAULT, address, byteLength)

@@ -1,5 +1,5 @@
 /**
- * Programs of up to four hundred commands on a file and a mapping of it, compared with a Buffer after each. A failure prints the shrunk
+ * Programs of up to two hundred commands on a file and a mapping of it, compared with a Buffer after each. A failure prints the shrunk
  * program and the seed: PROPS_SEED=… runs it again.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -32,7 +32,7 @@ interface Sentence {
 async function hold({ modes, others, paths, second, folder: place = folder }: Sentence): Promise<void> {
   const path = join(place, `sorites-file-${process.pid}`)
   const taken: Map<string, number> = new Map()
-  const program = fc.commands(commandsFor(modes, others), { maxCommands: 400, size: 'max' })
+  const program = fc.commands(commandsFor(modes, others), { maxCommands: 200, size: 'max' })
   const property = fc.asyncProperty(fc.nat(MOST_LENGTH), program, async (length, commands) => {
     const disk = Buffer.alloc(length).map((_, at) => (at * 31 + (at >> 8)) & 255) as Buffer
     writeFileSync(path, disk)

@@ -1,5 +1,5 @@
 /**
- * What is wanted of the kernel about files, call by call, as `Os` has it for memory. `linux-files.ts` implements it over node:fs,
+ * What is wanted of the kernel about files, call by call, as `Os` has it for memory. `node-files.ts` implements it over node:fs,
  * and over libc where node:fs has no such call; tests wrap that one in a fake that counts calls and fails the nth.
  *
  *     open -> [ status | truncate | allocate | nextData | read | write | (os.mapFile) ]* -> close

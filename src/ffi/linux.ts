@@ -42,8 +42,8 @@ import {
 import { EFAULT, EINVAL, systemError } from './errno.ts'
 import type { Access, Files } from './files.ts'
 import { type Libc, libc } from './libc.ts'
-import { LinuxFiles } from './linux-files.ts'
 import { Mappings, requireLength } from './mappings.ts'
+import { NodeFiles } from './node-files.ts'
 import type { Advice, HugePageAdvice, Os, Sharing } from './os.ts'
 import { copyOwnMemory } from './own-memory.ts'
 
@@ -78,7 +78,7 @@ export class LinuxOs implements Os {
   /** `bindings`: for tests of what libc seldom does. */
   constructor(bindings: Libc = libc()) {
     this.#libc = bindings
-    this.files = new LinuxFiles(bindings)
+    this.files = new NodeFiles(bindings)
     this.pageSize = bindings.sysconf(SC_PAGESIZE)
   }
 

@@ -31,7 +31,7 @@ const PART_BYTES = 64 * MiB
 /** What a new file may be used for by others, before the process's own mask. */
 const NEW_FILE_MODE = 0o666
 
-export class LinuxFiles implements Files {
+export class NodeFiles implements Files {
   readonly #libc: Libc
 
   constructor(bindings: Libc) {

@@ -104,9 +104,19 @@ export class SystemError extends Error {
   readonly address: number | undefined
   /** The length in bytes the call was about, where there is one. */
   readonly length: number | undefined
+  /** The file the call was about, where there is one. */
+  readonly path: string | undefined
 
-  constructor(syscall: string, errno: number, code: string, reason: string, address?: number, length?: number) {
-    const where = address === undefined ? '' : ` at 0x${address.toString(16)}`
+  constructor(
+    syscall: string,
+    errno: number,
+    code: string,
+    reason: string,
+    address?: number,
+    length?: number,
+    path?: string
+  ) {
+    const where = path !== undefined ? ` '${path}'` : address === undefined ? '' : ` at 0x${address.toString(16)}`
     const extent = length === undefined ? '' : `, ${length} bytes`
     super(`${code}: ${reason}, ${syscall}${where}${extent}`)
     this.code = code
@@ -114,6 +124,7 @@ export class SystemError extends Error {
     this.syscall = syscall
     this.address = address
     this.length = length
+    this.path = path
   }
 }
 

@@ -16,6 +16,10 @@ export type { Schedule } from './allocator/decay.ts'
 export { Heap, type HeapOptions } from './allocator/heap.ts'
 export { Slab, type SlabOptions } from './allocator/slab.ts'
 export { Arena } from './arena/arena.ts'
+export type { FileMode, FileOptions, FileTarget } from './arena/file/file-options.ts'
+export { mapFile } from './arena/file/map-file.ts'
+export { MappedFile, type SyncOptions } from './arena/file/mapped-file.ts'
+export type { FileView, ReadOnlyView } from './arena/file/read-only-view.ts'
 export type { ArenaOptions } from './arena/options.ts'
 export {
   ArenaBusyError,
@@ -31,5 +35,6 @@ export {
   TruncatedError,
   UnsupportedOperationError,
 } from './errors.ts'
+export type { Advice } from './ffi/os.ts'
 export { GiB, KiB, MiB, TiB } from './units.ts'
 export type { TypedArray, TypedArrayConstructor } from './views.ts'

@@ -4,26 +4,42 @@
  *
  *     Arena ── Windows    the ArrayBuffers over its data                  window.ts
  *           ── Claims     which allocator holds which range               claims/claims.ts
+ *           ── Holding    open, pinned, closed                            holding.ts
  *           ── Lifetime   closing, and unmapping when nobody looks        lifetime.ts
  *           ── Ground     its bytes: purging and clearing them            ground.ts
  *
- * It knows nothing of blocks. Reserving costs 10 us and no resident page; a view some 0.1 us; `offsetOf` some 20 ns, nearly
+ * Its memory is a mapping of its own, or that of a mapped file (file/file-arena.ts). It knows nothing of blocks. Reserving costs 10 us and no resident page; a view some 0.1 us; `offsetOf` some 20 ns, nearly
  * all of it V8's getter for a view's buffer.
  * @module
  */
-import { optionsObject, wholeNumber } from '../arguments.ts'
+import { wholeNumber } from '../arguments.ts'
 import { alignDown } from '../bits.ts'
-import { ArenaBusyError, ArenaClosedError, InvalidArgumentTypeError, OutOfRangeError } from '../errors.ts'
+import { ArenaBusyError, InvalidArgumentTypeError, OutOfRangeError } from '../errors.ts'
 import { type TypedArray, type TypedArrayConstructor, typedArrayConstructor } from '../views.ts'
-import type { Claim, ClaimRequest } from './claim.ts'
+import type { AdoptRequest, Claim, ClaimRequest, LeftClaim } from './claim.ts'
 import { Claims } from './claims/claims.ts'
 import type { Ground } from './ground.ts'
+import { Holding } from './holding.ts'
 import { type Layout, layoutOf, MOST_BYTES } from './layout.ts'
 import { Lifetime } from './lifetime.ts'
 import { type ArenaOptions, checkOptions } from './options.ts'
 import { reserveGround } from './reservation.ts'
 import { residentBytes } from './residency.ts'
 import { WINDOW_BYTES, Windows, windowIndex } from './window.ts'
+
+/** What an arena is made of. @internal */
+export interface ArenaParts {
+  /** For messages. */
+  readonly title: string
+  readonly layout: Layout
+  readonly ground: Ground
+  readonly lifetime: Lifetime
+  readonly holding: Holding
+  /** Whether the directory of claims is there already. @defaultValue false */
+  readonly recorded?: boolean
+  /** Whether something in a window may not read zero. @defaultValue never */
+  readonly exposed?: (window: number) => boolean
+}
 
 /** A reserved range of memory. Make one with `Arena.reserve`. */
 export class Arena {
@@ -33,35 +49,28 @@ export class Arena {
   readonly pageSize: number
   readonly #title: string
   readonly #ground: Ground
-  readonly #lifetime: Lifetime
+  readonly #holding: Holding
   readonly #windows: Windows
   readonly #claims: Claims
   /** The windows' own arrays, here as well to save a step on hot paths. Both are empty after `close`. */
   readonly #buffers: (ArrayBuffer | undefined)[]
   readonly #bytes: Uint8Array[]
-  #pins = 0
-  #closed = false
 
-  private constructor(layout: Layout, ground: Ground, name: string | undefined) {
-    const lifetime = new Lifetime(ground.os, ground.base, layout.mappingBytes)
+  private constructor(parts: ArenaParts) {
+    const { title, layout, ground, lifetime, holding, recorded = false, exposed = () => false } = parts
     const windows = new Windows(lifetime, ground.base, layout.byteLength)
-    const title = name === undefined ? 'the arena' : `arena "${name}"`
     this.byteLength = layout.byteLength
     this.pageSize = ground.pageSize
     this.#title = title
     this.#ground = ground
-    this.#lifetime = lifetime
+    this.#holding = holding
     this.#windows = windows
     this.#buffers = windows.buffers
     this.#bytes = windows.bytes
-    this.#claims = new Claims({
-      title,
-      layout,
-      ground,
-      lifetime,
-      bytesAt: (offset, length) => this.#bytesAt(offset, length),
-    })
-    lifetime.watch(this, windows)
+    const bytesAt = (offset: number, length: number): Uint8Array => this.#bytesAt(offset, length)
+    const claims = new Claims({ title, layout, ground, lifetime, recorded, exposed, bytesAt })
+    this.#claims = claims
+    holding.onClose(() => claims.revokeAll())
   }
 
   /**
@@ -72,12 +81,20 @@ export class Arena {
     wholeNumber('byteLength', byteLength, 1, MOST_BYTES)
     const checked = checkOptions(options)
     const layout = layoutOf(byteLength, checked.os.pageSize)
-    return new Arena(layout, reserveGround(layout, checked), checked.name)
+    const ground = reserveGround(layout, checked)
+    const lifetime = new Lifetime(ground.os, ground.base, layout.mappingBytes)
+    const title = checked.name === undefined ? 'the arena' : `arena "${checked.name}"`
+    return new Arena({ title, layout, ground, lifetime, holding: new Holding(title, lifetime) })
+  }
+
+  /** An arena over memory that is there. Throws `ERR_CORRUPTED` when a directory is there that cannot be right. @internal */
+  static over(parts: ArenaParts): Arena {
+    return new Arena(parts)
   }
 
   /** Whether `close` has been called. */
   get closed(): boolean {
-    return this.#closed
+    return this.#holding.closed
   }
 
   /**
@@ -88,10 +105,7 @@ export class Arena {
     typedArrayConstructor('type', type)
     const byteLength = this.#requireElements(type.BYTES_PER_ELEMENT, offset, length)
     this.#claims.expose(offset, byteLength)
-    const index = windowIndex(offset, this.byteLength)
-    const start = offset - index * WINDOW_BYTES
-    if (start + byteLength <= WINDOW_BYTES) return new type(this.windowBuffer(index), start, length)
-    return new type(this.#ownBuffer(offset, byteLength), 0, length)
+    return this.#windows.view(type, offset, length)
   }
 
   /**
@@ -144,43 +158,25 @@ export class Arena {
 
   /** Holds the arena open: `close` refuses until every pin is disposed of. Disposing twice does nothing. */
   pin(): Disposable {
-    this.#requireOpen()
-    this.#pins++
-    let held = true
-    return {
-      [Symbol.dispose]: () => {
-        if (held) this.#pins--
-        held = false
-      },
-    }
+    return this.#holding.pin()
   }
 
   /** Runs an operation on a view, and holds the arena open until its promise is settled. */
   async use<V extends ArrayBufferView, R>(view: V, run: (view: V) => R | Promise<R>): Promise<R> {
-    if (typeof run !== 'function') throw new InvalidArgumentTypeError('run', 'a function', run)
     this.offsetOf(view)
-    const pin = this.pin()
-    try {
-      return await run(view)
-    } finally {
-      pin[Symbol.dispose]()
-    }
+    return this.#holding.use(view, run)
   }
 
   /**
    * Closes the arena and every allocator on it. Its memory goes back to the kernel at once; its addresses do when the last view
-   * is garbage, so a stale view reads zero or is empty and never faults. Closing again does nothing.
+   * is garbage, so a stale view reads zero or is empty and never faults. Closing again does nothing. An arena in a mapped file
+   * closes the file with it, which keeps what is in it.
    *
    * `detach`: whether views become empty. @defaultValue true on Node 22 and later, false on Node 20, where a zlib call that is
    * running on a view would end the process.
    */
   close(options?: { readonly detach?: boolean | undefined }): void {
-    if (this.#closed) return
-    optionsObject('options', options)
-    if (this.#pins > 0) throw new ArenaBusyError(`${this.#title} is pinned ${this.#pins} times and cannot be closed`)
-    this.#lifetime.close(options?.detach)
-    this.#closed = true
-    this.#claims.revokeAll()
+    this.#holding.close(options)
   }
 
   [Symbol.dispose](): void {
@@ -193,6 +189,28 @@ export class Arena {
     return this.#claims.grant(request)
   }
 
+  /** The claims that others left open in this memory, and that nobody has adopted yet. @internal */
+  leftClaims(): LeftClaim[] {
+    this.#requireOpen()
+    return this.#claims.left()
+  }
+
+  /** Gives an allocator a claim that another left open, as it was left. Undefined when there is none. @internal */
+  adopt(request: AdoptRequest): Claim | undefined {
+    this.#requireOpen()
+    return this.#claims.adopt(request)
+  }
+
+  /** Notes that others than the arena's users may write in a range from now on. @internal */
+  expose(offset: number, byteLength: number): void {
+    this.#claims.expose(offset, byteLength)
+  }
+
+  /** What an allocator holds of a range, for messages; undefined when none holds any of it. @internal */
+  claimed(offset: number, byteLength: number): string | undefined {
+    return this.#claims.overlapping(offset, byteLength)?.describe()
+  }
+
   /** The buffer of a window, made at first need, and again when somebody has detached it. @internal */
   windowBuffer(index: number): ArrayBuffer {
     const bytes = this.#bytes[index]
@@ -203,17 +221,6 @@ export class Arena {
     this.#requireOpen()
     wholeNumber('index', index, 0, windowIndex(this.byteLength, this.byteLength))
     return this.#windows.make(index)
-  }
-
-  #ownBuffer(offset: number, byteLength: number): ArrayBuffer {
-    const { maxViewBytes } = this.#ground.os
-    if (byteLength > maxViewBytes)
-      throw new OutOfRangeError(
-        'length',
-        `at most ${maxViewBytes} bytes in one view, the runtime's limit`,
-        `${byteLength} bytes`
-      )
-    return this.#windows.own(offset, byteLength)
   }
 
   #refuse(view: unknown): never {
@@ -244,7 +251,7 @@ export class Arena {
   }
 
   #requireOpen(): void {
-    if (this.#closed) throw new ArenaClosedError(`${this.#title} is closed`)
+    this.#holding.requireOpen()
   }
 
   /** What is left from `offset` on; of a nonsensical offset 0, which `#requireRange` then finds. */

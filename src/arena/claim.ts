@@ -6,6 +6,9 @@
  *
  * Claims at the same level never overlap. A claim may lie inside one live block of another allocator (a bump allocator in a block
  * of a heap); that allocator then refuses to free the block until the inner claim is released.
+ *
+ * In memory that outlives a process claims do as well: those that were open when it was closed are *left*. A left claim counts as
+ * held, so nobody can claim its range, until an allocator of its kind adopts it, and finds range and metadata as they were left.
  * @module
  */
 
@@ -32,7 +35,10 @@ export interface Claim {
   readonly byteLength: number
   /** The claim's metadata, zero when granted, on a 64-byte boundary. An ArrayBuffer of its own: never hand it out. */
   readonly metadata: ArrayBuffer
-  /** True when the claimed range is known to read zero: nobody has had a window or a claim over it since it was reserved. */
+  /**
+   * True when the claimed range is known to read zero: nobody has had a window or a claim over it since it was reserved, or since
+   * its file was a hole there. Never of an adopted claim.
+   */
   readonly zeroed: boolean
   /** Gives whole pages back to the kernel; they read zero afterwards. Both arguments are multiples of the page size. */
   purge(offset: number, byteLength: number): void
@@ -59,4 +65,19 @@ export interface ClaimRequest {
   readonly byteLength?: number | undefined
   /** Bytes of metadata wanted for a range of so many bytes. */
   readonly metadataBytes: (byteLength: number) => number
+}
+
+/** What is asked of `Arena.adopt`. */
+export interface AdoptRequest {
+  /** The new holder. A left claim of its kind is adopted. */
+  readonly holder: ClaimHolder
+  /** Where the claim starts. @defaultValue the first of that kind, the outermost ones first */
+  readonly offset?: number | undefined
+}
+
+/** A claim that was left open and that nobody has adopted. */
+export interface LeftClaim {
+  readonly kind: string
+  readonly offset: number
+  readonly byteLength: number
 }

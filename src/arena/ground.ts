@@ -1,6 +1,7 @@
 /**
  * The bytes of one mapping, as the rest of this folder works on them: by offset from the mapping's start, data and metadata
- * alike. Knows how to make a range read zero: whole pages go back to the kernel, the parts of pages at its edges are filled.
+ * alike. Knows how to make a range read zero: whole pages go back to the kernel (backing.ts knows how), the parts of pages at its
+ * edges are filled.
  *
  *     page     |         |         |         |         |
  *     range         [ ff | pppppppp pppppppp | ff ]          f filled, p purged
@@ -12,17 +13,20 @@ import { alignDown, alignUp } from '../bits.ts'
 import { ENOMEM, systemError } from '../ffi/errno.ts'
 import type { Os } from '../ffi/os.ts'
 import type { Address } from '../units.ts'
+import { AnonymousBacking, type Backing } from './backing.ts'
 import { residentBytes } from './residency.ts'
 
 export class Ground {
   readonly os: Os
   readonly base: Address
   readonly pageSize: number
+  readonly #backing: Backing
 
-  constructor(os: Os, base: Address) {
+  constructor(os: Os, base: Address, backing: Backing = new AnonymousBacking(os)) {
     this.os = os
     this.base = base
     this.pageSize = os.pageSize
+    this.#backing = backing
   }
 
   address(offset: number): Address {
@@ -31,7 +35,7 @@ export class Ground {
 
   /** Gives whole pages back. Both numbers are multiples of the page size; 0 bytes is nothing to do. */
   purge(offset: number, byteLength: number): void {
-    if (byteLength > 0) this.os.purge(this.address(offset), byteLength)
+    if (byteLength > 0) this.#backing.purge(this.address(offset), byteLength)
   }
 
   /** Makes a range read zero. `bytesAt` gives the bytes of a part of one page. */
@@ -63,7 +67,7 @@ export class Ground {
       const detail = `, ${missing} bytes wanted and ${available} available`
       throw systemError('madvise', ENOMEM, this.address(first), length, detail)
     }
-    os.populate(this.address(first), length)
+    this.#backing.populate(this.address(first), length)
   }
 }
 
@@ -72,6 +76,7 @@ const NO_BYTES = new Uint8Array(0)
 /** As many zeros as the largest page has. */
 const zeros = new Uint8Array(65536)
 
-function fillZero(bytes: Uint8Array): void {
+/** Fills bytes with zeros, of one page at most, unless they are zeros: a page never written stays as it is. */
+export function fillZero(bytes: Uint8Array): void {
   if (Buffer.compare(bytes, zeros.subarray(0, bytes.length)) !== 0) bytes.fill(0)
 }

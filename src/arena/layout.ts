@@ -8,6 +8,8 @@
  *     └ on a 1 GiB boundary             └ no window reaches this
  *       of addresses
  *
+ * In a file it is the same within a given length (`layoutWithin`), with a directory to scale: 1/256 of it all, 4 KiB to 4 MiB.
+ *
  * All of it is addresses only until it is touched, so the metadata region can be generous: half of the data up to 4 GiB, which
  * holds the tables of a heap on ranges below a few MiB (0.45 of the range) and on 1 TiB (3.2 GiB), a sixteenth for allocators
  * inside one another, and 8 MiB so that small arenas can hold many. Offsets only, no addresses: it means the same in any
@@ -22,8 +24,8 @@
  *     20  u32 (free)            52  … free, zero
  * @module
  */
-import { alignUp } from '../bits.ts'
-import { GiB, MiB, TiB } from '../units.ts'
+import { alignDown, alignUp } from '../bits.ts'
+import { GiB, KiB, MiB, TiB } from '../units.ts'
 
 /** Arenas start on a multiple of this, so that alignment up to a window holds for addresses too. */
 export const ARENA_ALIGNMENT: number = GiB
@@ -35,10 +37,10 @@ export const MOST_BYTES: number = 128 * TiB
 export const HEADER_BYTES = 256
 /** Bytes of a directory entry. */
 export const ENTRY_BYTES = 64
-/** Bytes of header and directory together. */
+/** Bytes of header and directory together, at most. */
 export const DIRECTORY_BYTES: number = 4 * MiB
-/** Claims that can be open at the same time. */
-export const MOST_CLAIMS: number = (DIRECTORY_BYTES - HEADER_BYTES) / ENTRY_BYTES
+/** Claims that can be open at the same time, at most. */
+export const MOST_CLAIMS: number = mostClaims(DIRECTORY_BYTES)
 /** Metadata is given out in multiples of this. */
 export const METADATA_GRANULE = 64
 
@@ -77,7 +79,9 @@ export interface Layout {
   readonly byteLength: number
   /** First byte of the metadata region. */
   readonly metadataStart: number
-  /** Bytes of the metadata region, whole pages. */
+  /** Bytes of header and directory, whole pages. */
+  readonly directoryBytes: number
+  /** Bytes of the metadata region, header and directory included, whole pages. */
   readonly metadataBytes: number
   /** Bytes of it all. */
   readonly mappingBytes: number
@@ -88,7 +92,44 @@ export function layoutOf(wanted: number, pageSize: number): Layout {
   const byteLength = alignUp(wanted, pageSize)
   const room = Math.min(byteLength / 2, 4 * GiB) + byteLength / 16 + 8 * MiB
   const metadataBytes = alignUp(DIRECTORY_BYTES + Math.ceil(room), pageSize)
-  return { byteLength, metadataStart: byteLength, metadataBytes, mappingBytes: byteLength + metadataBytes }
+  return layOut(byteLength, DIRECTORY_BYTES, metadataBytes)
+}
+
+/**
+ * The layout of an arena that takes `totalBytes` at most, undefined when those are too few for a page of data. The metadata that
+ * is not data holds the tables of a heap on all the data (at most an eighth of it and 64 KiB, and never above 3.25 GiB), and 1/32
+ * of the data again for allocators inside one another.
+ */
+export function layoutWithin(totalBytes: number, pageSize: number): Layout | undefined {
+  const total = alignDown(totalBytes, pageSize)
+  const directoryBytes = Math.min(alignUp(Math.max(total / 256, 4096), pageSize), DIRECTORY_BYTES)
+  const metadataFor = (data: number): number =>
+    directoryBytes + alignUp(Math.min(data / 8, 3.25 * GiB) + data / 32 + 64 * KiB, pageSize)
+  // The most pages of data that leave room for their metadata: that grows with the data, so bisection finds it.
+  let low = 0
+  let high = total / pageSize
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2)
+    if (middle * pageSize + metadataFor(middle * pageSize) <= total) low = middle
+    else high = middle - 1
+  }
+  const byteLength = low * pageSize
+  return low === 0 ? undefined : layOut(byteLength, directoryBytes, total - byteLength)
+}
+
+function layOut(byteLength: number, directoryBytes: number, metadataBytes: number): Layout {
+  return {
+    byteLength,
+    metadataStart: byteLength,
+    directoryBytes,
+    metadataBytes,
+    mappingBytes: byteLength + metadataBytes,
+  }
+}
+
+/** How many claims a directory of so many bytes, header included, has room for. */
+export function mostClaims(directoryBytes: number): number {
+  return (directoryBytes - HEADER_BYTES) / ENTRY_BYTES
 }
 
 /** A number that differs between builds that would not understand each other's metadata region (FNV-1a over its constants). */

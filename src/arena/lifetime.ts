@@ -36,7 +36,7 @@ export const bufferRegistry: FinalizationRegistry<Token> = new FinalizationRegis
   token.lifetime.lost(token)
 )
 
-/** Told when an arena is garbage without having been closed. @internal */
+/** Told when all who hold a mapping are garbage without having closed it. @internal */
 export const arenaRegistry: FinalizationRegistry<Lifetime> = new FinalizationRegistry((lifetime) => lifetime.abandon())
 
 let waiting = 0
@@ -46,14 +46,14 @@ export function waitingBytes(): number {
   return waiting
 }
 
-/** One mapping, and every ArrayBuffer that was made over it. Never refers to its arena. */
+/** One mapping, and every ArrayBuffer that was made over it. Never refers to those who hold it. */
 export class Lifetime {
   readonly #os: Os
   readonly #base: Address
   readonly #byteLength: number
   readonly #outstanding: Set<Token> = new Set()
   #metadata: Map<Token, WeakRef<ArrayBuffer>> = new Map()
-  #windows: Windows | undefined
+  readonly #windows: Windows[] = []
   #state: 'open' | 'waiting' | 'unmapped' = 'open'
   #moved = false
 
@@ -63,10 +63,19 @@ export class Lifetime {
     this.#byteLength = byteLength
   }
 
-  /** Watches the arena that this is the lifetime of, and keeps its buffers while it is open. */
-  watch(arena: object, windows: Windows): void {
-    this.#windows = windows
-    arenaRegistry.register(arena, this, this)
+  /** The longest ArrayBuffer that can be had. */
+  get maxViewBytes(): number {
+    return this.#os.maxViewBytes
+  }
+
+  /** Watches what everybody refers to who holds the mapping. */
+  watch(holding: object): void {
+    arenaRegistry.register(holding, this, this)
+  }
+
+  /** Keeps buffers over the mapping while it is open. */
+  keep(windows: Windows): void {
+    this.#windows.push(windows)
   }
 
   /** A buffer over part of the mapping, for callers to see. */
@@ -124,12 +133,13 @@ export class Lifetime {
   }
 
   #forgetBuffers(detaching: boolean): void {
-    for (const buffer of this.#windows?.all() ?? []) {
-      if (buffer.byteLength === 0) this.#moved = true
-      else if (detaching) detach(buffer)
+    for (const windows of this.#windows.splice(0)) {
+      for (const buffer of windows.all()) {
+        if (buffer.byteLength === 0) this.#moved = true
+        else if (detaching) detach(buffer)
+      }
+      windows.forget()
     }
-    this.#windows?.forget()
-    this.#windows = undefined
     if (detaching)
       for (const [token, reference] of this.#metadata) {
         const buffer = reference.deref()

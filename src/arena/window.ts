@@ -12,7 +12,9 @@
  * nobody here knows. The window is then made anew, and the mapping is never unmapped: see lifetime.ts.
  * @module
  */
+import { OutOfRangeError } from '../errors.ts'
 import type { Address } from '../units.ts'
+import type { TypedArray, TypedArrayConstructor } from '../views.ts'
 import type { Lifetime } from './lifetime.ts'
 
 /** Bytes in a window, except the last of an arena. */
@@ -32,7 +34,7 @@ export function windowIndex(offset: number, byteLength: number): number {
 }
 
 /**
- * The buffers over one arena's data. They are kept here, and this object is kept by the arena's lifetime, until the arena is
+ * The buffers over one range, an arena's data or a mapped file. They are kept here, and this object is kept by the mapping's lifetime, until it is
  * closed or garbage: only so can a buffer that foreign code has detached be told from one that nobody uses any more.
  */
 export class Windows {
@@ -52,6 +54,22 @@ export class Windows {
     this.#lifetime = lifetime
     this.#base = base
     this.#byteLength = byteLength
+    lifetime.keep(this)
+  }
+
+  /** A view of elements that lie in the range: in a window, or across a window's end in a buffer of its own. */
+  view<T extends TypedArray>(type: TypedArrayConstructor<T>, offset: number, length: number): T {
+    const byteLength = length * type.BYTES_PER_ELEMENT
+    const index = windowIndex(offset, this.#byteLength)
+    const start = offset - index * WINDOW_BYTES
+    if (start + byteLength <= WINDOW_BYTES) return new type(this.window(index), start, length)
+    return new type(this.own(offset, byteLength), 0, length)
+  }
+
+  /** The buffer of a window, made at first need, and again when somebody has detached it. */
+  window(index: number): ArrayBuffer {
+    const bytes = this.bytes[index]
+    return bytes !== undefined && bytes.length !== 0 ? (this.buffers[index] as ArrayBuffer) : this.make(index)
   }
 
   /** Makes the buffer of a window, the first time or again. */
@@ -72,6 +90,13 @@ export class Windows {
 
   /** A buffer of its own over a range. */
   own(offset: number, byteLength: number): ArrayBuffer {
+    const { maxViewBytes } = this.#lifetime
+    if (byteLength > maxViewBytes)
+      throw new OutOfRangeError(
+        'length',
+        `at most ${maxViewBytes} bytes in one view, the runtime's limit`,
+        `${byteLength} bytes`
+      )
     const key = `${offset} ${byteLength}`
     const kept = this.#own.get(key)
     if (kept !== undefined && kept.byteLength !== 0) return kept

@@ -9,6 +9,8 @@ export const PROT_READ = 0x1
 /** Pages may be written. */
 export const PROT_WRITE = 0x2
 
+/** Writes reach the file, and every other process that maps it. */
+export const MAP_SHARED = 0x01
 /** Writes stay in this process. */
 export const MAP_PRIVATE = 0x02
 /** At this very address, in the place of whatever is there. */
@@ -20,14 +22,39 @@ export const MAP_NORESERVE = 0x4000
 /** What mmap returns when it fails, as a signed number. */
 export const MAP_FAILED = -1
 
-/** Drop the pages; anonymous memory reads zero afterwards. */
+/** No advice: the kernel reads ahead as it thinks fit. */
+export const MADV_NORMAL = 0
+/** Access without order: no reading ahead. */
+export const MADV_RANDOM = 1
+/** Access in order: read far ahead, and drop what lies behind. */
+export const MADV_SEQUENTIAL = 2
+/** Start reading now. */
+export const MADV_WILLNEED = 3
+/** Drop the pages; anonymous memory reads zero afterwards, a private page of a file shows the file again. */
 export const MADV_DONTNEED = 4
+/** Free the pages and what is behind them: the file gets a hole that reads zero. */
+export const MADV_REMOVE = 9
 /** Huge pages wanted. */
 export const MADV_HUGEPAGE = 14
 /** No huge pages wanted. */
 export const MADV_NOHUGEPAGE = 15
+/** Take these pages first when memory runs short. Linux 5.4. */
+export const MADV_COLD = 20
+/** Write these pages out and drop them now. Linux 5.4. */
+export const MADV_PAGEOUT = 21
+/** Fault every page in as if read. Linux 5.14. */
+export const MADV_POPULATE_READ = 22
 /** Fault every page in as if written. Linux 5.14. */
 export const MADV_POPULATE_WRITE = 23
+
+/** `msync`: start writing, and do not wait. */
+export const MS_ASYNC = 1
+/** `msync`: return when everything is on the disk. */
+export const MS_SYNC = 4
+/** `mlock2`: lock pages as they are faulted in, and fault none in now. */
+export const MLOCK_ONFAULT = 1
+/** `lseek`: to the next byte that is not in a hole. */
+export const SEEK_DATA = 3
 
 /** `sysconf`: bytes in a page. The number is that of glibc and musl on Linux. */
 export const SC_PAGESIZE = 30

@@ -6,14 +6,33 @@ import { constants } from 'node:os'
 import { getSystemErrorMap } from 'node:util'
 import { SystemError } from '../errors.ts'
 
+/** Not permitted: here, a call that a sandbox forbids. */
+export const EPERM: number = constants.errno.EPERM
+/** A signal came first. */
+export const EINTR: number = constants.errno.EINTR
+/** No such address: here, nothing to be had from a file beyond its end. */
+export const ENXIO: number = constants.errno.ENXIO
+/** The pages cannot be had: a file has become shorter than its mapping, or cannot be read. */
+export const EFAULT: number = constants.errno.EFAULT
 /** The call's arguments make no sense to this kernel, or it does not know the call. */
 export const EINVAL: number = constants.errno.EINVAL
 /** No memory, no addresses, or too many mappings. */
 export const ENOMEM: number = constants.errno.ENOMEM
 
+/** This kernel has no such call. */
+export const ENOSYS: number = constants.errno.ENOSYS
+/** Not on this file system. Node calls it ENOTSUP: the two are one number on Linux. */
+export const EOPNOTSUPP: number = constants.errno.EOPNOTSUPP
+
 /** An errno's name, such as `ENOMEM`. */
 export function errnoName(errno: number): string {
   return getSystemErrorMap().get(-errno)?.[0] ?? `errno ${errno}`
+}
+
+/** The error for a call about a file that failed. */
+export function fileError(syscall: string, errno: number, path: string | undefined, length?: number): SystemError {
+  const reason = getSystemErrorMap().get(-errno)?.[1] ?? 'unknown error'
+  return new SystemError(syscall, errno, errnoName(errno), reason, undefined, length, path)
 }
 
 /** The error for a call that failed. `detail` follows the reason in the message. */

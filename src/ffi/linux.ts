@@ -9,31 +9,59 @@
 import { constants as bufferConstants } from 'node:buffer'
 import { isPowerOfTwo } from '../bits.ts'
 import { OutOfRangeError, UnsupportedOperationError } from '../errors.ts'
-import { type Address, GiB } from '../units.ts'
+import { type Address, GiB, MiB } from '../units.ts'
 import { availableMemory } from './available-memory.ts'
 import {
+  MADV_COLD,
   MADV_DONTNEED,
   MADV_HUGEPAGE,
   MADV_NOHUGEPAGE,
+  MADV_NORMAL,
+  MADV_PAGEOUT,
+  MADV_POPULATE_READ,
   MADV_POPULATE_WRITE,
+  MADV_RANDOM,
+  MADV_REMOVE,
+  MADV_SEQUENTIAL,
+  MADV_WILLNEED,
   MAP_ANONYMOUS,
   MAP_FAILED,
   MAP_FIXED,
   MAP_NORESERVE,
   MAP_PRIVATE,
+  MAP_SHARED,
+  MLOCK_ONFAULT,
+  MS_ASYNC,
+  MS_SYNC,
   PR_SET_VMA,
   PR_SET_VMA_ANON_NAME,
   PROT_READ,
   PROT_WRITE,
   SC_PAGESIZE,
 } from './constants.ts'
-import { EINVAL, systemError } from './errno.ts'
+import { EFAULT, EINVAL, systemError } from './errno.ts'
+import type { Access, Files } from './files.ts'
 import { type Libc, libc } from './libc.ts'
 import { Mappings, requireLength } from './mappings.ts'
-import type { HugePageAdvice, Os } from './os.ts'
+import { NodeFiles } from './node-files.ts'
+import type { Advice, HugePageAdvice, Os, Sharing } from './os.ts'
+import { copyOwnMemory } from './own-memory.ts'
 
 const READ_WRITE = PROT_READ | PROT_WRITE
 const EMPTY_PAGES = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE
+
+const ADVICE_NUMBERS: Readonly<Record<Advice, number>> = {
+  normal: MADV_NORMAL,
+  sequential: MADV_SEQUENTIAL,
+  random: MADV_RANDOM,
+  willneed: MADV_WILLNEED,
+  dontneed: MADV_DONTNEED,
+  cold: MADV_COLD,
+  pageout: MADV_PAGEOUT,
+}
+
+/** Descriptors are C's `int`. */
+const MOST_FD = 2 ** 31 - 1
 
 /** The longest name that the kernel keeps, without the zero at its end. */
 const NAME_LENGTH = 79
@@ -43,12 +71,14 @@ export class LinuxOs implements Os {
   readonly pageSize: number
   // Bun says 2^53-1 and aborts above 2^32.
   readonly maxViewBytes: number = process.versions.bun === undefined ? bufferConstants.MAX_LENGTH : 4 * GiB
+  readonly files: Files
   readonly #libc: Libc
   readonly #mappings: Mappings = new Mappings()
 
   /** `bindings`: for tests of what libc seldom does. */
   constructor(bindings: Libc = libc()) {
     this.#libc = bindings
+    this.files = new NodeFiles(bindings)
     this.pageSize = bindings.sysconf(SC_PAGESIZE)
   }
 
@@ -96,8 +126,7 @@ export class LinuxOs implements Os {
   }
 
   purge(address: Address, byteLength: number): void {
-    this.#mappings.require(address, byteLength, this.pageSize)
-    if (this.#libc.madvise(address, byteLength, MADV_DONTNEED) !== 0) this.#fail('madvise', address, byteLength)
+    this.#madvise(address, byteLength, MADV_DONTNEED)
   }
 
   populate(address: Address, byteLength: number): void {
@@ -115,6 +144,90 @@ export class LinuxOs implements Os {
       // Atomic, because another thread may be writing the same byte.
       for (let at = 0; at < bytes.length; at += this.pageSize) Atomics.or(bytes, at, 0)
     }
+  }
+
+  mapFile(
+    address: Address,
+    byteLength: number,
+    fd: number,
+    fileOffset: number,
+    sharing: Sharing,
+    protection: Access
+  ): void {
+    this.#mappings.require(address, byteLength, this.pageSize)
+    if (!Number.isInteger(fd) || fd < 0 || fd > MOST_FD)
+      throw new OutOfRangeError('fd', `a whole number from 0 to ${MOST_FD}`, fd)
+    if (!Number.isSafeInteger(fileOffset) || fileOffset < 0 || fileOffset % this.pageSize !== 0)
+      throw new OutOfRangeError('fileOffset', `a multiple of ${this.pageSize} from 0`, fileOffset)
+    const flags = MAP_FIXED | (sharing === 'shared' ? MAP_SHARED : MAP_PRIVATE | MAP_NORESERVE)
+    const placed = this.#libc.mmap(
+      address,
+      byteLength,
+      protection === 'read' ? PROT_READ : READ_WRITE,
+      flags,
+      fd,
+      fileOffset
+    )
+    if (placed === MAP_FAILED) this.#fail('mmap', address, byteLength)
+  }
+
+  sync(address: Address, byteLength: number, how: 'sync' | 'async'): void {
+    this.#mappings.require(address, byteLength, this.pageSize)
+    if (this.#libc.msync(address, byteLength, how === 'sync' ? MS_SYNC : MS_ASYNC) !== 0)
+      this.#fail('msync', address, byteLength)
+  }
+
+  syncLater(address: Address, byteLength: number): Promise<void> {
+    this.#mappings.require(address, byteLength, this.pageSize)
+    return new Promise((resolve, reject) =>
+      this.#libc.msyncLater(address, byteLength, MS_SYNC, (result, errno) => {
+        if (result === 0) resolve()
+        else reject(systemError('msync', errno, address, byteLength))
+      })
+    )
+  }
+
+  advise(address: Address, byteLength: number, advice: Advice): void {
+    this.#madvise(address, byteLength, ADVICE_NUMBERS[advice])
+  }
+
+  populateRead(address: Address, byteLength: number): void {
+    this.#mappings.require(address, byteLength, this.pageSize)
+    if (this.#libc.madvise(address, byteLength, MADV_POPULATE_READ) === 0) return
+    const errno = this.#libc.errno()
+    if (errno !== EINVAL) throw systemError('madvise', errno, address, byteLength)
+    this.#read(address, byteLength)
+  }
+
+  /** Reads each page, and throws EFAULT at the first that cannot be had. */
+  #read(address: Address, byteLength: number): void {
+    const scratch = new Uint8Array(Math.min(MiB, byteLength))
+    for (let done = 0; done < byteLength; done += scratch.length) {
+      const part = Math.min(scratch.length, byteLength - done)
+      if (copyOwnMemory(this.#libc, (address + done) as Address, part, scratch) < part)
+        throw systemError('madvise', EFAULT, address, byteLength)
+    }
+  }
+
+  removePages(address: Address, byteLength: number): void {
+    this.#madvise(address, byteLength, MADV_REMOVE)
+  }
+
+  lock(address: Address, byteLength: number): void {
+    this.#mappings.require(address, byteLength, this.pageSize)
+    if (this.#libc.mlock2(address, byteLength, MLOCK_ONFAULT) !== 0) this.#fail('mlock2', address, byteLength)
+  }
+
+  unlock(address: Address, byteLength: number): void {
+    this.#mappings.require(address, byteLength, this.pageSize)
+    if (this.#libc.munlock(address, byteLength) !== 0) this.#fail('munlock', address, byteLength)
+  }
+
+  copyOut(address: Address, byteLength: number, target: Uint8Array): number {
+    this.#mappings.requireInside(address, byteLength)
+    if (!(target instanceof Uint8Array) || target.length < byteLength)
+      throw new OutOfRangeError('target', `a Uint8Array of at least ${byteLength} bytes`, target)
+    return copyOwnMemory(this.#libc, address, byteLength, target)
   }
 
   adviseHugePages(address: Address, byteLength: number, advice: HugePageAdvice): void {
@@ -160,6 +273,11 @@ export class LinuxOs implements Os {
 
   availableMemory(): number {
     return availableMemory()
+  }
+
+  #madvise(address: Address, byteLength: number, advice: number): void {
+    this.#mappings.require(address, byteLength, this.pageSize)
+    if (this.#libc.madvise(address, byteLength, advice) !== 0) this.#fail('madvise', address, byteLength)
   }
 
   #fail(syscall: string, address: Address, byteLength: number): never {

@@ -5,13 +5,21 @@
  * before it reaches the kernel: a wrong address or length does not fail there, it ends the process or hits a stranger's
  * memory. `linux.ts` implements this interface over libc; tests wrap that one in a fake that counts calls and fails the nth.
  *
- *     reserve -> [ populate | purge | residency | view | replace ]* -> release
+ *     reserve -> [ populate | purge | residency | view | replace | mapFile, then the calls about files' pages ]* -> release
  *
  * What a call throws: an `OutOfRangeError` or `InvalidArgumentTypeError` from the guards ("refused" below; nothing was
  * changed), or a `SystemError` with the errno the kernel gave.
  * @module
  */
 import type { Address } from '../units.ts'
+import type { Access, Files } from './files.ts'
+
+/** Whether stores to a mapped file reach the file and everybody else who maps it, or stay in this process. */
+export type Sharing = 'shared' | 'private'
+
+/** What the kernel can be told of the use of a range. None of it changes what the range holds, but `'dontneed'` may: see there. */
+export const ADVICE = ['normal', 'sequential', 'random', 'willneed', 'dontneed', 'cold', 'pageout'] as const
+export type Advice = (typeof ADVICE)[number]
 
 /** What is asked of the kernel about huge pages in a range. */
 export type HugePageAdvice = 'advise' | 'never'
@@ -23,6 +31,8 @@ export interface Os {
   readonly pageSize: number
   /** The longest ArrayBuffer that this runtime can make: asking for more would abort the process, so `view` refuses. */
   readonly maxViewBytes: number
+  /** The calls about files. */
+  readonly files: Files
 
   /**
    * Takes a range of addresses, readable and writable, private, without a page of memory behind it and without swap reserved.
@@ -68,6 +78,88 @@ export interface Os {
    * - ENOMEM: the memory is not there. EFAULT, EHWPOISON: a page cannot be had. Part of the range may be resident.
    */
   populate(address: Address, byteLength: number): void
+
+  /**
+   * Puts a file's pages in the place of whatever is there, in one step. The descriptor may be closed afterwards. No swap is
+   * reserved for private pages.
+   *
+   * - Before: whole pages inside one mapping; `fileOffset` is a multiple of the page size. `'shared'` with `'read-write'` needs a
+   *   descriptor that is open for both, all else one that is open for reading.
+   * - After: the range shows the file from `fileOffset` on. Touching a page that lies wholly beyond the file's end is SIGBUS.
+   * - EACCES: the descriptor is not open for that. ENODEV: such a file cannot be mapped. ENOMEM: as in `reserve`.
+   *   EBADF: no such descriptor. EPERM: the file is sealed, or its file system forbids it. The range is as it was.
+   */
+  mapFile(
+    address: Address,
+    byteLength: number,
+    fd: number,
+    fileOffset: number,
+    sharing: Sharing,
+    protection: Access
+  ): void
+
+  /**
+   * Has the changed pages of a shared file written: `'sync'` returns when they are on the disk, `'async'` at once, and leaves it to
+   * the kernel, which it does in any case.
+   *
+   * - Before: whole pages inside one mapping.
+   * - EIO, ENOSPC and others: writing failed, now or since the last time that somebody asked.
+   */
+  sync(address: Address, byteLength: number, how: 'sync' | 'async'): void
+
+  /** As `sync(…, 'sync')`, on another thread. What is refused before the call throws; what the kernel refuses rejects. */
+  syncLater(address: Address, byteLength: number): Promise<void>
+
+  /**
+   * Tells the kernel how a range will be used. `'dontneed'` drops pages from this mapping: shared ones keep their contents, private
+   * ones show the file again, anonymous ones read zero.
+   *
+   * - Before: whole pages inside one mapping.
+   * - EINVAL: the kernel does not know this advice, or part of the range is locked in memory.
+   */
+  advise(address: Address, byteLength: number, advice: Advice): void
+
+  /**
+   * Makes every page of a range resident as if each had been read: private pages are not copied. Before Linux 5.14 every page is
+   * read.
+   *
+   * - Before: whole pages inside one mapping.
+   * - EFAULT: the file has become too short for a page, or a page cannot be read. ENOMEM: the memory is not there.
+   *   Part of the range may be resident.
+   */
+  populateRead(address: Address, byteLength: number): void
+
+  /**
+   * Gives the pages of a shared range back, and what is behind them: the file gets a hole there.
+   *
+   * - Before: whole pages inside one mapping, of a file that is mapped shared and may be written.
+   * - After: the range reads zero in every process, and takes neither memory nor disk.
+   * - ENOTSUP: the file system has no holes. EINVAL: part of the range is locked in memory. EACCES: not mapped so.
+   */
+  removePages(address: Address, byteLength: number): void
+
+  /**
+   * Keeps pages of a range in memory from when they come to be there; those that are there stay.
+   *
+   * - Before: whole pages inside one mapping.
+   * - ENOMEM, EPERM, EAGAIN: more than may be locked (`RLIMIT_MEMLOCK`), or too many mappings.
+   */
+  lock(address: Address, byteLength: number): void
+
+  /**
+   * Takes `lock` back.
+   *
+   * - Before: whole pages inside one mapping.
+   */
+  unlock(address: Address, byteLength: number): void
+
+  /**
+   * Copies a range without touching it, and says how many bytes there were up to the first page that cannot be had: a shortened
+   * file cannot end the process here.
+   *
+   * - Before: any bytes inside one mapping; `target` has room for them.
+   */
+  copyOut(address: Address, byteLength: number, target: Uint8Array): number
 
   /**
    * Says whether the kernel may back the range with huge pages. Advice only: a kernel without them is not an error.

@@ -1,5 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { heapMetadataBytes } from '../../src/allocator/heap-layout.ts'
 import {
   ARENA_ALIGNMENT,
   DIRECTORY_BYTES,
@@ -13,9 +14,11 @@ import {
   KIND_BYTES,
   layoutHash,
   layoutOf,
+  layoutWithin,
   METADATA_GRANULE,
   MOST_BYTES,
   MOST_CLAIMS,
+  mostClaims,
 } from '../../src/arena/layout.ts'
 import { WINDOW_BYTES, windowCount, windowIndex } from '../../src/arena/window.ts'
 import { GiB, KiB, MiB, TiB } from '../../src/units.ts'
@@ -60,6 +63,37 @@ test('the metadata region holds the tables of a heap on the whole arena, and mor
     assert.ok(room >= heap + byteLength / 16, `${wanted}: ${room}`)
     assert.ok(room >= 8 * MiB)
   }
+})
+
+test('within a length: whole pages, nothing beyond it, and the tables of a heap on all the data fit', () => {
+  for (const pageSize of [4096, 16384, 65536])
+    for (let total = 512 * KiB; total <= 64 * TiB; total = Math.ceil(total * 1.37)) {
+      const layout = layoutWithin(total, pageSize)
+      assert.ok(layout !== undefined, `${total}`)
+      for (const bytes of Object.values(layout)) assert.is(bytes % pageSize, 0)
+      assert.is(layout.metadataStart, layout.byteLength)
+      assert.is(layout.byteLength + layout.metadataBytes, layout.mappingBytes)
+      assert.is(layout.mappingBytes, Math.floor(total / pageSize) * pageSize)
+      const room = layout.metadataBytes - layout.directoryBytes
+      if (total <= TiB) assert.ok(room >= heapMetadataBytes(layout.byteLength), `${total}: ${room}`)
+      assert.ok(mostClaims(layout.directoryBytes) >= 60 && layout.directoryBytes <= DIRECTORY_BYTES)
+      if (total > 4 * MiB) assert.ok(layout.byteLength > 0.8 * total, `${total}: ${layout.byteLength}`)
+    }
+})
+
+test('within a length: one page more would not fit', () => {
+  for (const total of [128 * KiB, MiB, 3 * MiB + 4096, 64 * MiB, 64 * GiB]) {
+    const { byteLength, directoryBytes } = layoutWithin(total, 4096) as NonNullable<ReturnType<typeof layoutWithin>>
+    const data = byteLength + 4096
+    const metadata = Math.ceil((Math.min(data / 8, 3.25 * GiB) + data / 32 + 64 * KiB) / 4096) * 4096
+    assert.ok(data + directoryBytes + metadata > total)
+  }
+})
+
+test('within too short a length there is no arena', () => {
+  assert.is(layoutWithin(0, 4096), undefined)
+  assert.is(layoutWithin(72 * KiB, 4096), undefined)
+  assert.is(layoutWithin(76 * KiB, 4096)?.byteLength, 4096)
 })
 
 test('small arenas take little address space', () => {

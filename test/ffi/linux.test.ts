@@ -70,6 +70,7 @@ function refuses(call: () => unknown, what: string): void {
 }
 
 const vector = new Uint8Array(16)
+const room = new Uint8Array(32 * page)
 const calls: Record<string, (address: Address, byteLength: number) => unknown> = {
   release: (address, byteLength) => os.release(address, byteLength),
   replace: (address, byteLength) => os.replace(address, byteLength),
@@ -79,6 +80,15 @@ const calls: Record<string, (address: Address, byteLength: number) => unknown> =
   name: (address, byteLength) => os.name(address, byteLength, 'x'),
   residency: (address, byteLength) => os.residency(address, byteLength, vector),
   view: (address, byteLength) => os.view(address, byteLength),
+  mapFile: (address, byteLength) => os.mapFile(address, byteLength, 0, 0, 'private', 'read'),
+  sync: (address, byteLength) => os.sync(address, byteLength, 'async'),
+  syncLater: (address, byteLength) => os.syncLater(address, byteLength),
+  advise: (address, byteLength) => os.advise(address, byteLength, 'normal'),
+  populateRead: (address, byteLength) => os.populateRead(address, byteLength),
+  removePages: (address, byteLength) => os.removePages(address, byteLength),
+  lock: (address, byteLength) => os.lock(address, byteLength),
+  unlock: (address, byteLength) => os.unlock(address, byteLength),
+  copyOut: (address, byteLength) => os.copyOut(address, byteLength, room),
 }
 
 for (const [name, call] of Object.entries(calls)) {
@@ -89,7 +99,7 @@ for (const [name, call] of Object.entries(calls)) {
       refuses(() => call(plus(address, -page), byteLength), 'before the mapping')
       refuses(() => call(plus(address, page), byteLength), 'past the mapping')
       refuses(() => call(address, byteLength + page), 'longer than the mapping')
-      if (name !== 'view') refuses(() => call(plus(address, 8), page), 'not on a page')
+      if (name !== 'view' && name !== 'copyOut') refuses(() => call(plus(address, 8), page), 'not on a page')
     })
   })
 }

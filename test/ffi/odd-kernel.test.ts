@@ -1,22 +1,39 @@
 /** What `LinuxOs` does with kernels and runtimes that refuse what this machine's would grant. */
+
+import { ftruncateSync, readFileSync, statSync } from 'node:fs'
 import { constants } from 'node:os'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { MADV_HUGEPAGE, MADV_NOHUGEPAGE, MADV_POPULATE_WRITE } from '../../src/ffi/constants.ts'
+import { MADV_HUGEPAGE, MADV_NOHUGEPAGE, MADV_POPULATE_READ, MADV_POPULATE_WRITE } from '../../src/ffi/constants.ts'
 import { type Libc, libc } from '../../src/ffi/libc.ts'
 import { LinuxOs } from '../../src/ffi/linux.ts'
-import { MiB } from '../../src/units.ts'
+import { readSmaps } from '../../src/ffi/procfs.ts'
+import { type Address, MiB } from '../../src/units.ts'
 import { nodes, runChild } from '../helpers/child.ts'
 import { throwsCode } from '../helpers/errors.ts'
+import { freshFile, pattern } from '../helpers/scratch.ts'
 
-const { EINVAL, EFAULT, ENOMEM } = constants.errno
+const { EAGAIN, EINTR, EINVAL, EFAULT, EIO, ENOMEM, ENOSPC, ENOSYS, EOPNOTSUPP, EPERM } = constants.errno
+
+const CALLS = [
+  'mmap',
+  'munmap',
+  'madvise',
+  'mincore',
+  'msync',
+  'mlock2',
+  'munlock',
+  'fallocate',
+  'lseek',
+  'processVmReadv',
+] as const
 
 /** The real libc, but some calls fail: `refuse` gives the errno with which. */
 function refusing(refuse: (call: string, ...args: unknown[]) => number): Libc {
   const real = libc()
   let errno = 0
   const wrapped: Record<string, unknown> = { ...real, errno: () => errno || real.errno() }
-  for (const call of ['mmap', 'munmap', 'madvise', 'mincore'] as const)
+  for (const call of CALLS)
     wrapped[call] = (...args: number[]) => {
       errno = refuse(call, ...args)
       return errno === 0 ? (real[call] as (...args: number[]) => number)(...args) : -1
@@ -88,6 +105,103 @@ test('release, replace and residency pass the errno on, and the mapping stays on
   throwsCode(() => os.residency(address, os.pageSize, new Uint8Array(1)), 'ENOMEM', 'mincore')
   errno = 0
   os.release(address, os.pageSize)
+})
+
+/** A file of so many bytes, mapped whole, on a kernel that refuses something. */
+function mapped(os: LinuxOs, byteLength: number): { path: string; fd: number; address: Address; bytes: Uint8Array } {
+  const path = freshFile(byteLength)
+  const fd = os.files.open(path, 'read-write', false)
+  const length = Math.ceil(byteLength / os.pageSize) * os.pageSize
+  const address = os.reserve(length, os.pageSize)
+  os.mapFile(address, length, fd, 0, 'shared', 'read-write')
+  return { path, fd, address, bytes: new Uint8Array(os.view(address, length)) }
+}
+
+test('without MADV_POPULATE_READ each page is read, and one that is gone is EFAULT all the same', () => {
+  const os = new LinuxOs(refusing(adviceIs(MADV_POPULATE_READ)))
+  const byteLength = 3 * MiB
+  const { fd, address } = mapped(os, byteLength)
+  os.populateRead(address, byteLength)
+  const entry = readSmaps().find(({ start }) => start === address)
+  assert.is(entry?.fields.get('Rss'), byteLength)
+  ftruncateSync(fd, byteLength - os.pageSize)
+  throwsCode(() => os.populateRead(address, byteLength), 'EFAULT', 'madvise')
+  os.release(address, byteLength)
+  os.files.close(fd)
+})
+
+for (const errno of [EPERM, ENOSYS])
+  test(`where process_vm_readv is forbidden (${errno}) the copy goes through /proc/self/mem`, () => {
+    const os = new LinuxOs(refusing((call) => (call === 'processVmReadv' ? errno : 0)))
+    const { fd, address } = mapped(os, 2 * os.pageSize)
+    const target = Buffer.alloc(2 * os.pageSize)
+    assert.is(os.copyOut((address + 5) as Address, 100, target), 100)
+    assert.equal(target.subarray(0, 100), pattern(200).subarray(5, 105))
+    ftruncateSync(fd, os.pageSize)
+    assert.is(os.copyOut(address, 2 * os.pageSize, target), os.pageSize)
+    os.release(address, 2 * os.pageSize)
+    os.files.close(fd)
+  })
+
+test('copyOut passes other errnos on', () => {
+  const os = new LinuxOs(refusing((call) => (call === 'processVmReadv' ? ENOMEM : 0)))
+  const { fd, address } = mapped(os, os.pageSize)
+  throwsCode(() => os.copyOut(address, 1, new Uint8Array(1)), 'ENOMEM', 'process_vm_readv')
+  os.release(address, os.pageSize)
+  os.files.close(fd)
+})
+
+test('a signal during the allocation: it is tried again', () => {
+  let signals = 3
+  const os = new LinuxOs(refusing((call) => (call === 'fallocate' && signals-- > 0 ? EINTR : 0)))
+  const path = freshFile('x')
+  const fd = os.files.open(path, 'read-write', false)
+  os.files.allocate(fd, 0, MiB)
+  assert.equal([signals, statSync(path).size], [-1, MiB])
+  os.files.close(fd)
+})
+
+test('a file system without fallocate: what is added is written, what is there is not touched', () => {
+  const os = new LinuxOs(refusing((call) => (call === 'fallocate' ? EOPNOTSUPP : 0)))
+  const path = freshFile(100)
+  const fd = os.files.open(path, 'read-write', false)
+  throwsCode(() => os.files.allocate(fd, 99, MiB), 'ENOTSUP', `fallocate '${path}', ${MiB} bytes`)
+  assert.is(statSync(path).size, 100)
+  os.files.allocate(fd, 100, 2 * MiB + 5)
+  assert.equal(readFileSync(path), Buffer.concat([pattern(100), Buffer.alloc(2 * MiB + 5)]))
+  assert.ok(statSync(path).blocks * 512 >= 2 * MiB)
+  os.files.close(fd)
+})
+
+test('allocate passes other errnos on', () => {
+  const os = new LinuxOs(refusing((call) => (call === 'fallocate' ? ENOSPC : 0)))
+  const fd = os.files.open(freshFile('x'), 'read-write', false)
+  throwsCode(() => os.files.allocate(fd, 0, MiB), 'ENOSPC', 'fallocate')
+  os.files.close(fd)
+})
+
+test('a file system that does not tell of holes: every position counts as data', () => {
+  const os = new LinuxOs(refusing((call) => (call === 'lseek' ? EINVAL : 0)))
+  const fd = os.files.open(freshFile(''), 'read-write', false)
+  os.files.truncate(fd, MiB)
+  assert.equal([os.files.nextData(fd, 0), os.files.nextData(fd, 77)], [0, 77])
+  os.files.close(fd)
+})
+
+test('sync, lock and unlock pass the errno on', async () => {
+  const errnos: Record<string, number> = { msync: EIO, mlock2: EPERM, munlock: EAGAIN }
+  const os = new LinuxOs({
+    ...refusing((call) => errnos[call] ?? 0),
+    msyncLater: (_address, _length, _flags, done) => done(-1, EIO),
+  })
+  const { fd, address } = mapped(os, os.pageSize)
+  throwsCode(() => os.sync(address, os.pageSize, 'sync'), 'EIO', 'msync')
+  throwsCode(() => os.lock(address, os.pageSize), 'EPERM', 'mlock2')
+  throwsCode(() => os.unlock(address, os.pageSize), 'EAGAIN', 'munlock')
+  const error = await os.syncLater(address, os.pageSize).catch((reason) => reason)
+  assert.equal([error.code, error.syscall, error.address], ['EIO', 'msync', address])
+  os.release(address, os.pageSize)
+  os.files.close(fd)
 })
 
 test('a runtime that gives no buffers over memory of others is unsupported', () => {

@@ -5,6 +5,7 @@
  *     os.fail('purge', 2)             the second purge from now throws ENOMEM
  *     os.fail('any', 1, EAGAIN)       the next call, whichever it is
  *     os.live                         the mappings there are: address to length
+ *     os.fail('allocate', 1, ENOSPC)  calls about files count and fail as well (fake-files.ts)
  *
  * Pages are made larger only for those who ask through this: a range that the fake calls one page is several for the kernel,
  * which is in memory as soon as one of them is.
@@ -13,9 +14,11 @@
 import { constants } from 'node:os'
 import { OutOfRangeError } from '../../src/errors.ts'
 import { systemError } from '../../src/ffi/errno.ts'
-import type { HugePageAdvice, Os } from '../../src/ffi/os.ts'
+import type { Access } from '../../src/ffi/files.ts'
+import type { Advice, HugePageAdvice, Os, Sharing } from '../../src/ffi/os.ts'
 import { systemOs } from '../../src/ffi/system.ts'
 import type { Address } from '../../src/units.ts'
+import { FakeFiles, type FileCall } from './fake-files.ts'
 
 /** The calls of `Os`. */
 export type OsCall =
@@ -29,6 +32,16 @@ export type OsCall =
   | 'residency'
   | 'view'
   | 'availableMemory'
+  | 'mapFile'
+  | 'sync'
+  | 'syncLater'
+  | 'advise'
+  | 'populateRead'
+  | 'removePages'
+  | 'lock'
+  | 'unlock'
+  | 'copyOut'
+  | FileCall
 
 interface Failure {
   call: OsCall | 'any'
@@ -49,6 +62,7 @@ export class FakeOs implements Os {
   readonly platform: string
   readonly pageSize: number
   readonly maxViewBytes: number
+  readonly files: FakeFiles
   /** How often each call was made, failed ones included. */
   readonly calls: Map<OsCall, number> = new Map()
   /** The mappings there are now. */
@@ -62,6 +76,7 @@ export class FakeOs implements Os {
     this.pageSize = Math.max(options.pageSize ?? 0, this.#real.pageSize)
     this.maxViewBytes = Math.min(options.maxViewBytes ?? Infinity, this.#real.maxViewBytes)
     this.available = options.available
+    this.files = new FakeFiles(this.#real.files, (call) => this.#enter(call, call))
   }
 
   /** Makes the nth call of that name from now on (or of any name) fail, once. */
@@ -109,6 +124,67 @@ export class FakeOs implements Os {
     this.#requireRange(address, byteLength)
     this.#enter('populate', 'madvise', address, byteLength)
     this.#real.populate(address, byteLength)
+  }
+
+  mapFile(
+    address: Address,
+    byteLength: number,
+    fd: number,
+    fileOffset: number,
+    sharing: Sharing,
+    protection: Access
+  ): void {
+    this.#requireRange(address, byteLength)
+    this.#requireWholePages('fileOffset', fileOffset)
+    this.#enter('mapFile', 'mmap', address, byteLength)
+    this.#real.mapFile(address, byteLength, fd, fileOffset, sharing, protection)
+  }
+
+  sync(address: Address, byteLength: number, how: 'sync' | 'async'): void {
+    this.#requireRange(address, byteLength)
+    this.#enter('sync', 'msync', address, byteLength)
+    this.#real.sync(address, byteLength, how)
+  }
+
+  async syncLater(address: Address, byteLength: number): Promise<void> {
+    this.#requireRange(address, byteLength)
+    this.#enter('syncLater', 'msync', address, byteLength)
+    await this.#real.syncLater(address, byteLength)
+  }
+
+  advise(address: Address, byteLength: number, advice: Advice): void {
+    this.#requireRange(address, byteLength)
+    this.#enter('advise', 'madvise', address, byteLength)
+    this.#real.advise(address, byteLength, advice)
+  }
+
+  populateRead(address: Address, byteLength: number): void {
+    this.#requireRange(address, byteLength)
+    this.#enter('populateRead', 'madvise', address, byteLength)
+    this.#real.populateRead(address, byteLength)
+  }
+
+  removePages(address: Address, byteLength: number): void {
+    this.#requireRange(address, byteLength)
+    this.#enter('removePages', 'madvise', address, byteLength)
+    this.#real.removePages(address, byteLength)
+  }
+
+  lock(address: Address, byteLength: number): void {
+    this.#requireRange(address, byteLength)
+    this.#enter('lock', 'mlock2', address, byteLength)
+    this.#real.lock(address, byteLength)
+  }
+
+  unlock(address: Address, byteLength: number): void {
+    this.#requireRange(address, byteLength)
+    this.#enter('unlock', 'munlock', address, byteLength)
+    this.#real.unlock(address, byteLength)
+  }
+
+  copyOut(address: Address, byteLength: number, target: Uint8Array): number {
+    this.#enter('copyOut', 'process_vm_readv', address, byteLength)
+    return this.#real.copyOut(address, byteLength, target)
   }
 
   adviseHugePages(address: Address, byteLength: number, advice: HugePageAdvice): void {

@@ -13,14 +13,15 @@
 import { wholeNumber } from '../../arguments.ts'
 import { alignUp } from '../../bits.ts'
 import { ArenaBusyError, InvalidArgumentTypeError, OutOfMemoryError, OutOfRangeError } from '../../errors.ts'
-import type { ClaimHolder, ClaimRequest } from '../claim.ts'
+import type { AdoptRequest, ClaimHolder, ClaimRequest, LeftClaim } from '../claim.ts'
 import type { Ground } from '../ground.ts'
-import { DIRECTORY_BYTES, type Layout, METADATA_GRANULE } from '../layout.ts'
+import { type Layout, METADATA_GRANULE } from '../layout.ts'
 import type { Lifetime } from '../lifetime.ts'
-import { WINDOW_BYTES } from '../window.ts'
+import { WINDOW_BYTES, windowCount } from '../window.ts'
 import { Directory } from './directory.ts'
 import { FreeRanges } from './free-ranges.ts'
 import { GrantedClaim } from './granted-claim.ts'
+import { takeUpLeftClaims } from './left-claims.ts'
 import { contains, Ranges } from './ranges.ts'
 
 /** Buffers over released metadata that are kept for the next claim at the same place. */
@@ -32,6 +33,10 @@ export interface ClaimedArena {
   readonly ground: Ground
   readonly layout: Layout
   readonly lifetime: Lifetime
+  /** Whether the directory is in memory already, with claims that others have left. */
+  readonly recorded: boolean
+  /** Whether something in a window may not read zero. */
+  exposed(window: number): boolean
   /** Bytes of the data, at most one page of them. */
   bytesAt(offset: number, byteLength: number): Uint8Array
 }
@@ -48,10 +53,57 @@ export class Claims {
   constructor(arena: ClaimedArena) {
     const { layout, ground, lifetime } = arena
     this.arena = arena
-    this.#exposed = new Uint8Array(Math.ceil(layout.byteLength / WINDOW_BYTES))
-    this.#space = new FreeRanges(layout.metadataStart + DIRECTORY_BYTES, layout.metadataBytes - DIRECTORY_BYTES)
-    const start = ground.address(layout.metadataStart)
+    this.#exposed = Uint8Array.from({ length: windowCount(layout.byteLength) }, (_, window) =>
+      arena.exposed(window) ? 1 : 0
+    )
+    const { metadataStart, directoryBytes, metadataBytes } = layout
+    this.#space = new FreeRanges(metadataStart + directoryBytes, metadataBytes - directoryBytes)
+    const start = ground.address(metadataStart)
     this.#directory = new Directory(layout, ground.pageSize, (byteLength) => lifetime.privateView(start, byteLength))
+    if (arena.recorded) this.#takeUp()
+  }
+
+  /** Enters the claims that others have left in the tree, and takes their metadata. */
+  #takeUp(): void {
+    const { layout, lifetime, ground } = this.arena
+    const left = takeUpLeftClaims(this.#directory.load(), layout, ground.os.maxViewBytes)
+    const claims: Map<number, GrantedClaim> = new Map()
+    for (const { index, entry, holder } of left) {
+      const { offset, byteLength, metadataOffset, metadataLength } = entry
+      this.#space.takeAt(metadataOffset, metadataLength)
+      const metadata =
+        metadataLength === 0 ? new ArrayBuffer(0) : lifetime.privateView(ground.address(metadataOffset), metadataLength)
+      const around = claims.get(entry.around)
+      const place = { offset, byteLength, metadata, metadataOffset, entry: index, zeroed: false }
+      const claim = new GrantedClaim(this, holder, around, place)
+      ;(around?.inner ?? this.#top).add(claim)
+      claims.set(index, claim)
+    }
+  }
+
+  /** The claims that others have left and nobody has adopted. */
+  left(): LeftClaim[] {
+    return this.#allLeft().map(({ holder, offset, byteLength }) => ({ kind: holder.kind, offset, byteLength }))
+  }
+
+  /** Gives a left claim to a new holder, without touching anything of it. Undefined when there is none of that kind, or there. */
+  adopt(request: AdoptRequest): GrantedClaim | undefined {
+    if (typeof request !== 'object' || request === null)
+      throw new InvalidArgumentTypeError('request', 'an object', request)
+    const { holder, offset } = request
+    if (offset !== undefined) wholeNumber('offset', offset)
+    const claim = this.#allLeft().find(
+      (left) => left.holder.kind === holder.kind && (offset === undefined || left.offset === offset)
+    )
+    claim?.adoptedBy(holder)
+    return claim
+  }
+
+  /** Left claims by level and offset, the outermost first. */
+  #allLeft(): GrantedClaim[] {
+    const all: GrantedClaim[] = this.#top.all()
+    for (let index = 0; index < all.length; index++) all.push(...(all[index] as GrantedClaim).inner.all())
+    return all.filter((claim) => claim.isLeft)
   }
 
   /** The claim at the top level that has a byte in common with the range. */

@@ -8,10 +8,9 @@
  * @module
  */
 import { alignUp } from '../../bits.ts'
-import { OutOfMemoryError } from '../../errors.ts'
+import { CorruptedError, OutOfMemoryError } from '../../errors.ts'
 import {
   ArenaState,
-  DIRECTORY_BYTES,
   ENTRY_BYTES,
   ENTRY_KIND,
   EntryLength,
@@ -23,9 +22,10 @@ import {
   type Layout,
   layoutHash,
   MAGIC,
-  MOST_CLAIMS,
+  mostClaims,
   VERSION,
 } from '../layout.ts'
+import { verifyArenaHeader } from './arena-header.ts'
 
 /** What an entry says of a claim. */
 export interface DirectoryEntry {
@@ -43,14 +43,51 @@ export class Directory {
   readonly #pageSize: number
   readonly #view: (byteLength: number) => ArrayBuffer
   readonly #free: number[] = []
+  /** Entries that there is room for. */
+  readonly #most: number
   #words: Uint32Array = new Uint32Array(0)
   #lengths: Float64Array = new Float64Array(0)
 
   /** `view` makes a buffer over the first so many bytes of the metadata region. */
   constructor(layout: Layout, pageSize: number, view: (byteLength: number) => ArrayBuffer) {
     this.#layout = layout
+    this.#most = mostClaims(layout.directoryBytes)
     this.#pageSize = pageSize
     this.#view = view
+  }
+
+  /**
+   * Takes a directory up that others have written, and gives the entries that are open, by number. Throws ERR_CORRUPTED or
+   * ERR_UNSUPPORTED_OPERATION, naming the field, unless the header is what it should be.
+   */
+  load(): Map<number, DirectoryEntry> {
+    this.#cover(HEADER_BYTES + ENTRY_BYTES)
+    verifyArenaHeader(this.#words, this.#lengths, this.#layout, this.#pageSize)
+    const entries = this.#words[HeaderWord.entries] as number
+    if (entries > 0) this.#cover(HEADER_BYTES + entries * ENTRY_BYTES)
+    const open: Map<number, DirectoryEntry> = new Map()
+    // From the last to the first, so that the lowest free entry is taken first.
+    for (let index = entries - 1; index >= 0; index--) {
+      const state = this.#words[wordOf(index) + EntryWord.state] as number
+      if (state > 1) throw new CorruptedError(`directory entry ${index}: "state" expected 0 or 1, got ${state}`)
+      if (state === 1) open.set(index, this.#read(index))
+      else this.#free.push(index)
+    }
+    return open
+  }
+
+  #read(index: number): DirectoryEntry {
+    const length = lengthOf(index)
+    const word = wordOf(index)
+    const kind = new Uint8Array(this.#words.buffer, HEADER_BYTES + index * ENTRY_BYTES + ENTRY_KIND, KIND_BYTES)
+    return {
+      kind: String.fromCharCode(...kind).replace(/\0+$/, ''),
+      offset: this.#lengths[length + EntryLength.offset] as number,
+      byteLength: this.#lengths[length + EntryLength.byteLength] as number,
+      metadataOffset: this.#lengths[length + EntryLength.metadataOffset] as number,
+      metadataLength: this.#lengths[length + EntryLength.metadataLength] as number,
+      around: (this.#words[word + EntryWord.around] as number) - 1,
+    }
   }
 
   /** Writes an entry and gives its number. Changes nothing when it throws. */
@@ -60,8 +97,7 @@ export class Directory {
     let index = this.#free.at(-1)
     if (index === undefined) {
       index = words[HeaderWord.entries] as number
-      if (index === MOST_CLAIMS)
-        throw new OutOfMemoryError(`the arena holds ${MOST_CLAIMS} claims already, the most it can`)
+      if (index === this.#most) throw new OutOfMemoryError(`the arena holds ${index} claims already, the most it can`)
       this.#cover(HEADER_BYTES + (index + 1) * ENTRY_BYTES)
       this.#setWord(HeaderWord.entries, index + 1)
     } else this.#free.pop()
@@ -107,7 +143,7 @@ export class Directory {
   #cover(byteLength: number): void {
     const covered = this.#words.byteLength
     if (byteLength <= covered) return
-    const wanted = Math.min(Math.max(alignUp(byteLength, this.#pageSize), 2 * covered), DIRECTORY_BYTES)
+    const wanted = Math.min(Math.max(alignUp(byteLength, this.#pageSize), 2 * covered), this.#layout.directoryBytes)
     const buffer = this.#view(wanted)
     this.#words = new Uint32Array(buffer)
     this.#lengths = new Float64Array(buffer)

@@ -32,6 +32,16 @@ export class FreeRanges {
     return -1
   }
 
+  /** Takes exactly this range, if it is free as a whole; says whether it was. */
+  takeAt(offset: number, byteLength: number): boolean {
+    if (byteLength === 0) return true
+    const end = offset + byteLength
+    const index = this.#starts.findIndex((start, at) => start <= offset && end <= (this.#ends[at] as number))
+    if (index < 0) return false
+    this.#cut(index, offset, end)
+    return true
+  }
+
   /** Gives a range back that was taken. */
   give(offset: number, byteLength: number): void {
     if (byteLength === 0) return

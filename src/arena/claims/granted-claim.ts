@@ -1,5 +1,6 @@
 /**
- * One claim, as its holder has it. Its place in the tree is kept by claims.ts.
+ * One claim, as its holder has it. Its place in the tree is kept by claims.ts. A claim that others left open has a holder that
+ * grants nothing and hears nothing, until somebody adopts it.
  * @module
  */
 import { wholeNumber } from '../../arguments.ts'
@@ -21,6 +22,27 @@ export interface ClaimPlace {
   readonly zeroed: boolean
 }
 
+/** Stands for the holder that has gone. */
+export class AbsentHolder implements ClaimHolder {
+  readonly kind: string
+
+  constructor(kind: string) {
+    this.kind = kind
+  }
+
+  blockAround(): undefined {
+    return undefined
+  }
+
+  innerClaims(): void {
+    // Nobody is there.
+  }
+
+  revoked(): void {
+    // Nobody is there.
+  }
+}
+
 export class GrantedClaim implements Claim {
   readonly offset: number
   readonly byteLength: number
@@ -28,17 +50,17 @@ export class GrantedClaim implements Claim {
   readonly metadataOffset: number
   readonly entry: number
   readonly zeroed: boolean
-  readonly holder: ClaimHolder
   /** The claim that this one lies in. */
   readonly around: GrantedClaim | undefined
   /** The claims that lie in this one. */
   readonly inner: Ranges<GrantedClaim> = new Ranges()
   readonly #claims: Claims
+  #holder: ClaimHolder
   #open = true
 
   constructor(claims: Claims, holder: ClaimHolder, around: GrantedClaim | undefined, place: ClaimPlace) {
     this.#claims = claims
-    this.holder = holder
+    this.#holder = holder
     this.around = around
     this.offset = place.offset
     this.byteLength = place.byteLength
@@ -48,9 +70,25 @@ export class GrantedClaim implements Claim {
     this.zeroed = place.zeroed
   }
 
+  get holder(): ClaimHolder {
+    return this.#holder
+  }
+
+  /** Whether it was left open by others, and has no holder yet. */
+  get isLeft(): boolean {
+    return this.#holder instanceof AbsentHolder
+  }
+
+  /** Gives a left claim to its new holder. */
+  adoptedBy(holder: ClaimHolder): void {
+    this.#holder = holder
+    if (this.inner.count > 0) holder.innerClaims(this.inner.count)
+  }
+
   /** For messages. */
   describe(): string {
-    return `${this.holder.kind} (${this.byteLength} bytes at offset ${this.offset})`
+    const left = this.isLeft ? ', left by an earlier holder' : ''
+    return `${this.holder.kind} (${this.byteLength} bytes at offset ${this.offset}${left})`
   }
 
   purge(offset: number, byteLength: number): void {

@@ -1,0 +1,143 @@
+/**
+ * The arena in a mapped file, so that a heap lives on in it: data from the mapping's first byte on, metadata in its last part.
+ *
+ *     mapping   |0  data                              |  header  directory | claims' metadata     |
+ *     arena     |0                          byteLength|            seen by no window of the arena |
+ *
+ * A file that holds an arena already is recognised by its header and taken as it is, its claims included (claims/left-claims.ts).
+ * Otherwise the metadata must read zero: in copy mode empty pages are put there; in write mode nothing is overwritten, and a file
+ * that holds anything else in that place is refused. Nothing is written before the first claim.
+ *
+ * Holes in the file are known to read zero, window by window, as long as nobody has made a view of the file. Opening takes a few
+ * microseconds for a hole, and reading time for metadata that may hold something.
+ * @module
+ */
+import { alignDown } from '../../bits.ts'
+import { OutOfRangeError, TruncatedError, UnsupportedOperationError } from '../../errors.ts'
+import type { Files } from '../../ffi/files.ts'
+import { MiB } from '../../units.ts'
+import { Arena } from '../arena.ts'
+import { Ground } from '../ground.ts'
+import type { Holding } from '../holding.ts'
+import { type Layout, layoutWithin, MAGIC } from '../layout.ts'
+import type { Lifetime } from '../lifetime.ts'
+import { WINDOW_BYTES } from '../window.ts'
+import { PrivateFileBacking, SharedFileBacking } from './file-backing.ts'
+import type { FileLink } from './file-link.ts'
+import type { FileMapping, FilePlace } from './file-mapping.ts'
+
+/** What an arena in a file is made from. */
+export interface FileArenaSource {
+  readonly title: string
+  readonly place: FilePlace
+  /** Bytes that are mapped now. */
+  readonly byteLength: number
+  readonly mapping: FileMapping
+  readonly link: FileLink
+  readonly lifetime: Lifetime
+  readonly holding: Holding
+  /** Whether there are views of the file, through which anybody may write. */
+  readonly exposed: boolean
+}
+
+/** The first position of the mapping, from one on, that may not read zero. */
+type NextData = (position: number) => number
+
+/** Opens the arena in a mapped file. Changes nothing when it throws. */
+export function openFileArena(source: FileArenaSource): Arena {
+  const { title, place, byteLength, mapping, lifetime, holding, exposed } = source
+  const { os } = mapping
+  if (place.offset % os.pageSize !== 0)
+    throw new OutOfRangeError('options.offset', `a multiple of ${os.pageSize}, for an arena in the file`, place.offset)
+  const layout = layoutWithin(byteLength, os.pageSize)
+  if (layout === undefined)
+    throw new OutOfRangeError(
+      'options.byteLength',
+      `at least ${leastBytes(os.pageSize)} bytes, for an arena in the file`,
+      byteLength
+    )
+  const parts = {
+    title: `the arena in ${title}`,
+    layout,
+    ground: new Ground(os, mapping.base, backingOf(source)),
+    lifetime,
+    holding,
+  }
+  if (hasMagic(source, layout)) return Arena.over({ ...parts, recorded: true, exposed: () => true })
+  return withHoles(source, (nextData) => {
+    makeRoom(source, layout, nextData)
+    const end = (window: number): number => Math.min((window + 1) * WINDOW_BYTES, layout.byteLength)
+    return Arena.over({ ...parts, exposed: (window) => exposed || nextData(window * WINDOW_BYTES) < end(window) })
+  })
+}
+
+/** Whether a file, mapped from `offset` to `end`, holds an arena that ends there. */
+export function holdsArena(files: Files, fd: number, offset: number, end: number, pageSize: number): boolean {
+  const layout = offset % pageSize === 0 && end > offset ? layoutWithin(end - offset, pageSize) : undefined
+  if (layout === undefined) return false
+  const word = new Uint32Array(1)
+  const read = files.read(fd, new Uint8Array(word.buffer), offset + layout.metadataStart)
+  return read === word.byteLength && word[0] === MAGIC
+}
+
+function backingOf({ place, mapping }: FileArenaSource): SharedFileBacking | PrivateFileBacking {
+  return place.mode === 'write' ? new SharedFileBacking(mapping.os) : new PrivateFileBacking(mapping.os)
+}
+
+function hasMagic({ mapping }: FileArenaSource, layout: Layout): boolean {
+  const word = new Uint32Array(1)
+  const copied = mapping.os.copyOut(mapping.address(layout.metadataStart), 4, new Uint8Array(word.buffer))
+  return copied === word.byteLength && word[0] === MAGIC
+}
+
+/** Sees to it that the metadata reads zero. */
+function makeRoom(source: FileArenaSource, layout: Layout, nextData: NextData): void {
+  const { title, place, mapping } = source
+  refuseOtherLength(source)
+  const { metadataStart, metadataBytes } = layout
+  if (place.mode === 'copy') mapping.os.replace(mapping.address(metadataStart), metadataBytes)
+  else if (!readsZero(source, metadataStart, metadataStart + metadataBytes, nextData))
+    throw new UnsupportedOperationError(
+      `${title} holds other data in the last ${metadataBytes} bytes of the mapping, where an arena has its tables: nothing was ` +
+        'changed. Map a new file, or one that reads zero there'
+    )
+}
+
+/** Throws when the file holds an arena, but of another length than is mapped. */
+function refuseOtherLength({ title, place, byteLength, mapping, link }: FileArenaSource): void {
+  const { pageSize, files } = mapping.os
+  const fileEnd = link.byteLength()
+  if (fileEnd === undefined || alignDown(fileEnd - place.offset, pageSize) === alignDown(byteLength, pageSize)) return
+  if (link.use('read', (fd) => holdsArena(files, fd, place.offset, fileEnd, pageSize)))
+    throw new UnsupportedOperationError(
+      `${title} holds an arena of ${fileEnd - place.offset} bytes and ${byteLength} are mapped: map it to its end`
+    )
+}
+
+/** Whether a range of the mapping reads zero. Holes are skipped, the rest is read. */
+function readsZero(source: FileArenaSource, from: number, to: number, nextData: NextData): boolean {
+  const { title, mapping } = source
+  const part = new Uint8Array(Math.min(MiB, to - from))
+  const zeros = new Uint8Array(part.length)
+  for (let at = nextData(from); at < to; at = nextData(at + part.length)) {
+    const length = Math.min(part.length, to - at)
+    if (mapping.os.copyOut(mapping.address(at), length, part) < length)
+      throw new TruncatedError(`${title} does not have all its pages any more`)
+    if (Buffer.compare(part.subarray(0, length), zeros.subarray(0, length)) !== 0) return false
+  }
+  return true
+}
+
+/** Runs something that asks for holes. Where there is no way back to the file, there are none. */
+function withHoles<T>({ place, mapping, link }: FileArenaSource, run: (nextData: NextData) => T): T {
+  const { files } = mapping.os
+  if (link.byteLength() === undefined) return run((position) => position)
+  return link.use('read', (fd) => run((position) => files.nextData(fd, place.offset + position) - place.offset))
+}
+
+/** The shortest mapping that holds an arena. */
+function leastBytes(pageSize: number): number {
+  let pages = 1
+  while (layoutWithin(pages * pageSize, pageSize) === undefined) pages++
+  return pages * pageSize
+}

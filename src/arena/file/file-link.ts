@@ -1,0 +1,91 @@
+/**
+ * The way back to a mapped file. A mapping needs no descriptor, so none is kept: descriptors are few, and belong to the caller.
+ * What comes later (asking for the length, changing it) goes by path, and is believed only when the path still leads to the same
+ * file. A file that has no path (unlinked, or a memfd) is reached through a private descriptor, opened anew so that it shares no
+ * position with the caller's, and kept until `close`.
+ *
+ *     path ── open, identity compared ──▶ fd ──▶ done, closed          about 5 us; asking for the length 1.5 us
+ *     no path ── the kept descriptor
+ *
+ * @module
+ */
+import { resolve } from 'node:path'
+import { SystemError, UnsupportedOperationError } from '../../errors.ts'
+import type { Access, FileStatus, Files } from '../../ffi/files.ts'
+
+/** Closes the descriptors of links that are garbage. Exported so that it is itself never garbage. @internal */
+export const linkRegistry: FinalizationRegistry<() => void> = new FinalizationRegistry((close) => close())
+
+/** What a link is made from: a file that is open. */
+export interface OpenedFile {
+  readonly title: string
+  readonly files: Files
+  /** The path it was opened by, or the descriptor that was given. */
+  readonly target: string | number
+  readonly fd: number
+  readonly access: Access
+  readonly status: FileStatus
+}
+
+export class FileLink {
+  readonly #title: string
+  readonly #files: Files
+  readonly #identity: string
+  readonly #path: string | undefined
+  #kept: number | undefined
+
+  constructor(opened: OpenedFile) {
+    const { title, files, target, fd, access, status } = opened
+    this.#title = title
+    this.#files = files
+    this.#identity = status.identity
+    const path = typeof target === 'string' ? resolve(target) : files.pathOf(fd)
+    if (path !== undefined && files.statusAt(path)?.identity === status.identity) this.#path = path
+    else this.#keep(fd, access)
+  }
+
+  #keep(fd: number, access: Access): void {
+    const files = this.#files
+    try {
+      const kept = files.open(`/proc/self/fd/${fd}`, access, false)
+      this.#kept = kept
+      linkRegistry.register(this, () => files.close(kept), this)
+    } catch (error) {
+      // Not allowed to open it again, or no /proc: then there is no way back, and `use` says so.
+      if (!(error instanceof SystemError)) throw error
+    }
+  }
+
+  /** The file's length now; undefined when there is no way to know. */
+  byteLength(): number | undefined {
+    if (this.#kept !== undefined) return this.#files.status(this.#kept).byteLength
+    const status = this.#path === undefined ? undefined : this.#files.statusAt(this.#path)
+    return status?.identity === this.#identity ? status.byteLength : undefined
+  }
+
+  /** Runs something with a descriptor of the file. Throws when there is no way back to it. */
+  use<T>(access: Access, run: (fd: number) => T): T {
+    if (this.#kept !== undefined) return run(this.#kept)
+    if (this.#path === undefined) throw this.#noWay('has no path and may not be opened again')
+    const fd = this.#files.open(this.#path, access, false)
+    try {
+      if (this.#files.status(fd).identity !== this.#identity) throw this.#noWay('has been replaced by another file')
+      return run(fd)
+    } finally {
+      this.#files.close(fd)
+    }
+  }
+
+  close(): void {
+    if (this.#kept === undefined) return
+    linkRegistry.unregister(this)
+    this.#files.close(this.#kept)
+    this.#kept = undefined
+  }
+
+  #noWay(reason: string): UnsupportedOperationError {
+    return new UnsupportedOperationError(
+      `${this.#title} ${reason}: its mapping is all right, its length cannot be changed`
+    )
+  }
+}

@@ -1,0 +1,113 @@
+/**
+ * What can be asked of `mapFile`, and what it means where nothing is said.
+ *
+ *     mode       stores                    needs        past the file's end           create
+ *     'read'     stay here (a mistake)     reading      refused                       refused
+ *     'copy'     stay here                 reading      refused                       refused
+ *     'write'    reach file and others     both         the file is made longer       makes the file when there is none
+ *
+ * @module
+ */
+import { fileURLToPath } from 'node:url'
+import { oneOf, optionsObject, wholeNumber } from '../../arguments.ts'
+import { InvalidArgumentTypeError, OutOfRangeError } from '../../errors.ts'
+import type { Os } from '../../ffi/os.ts'
+import { systemOs } from '../../ffi/system.ts'
+import { MOST_BYTES } from '../layout.ts'
+
+const MODES = ['read', 'copy', 'write'] as const
+
+/** What stores to a mapped file do. */
+export type FileMode = (typeof MODES)[number]
+
+/** What can be mapped: a path, a `file:` URL, an open descriptor, or an object that has one, such as a `FileHandle`. */
+export type FileTarget = string | URL | number | { readonly fd: number }
+
+/** Options of `mapFile`. */
+export interface FileOptions<Mode extends FileMode = FileMode> {
+  /** `'read'`: views are read-only. `'copy'`: changes stay private. `'write'`: changes reach the file. */
+  readonly mode: Mode
+  /** First byte of the file to map. Any byte. @defaultValue 0 */
+  readonly offset?: number | undefined
+  /** Bytes to map. @defaultValue to the file's end */
+  readonly byteLength?: number | undefined
+  /** `'write'` only: the most bytes that `resize` may ask for; addresses are reserved for them. @defaultValue `byteLength` */
+  readonly maxByteLength?: number | undefined
+  /** `'write'` only: make the file when there is none. @defaultValue false */
+  readonly create?: boolean | undefined
+  /**
+   * `'read'` only: map the pages so that a store to them ends the process (SIGSEGV), instead of staying unseen.
+   * @defaultValue false
+   */
+  readonly hardened?: boolean | undefined
+  /** Fault every page in now, as `populate()` does. @defaultValue false */
+  readonly populate?: boolean | undefined
+  /** The kernel to use: for tests. @defaultValue the system's */
+  readonly os?: Os | undefined
+}
+
+/** Options, checked. What depends on the file is still open. */
+export interface CheckedFileOptions {
+  /** A path, or a descriptor. */
+  readonly target: string | number
+  /** For messages: `file "data.bin"`. */
+  readonly title: string
+  readonly mode: FileMode
+  readonly offset: number
+  readonly byteLength: number | undefined
+  readonly maxByteLength: number | undefined
+  readonly create: boolean
+  readonly hardened: boolean
+  readonly populate: boolean
+  readonly os: Os
+}
+
+/** Throws unless target and options are what they should be. */
+export function checkFileOptions(file: unknown, options: FileOptions): CheckedFileOptions {
+  optionsObject('options', options)
+  if (options === undefined) throw new InvalidArgumentTypeError('options', 'an object with a mode', options)
+  const mode = oneOf('options.mode', options.mode, MODES)
+  const { offset = 0, byteLength, maxByteLength, os } = options
+  wholeNumber('options.offset', offset)
+  if (byteLength !== undefined) wholeNumber('options.byteLength', byteLength, 0, MOST_BYTES)
+  if (maxByteLength !== undefined) wholeNumber('options.maxByteLength', maxByteLength, byteLength ?? 0, MOST_BYTES)
+  if (os !== undefined && (typeof os !== 'object' || os === null || typeof os.mapFile !== 'function'))
+    throw new InvalidArgumentTypeError('options.os', 'an Os', os)
+  if (maxByteLength !== undefined) requireMode('maxByteLength', maxByteLength, mode, 'write')
+  const target = checkTarget(file)
+  return {
+    target,
+    title: typeof target === 'string' ? `file "${target}"` : `the file of descriptor ${target}`,
+    mode,
+    offset,
+    byteLength,
+    maxByteLength,
+    create: flag('create', options.create, mode, 'write'),
+    hardened: flag('hardened', options.hardened, mode, 'read'),
+    populate: flag('populate', options.populate, mode, mode),
+    os: os ?? systemOs(),
+  }
+}
+
+function flag(name: string, value: unknown, mode: FileMode, only: FileMode): boolean {
+  if (value !== undefined && typeof value !== 'boolean')
+    throw new InvalidArgumentTypeError(`options.${name}`, 'a boolean', value)
+  if (value === true) requireMode(name, value, mode, only)
+  return value ?? false
+}
+
+function requireMode(name: string, value: unknown, mode: FileMode, only: FileMode): void {
+  if (mode !== only) throw new OutOfRangeError(`options.${name}`, `nothing: it is for mode '${only}'`, value)
+}
+
+function checkTarget(file: unknown): string | number {
+  if (typeof file === 'string') {
+    if (file === '' || file.includes('\0')) throw new OutOfRangeError('file', 'a path without NUL', file)
+    return file
+  }
+  if (typeof file === 'number') return wholeNumber('file', file, 0, 2 ** 31 - 1)
+  if (file instanceof URL) return fileURLToPath(file)
+  const { fd } = (file ?? {}) as { fd?: unknown }
+  if (typeof fd === 'number') return wholeNumber('file.fd', fd, 0, 2 ** 31 - 1)
+  throw new InvalidArgumentTypeError('file', "a path, a 'file:' URL, a descriptor or an object that has one", file)
+}

@@ -1,0 +1,161 @@
+/**
+ * Mapping a file: open, lengthen if need be, reserve addresses, lay the file over them, close. What fails on the way leaves no
+ * descriptor, no addresses and no changed file behind; a file that was made for it is taken away again.
+ * @module
+ */
+import { ArenaBusyError, OutOfRangeError, SystemError, UnsupportedOperationError } from '../../errors.ts'
+import type { Access, FileStatus } from '../../ffi/files.ts'
+import { ARENA_ALIGNMENT } from '../layout.ts'
+import { holdsArena } from './file-arena.ts'
+import { lengthenFile, shortenAgain } from './file-length.ts'
+import { FileLink } from './file-link.ts'
+import { FileMapping, type FilePlace } from './file-mapping.ts'
+import {
+  type CheckedFileOptions,
+  checkFileOptions,
+  type FileMode,
+  type FileOptions,
+  type FileTarget,
+} from './file-options.ts'
+import { MappedFile } from './mapped-file.ts'
+
+/** A file that is open, for as long as it takes to map it. */
+interface Opened {
+  readonly fd: number
+  readonly access: Access
+  readonly status: FileStatus
+  /** Whether `mapFile` has opened it, and made it. */
+  readonly own: boolean
+  readonly created: boolean
+}
+
+/**
+ * Maps a file. A descriptor that is given stays open; one that is opened for a path is closed before this returns.
+ *
+ * Throws a `SystemError` (`ENOENT`, `EACCES`, `ENOSPC`, …), `ERR_OUT_OF_RANGE` for a range that the file does not have, and
+ * `ERR_UNSUPPORTED_OPERATION` for what is no ordinary file.
+ */
+export function mapFile<Mode extends FileMode>(file: FileTarget, options: FileOptions<Mode>): MappedFile<Mode> {
+  const checked = checkFileOptions(file, options)
+  const opened = openTarget(checked)
+  try {
+    return mapOpened<Mode>(checked, opened)
+  } catch (error) {
+    if (opened.created) takeAway(checked)
+    throw error
+  } finally {
+    if (opened.own) checked.os.files.close(opened.fd)
+  }
+}
+
+function openTarget(options: CheckedFileOptions): Opened {
+  const { target, mode, os, title } = options
+  const access: Access = mode === 'write' ? 'read-write' : 'read'
+  const [fd, created] = typeof target === 'number' ? [target, false] : openPath(options, target, access)
+  const own = typeof target !== 'number'
+  try {
+    const status = os.files.status(fd)
+    if (!status.regular) throw new UnsupportedOperationError(`${title} is no ordinary file and cannot be mapped`)
+    return { fd, access, status, own, created }
+  } catch (error) {
+    if (own) os.files.close(fd)
+    if (created) takeAway(options)
+    throw error
+  }
+}
+
+/** Opens a path, or makes the file where that is wanted and there is none; says whether it did. */
+function openPath({ create, os }: CheckedFileOptions, path: string, access: Access): [number, boolean] {
+  for (;;) {
+    try {
+      return [os.files.open(path, access, false), false]
+    } catch (error) {
+      if (!create || (error as SystemError).code !== 'ENOENT') throw error
+    }
+    try {
+      return [os.files.open(path, access, true), true]
+    } catch (error) {
+      // Another process was faster: then it is there now.
+      if ((error as SystemError).code !== 'EEXIST') throw error
+    }
+  }
+}
+
+/** Takes away a file that was made a moment ago. */
+function takeAway({ target, os }: CheckedFileOptions): void {
+  try {
+    os.files.remove(target as string)
+  } catch (error) {
+    // There is an error to report already; an empty file stays.
+    if (!(error instanceof SystemError)) throw error
+  }
+}
+
+function mapOpened<Mode extends FileMode>(options: CheckedFileOptions, opened: Opened): MappedFile<Mode> {
+  const { os, populate } = options
+  const { fd, status } = opened
+  const place = placeIn(options, status.byteLength)
+  const end = place.offset + place.byteLength
+  const longer = place.mode === 'write' && place.byteLength > 0 && end > status.byteLength
+  if (longer) lengthen(options, opened, place.offset, end)
+  try {
+    const file = overlay<Mode>(options, opened, place)
+    if (populate) populateOrClose(file)
+    return file
+  } catch (error) {
+    if (longer) shortenAgain(os, fd, status.byteLength)
+    throw error
+  }
+}
+
+/** Lays the file over addresses of its own. */
+function overlay<Mode extends FileMode>(
+  { os, title, target }: CheckedFileOptions,
+  { fd, access, status }: Opened,
+  place: FilePlace
+): MappedFile<Mode> {
+  // Only an arena needs its place in a window to be the same in the address space.
+  const mapping = new FileMapping(os, place, place.mode === 'read' ? os.pageSize : ARENA_ALIGNMENT)
+  try {
+    mapping.lay(fd, place.byteLength)
+    const link = new FileLink({ title, files: os.files, target, fd, access, status })
+    const path = typeof target === 'string' ? target : undefined
+    return MappedFile.of<Mode>({ title, path, place, mapping, link })
+  } catch (error) {
+    mapping.release()
+    throw error
+  }
+}
+
+function populateOrClose(file: MappedFile): void {
+  try {
+    file.populate()
+  } catch (error) {
+    file.close()
+    throw error
+  }
+}
+
+function lengthen({ os, title }: CheckedFileOptions, { fd, status }: Opened, offset: number, end: number): void {
+  if (holdsArena(os.files, fd, offset, status.byteLength, os.pageSize))
+    throw new ArenaBusyError(`${title} holds an arena, whose tables are at its end: its length cannot be changed`)
+  lengthenFile(os, fd, status.byteLength, offset, end)
+}
+
+/** Which bytes are mapped of a file of `fileEnd` bytes. */
+function placeIn(options: CheckedFileOptions, fileEnd: number): FilePlace {
+  const { title, mode, hardened, offset } = options
+  const rest = Math.max(0, fileEnd - offset)
+  const byteLength = options.byteLength ?? rest
+  const maxByteLength = options.maxByteLength ?? byteLength
+  if (mode !== 'write') {
+    if (offset > fileEnd) throw new OutOfRangeError('options.offset', `at most ${fileEnd}, where ${title} ends`, offset)
+    if (byteLength > rest)
+      throw new OutOfRangeError('options.byteLength', `at most ${rest}, up to where ${title} ends`, byteLength)
+  }
+  if (maxByteLength < byteLength)
+    throw new OutOfRangeError('options.maxByteLength', `at least ${byteLength}, what is mapped at first`, maxByteLength)
+  if (!Number.isSafeInteger(offset + maxByteLength))
+    throw new OutOfRangeError('options.offset', `at most 2^53 - 1 - ${maxByteLength}`, offset)
+  return { mode, hardened, offset, byteLength, maxByteLength }
+}

@@ -38,6 +38,8 @@ export interface Campaign {
   /** Paths that must have been taken. */
   readonly paths: readonly string[]
   readonly faults?: boolean
+  /** The share of the programs that are run. @defaultValue 1 */
+  readonly share?: number
 }
 
 interface Result {
@@ -72,10 +74,11 @@ function runCampaign(plan: Campaign): Result {
   const arbitrary = new ProgramArbitrary(plan.scenario, plan.faults ?? false)
   const property = fc.property(arbitrary, (program) => runProgram(program, tally))
   const path = env.SORITES_PATH
-  const details = fc.check(property, { seed, numRuns: programs, ...(path === undefined ? {} : { path }) })
+  const count = Math.ceil(programs * (plan.share ?? 1))
+  const details = fc.check(property, { seed, numRuns: count, ...(path === undefined ? {} : { path }) })
   if (details.failed) return failure(plan, details, tally)
   const seconds = ((performance.now() - start) / 1000).toFixed(1)
-  console.log(`${plan.name}: ${programs} programs in ${seconds} s, seed ${seed}: ${describe(tally)}`)
+  console.log(`${plan.name}: ${count} programs in ${seconds} s, seed ${seed}: ${describe(tally)}`)
   return { tally, violation: undefined, report: '' }
 }
 

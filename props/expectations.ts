@@ -23,6 +23,7 @@ const ALL: readonly Sentence[] = [
 ]
 
 export const FREEING: readonly Sentence[] = [...ALL, 'blocks', 'usable']
+export const HEAP: readonly Sentence[] = [...FREEING, 'peak', 'decay']
 export const BUMP: readonly Sentence[] = [...ALL, 'marks']
 export const FAULTS: readonly Sentence[] = [...FREEING, 'faults']
 

@@ -29,6 +29,7 @@ export const TYPES: readonly TypedArrayConstructor[] = [
 export function allocateRaw(lane: Lane, { name, a: byteLength, b }: Command): void {
   const { allocator } = lane
   const alignment = name === 'memalign' ? b : 8
+  const purges = lane.ground.os.count('purge')
   const outcome = lane.call(() => {
     switch (name) {
       case 'tryMalloc':
@@ -43,6 +44,7 @@ export function allocateRaw(lane: Lane, { name, a: byteLength, b }: Command): vo
   })
   if (name === 'memalign' && isUnsupported(lane, outcome, alignment)) return
   const offset = placed(lane, outcome, byteLength, alignment, name === 'tryMalloc')
+  if (lane.ground.os.count('purge') > purges && name !== 'calloc') lane.tally.take('swept to make room')
   if (offset > 0) accept(lane, offset, byteLength, { alignment, zero: name === 'calloc' })
 }
 
@@ -93,6 +95,7 @@ interface Wanted {
 function accept(lane: Lane, offset: number, byteLength: number, { alignment, zero }: Wanted): LiveBlock {
   const block = enter(lane, offset, byteLength, alignment)
   const { contents } = lane.ground
+  lane.notePeak()
   if (zero) {
     noteKnownZero(lane, block)
     lane.tally.holds('zero', contents.isZero(offset, byteLength), () => `${byteLength} bytes at ${offset} are not zero`)
@@ -152,5 +155,7 @@ function noteKnownZero(lane: Lane, block: LiveBlock): void {
   const first = Math.ceil(block.offset / arena.pageSize) * arena.pageSize
   const last = Math.floor((block.offset + block.byteLength) / arena.pageSize) * arena.pageSize
   if (lane.faults || last <= first || last - first > GiB / 64) return
-  if (arena.resident(first, last - first) === 0) lane.tally.take('known to be zero')
+  const resident = arena.resident(first, last - first)
+  if (resident === 0) lane.tally.take('known to be zero')
+  else if (resident < last - first) lane.tally.take('zeroed in part')
 }

@@ -34,6 +34,14 @@ export function freeRun(lane: Lane, { a, b }: Command): void {
   }
 }
 
+/** Every other of up to 64 blocks side by side: what falls free lies between what stays. */
+export function freeComb(lane: Lane, { a, b }: Command): void {
+  for (let tooth = 0; tooth <= b % 32; tooth++) {
+    const block = lane.model.pick(a + tooth)
+    if (block !== undefined) freeBlock(lane, block, block.offset)
+  }
+}
+
 /** Frees a block, once what is inside it is closed. */
 export function freeBlock(lane: Lane, block: LiveBlock, by: number | ArrayBufferView): void {
   const { freeing, model, tally } = lane
@@ -141,6 +149,25 @@ export function purge(lane: Lane): void {
   lane.verifyAll(true)
 }
 
+/** Time passes: less than a decay period, or so much that all that is free has gone back. */
+export function pass(lane: Lane, { a }: Command): void {
+  const { clock, spec, tally } = lane
+  const { decayMs = 1000 } = spec
+  if (spec.kind !== 'Heap') return
+  const before = lane.allocator.stats().freeDirtyBytes
+  const elapsed = lane.call(() => {
+    for (let ticks = a % 2 === 0 ? 1 : 4; ticks > 0; ticks--) clock.advance(Math.max(decayMs, 1) / 2)
+  })
+  tally.holds('decay', elapsed.code === undefined, () => show(elapsed))
+  lane.verifyAll(true)
+  if (a % 2 === 0 || decayMs < 0 || lane.faults) return
+  const left = lane.allocator.stats().freeDirtyBytes
+  if (left < before) tally.take('decayed')
+  const given = lane.call(() => (lane.allocator as { purge(): number }).purge())
+  const none = given.code === undefined && given.value === 0
+  tally.holds('decay', none, () => `${left} bytes were left free of ${before}, and a purge gave ${show(given)}`)
+}
+
 export function reset(lane: Lane): void {
   const outcome = lane.call(() => lane.allocator.reset())
   if (isKernelFailure(outcome)) return
@@ -177,6 +204,6 @@ export function reopen(lane: Lane): void {
   lane.marks = []
   lane.tiles.clear()
   lane.ground.os.heal()
-  lane.allocator = makeAllocator(lane.spec, lane.ground.arena)
+  lane.allocator = makeAllocator(lane.spec, lane.ground.arena, lane.clock)
   lane.fresh = lane.last = lane.allocator.stats()
 }

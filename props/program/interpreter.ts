@@ -9,7 +9,7 @@ import type { Command, CommandName, Program } from '../commands.ts'
 import { allocateRaw, allocateView } from './allocation.ts'
 import { Contents } from './contents.ts'
 import { restore } from './ending.ts'
-import { free, freeRun, freeView, purge, realloc, reopen, reset } from './freeing.ts'
+import { free, freeComb, freeRun, freeView, pass, purge, realloc, reopen, reset } from './freeing.ts'
 import { type Ground, Lane } from './lane.ts'
 import { badArgument, badFree, freeTwice, tooMuch } from './misuse.ts'
 import { mark, nest, release } from './nesting.ts'
@@ -29,12 +29,14 @@ const STEPS: Record<CommandName, (lane: Lane, command: Command) => void> = {
   free,
   freeView,
   freeRun,
+  freeComb,
   realloc,
   usableSize: askSize,
   mark,
   release,
   verify: (lane) => lane.verifyAll(false),
   purge,
+  pass,
   reset,
   reopen,
   badFree,

@@ -10,6 +10,7 @@ import { Bump } from '../../src/allocator/bump.ts'
 import { Heap } from '../../src/allocator/heap.ts'
 import { Slab } from '../../src/allocator/slab.ts'
 import type { Arena } from '../../src/arena/arena.ts'
+import { Clock } from '../../test/helpers/clock.ts'
 import type { FakeOs } from '../../test/helpers/fake-os.ts'
 import { type LiveBlock, Model } from '../model.ts'
 import type { Contents } from './contents.ts'
@@ -32,6 +33,9 @@ export interface Mark {
   readonly count: number
 }
 
+/** A class keeps one slab that stands empty at most. */
+const EMPTY_SLABS = 40 * 32768
+
 /** `check` runs after every command while the highest block ends this far or less into the claim; then more rarely. */
 const CHECKED_BYTES = 2 ** 23
 
@@ -44,6 +48,8 @@ export class Lane {
   /** Whether the kernel may fail. */
   readonly faults: boolean
   allocator: Bump | FreeingAllocator
+  /** What runs the timers of a heap. */
+  readonly clock: Clock = new Clock()
   model: Model = new Model()
   marks: Mark[] = []
   /** What `stats()` said of the empty allocator. */
@@ -51,6 +57,8 @@ export class Lane {
   last: AllocatorStats
   /** Class of the small block that was last seen in a tile. */
   readonly tiles: Map<number, number> = new Map()
+  /** Committed bytes but for the metadata, at most. */
+  #peak = 0
   #seed = 1
   #steps = 0
 
@@ -59,7 +67,7 @@ export class Lane {
     this.ground = ground
     this.tally = tally
     this.faults = faults
-    this.allocator = makeAllocator(spec, ground.arena)
+    this.allocator = makeAllocator(spec, ground.arena, this.clock)
     this.fresh = this.last = this.allocator.stats()
   }
 
@@ -121,8 +129,25 @@ export class Lane {
       const most = Math.max(spec.limit, this.fresh.committedBytes)
       tally.holds('limit', stats.committedBytes <= most, () => `${stats.committedBytes} committed, limit ${most}`)
     }
+    this.#peak = Math.max(this.#peak, stats.peakCommittedBytes - stats.metadataBytes)
     this.last = stats
     if (++this.#steps % this.#checkEvery() === 0) this.check()
+  }
+
+  /**
+   * Asked after a block was made. A heap that has just grown above its peak holds less than half of it free, but for the parts of pages
+   * that live blocks share, two for each, and slabs that stand empty.
+   */
+  notePeak(): void {
+    const { spec, model, tally } = this
+    if (spec.kind !== 'Heap' || this.faults || spec.limit !== undefined) return
+    const stats = this.#stats()
+    const data = stats.committedBytes - stats.metadataBytes
+    if (data <= this.#peak) return
+    this.#peak = data
+    const page = this.ground.arena.pageSize
+    const most = stats.committedBytes / 2 + 65536 + 2 * page * (model.usedCount + 2) + EMPTY_SLABS
+    tally.holds('peak', stats.freeDirtyBytes <= most, () => `${JSON.stringify(stats)}, at most ${most} free`)
   }
 
   check(): void {
@@ -195,8 +220,8 @@ export class Lane {
 }
 
 /** The allocator that a lane is about, on an arena. */
-export function makeAllocator(spec: LaneSpec, arena: Arena): Bump | FreeingAllocator {
-  const { kind, offset, byteLength, limit, slotSize, minBlock } = spec
+export function makeAllocator(spec: LaneSpec, arena: Arena, clock: Clock): Bump | FreeingAllocator {
+  const { kind, offset, byteLength, limit, slotSize, minBlock, decayMs } = spec
   const options = { offset, byteLength, limit }
   switch (kind) {
     case 'Bump':
@@ -206,6 +231,6 @@ export function makeAllocator(spec: LaneSpec, arena: Arena): Bump | FreeingAlloc
     case 'Buddy':
       return new Buddy(arena, { ...options, minBlock })
     case 'Heap':
-      return new Heap(arena, options)
+      return new Heap(arena, { ...options, decayMs, schedule: clock.schedule })
   }
 }

@@ -15,6 +15,7 @@ const SMALL = 1024
 export function observe(lane: Lane, block: LiveBlock, crosses: boolean): void {
   const { tally, spec, model } = lane
   if (crosses) tally.take('window edge crossed')
+  if (block.usable > GiB) tally.take('block longer than a window')
   if (block.offset >= GiB) tally.take('block beyond the first window')
   if (model.history.has(block.offset)) tally.take('offset handed out again')
   if (spec.kind === 'Buddy') observeBuddy(lane, block)

@@ -21,6 +21,8 @@ export interface LaneSpec {
   readonly limit?: number
   readonly slotSize?: number
   readonly minBlock?: number
+  /** Of a heap. @defaultValue the heap's */
+  readonly decayMs?: number
 }
 
 export interface Scenario {
@@ -41,6 +43,20 @@ export function alone(random: Random, kind: Kind): Scenario {
   const pageSize = anyPageSize(random)
   const lane = laneOf(random, kind, 0, offset, Math.min(byteLength, arena - offset))
   return { pageSize, arenas: [arena], dirty: random.chance(20), lanes: [lane] }
+}
+
+/** A heap that has an arena, for blocks longer than a window. */
+export function vast(random: Random): Scenario {
+  const arena = random.pick([3, 4]) * GiB
+  const lane: LaneSpec = { kind: 'Heap', arena: 0, offset: 0, byteLength: arena }
+  return { pageSize: anyPageSize(random), arenas: [arena], dirty: random.chance(20), lanes: [lane] }
+}
+
+/** Two heaps on two arenas. */
+export function apart(random: Random): Scenario {
+  const arenas = [random.pick([MiB, 16 * MiB, 3 * GiB]), random.pick([256 * KiB, MiB])]
+  const lanes = arenas.map((byteLength, arena) => laneOf(random, 'Heap', arena, 0, byteLength))
+  return { pageSize: anyPageSize(random), arenas, dirty: random.chance(20), lanes }
 }
 
 /** Several allocators side by side on one or two arenas. */
@@ -81,6 +97,7 @@ function laneOf(random: Random, kind: Kind, arena: number, offset: number, byteL
   const base = { kind, arena, offset, byteLength, ...(limit === undefined ? {} : { limit }) }
   if (kind === 'Slab') return { ...base, slotSize: anySlotSize(random, byteLength) }
   if (kind === 'Buddy' && random.chance(50)) return { ...base, minBlock: 2 ** random.int(4, 13) }
+  if (kind === 'Heap' && random.chance(50)) return { ...base, decayMs: random.pick([-1, 0, 10]) }
   return base
 }
 

@@ -23,6 +23,8 @@ export const SENTENCES = {
   errors: 'every call ends in a result or in an error with a code of its own',
   nested: 'a block with an allocator inside is not given back until that is closed',
   marks: 'release goes back exactly to its mark',
+  peak: 'a heap that grows above its peak does not hold much free memory',
+  decay: 'memory that lies free for a decay period goes back, and no contents',
   faults: 'a failure of the kernel is a SystemError, changes no block, and the program can go on',
 } as const
 

@@ -5,7 +5,7 @@
  *     ticks              |-------|-------|---- time     is more than a working heap needs at once: it is purged
  *
  * Two ticks a period, so that memory freed at once is given back within one period. The timer runs only while there is something
- * to give back, never keeps the process alive, and is stopped by `close`. jemalloc's decay by a sigmoid over 200 epochs is the elder
+ * to give back or something may fall free unnoticed, never keeps the process alive, and is stopped by `close`. jemalloc's decay by a sigmoid over 200 epochs is the elder
  * of this; a minimum over one interval needs one number. Cost: a timer a period; on a busy heap the refaults of what it misjudged.
  * @module
  */
@@ -21,7 +21,7 @@ export interface Decaying {
   freeDirtyBytes(): number
   /** Gives back about so many bytes. */
   purgeSome(bytes: number): void
-  /** Called again after the next free of a span. */
+  /** `start` or `startLater` is to be called again when something is freed, or may be. */
   watch(): void
 }
 
@@ -39,13 +39,16 @@ export class Decay {
     if (decayMs >= 0) heap.watch()
   }
 
-  /** A span has been freed while no timer ran. */
+  /** Something has been freed while no timer ran. */
   start(): void {
     if (this.#tickMs === 0) {
       this.#purge(Number.POSITIVE_INFINITY)
       this.#heap.watch()
-      return
-    }
+    } else this.startLater()
+  }
+
+  /** Something may be freed unnoticed from now on. */
+  startLater(): void {
     this.#last = 0
     this.#cancel = this.#schedule(() => this.#tick(), this.#tickMs)
   }
@@ -67,7 +70,7 @@ export class Decay {
   #tick(): void {
     this.#cancel = undefined
     const free = this.#heap.freeDirtyBytes()
-    const idle = Math.min(this.#last, free)
+    const idle = this.#tickMs === 0 ? free : Math.min(this.#last, free)
     if (idle > 0) this.#purge(idle)
     const left = idle > 0 ? this.#heap.freeDirtyBytes() : free
     // Parts of pages that live blocks share cannot be given back: when a purge brings nothing there is nothing to wait for.

@@ -43,6 +43,13 @@ export abstract class FreeSpans extends SpanPages {
     while (this.m[At.WINDOWS] < opened) this.open()
   }
 
+  /** As `clear`, but a free of what was handed out before is still told from one of what never was. */
+  forgetAll(): void {
+    const highest = this.bytes[At.HIGHEST_END >> 1]
+    this.clear()
+    this.bytes[At.HIGHEST_END >> 1] = highest
+  }
+
   /** The state of a heap that was never used: no window is open, and no record used. */
   clear(): void {
     const { m, layout, source } = this

@@ -60,7 +60,8 @@ const SHRINK_LEAST = 65536
 /** Options of a heap. */
 export interface HeapOptions extends AllocatorOptions {
   /**
-   * Milliseconds after which freed memory that was not used again is given back: -1 never, 0 at once (slow).
+   * Milliseconds after which freed memory that was not used again is given back: -1 never, 0 at once, or for slots when the program
+   * next comes to rest (slow).
    * @defaultValue 1000
    */
   readonly decayMs?: number | undefined
@@ -107,6 +108,7 @@ export class Heap extends FreeingBlocks {
       },
       purgeSome: (bytes: number) => this.#purge(bytes),
       watch: () => {
+        this.#slabs.parkAll()
         this.#spans.watch = true
       },
     }
@@ -129,6 +131,7 @@ export class Heap extends FreeingBlocks {
       retire: () => this.#slabs.retire(),
       clearWords: (from, to) => this.#clearWords(from, to),
       freed: () => this.#decay.start(),
+      stirred: () => this.#decay.startLater(),
       metadataBytes: (records, end) => metadataInUse(words, layout, pageSize, records, end),
     }
     const spans = new HugeSpanTable(words, numbers, layout, source)
@@ -399,13 +402,12 @@ export class Heap extends FreeingBlocks {
   }
 
   #purge(most: number): number {
+    const { source, spans } = this.#parts
+    const before = spans.committedBytes + source.metadataBytes(0, 0)
     this.#slabs.retire()
-    const bytes = this.#spans.purge(most)
-    if (this.#spans.usedBytes !== 0 || this.#spans.pages.committed !== 0) return bytes
-    const { source } = this.#parts
-    const metadata = source.metadataBytes(0, 0)
-    this.#shrink()
-    return bytes + metadata - source.metadataBytes(0, 0)
+    spans.purge(most)
+    if (spans.usedBytes === 0 && spans.pages.committed === 0) this.#shrink()
+    return before - spans.committedBytes - source.metadataBytes(0, 0)
   }
 
   /** Makes metadata read zero: long tables by giving their pages back, the rest by filling. */
@@ -434,7 +436,7 @@ export class Heap extends FreeingBlocks {
     const used = Math.max(m[At.SPAN_TOP] - layout.spans, m[At.SLAB_TOP] - layout.slabs, m[At.TILE_TOP])
     if (used * 4 < SHRINK_LEAST) return
     this.#slabs.reset()
-    this.#spans.clear()
+    this.#spans.forgetAll()
     m[At.PAGE_TOP] = 0
     this.claim.purgeMetadata(At.TILES * 4, this.claim.metadata.byteLength - At.TILES * 4)
     this.#spans.open()
@@ -446,6 +448,7 @@ export class Heap extends FreeingBlocks {
     this.#slabs.reset()
     this.#spans.reset()
     this.#roots.clear()
+    this.#spans.noteRelease()
   }
 
   protected override totals(): AllocatorStats {

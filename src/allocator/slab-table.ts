@@ -69,15 +69,28 @@ export class SlabTable {
     m[At.SLAB_SPARE] = 0
     for (let slab = m[At.SLAB_TOP] - Slab.WORDS; slab >= layout.slabs; slab -= Slab.WORDS)
       if (!taken.has(slab)) this.giveRecord(slab)
-    for (const slab of taken) this.place(slab)
+    for (const slab of taken) {
+      m[m[slab + Slab.CLASS] + Class.SLABS]++
+      this.park(slab)
+    }
   }
 
-  /** Puts a slab where its bits say that it belongs. */
-  private place(slab: number): void {
+  /** Leaves every class without a current slab: each slab counts its frees, and stands nowhere empty. */
+  parkAll(): void {
+    const { m } = this
+    for (let state: number = At.CLASSES; state < At.CLASSES_END; state += Class.WORDS) {
+      const slab = m[state + Class.CURRENT]
+      if (slab === 0) continue
+      this.drop(state)
+      this.park(slab)
+    }
+  }
+
+  /** Puts a slab where its bits say that it belongs when it is not current. */
+  private park(slab: number): void {
     const { m } = this
     const slots = this.slots(slab)
     const used = this.used(slab)
-    m[m[slab + Slab.CLASS] + Class.SLABS]++
     if (used === 0) this.release(slab)
     else if (slots - used < restOf(slots)) {
       m[slab + Slab.PREVIOUS] = FULL
@@ -119,6 +132,8 @@ export class SlabTable {
     let word = slab + Slab.BITS
     while (m[word] === 0) word++
     this.aim(state, slab, word)
+    // A current slab does not notice that it stands empty: somebody has to look later.
+    if (this.spans.watch) this.spans.noteStir()
     return true
   }
 

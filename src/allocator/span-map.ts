@@ -28,8 +28,9 @@ export interface SpanSource {
   metadataBytes(records: number, end: number): number
   /** Makes the words `from … to - 1` of the metadata read zero. */
   clearWords(from: number, to: number): void
-  /** Told of the first release after `watch` was set. */
+  /** Told of the first release after `watch` was set, or of the first slab that became current. */
   freed(): void
+  stirred(): void
 }
 
 export class SpanMap {

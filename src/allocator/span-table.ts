@@ -68,6 +68,17 @@ export class SpanTable extends FreeSpans {
 
   /** Cuts a span anywhere: where pages must be committed or zeroed, aligned, or where room must be made first. 0 when there is none. */
   allocate(length: number, alignment: number, kind: number, zero: boolean, wanted = 0): number {
+    // What is given up to make room is no news to the source, which may purge when it hears of a release: not in a request that may fail.
+    const { watch } = this
+    this.watch = false
+    try {
+      return this.cut(length, alignment, kind, zero, wanted)
+    } finally {
+      this.watch = watch
+    }
+  }
+
+  private cut(length: number, alignment: number, kind: number, zero: boolean, wanted: number): number {
     const { m } = this
     for (let free = wanted; ; free = 0) {
       if (!this.roomFor(2)) return 0
@@ -120,7 +131,7 @@ export class SpanTable extends FreeSpans {
     m[At.KEPT + bin] = span
     m[At.KEPT_MAP + (bin >>> 5)] |= 1 << bin
     m[At.KEPT_NOW]++
-    if (this.watch) this.tell()
+    this.noteRelease()
   }
 
   /** Releases every kept span; false when there was none. */
@@ -151,7 +162,7 @@ export class SpanTable extends FreeSpans {
     const left = bytes[At.SPAN_BYTES >> 1] - this.m[span + Span.SIZE]
     bytes[At.SPAN_BYTES >> 1] = left
     this.join(span)
-    if (this.watch) this.tell()
+    this.noteRelease()
     if (left < bytes[At.LOW_WATER >> 1]) this.tidy(left)
     else if (left > 16 * bytes[At.LOW_WATER >> 1]) bytes[At.LOW_WATER >> 1] = left / 8
   }
@@ -162,9 +173,17 @@ export class SpanTable extends FreeSpans {
     this.source.retire()
   }
 
-  private tell(): void {
+  /** Tells the source that something was released, if it wants to know. */
+  noteRelease(): void {
+    if (!this.watch) return
     this.watch = false
     this.source.freed()
+  }
+
+  /** Tells the source that something may fall free unnoticed. */
+  noteStir(): void {
+    this.watch = false
+    this.source.stirred()
   }
 
   /** Changes a live span's length in place; false when the span behind it leaves no room. */
@@ -214,7 +233,7 @@ export class SpanTable extends FreeSpans {
     const { m } = this
     this.bytes[At.SPAN_BYTES >> 1] -= m[span + Span.SIZE] - size
     this.join(this.split(span, size))
-    if (this.watch) this.tell()
+    this.noteRelease()
   }
 
   /** Whether a record can be made without passing the limit. */

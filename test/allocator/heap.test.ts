@@ -5,6 +5,7 @@ import { Heap } from '../../src/allocator/heap.ts'
 import { CLASS_COUNT, CLASS_SIZE, Size } from '../../src/allocator/size-class.ts'
 import { Arena } from '../../src/arena/arena.ts'
 import { GiB, KiB, MiB } from '../../src/units.ts'
+import { Clock } from '../helpers/clock.ts'
 import { throwsCode } from '../helpers/errors.ts'
 import { conformance } from './conformance.ts'
 import { balance, bytesAt, fill, readsZero } from './subject.ts'
@@ -231,36 +232,6 @@ test('check finds a metadata word that was changed behind its back', () => {
     assert.ok(found > 20, `${found} changes were found`)
   })
 })
-
-/** A clock that tests wind. */
-class Clock {
-  #waiting: { at: number; run: () => void }[] = []
-  #now = 0
-
-  readonly schedule = (run: () => void, ms: number): (() => void) => {
-    const timer = { at: this.#now + ms, run }
-    this.#waiting.push(timer)
-    return () => {
-      this.#waiting = this.#waiting.filter((other) => other !== timer)
-    }
-  }
-
-  get timers(): number {
-    return this.#waiting.length
-  }
-
-  advance(ms: number): void {
-    this.#now += ms
-    for (let due = this.#due(); due !== undefined; due = this.#due()) {
-      this.#waiting = this.#waiting.filter((other) => other !== due)
-      due.run()
-    }
-  }
-
-  #due(): { at: number; run: () => void } | undefined {
-    return this.#waiting.find((timer) => timer.at <= this.#now)
-  }
-}
 
 test('an idle heap gives its memory back within one decay period, metadata included', () => {
   const clock = new Clock()

@@ -17,12 +17,15 @@ export function wordsFor(bitCount: number): number {
 
 /** How many of the bits `[from, to)` are set. */
 export function countBits(words: Int32Array, from: number, to: number): number {
-  let count = 0
-  for (let bit = from; bit < to; ) {
-    const word = Math.floor(bit / 32)
-    const next = Math.min(to, (word + 1) * 32)
-    count += popCount(words[word] & mask(bit - word * 32, next - word * 32))
-    bit = next
+  if (from >= to) return 0
+  const first = Math.floor(from / 32)
+  const last = Math.floor((to - 1) / 32)
+  if (first === last) return popCount(words[first] & mask(from - first * 32, to - first * 32))
+  let count = popCount(words[first] & mask(from - first * 32, 32)) + popCount(words[last] & mask(0, to - last * 32))
+  for (let index = first + 1; index < last; index++) {
+    const word = words[index]
+    // Most words of a long range are zero.
+    if (word !== 0) count += popCount(word)
   }
   return count
 }

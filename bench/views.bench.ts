@@ -17,6 +17,7 @@ import { median, rangeText } from './report/statistics.ts'
 const LIVE = 1000
 const SIZES = quick ? [64, 4 * KiB] : [64, 256, KiB, 4 * KiB, 16 * KiB, 64 * KiB]
 const ROUNDS = quick ? 1 : 7
+const VIEW_PLAN = { ...plan, rounds: ROUNDS, time: quick ? 5 : 100, collectorMs: 500 }
 const UNSAFE = 'Heap allocUnsafe'
 const ZEROED = 'Heap alloc'
 const BUFFER = 'Buffer.allocUnsafe'
@@ -34,7 +35,7 @@ function measureCells(): Cell[] {
   const progress = new Progress(cases.length)
   const cells = cases.map((what) => {
     progress.next(`${what.order} ${sizeText(what.byteLength)}`)
-    const measured = measure('view', NAMES, { ...what, liveCount: LIVE }, { ...plan, rounds: ROUNDS, collectorMs: 500 })
+    const measured = measure('view', NAMES, { ...what, liveCount: LIVE }, VIEW_PLAN)
     return { ...what, measured }
   })
   progress.stop()
@@ -48,7 +49,7 @@ function speedup(measured: Measured, subject: string, over: string): string {
 }
 
 function printSpeedups(cells: readonly Cell[]): void {
-  const head = ['order', 'size', `${UNSAFE}, ns`, `to ${BUFFER}`, `to ${TYPED}`, `${ZEROED}, ns`, `to ${TYPED} `]
+  const head = ['order', 'size', `${UNSAFE}, ns`, `to ${BUFFER}`, `to ${TYPED}`, `${ZEROED}, ns`, `to ${TYPED}`]
   const rows = cells.map(({ order, byteLength, measured }) => [
     order,
     sizeText(byteLength),

@@ -7,6 +7,7 @@ import { Bench } from 'tinybench'
 import type { Found, Request } from './measure.ts'
 import { type PeerMaker, rawPeers, viewPeers } from './peer.ts'
 import { BATCH, orderTable, Ring } from './ring.ts'
+import { heapVariants } from './variant.ts'
 
 async function measure<B>(maker: PeerMaker<B>, request: Request): Promise<Found> {
   const { what, plan } = request
@@ -50,6 +51,8 @@ async function collectorTime(ring: Ring, ms: number): Promise<number> {
 
 const request = JSON.parse(process.argv[2]!) as Request
 const { kind, name } = request
-console.log(
-  JSON.stringify(await (kind === 'raw' ? measure(rawPeers[name]!, request) : measure(viewPeers[name]!, request)))
-)
+const found =
+  kind === 'view'
+    ? measure(viewPeers[name]!, request)
+    : measure(kind === 'raw' ? rawPeers[name]! : heapVariants[name]!, request)
+console.log(JSON.stringify(await found))

@@ -7,8 +7,8 @@ import { execFileSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import type { Order } from './ring.ts'
 
-/** Which table of peers: offsets and pointers, or typed arrays. */
-export type Kind = 'raw' | 'view'
+/** Which table of peers: offsets and pointers, or typed arrays (peer.ts); heaps in other circumstances (variant.ts). */
+export type Kind = 'raw' | 'view' | 'variant'
 
 export interface Case {
   readonly byteLength: number

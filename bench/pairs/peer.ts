@@ -17,6 +17,8 @@ import { GiB, KiB, MiB } from '../../src/units.ts'
 export interface Peer<B> {
   readonly make: (byteLength: number) => B
   readonly drop: (block: B) => void
+  /** The live blocks to begin with, where it matters how they were made. */
+  readonly first?: readonly B[]
 }
 
 export type RawPeer = Peer<number>

@@ -72,7 +72,7 @@ export function parseOptions(argv: readonly string[]): Options {
 }
 
 /** The traces that one argument names. */
-function tracesOf(argument: string): NamedTrace[] {
+export function tracesOf(argument: string): NamedTrace[] {
   const path = [argument, ...['.mtrc.gz', '.mtrc'].map((suffix) => join(own, argument + suffix))].find(existsSync)
   if (path === undefined) throw new Error(`no trace "${argument}": neither a file nor a name in traces/`)
   if (!statSync(path).isDirectory()) return [named(path)]

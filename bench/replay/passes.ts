@@ -46,7 +46,7 @@ export class ArenaToucher implements Toucher {
 
   pages(offset: number, from: number, byteLength: number): void {
     const at = this.#at(offset)
-    for (let i = Math.ceil(from / PAGE) * PAGE; i < byteLength; i += PAGE) this.#bytes[at + i] = 1
+    for (let i = from + PAGE - 1 - ((from + PAGE - 1) % PAGE); i < byteLength; i += PAGE) this.#bytes[at + i] = 1
   }
 
   #at(offset: number): number {
@@ -86,7 +86,7 @@ export class Floor implements Target, Toucher {
     this.#bytes[byteLength < 65536 ? byteLength - 1 : 65535] = 1
   }
   pages(_offset: number, from: number, byteLength: number): void {
-    for (let i = Math.ceil(from / PAGE) * PAGE; i < byteLength; i += PAGE) this.#bytes[i & 65535] = 1
+    for (let i = from + PAGE - 1 - ((from + PAGE - 1) % PAGE); i < byteLength; i += PAGE) this.#bytes[i & 65535] = 1
   }
 }
 
@@ -121,7 +121,7 @@ export function coldPass(trace: Trace, target: Target, toucher: Toucher, { block
     blocks[at] = block
     sizes[at] = bytes
     toucher.ends(block, bytes)
-    toucher.pages(block, from, bytes)
+    if (bytes > PAGE) toucher.pages(block, from, bytes)
   }
 }
 

@@ -19,6 +19,8 @@ const OPTIONS = ['--quick', '--write']
 const argv = process.argv.slice(2)
 const chosen = argv.filter((argument) => NAMES.includes(argument))
 const unknown = argv.filter((argument) => !NAMES.includes(argument) && !OPTIONS.includes(argument))
+if (argv.includes('--quick') && argv.includes('--write'))
+  unknown.push('--quick with --write: those figures mean nothing')
 if (unknown.length > 0) {
   console.error(`unknown: ${unknown.join(' ')}\nbenches: ${NAMES.join(', ')}; options: ${OPTIONS.join(', ')}`)
   process.exit(2)

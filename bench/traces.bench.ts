@@ -8,19 +8,21 @@
  * @module
  */
 import { execFileSync } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Scratch } from './native/compile.ts'
 import { findNatives, type NativeAllocator } from './native/libraries.ts'
 import { type ComparedSubject, Comparison } from './replay/comparison.ts'
+import { timeMemoryFigure } from './replay/figure.ts'
 import { commandText, HELP, type Options, parseOptions } from './replay/options.ts'
 import { nativeSubjects, nodeSubjects, replayRounds, type Subject } from './replay/rounds.ts'
-import { comparisonText } from './replay/tables.ts'
-import { machineText, originText, today, writeSection } from './report/page.ts'
+import { comparisonText, summaryText } from './replay/tables.ts'
+import { machineText, originText, today, writeFrontSection, writeSection } from './report/page.ts'
 import { Progress } from './report/progress.ts'
 
 const argv = process.argv.slice(2)
-const figures = fileURLToPath(new URL('../../bench/figures/traces.json', import.meta.url))
+const figures = fileURLToPath(new URL('../../bench/figures', import.meta.url))
 
 function options(): Options {
   try {
@@ -61,7 +63,7 @@ function compare(chosen: Options): Comparison {
       date: today(),
       command: commandText(argv),
       rounds: chosen.rounds,
-      libraries: Object.fromEntries(natives.map(({ name, library }) => [name, library ?? 'libc'])),
+      libraries: Object.fromEntries(natives.map(({ name, library }) => [name, basename(library ?? 'libc')])),
       traces: chosen.traces.map(({ name, trace }) => ({ name, ...trace.summary })),
       subjects: compared(heaps, 'heap').concat(compared(inC, 'native')),
       rows,
@@ -86,9 +88,20 @@ function main(): void {
   const origin = originText(data.command, `Node ${data.nodes.join(', ')}`)
   console.log(`${origin}\n\n${text}`)
   if (chosen.json !== undefined) writeFileSync(chosen.json, jsonText(comparison))
-  if (!chosen.write) return
+  if (chosen.write) write(comparison, origin, text)
+}
+
+function write(comparison: Comparison, origin: string, text: string): void {
   writeSection('traces', `${origin}\n\n${text}`)
-  writeFileSync(figures, jsonText(comparison))
+  mkdirSync(figures, { recursive: true })
+  writeFileSync(join(figures, 'traces.json'), jsonText(comparison))
+  const summary = summaryText(comparison)
+  if (summary === undefined) return
+  const figure = '![Time against peak memory of malloc traces, relative to glibc](figures/time-memory.svg)'
+  const measured = `${figure}\n\n${summary}\n\n${origin}`
+  writeSection('measured', measured)
+  writeFrontSection('measured', measured)
+  writeFileSync(join(figures, 'time-memory.svg'), timeMemoryFigure(comparison))
 }
 
 /** JSON with one row a line. */

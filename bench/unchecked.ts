@@ -43,14 +43,14 @@ const REPLACEMENTS: readonly Replacement[] = [
 ]
 
 const built = new URL('../src/', import.meta.url)
-const trusting = new URL('../unchecked/', import.meta.url)
+const copy = new URL('../unchecked/', import.meta.url)
 
 /** Writes the build, anew each time. */
 export function makeUnchecked(): void {
-  rmSync(trusting, { recursive: true, force: true })
-  cpSync(built, trusting, { recursive: true })
+  rmSync(copy, { recursive: true, force: true })
+  cpSync(built, copy, { recursive: true })
   for (const name of new Set(REPLACEMENTS.map(({ file }) => file))) {
-    const path = fileURLToPath(new URL(`allocator/${name}`, trusting))
+    const path = fileURLToPath(new URL(`allocator/${name}`, copy))
     let text = readFileSync(path, 'utf8').replaceAll(/ \/\* \w+\.\w+ \*\//g, '')
     for (const { checked, trusting } of REPLACEMENTS.filter(({ file }) => file === name)) {
       const parts = text.split(checked)
@@ -64,7 +64,7 @@ export function makeUnchecked(): void {
 
 /** The build that `makeUnchecked` wrote. */
 export function importUnchecked(): Promise<Library> {
-  return import(new URL('index.js', trusting).href) as Promise<Library>
+  return import(new URL('index.js', copy).href) as Promise<Library>
 }
 
 /** The library as it is. */

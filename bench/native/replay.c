@@ -14,6 +14,7 @@
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -58,7 +59,7 @@ static double now(void) {
 }
 
 static void fail(const char *what) {
-  perror(what);
+  dprintf(2, "replay: %s (errno %d)\n", what, errno);
   exit(1);
 }
 

@@ -21,7 +21,7 @@ traces/ when none is named, those of at least 100,000 events are taken.
   --only NAME,…      of heap, ${NATIVE_NAMES.join(', ')} (default: all that there are)
   --node PATH        a Node to run Heap under; may be given several times (default: this one)
   --json FILE        write every row, with machine, versions, date and command
-  --write            put the tables into bench/README.md and the rows into bench/figures/traces.json
+  --write            put the tables into bench/README.md, rows and figure into bench/figures
   --quick            one round, few passes: shows that it works, the figures mean nothing
   --help             this text
 
@@ -67,6 +67,7 @@ export function parseOptions(argv: readonly string[]): Options {
   const nodes = values.node ?? [process.execPath]
   for (const node of nodes) if (!existsSync(node)) throw new Error(`--node expected a path, got "${node}"`)
   const { write, quick, help, json } = values
+  if (quick && write) throw new Error('--write expected figures that mean something, which those of --quick do not')
   const given = positionals.length > 0 ? positionals : [own]
   return { traces: help ? [] : given.flatMap(tracesOf), rounds, only, nodes, json, write, quick, help }
 }
@@ -92,6 +93,6 @@ function named(path: string): NamedTrace {
 
 /** The command, as it may be shown: paths shortened to what does not depend on the machine. */
 export function commandText(argv: readonly string[]): string {
-  const shown = argv.map((argument) => (resolve(argument) === argument ? basename(argument) : argument))
+  const shown = argv.map((argument) => (resolve(argument) === argument ? `…/${basename(argument)}` : argument))
   return ['npm run bench:traces', ...(shown.length > 0 ? ['--', ...shown] : [])].join(' ')
 }

@@ -14,6 +14,18 @@ export function comparisonText(comparison: Comparison): string {
   return parts.join('\n\n')
 }
 
+/** What fits on a front page: each allocator's two figures. */
+export function summaryText(comparison: Comparison): string | undefined {
+  const glibc = comparison.natives.find(({ name }) => name === 'glibc')
+  if (glibc === undefined) return undefined
+  const rows = comparison.data.subjects.map((subject) => [
+    subject.name,
+    mean(comparison.overall('net', subject, glibc)),
+    mean(comparison.overall('peak', subject, glibc)),
+  ])
+  return markdownTable(['relative to glibc', 'time of a call', 'peak RSS'], rows)
+}
+
 function perTrace(comparison: Comparison): string {
   const { subjects, traces, rounds } = comparison.data
   const head = [

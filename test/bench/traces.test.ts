@@ -59,6 +59,7 @@ test('a bad argument gets a message, the help, and status 2', () => {
     [['--only', 'umem'], /--only expected names of heap, glibc, .*, got "umem"/],
     [['no-such-trace'], /no trace "no-such-trace"/],
     [['--node', '/no/such/node'], /--node expected a path, got "\/no\/such\/node"/],
+    [['--quick', '--write'], /--write expected figures that mean something/],
     [['--frobnicate'], /Unknown option '--frobnicate'/],
     [[program], /the file does not begin with "MTRC"/],
   ] as const) {
@@ -73,7 +74,7 @@ test('a bad argument gets a message, the help, and status 2', () => {
 test('the command is shown without the paths of this machine', () => {
   assert.is(
     commandText(['--node', '/opt/a/bin/node', '--rounds', '5']),
-    'npm run bench:traces -- --node node --rounds 5'
+    'npm run bench:traces -- --node …/node --rounds 5'
   )
   assert.is(commandText([]), 'npm run bench:traces')
 })

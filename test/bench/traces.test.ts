@@ -34,8 +34,12 @@ test('it replays a trace that is named under every Node, and writes every row', 
   assert.is(data.nodes.length, nodes.length)
   const floors = new Set(data.subjects.map(({ floor }) => floor))
   assert.is(data.rows.length, 2 * (data.subjects.length + floors.size))
+  // The kernel counts VmRSS in batches: a floor may come out a little below zero.
   for (const { ns, peakBytes, passes, subject } of data.rows)
-    assert.ok(ns > 0 && peakBytes >= 0 && passes >= 5, `${subject}: ${ns} ns, ${peakBytes} bytes, ${passes} passes`)
+    assert.ok(
+      ns > 0 && peakBytes > -(2 ** 20) && passes >= 5,
+      `${subject}: ${ns} ns, ${peakBytes} bytes, ${passes} passes`
+    )
   // What every allocator needs for this trace, and a replay that wrote nothing would not.
   for (const { subject, peakBytes } of data.rows)
     if (!floors.has(subject)) assert.ok(peakBytes >= 16 * 2 ** 20, `${subject}: a peak of ${peakBytes} bytes`)

@@ -2,75 +2,62 @@
  * Does the cost grow with the number of live blocks? Blocks of 64 bytes, freed and made again at random.
  *
  * Past some 100,000 blocks every step is a few cache misses, in any language: so the same loop runs in C as well, through glibc
- * and, where it is installed, mimalloc; what grows in all of them is the memory's share, not the allocator's.
+ * and whatever else is installed; what grows in all of them is the memory's share, not the allocator's.
  * @module
  */
-import { execFileSync, spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { execFileSync } from 'node:child_process'
 import { Heap } from '../src/allocator/heap.ts'
 import { Arena } from '../src/arena/arena.ts'
-import { GiB, MiB } from '../src/units.ts'
-import { progress, quick } from './grid.ts'
-import { countText, markdownTable, timeText } from './markdown.ts'
-import { measure, median } from './measure.ts'
+import { GiB } from '../src/units.ts'
+import { compile, Scratch } from './native/compile.ts'
+import { environment, findNatives, type NativeAllocator } from './native/libraries.ts'
+import { quick } from './pairs/grid.ts'
+import { measure, PLAN, timesOf } from './pairs/measure.ts'
+import { countText, markdownTable, mebibytes, timeText } from './report/markdown.ts'
+import { Progress } from './report/progress.ts'
+import { median } from './report/statistics.ts'
 
 const BYTES = 64
 const LIVE = quick ? [1000, 10_000] : [1000, 10_000, 100_000, 1_000_000, 10_000_000]
 const ROUNDS = quick ? 1 : 3
 const SECONDS = quick ? 0.05 : 0.5
 
-/** The source stands beside this file in the repository, one folder up from the compiled one. */
-const source = fileURLToPath(new URL('../../bench/live-blocks.c', import.meta.url))
-const libraries = [
-  '/usr/lib/x86_64-linux-gnu',
-  '/usr/lib/aarch64-linux-gnu',
-  '/usr/lib64',
-  '/usr/lib',
-  '/usr/local/lib',
-]
-const mimalloc = libraries
-  .flatMap((folder) => [join(folder, 'libmimalloc.so.2'), join(folder, 'libmimalloc.so')])
-  .find((path) => existsSync(path))
-
-const folder = mkdtempSync(join(tmpdir(), 'sorites-bench-'))
-const program = join(folder, 'live-blocks')
-try {
-  const compiler = spawnSync('cc', ['-O2', '-o', program, source], { encoding: 'utf8' })
-  const compiled = compiler.status === 0
-  printTimes(compiled)
-  if (!compiled) console.log('C: skipped, no working `cc` here.')
-  else if (mimalloc === undefined) console.log('mimalloc: skipped, libmimalloc.so is not installed.')
+function main(): void {
+  using scratch = new Scratch()
+  const program = compile('live-blocks', scratch)
+  const skipped: string[] = []
+  const natives = findNatives((line) => skipped.push(line))
+  if (program === undefined) skipped.push('C: skipped, no working `cc` here')
+  printTimes(program, natives)
+  for (const line of skipped) console.log(`${line}.`)
   printScriptHeap()
-} finally {
-  rmSync(folder, { recursive: true })
 }
 
-function printTimes(compiled: boolean): void {
-  const rows = LIVE.map((live) => {
-    const times: Record<string, number[]> = { heap: [], glibc: [], mimalloc: [] }
-    const plan = { rounds: 1, time: SECONDS * 700, fillMs: 60_000, batchMs: 60_000 }
+function printTimes(program: string | undefined, natives: readonly NativeAllocator[]): void {
+  const plan = { ...PLAN, rounds: 1, time: SECONDS * 700, fillMs: 60_000, batchMs: 60_000 }
+  const names = ['Heap', ...(program === undefined ? [] : natives.map(({ name }) => `C, ${name}`))]
+  const progress = new Progress(LIVE.length * ROUNDS)
+  const rows = LIVE.map((liveCount) => {
+    const times: number[][] = names.map(() => [])
     for (let round = 0; round < ROUNDS; round++) {
-      progress(`live ${live}, round ${round + 1}`)
-      const heap = measure('raw', ['Heap'], { byteLength: BYTES, liveCount: live, order: 'random' }, plan)
-      times.heap!.push(...(heap.get('Heap') ?? []))
-      if (compiled) times.glibc!.push(runC(live))
-      if (compiled && mimalloc !== undefined) times.mimalloc!.push(runC(live, mimalloc))
+      progress.next(`${countText(liveCount)} live, round ${round + 1}`)
+      const measured = measure('raw', ['Heap'], { byteLength: BYTES, liveCount, order: 'random' }, plan)
+      times[0]!.push(...timesOf(measured, 'Heap'))
+      if (program !== undefined)
+        for (const [i, native] of natives.entries()) times[i + 1]!.push(runC(program, liveCount, native))
     }
-    const cells = Object.values(times).map((list) => (list.length ? timeText(median(list)) : '–'))
-    return [countText(live), ...cells]
+    return [countText(liveCount), ...times.map((list) => (list.length > 0 ? timeText(median(list)) : '–'))]
   })
+  progress.stop()
   console.log(
     `**random**, blocks of ${BYTES} B, ns a pair of free and malloc, median of ${ROUNDS} interleaved rounds:\n`
   )
-  console.log(`${markdownTable(['live blocks', 'Heap', 'C, glibc', 'C, mimalloc'], rows, 0)}\n`)
+  console.log(`${markdownTable(['live blocks', ...names], rows, 0)}\n`)
 }
 
-function runC(live: number, preload?: string): number {
-  const env = { ...process.env, ...(preload === undefined ? {} : { LD_PRELOAD: preload }) }
-  return Number(execFileSync(program, [String(live), String(BYTES), String(SECONDS)], { encoding: 'utf8', env }))
+function runC(program: string, liveCount: number, native: NativeAllocator): number {
+  const args = [liveCount, BYTES, SECONDS].map(String)
+  return Number(execFileSync(program, args, { encoding: 'utf8', env: environment(native) }))
 }
 
 /** What the blocks cost outside the arena, and inside it beyond their own bytes. */
@@ -87,6 +74,8 @@ function printScriptHeap(): void {
   const growth = process.memoryUsage().heapUsed - before
   const { committedBytes, metadataBytes } = heap.stats()
   console.log(`\n${countText(live)} live blocks made the JavaScript heap grow by ${(growth / 1024).toFixed(0)} KiB.`)
-  const rest = `${(committedBytes / MiB).toFixed(1)} MiB committed, metadata ${(metadataBytes / MiB).toFixed(1)} MiB`
-  console.log(`Their ${((live * BYTES) / MiB).toFixed(1)} MiB take ${rest}.`)
+  const rest = `${mebibytes(committedBytes)} MiB committed, metadata ${mebibytes(metadataBytes)} MiB`
+  console.log(`Their ${mebibytes(live * BYTES)} MiB take ${rest}.`)
 }
+
+main()

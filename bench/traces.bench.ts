@@ -1,169 +1,113 @@
 /**
- * How long does a real program's trace take, and how much memory does it need at its peak?
+ * How long do real programs' traces take, and how much memory do they need at their peak: Heap against the allocators of C?
  *
- * Two kinds of pass. Memory: the first pass, which writes to every page of each block as its program did; the growth of the
- * process's peak RSS, less that of the same loop through an allocator that does nothing. Time: passes that write the first and
- * last bytes only, median; the floor is the same loop through the allocator that does nothing.
+ * Every allocator replays the same events by the same method, in a process of its own (replay/rounds.ts), those in C through a program of
+ * ours that is compiled here (native/replay.c). What is not installed is left out, and named.
  *
- *     npm run bench -- traces [FILE …]
+ *     npm run bench:traces -- --help
  * @module
  */
 import { execFileSync } from 'node:child_process'
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { Heap } from '../src/allocator/heap.ts'
-import { Arena } from '../src/arena/arena.ts'
-import { readTrace } from '../src/trace/format.ts'
-import { Replay, type ReplayTarget, type Touch } from '../src/trace/replay.ts'
-import type { Trace } from '../src/trace/trace.ts'
-import { GiB, MiB } from '../src/units.ts'
-import { progress, quick } from './grid.ts'
-import { countText, markdownTable, timeText } from './markdown.ts'
-import { median } from './measure.ts'
+import { Scratch } from './native/compile.ts'
+import { findNatives, type NativeAllocator } from './native/libraries.ts'
+import { type ComparedSubject, Comparison } from './replay/comparison.ts'
+import { timeMemoryFigure } from './replay/figure.ts'
+import { commandText, HELP, type Options, parseOptions } from './replay/options.ts'
+import { nativeSubjects, nodeSubjects, replayRounds, type Subject } from './replay/rounds.ts'
+import { comparisonText, summaryText } from './replay/tables.ts'
+import { machineText, originText, today, writeFrontSection, writeSection } from './report/page.ts'
+import { Progress } from './report/progress.ts'
 
-const PASS_MS = quick ? 100 : 1500
-const ROUNDS = quick ? 1 : 3
+const argv = process.argv.slice(2)
+const figures = fileURLToPath(new URL('../../bench/figures', import.meta.url))
 
-interface Toucher {
-  readonly ends: Touch
-  readonly pages: Touch
-}
-
-/** Writes through the arena's windows, which are found again only when a block lies in another one than the last. */
-function toucher(arena: Arena): Toucher {
-  let bytes = new Uint8Array(arena.window(0).buffer)
-  let start = 0
-  const at = (offset: number): number => {
-    if (offset - start >= bytes.length || offset < start) {
-      const window = arena.window(offset)
-      bytes = new Uint8Array(window.buffer)
-      start = window.start
-    }
-    return offset - start
+function options(): Options {
+  try {
+    return parseOptions(argv)
+  } catch (error) {
+    console.error(`${(error as Error).message}\n\n${HELP}`)
+    process.exit(2)
   }
-  const ends: Touch = (offset, byteLength) => {
-    if (byteLength === 0) return
-    const index = at(offset)
-    bytes[index] = 1
-    bytes[index + byteLength - 1] = 1
+}
+
+const versionOf = (node: string): string => execFileSync(node, ['--version'], { encoding: 'utf8' }).trim()
+
+/** Heaps under each Node, each with its floor. */
+function heapSubjects(nodes: readonly string[]): Subject[] {
+  return nodes.flatMap((node) => {
+    const heap = `Heap on Node ${versionOf(node).slice(1).split('.')[0]}`
+    return nodeSubjects(node, { heap, floor: `floor of ${heap}`, unchecked: undefined })
+  })
+}
+
+function compare(chosen: Options): Comparison {
+  using scratch = new Scratch()
+  const wanted = ({ name }: NativeAllocator) => chosen.only.includes(name)
+  const natives = findNatives((line) => {
+    if (chosen.only.some((name) => line.startsWith(`${name}:`))) console.error(line)
+  }).filter(wanted)
+  const heaps = chosen.only.includes('heap') ? heapSubjects(chosen.nodes) : []
+  const inC = natives.length > 0 ? nativeSubjects(natives, scratch) : []
+  if (natives.length > 0 && inC.length === 0) console.error('allocators of C: skipped, there is no working `cc` here')
+  const subjects = [...heaps, ...inC]
+  const progress = new Progress(chosen.rounds * chosen.traces.length * subjects.length)
+  const plan = { rounds: chosen.rounds, moreMs: chosen.quick ? 0 : 1200 }
+  try {
+    const rows = replayRounds(chosen.traces, subjects, plan, scratch, (what) => progress.next(what))
+    return new Comparison({
+      machine: machineText(),
+      nodes: chosen.nodes.map(versionOf),
+      date: today(),
+      command: commandText(argv),
+      rounds: chosen.rounds,
+      libraries: Object.fromEntries(natives.map(({ name, library }) => [name, basename(library ?? 'libc')])),
+      traces: chosen.traces.map(({ name, trace }) => ({ name, ...trace.summary })),
+      subjects: compared(heaps, 'heap').concat(compared(inC, 'native')),
+      rows,
+    })
+  } finally {
+    progress.stop()
   }
-  const { pageSize } = arena
-  const pages: Touch = (offset, byteLength, before) => {
-    ends(offset, byteLength, before)
-    const index = at(offset)
-    for (let i = index - (index % pageSize) + pageSize; i < index + byteLength; i += pageSize) bytes[i] = 1
-  }
-  return { ends, pages }
 }
 
-const floor: ReplayTarget = { malloc: () => 8, calloc: () => 8, realloc: () => 8, memalign: () => 8, free: () => {} }
-
-function status(name: string): number {
-  const text = readFileSync('/proc/self/status', 'latin1')
-  return Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(text)?.[1] ?? Number.NaN) * 1024
-}
-
-/** Growth of the process's peak RSS while a pass runs. */
-function peakGrowth(run: () => void): number {
-  globalThis.gc?.()
-  writeFileSync('/proc/self/clear_refs', '5')
-  const before = status('VmRSS')
-  run()
-  return status('VmHWM') - before
-}
-
-/** Median nanoseconds an event over passes. */
-function time(replay: Replay): number {
-  const passes: number[] = []
-  for (const until = performance.now() + PASS_MS; performance.now() < until || passes.length < 3; ) {
-    replay.rewind()
-    const start = performance.now()
-    replay.run()
-    passes.push(((performance.now() - start) * 1e6) / replay.trace.summary.events)
-  }
-  return median(passes)
-}
-
-/** What one process measures of one trace. */
-interface Measured {
-  /** Nanoseconds an event. */
-  readonly time: number
-  readonly growthBytes: number
-  readonly committedBytes: number
-}
-
-function measureHeap(trace: Trace): Measured {
-  using arena = Arena.reserve(16 * GiB)
-  const heap = new Heap(arena)
-  const touch = toucher(arena)
-  const cold = new Replay(trace, heap, touch.pages)
-  const growthBytes = peakGrowth(() => cold.run())
-  const committedBytes = heap.stats().peakCommittedBytes
-  cold.drain()
-  return { time: time(new Replay(trace, heap, touch.ends)), growthBytes, committedBytes }
-}
-
-function measureFloor(trace: Trace): Measured {
-  const idle: Touch = () => {}
-  const cold = new Replay(trace, floor, idle)
-  return { growthBytes: peakGrowth(() => cold.run()), time: time(cold), committedBytes: 0 }
-}
-
-/** A process for each, so that neither's shapes slow the other's loop down. */
-function inChild(subject: 'heap' | 'floor', file: string): Measured {
-  const self = fileURLToPath(import.meta.url)
-  const args = ['--expose-gc', self, `--one=${subject}`, ...(quick ? ['--quick'] : []), file]
-  return JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8' })) as Measured
-}
-
-function row(file: string): string[] {
-  const { summary } = readTrace(file)
-  const runs = { heap: [] as Measured[], floor: [] as Measured[] }
-  for (let round = 0; round < ROUNDS; round++) {
-    progress(`${file}, round ${round + 1}`)
-    runs.heap.push(inChild('heap', file))
-    runs.floor.push(inChild('floor', file))
-  }
-  const middle = (kind: 'heap' | 'floor', key: keyof Measured) => median(runs[kind].map((run) => run[key]))
-  const growth = middle('heap', 'growthBytes') - middle('floor', 'growthBytes')
-  const mib = (bytes: number) => (bytes / MiB).toFixed(1)
-  return [
-    basename(file).replace(/\.mtrc(\.gz)?$/, ''),
-    countText(summary.events),
-    timeText(middle('heap', 'time')),
-    timeText(middle('floor', 'time')),
-    mib(summary.peakLiveBytes),
-    mib(middle('heap', 'committedBytes')),
-    mib(growth),
-    (growth / summary.peakLiveBytes).toFixed(2),
-  ]
-}
+const compared = (subjects: readonly Subject[], kind: ComparedSubject['kind']): ComparedSubject[] =>
+  subjects.flatMap(({ name, floor }) => (floor === undefined ? [] : [{ name, floor, kind }]))
 
 function main(): void {
-  const one = process.argv.find((argument) => argument.startsWith('--one='))
-  const given = process.argv.slice(2).filter((argument) => !argument.startsWith('--'))
-  if (one !== undefined) {
-    const trace = readTrace(given[0]!)
-    console.log(JSON.stringify(one === '--one=heap' ? measureHeap(trace) : measureFloor(trace)))
+  const chosen = options()
+  if (chosen.help) {
+    console.log(HELP)
     return
   }
-  const folder = fileURLToPath(new URL('../../traces', import.meta.url))
-  const committed = readdirSync(folder).filter((name) => /\.mtrc(\.gz)?$/.test(name))
-  const files = given.length > 0 ? given : committed.map((name) => join(folder, name))
-  const head = [
-    'trace',
-    'events',
-    'ns an event',
-    'the loop alone',
-    'peak live MiB',
-    'committed',
-    'RSS growth',
-    '/ live',
-  ]
-  const rows = (quick ? files.slice(0, 2) : files).map(row)
-  console.log(`**in the recorded order**, through Heap, median of ${ROUNDS} interleaved rounds:\n`)
-  console.log(markdownTable(head, rows))
+  const comparison = compare(chosen)
+  const { data } = comparison
+  const text = comparisonText(comparison)
+  const origin = originText(data.command, `Node ${data.nodes.join(', ')}`)
+  console.log(`${origin}\n\n${text}`)
+  if (chosen.json !== undefined) writeFileSync(chosen.json, jsonText(comparison))
+  if (chosen.write) write(comparison, origin, text)
+}
+
+function write(comparison: Comparison, origin: string, text: string): void {
+  writeSection('traces', `${origin}\n\n${text}`)
+  mkdirSync(figures, { recursive: true })
+  writeFileSync(join(figures, 'traces.json'), jsonText(comparison))
+  const summary = summaryText(comparison)
+  if (summary === undefined) return
+  const figure = '![Time against peak memory of malloc traces, relative to glibc](figures/time-memory.svg)'
+  const measured = `${figure}\n\n${summary}\n\n${origin}`
+  writeSection('measured', measured)
+  writeFrontSection('measured', measured)
+  writeFileSync(join(figures, 'time-memory.svg'), timeMemoryFigure(comparison))
+}
+
+/** JSON with one row a line. */
+function jsonText({ data: { rows, ...rest } }: Comparison): string {
+  const head = JSON.stringify(rest, null, 1).slice(0, -2)
+  return `${head},\n "rows": [\n${rows.map((row) => `  ${JSON.stringify(row)}`).join(',\n')}\n ]\n}\n`
 }
 
 main()

@@ -27,6 +27,7 @@ const pages = [
   'CHANGELOG.md',
   'CONTRIBUTING.md',
   'src/README.md',
+  'bench/README.md',
   ...docs.map((name) => join('docs', name)),
 ]
 

@@ -7,23 +7,25 @@
  */
 import { MemPool } from '@thi.ng/malloc'
 import koffi from 'koffi'
-import type { FreeingAllocator } from '../src/allocator/allocator.ts'
-import { Buddy } from '../src/allocator/buddy.ts'
-import { Heap } from '../src/allocator/heap.ts'
-import { Slab } from '../src/allocator/slab.ts'
-import { Arena } from '../src/arena/arena.ts'
-import { GiB, KiB, MiB } from '../src/units.ts'
+import type { FreeingAllocator } from '../../src/allocator/allocator.ts'
+import { Buddy } from '../../src/allocator/buddy.ts'
+import { Heap } from '../../src/allocator/heap.ts'
+import { Slab } from '../../src/allocator/slab.ts'
+import { Arena } from '../../src/arena/arena.ts'
+import { GiB, KiB, MiB } from '../../src/units.ts'
 
 export interface Peer<B> {
   readonly make: (byteLength: number) => B
   readonly drop: (block: B) => void
+  /** The live blocks to begin with, where it matters how they were made. */
+  readonly first?: readonly B[]
 }
 
 export type RawPeer = Peer<number>
 export type ViewPeer = Peer<Uint8Array>
 
 /** Makes a peer for blocks of one size, so many of them live at once; undefined where it cannot be. */
-export type PeerMaker<B> = (byteLength: number, liveCount: number) => Peer<B> | undefined
+export type PeerMaker<B> = (byteLength: number, liveCount: number) => Peer<B> | undefined | Promise<Peer<B> | undefined>
 
 const nothing = () => {}
 

@@ -77,13 +77,13 @@ export class Ring {
     liveCount: number,
     fillMs: number
   ): Ring | undefined {
-    const first = peer.make(byteLength)
+    const first = peer.first?.[0] ?? peer.make(byteLength)
     const isView = typeof first !== 'number'
     const blocks = (isView ? new Array<B>(liveCount) : new Float64Array(liveCount)) as B[]
     blocks[0] = first
     const until = performance.now() + fillMs
     for (let i = 1; i < liveCount; i++) {
-      blocks[i] = peer.make(byteLength)
+      blocks[i] = peer.first?.[i] ?? peer.make(byteLength)
       if (i % BATCH === 0 && performance.now() > until) return undefined
     }
     const names = ['make', 'drop', 'blocks', 'order', 'byteLength', 'group', 'count', 'write']

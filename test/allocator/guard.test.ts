@@ -1,0 +1,146 @@
+/**
+ * A guard against the heap's getting slower or larger unnoticed, by counts that are the same on every machine: what the committed traces make
+ * it commit, purge, and leave its fast paths for. One ratio of times stands beside them, to a loop in the same process; no test reads a clock
+ * for its own sake.
+ *
+ * The values were recorded on 2026-11-24 with pages of 4 KiB. A count may rise by a tenth, a peak by a fiftieth. Whoever changes a policy records
+ * what it does here (a failure prints it), and says in the commit why what rose may rise.
+ * @module
+ */
+import { readdirSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { systemOs } from '../../src/ffi/system.ts'
+import { compiled, nodes, runChild } from '../helpers/child.ts'
+import type { Counts, SlowCall } from './guard-run.ts'
+
+/** What a trace came to. `purges` and `purgedPages`: in the first pass, and in the third. */
+interface Recorded {
+  /** Peak of committed bytes, metadata included, over the peak of requested bytes. */
+  readonly peak: number
+  /** Metadata over committed bytes after the last event. */
+  readonly metadata: number
+  readonly purges: readonly [number, number]
+  readonly purgedPages: readonly [number, number]
+  readonly slowCalls: Readonly<Record<SlowCall, number>>
+}
+
+const recorded: Readonly<Record<string, Recorded>> = {
+  convert: {
+    peak: 1.0078,
+    metadata: 0.0015,
+    purges: [165, 27],
+    purgedPages: [15621, 24473],
+    slowCalls: { refill: 3444, settle: 556, allocate: 2873, release: 3054 },
+  },
+  dot: {
+    peak: 1.0359,
+    metadata: 0.0105,
+    purges: [3, 73],
+    purgedPages: [56, 2645],
+    slowCalls: { refill: 4841, settle: 880, allocate: 1201, release: 683 },
+  },
+  git: {
+    peak: 1.042,
+    metadata: 0.0061,
+    purges: [120, 2],
+    purgedPages: [916, 102],
+    slowCalls: { refill: 2894, settle: 597, allocate: 2384, release: 17584 },
+  },
+  gs: {
+    peak: 1.0486,
+    metadata: 0.0036,
+    purges: [61, 5],
+    purgedPages: [1808, 211],
+    slowCalls: { refill: 86, settle: 84, allocate: 697, release: 917 },
+  },
+  pygrow: {
+    peak: 1.0105,
+    metadata: 0.0065,
+    purges: [38, 47],
+    purgedPages: [3564, 14703],
+    slowCalls: { refill: 505, settle: 902, allocate: 11396, release: 32305 },
+  },
+  sqlite: {
+    peak: 1.0243,
+    metadata: 0.0161,
+    purges: [0, 0],
+    purgedPages: [0, 0],
+    slowCalls: { refill: 38, settle: 22, allocate: 15108, release: 3106 },
+  },
+}
+
+const PEAK_HEADROOM = 1.02
+const HEADROOM = 1.1
+/** Counts near zero may rise by so many. */
+const FEW = 16
+/** Faults of V8's own in a pass: 88 to 1,600 were seen. */
+const OTHER_FAULTS = 4000
+const PASSES = ['first', 'third']
+
+/** The heap's time over that of the bitmap alone was 1.9 to 2.7 on Node 20 to 26. */
+const MOST_RATIO = 5
+
+const test = suite('guard')
+const folder = fileURLToPath(new URL('../../../traces', import.meta.url))
+const files = readdirSync(folder).filter((name) => name.endsWith('.mtrc.gz'))
+const guard = JSON.stringify(compiled('test/allocator/guard-run'))
+
+test('every committed trace is recorded here', () => {
+  assert.equal(files.map((name) => basename(name, '.mtrc.gz')).sort(), Object.keys(recorded).sort())
+})
+
+for (const name of systemOs().pageSize === 4096 ? files : [])
+  test(`${name} commits, purges, and leaves the fast paths no more than recorded`, async () => {
+    const child = await runChild(`
+      const { countReplay } = await import(${guard})
+      report(countReplay(${JSON.stringify(join(folder, name))}))
+    `)
+    const counts = child.clean().report as Counts
+    const found = toRecord(counts)
+    const risen = [...rises(found, recorded[basename(name, '.mtrc.gz')] as Recorded)]
+    if (counts.faults > found.purgedPages[1] + OTHER_FAULTS)
+      risen.push(`page faults in the third pass: ${counts.faults}`)
+    assert.equal(risen, [], `${risen.join('; ')}\nto record: ${JSON.stringify(found)}`)
+  })
+
+function toRecord({ purges, purgedPages, slowCalls, ...bytes }: Counts): Recorded {
+  const share = (part: number, whole: number) => Math.ceil((part / whole) * 1e4) / 1e4
+  return {
+    peak: share(bytes.peakCommittedBytes, bytes.peakLiveBytes),
+    metadata: share(bytes.metadataBytes, bytes.committedBytes),
+    purges,
+    purgedPages,
+    slowCalls,
+  }
+}
+
+/** What is larger than it may be. */
+function* rises(found: Recorded, was: Recorded): Generator<string> {
+  if (!(found.peak <= was.peak * PEAK_HEADROOM)) yield `peak: ${found.peak} of live, recorded was ${was.peak}`
+  if (!(found.metadata <= was.metadata * HEADROOM)) yield `metadata: ${found.metadata}, recorded was ${was.metadata}`
+  const counts: [string, number, number][] = [0, 1].flatMap((pass): [string, number, number][] => [
+    [`purges, ${PASSES[pass]} pass`, found.purges[pass] as number, was.purges[pass] as number],
+    [`pages purged, ${PASSES[pass]} pass`, found.purgedPages[pass] as number, was.purgedPages[pass] as number],
+  ])
+  for (const call of Object.keys(was.slowCalls) as SlowCall[])
+    counts.push([`calls of ${call}`, found.slowCalls[call], was.slowCalls[call]])
+  for (const [what, count, before] of counts)
+    if (!(count <= Math.max(before * HEADROOM, before + FEW))) yield `${what}: ${count}, recorded were ${before}`
+}
+
+for (const node of nodes)
+  test(`a malloc and free take no more than ${MOST_RATIO} times what a bitmap alone takes, on Node ${node.major}`, async () => {
+    const program = `
+      const { pairRatios } = await import(${guard})
+      report({ ratios: pairRatios(400, 5000) })
+    `
+    const { ratios } = (await runChild(program, { node })).clean().report as { ratios: number[] }
+    ratios.sort((a, b) => a - b)
+    const middle = ratios[ratios.length >> 1] as number
+    assert.ok(middle > 0 && middle <= MOST_RATIO, `the median of ${ratios.length} rounds is ${middle}`)
+  })
+
+test.run()

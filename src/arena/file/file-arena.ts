@@ -17,12 +17,11 @@ import { OutOfRangeError, TruncatedError, UnsupportedOperationError } from '../.
 import type { Files } from '../../ffi/files.ts'
 import { MiB } from '../../units.ts'
 import { Arena } from '../arena.ts'
-import { Ground } from '../ground.ts'
+import type { Ground } from '../ground.ts'
 import type { Holding } from '../holding.ts'
 import { type Layout, layoutWithin, MAGIC } from '../layout.ts'
 import type { Lifetime } from '../lifetime.ts'
 import { WINDOW_BYTES } from '../window.ts'
-import { PrivateFileBacking, SharedFileBacking } from './file-backing.ts'
 import type { FileLink } from './file-link.ts'
 import type { FileMapping, FilePlace } from './file-mapping.ts'
 
@@ -33,6 +32,8 @@ export interface FileArenaSource {
   /** Bytes that are mapped now. */
   readonly byteLength: number
   readonly mapping: FileMapping
+  /** That of the mapping. */
+  readonly ground: Ground
   readonly link: FileLink
   readonly lifetime: Lifetime
   readonly holding: Holding
@@ -45,8 +46,8 @@ type NextData = (position: number) => number
 
 /** Opens the arena in a mapped file. Changes nothing when it throws. */
 export function openFileArena(source: FileArenaSource): Arena {
-  const { title, place, byteLength, mapping, lifetime, holding, exposed } = source
-  const { os } = mapping
+  const { title, place, byteLength, ground, lifetime, holding, exposed } = source
+  const { os } = ground
   if (place.offset % os.pageSize !== 0)
     throw new OutOfRangeError('options.offset', `a multiple of ${os.pageSize}, for an arena in the file`, place.offset)
   const layout = layoutWithin(byteLength, os.pageSize)
@@ -56,13 +57,7 @@ export function openFileArena(source: FileArenaSource): Arena {
       `at least ${leastBytes(os.pageSize)} bytes, for an arena in the file`,
       byteLength
     )
-  const parts = {
-    title: `the arena in ${title}`,
-    layout,
-    ground: new Ground(os, mapping.base, backingOf(source)),
-    lifetime,
-    holding,
-  }
+  const parts = { title: `the arena in ${title}`, layout, ground, lifetime, holding }
   if (hasMagic(source, layout)) return Arena.over({ ...parts, recorded: true, exposed: () => true })
   return withHoles(source, (nextData) => {
     makeRoom(source, layout, nextData)
@@ -78,10 +73,6 @@ export function holdsArena(files: Files, fd: number, offset: number, end: number
   const word = new Uint32Array(1)
   const read = files.read(fd, new Uint8Array(word.buffer), offset + layout.metadataStart)
   return read === word.byteLength && word[0] === MAGIC
-}
-
-function backingOf({ place, mapping }: FileArenaSource): SharedFileBacking | PrivateFileBacking {
-  return place.mode === 'write' ? new SharedFileBacking(mapping.os) : new PrivateFileBacking(mapping.os)
 }
 
 function hasMagic({ mapping }: FileArenaSource, layout: Layout): boolean {

@@ -15,6 +15,12 @@ import type { Os } from '../../ffi/os.ts'
 import { type Address, MiB } from '../../units.ts'
 import type { Backing } from '../backing.ts'
 import { fillZero } from '../ground.ts'
+import type { FileMode } from './file-options.ts'
+
+/** The backing of a file that is mapped in a mode. */
+export function backingFor(mode: FileMode, os: Os): Backing {
+  return mode === 'write' ? new SharedFileBacking(os) : new PrivateFileBacking(os)
+}
 
 /** A buffer for filling is as long as this at most. */
 const PART_BYTES = 64 * MiB
@@ -44,7 +50,7 @@ abstract class FileBacking implements Backing {
 }
 
 /** A file that stores reach. */
-export class SharedFileBacking extends FileBacking {
+class SharedFileBacking extends FileBacking {
   purge(address: Address, byteLength: number): void {
     try {
       this.os.removePages(address, byteLength)
@@ -56,7 +62,7 @@ export class SharedFileBacking extends FileBacking {
 }
 
 /** A file that stores do not reach. */
-export class PrivateFileBacking extends FileBacking {
+class PrivateFileBacking extends FileBacking {
   purge(address: Address, byteLength: number): void {
     this.os.advise(address, byteLength, 'dontneed')
     this.fill(address, byteLength)

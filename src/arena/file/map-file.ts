@@ -5,6 +5,7 @@
  */
 import { ArenaBusyError, OutOfRangeError, SystemError, UnsupportedOperationError } from '../../errors.ts'
 import type { Access, FileStatus } from '../../ffi/files.ts'
+import { MiB } from '../../units.ts'
 import { ARENA_ALIGNMENT } from '../layout.ts'
 import { holdsArena } from './file-arena.ts'
 import { lengthenFile, shortenAgain } from './file-length.ts'
@@ -18,6 +19,9 @@ import {
   type FileTarget,
 } from './file-options.ts'
 import { MappedFile } from './mapped-file.ts'
+
+/** What the page cache keeps in one piece can be mapped in one piece, with one entry of the TLB, on multiples of this. */
+const LARGE_PAGE_BYTES: number = 2 * MiB
 
 /** A file that is open, for as long as it takes to map it. */
 interface Opened {
@@ -114,8 +118,7 @@ function overlay<Mode extends FileMode>(
   { fd, access, status }: Opened,
   place: FilePlace
 ): MappedFile<Mode> {
-  // Only an arena needs its place in a window to be the same in the address space.
-  const mapping = new FileMapping(os, place, place.mode === 'read' ? os.pageSize : ARENA_ALIGNMENT)
+  const mapping = new FileMapping(os, place, alignmentOf(place, os.pageSize))
   try {
     mapping.lay(fd, place.byteLength)
     const link = new FileLink({ title, files: os.files, target, fd, access, status })
@@ -125,6 +128,12 @@ function overlay<Mode extends FileMode>(
     mapping.release()
     throw error
   }
+}
+
+/** An arena wants its data on a window's alignment in the address space too; what the cache has in large pages fits on those. */
+function alignmentOf({ mode, maxByteLength }: FilePlace, pageSize: number): number {
+  if (mode !== 'read') return ARENA_ALIGNMENT
+  return maxByteLength < LARGE_PAGE_BYTES ? pageSize : Math.max(LARGE_PAGE_BYTES, pageSize)
 }
 
 function populateOrClose(file: MappedFile): void {

@@ -10,7 +10,9 @@
  *                ── Arena         for allocators, in modes 'copy' and 'write'      file-arena.ts
  *
  * Offsets count from the first mapped byte of the file. Ranges may start and end at any byte; what the kernel does, it does to the
- * whole pages that a range touches. Mapping costs some 30 us, a view 0.1 us.
+ * whole pages that a range touches. Mapping and closing cost some 40 us, a view 0.2 us.
+ *
+ * Longer than other files: a public class is one thing, with all its calls and what is to be known of each.
  * @module
  */
 import { oneOf, optionsObject, wholeNumber } from '../../arguments.ts'
@@ -26,7 +28,7 @@ import { residentBytes } from '../residency.ts'
 import { WINDOW_BYTES, Windows } from '../window.ts'
 import { discardChanges } from './discarding.ts'
 import { openFileArena } from './file-arena.ts'
-import { SharedFileBacking } from './file-backing.ts'
+import { backingFor } from './file-backing.ts'
 import type { FileLink } from './file-link.ts'
 import type { FileMapping, FilePlace } from './file-mapping.ts'
 import type { FileMode } from './file-options.ts'
@@ -85,8 +87,7 @@ export class MappedFile<Mode extends FileMode = FileMode> {
     this.#mapping = mapping
     this.#link = link
     this.#byteLength = place.byteLength
-    // Used to populate alone, which is the same in all modes.
-    this.#ground = new Ground(os, base, new SharedFileBacking(os))
+    this.#ground = new Ground(os, base, backingFor(place.mode, os))
     this.#lifetime = new Lifetime(os, base, mappingBytes)
     this.#holding = new Holding(title, this.#lifetime)
     this.#holding.onClose(() => link.close())
@@ -331,6 +332,7 @@ export class MappedFile<Mode extends FileMode = FileMode> {
       place: this.#place,
       byteLength: this.#byteLength,
       mapping: this.#mapping,
+      ground: this.#ground,
       link: this.#link,
       lifetime: this.#lifetime,
       holding: this.#holding,

@@ -5,7 +5,7 @@
  *     shorter     empty pages over those that the file will lose ─▶ the file is cut
  *
  * Views stay valid throughout: over the part that was cut they read zero, and when the file grows again they show it again. What
- * fails on the way is taken back. Some 20 us, and the time that the disk needs for blocks.
+ * fails on the way is taken back. Some 30 us in /dev/shm, 200 us on ext4: nearly all of it the file system's.
  * @module
  */
 import { ArenaBusyError, UnsupportedOperationError } from '../../errors.ts'

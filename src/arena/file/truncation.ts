@@ -8,7 +8,7 @@
  *     check, read    ok       ok  ── ERR_TRUNCATED ──
  *
  * The length is compared to the byte where there is a way back to the file (file-link.ts), to the page where there is none.
- * `check` 2 us and more for pages that are not resident, `read` 4 us for up to a page. Between a `check` and the access it is for,
+ * `check` takes some 3 us, and more for pages that are not resident, `read` some 5 us for up to a page. Between a `check` and the access it is for,
  * the file can be shortened: that gap no program can close. `read` has none.
  * @module
  */

@@ -48,8 +48,9 @@ import type { SpanSource } from './span-map.ts'
 const { CLASS_OF, CLASS_SIZE } = sizes
 
 const enum Hot {
-  /** Blocks of so many bytes at most are zeroed and copied by a loop of its own: see memory.ts. */
-  LOOP_MOST = 384,
+  /** Blocks of so many bytes at most are zeroed, and copied, by a loop of their own: see memory.ts. */
+  ZERO_MOST = 256,
+  COPY_MOST = 64,
   /** A block that grew to so many bytes and had to move goes where it can grow on. */
   ROOMY_LEAST = 65536,
 }
@@ -175,7 +176,8 @@ export class Heap extends FreeingBlocks {
         // In eighths: the distance from the slab's start.
         const product = (((entry & Tile.PLACE) << 9) | ((low >>> 3) & 511)) * (info >>> Slab.KNOWN_BITS)
         const slot = product >>> 20
-        if (((product & Size.NOT_A_START) | (low & 7)) === 0 && slot < (info & Slab.KNOWN)) {
+        const start = ((product & Size.NOT_A_START) | (low & 7)) === 0
+        if (start && (slot < (info & Slab.KNOWN) || this.#slabs.learn(slab, slot))) {
           const word = slab + Slab.BITS + (slot >>> 5)
           const bits = m[word]
           const bit = 1 << slot
@@ -203,7 +205,7 @@ export class Heap extends FreeingBlocks {
       return super.calloc.apply(this, arguments as never)
     const offset = this.malloc(byteLength)
     const cells = this.memory.near
-    if (byteLength <= Hot.LOOP_MOST && offset < cells.length << 3) {
+    if (byteLength <= Hot.ZERO_MOST && offset < cells.length << 3) {
       const end = (offset + byteLength + 7) >>> 3
       for (let cell = offset >>> 3; cell < end; cell++) cells[cell] = 0
     } else this.zeroNew(offset, (byteLength + 7) & -8)
@@ -211,17 +213,59 @@ export class Heap extends FreeingBlocks {
   }
 
   override realloc(offset: number, byteLength: number): number {
-    if (this.guard !== 0 || typeof offset !== 'number' || typeof byteLength !== 'number')
-      return super.realloc(offset, byteLength)
+    if (typeof offset === 'number' && typeof byteLength === 'number') {
+      const low = offset >>> 0
+      const size = byteLength >>> 0
+      const tile = (low === offset ? low >>> Size.TILE_BITS : tileOf(offset)) - this.#firstTile
+      if (tile >>> 0 < this.#reach && size === byteLength) {
+        const m = this.#m
+        const entry = m[At.TILES + tile]
+        if (entry > 0) {
+          // As in `free`.
+          const slab = entry & Tile.SLAB
+          const info = m[slab + Slab.INFO]
+          const product = (((entry & Tile.PLACE) << 9) | ((low >>> 3) & 511)) * (info >>> Slab.KNOWN_BITS)
+          const slot = product >>> 20
+          const word = slab + Slab.BITS + (slot >>> 5)
+          const start = ((product & Size.NOT_A_START) | (low & 7)) === 0
+          const known = start && (slot < (info & Slab.KNOWN) || this.#slabs.learn(slab, slot))
+          if (known && (m[word] & (1 << slot)) === 0) {
+            const usable = CLASS_SIZE[(m[slab + Slab.CLASS] - At.CLASSES) >>> 3]
+            // A slot stays while it is at least three quarters used: moving costs more than the rest is worth.
+            if (size <= usable && size >= usable - (usable >>> 2)) return offset
+            const moved = this.malloc(size)
+            this.#copySlot(moved, offset, size < usable ? size : usable)
+            m[word] |= 1 << slot
+            const left = (m[slab + Slab.COUNTDOWN] - 1) | 0
+            m[slab + Slab.COUNTDOWN] = left
+            if (left === 0) this.#slabs.settle(slab)
+            return moved
+          }
+        }
+      }
+    }
+    return this.#reallocSlow(offset, byteLength)
+  }
+
+  /** Copies the bytes of a slot to a new block. */
+  #copySlot(to: number, from: number, byteLength: number): void {
+    const cells = this.memory.near
+    const limit = cells.length << 3
+    if (from >= limit || to >= limit) {
+      this.copyNew(to, from, byteLength)
+      return
+    }
+    let target = to >>> 3
+    const start = from >>> 3
+    const end = (from + byteLength + 7) >>> 3
+    if (byteLength > Hot.COPY_MOST) cells.copyWithin(target, start, end)
+    else for (let cell = start; cell < end; cell++) cells[target++] = cells[cell]
+  }
+
+  #reallocSlow(offset: number, byteLength: number): number {
+    if (this.guard !== 0 || typeof offset !== 'number') return super.realloc(offset, byteLength)
     const found = blockAt(this.#parts, offset)
-    if (found < 0) return this.#reallocSpan(offset, -found, byteLength)
-    const usable = this.#slabs.slotSize(found)
-    // A slot stays while it is at least three quarters used: moving costs more than the rest is worth.
-    if (byteLength >>> 0 === byteLength && byteLength <= usable && byteLength >= usable - (usable >>> 2)) return offset
-    const moved = this.malloc(byteLength)
-    this.#copySlot(moved, offset, byteLength < usable ? byteLength : usable)
-    this.free(offset)
-    return moved
+    return found > 0 ? super.realloc(offset, byteLength) : this.#reallocSpan(offset, -found, byteLength)
   }
 
   #reallocSpan(offset: number, span: number, byteLength: number): number {
@@ -233,19 +277,6 @@ export class Heap extends FreeingBlocks {
     this.copyNew(moved, offset, byteLength < usable ? byteLength : usable)
     this.free(offset)
     return moved
-  }
-
-  /** Copies the bytes of a slot to a new block. */
-  #copySlot(to: number, from: number, byteLength: number): void {
-    const cells = this.memory.near
-    const limit = cells.length << 3
-    if (byteLength > Hot.LOOP_MOST || from >= limit || to >= limit) {
-      this.copyNew(to, from, byteLength)
-      return
-    }
-    const end = (from + byteLength + 7) >>> 3
-    let target = to >>> 3
-    for (let cell = from >>> 3; cell < end; cell++) cells[target++] = cells[cell]
   }
 
   #mallocRoomy(byteLength: number): number {

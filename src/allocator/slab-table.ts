@@ -6,9 +6,8 @@
  *
  * `malloc` takes the lowest bit of one word of its class's current slab; `free` sets a bit. `malloc` keeps no
  * count: a word that runs out of bits is the sign to look around (bitmap runs are PMDK's idea, the countdown ours). Since the lowest free
- * slot is always taken, the slots that were ever in use are a prefix of the slab. `known` is a bound of that prefix: the highest slot ever
- * freed plus one, and all slots once the slab has been full. Below it a slot without its bit is live; a free of a slot above it takes
- * the slow path, which raises it. So one comparison keeps out slots that do not exist, and tells a slot that was freed from one that was
+ * slot is always taken, the slots that were ever in use are a prefix of the slab. `known` is a bound of that prefix, all slots once the
+ * slab has been full. Below it a slot without its bit is live; a free of a slot above it first raises it to the highest live slot. So one comparison keeps out slots that do not exist, and tells a slot that was freed from one that was
  * never handed out.
  *
  *     a slab is current in its class (previous = -2), full and in no list (-1), or in the list of partial ones
@@ -155,11 +154,23 @@ export class SlabTable {
     this.release(slab)
   }
 
+  /** Raises the bound of what is known to the highest live slot; whether it is beyond `slot` then. */
+  learn(slab: number, slot: number): boolean {
+    const { m } = this
+    let word = (m[slab + Slab.SLOTS] - 1) >>> 5
+    // The last word has no bits for slots that do not exist.
+    let live = ~m[slab + Slab.BITS + word] & bitsBelow(m[slab + Slab.SLOTS] - 32 * word)
+    while (live === 0 && word > 0) live = ~m[slab + Slab.BITS + --word]
+    const known = live === 0 ? 0 : 32 * word + 32 - Math.clz32(live)
+    const info = m[slab + Slab.INFO]
+    if (known > (info & Slab.KNOWN)) m[slab + Slab.INFO] = (info & ~Slab.KNOWN) | known
+    return slot < known
+  }
+
   /** Frees a live slot, known or not. */
   free(slab: number, slot: number): void {
     const { m } = this
-    if (slot >= (m[slab + Slab.INFO] & Slab.KNOWN))
-      m[slab + Slab.INFO] = (m[slab + Slab.INFO] & ~Slab.KNOWN) | (slot + 1)
+    this.learn(slab, slot)
     m[slab + Slab.BITS + (slot >>> 5)] |= 1 << slot
     if (--m[slab + Slab.COUNTDOWN] === 0) this.settle(slab)
   }

@@ -15,7 +15,8 @@ export function alignDown(value: number, alignment: number): number {
 
 /** Whether `value` is 1, 2, 4, 8, … up to 2^52. */
 export function isPowerOfTwo(value: number): boolean {
-  return Number.isSafeInteger(value) && value > 0 && 2 ** Math.round(Math.log2(value)) === value
+  if (value >>> 0 === value) return value !== 0 && (value & (value - 1)) === 0
+  return Number.isSafeInteger(value) && value > 0 && value % 2 ** 32 === 0 && isPowerOfTwo(value / 2 ** 32)
 }
 
 /** The exponent of the least power of two that is not below `value`. */

@@ -78,7 +78,9 @@ export const enum Bin {
   /** Shorter free spans hang in no bin. */
   SHORTEST = 512,
   COUNT = 22 * 32,
-  /** Freed spans below this length are kept: bins below 256. */
+  /** Shorter spans are not kept when they are freed. They come from an alignment that no slot has. */
+  SHORTEST_KEPT = 1024,
+  /** Freed spans below this length are kept: bins 32 to 255. Those of slabs hang in bins 1 to 8, by tiles. */
   KEPT_BELOW = 131072,
   KEPT_COUNT = 256,
 }

@@ -103,8 +103,8 @@ export class Heap extends FreeingBlocks {
     const decaying = {
       freeDirtyBytes: () => {
         // What waits to be taken again is free as well.
-        this.#spans.dropKept()
         this.#slabs.retire()
+        this.#spans.dropKept()
         return this.#spans.committedBytes - this.#spans.usedBytes
       },
       purgeSome: (bytes: number) => this.#purge(bytes),

@@ -309,7 +309,8 @@ export class SlabTable {
     if (m[At.SLAB_SPARE] === 0 && m[At.SLAB_TOP] + Slab.WORDS > layout.slabsEnd) return 0
     const sizeClass = (state - At.CLASSES) / Class.WORDS
     let length = slabLength(sizeClass, m[state + Class.SLABS])
-    let span = spans.allocate(length, Size.TILE, Tag.KEPT, false)
+    let span = spans.takeSlab(length)
+    if (span === 0) span = spans.allocate(length, Size.TILE, Tag.KEPT, false)
     while (span === 0) {
       length = shorterSlab(sizeClass, length)
       if (length === 0) return 0
@@ -351,7 +352,7 @@ export class SlabTable {
     spans.uncover(span)
     m[m[slab + Slab.CLASS] + Class.SLABS]--
     this.giveRecord(slab)
-    spans.release(span)
+    spans.freeSlab(span)
   }
 
   private enlist(slab: number): void {

@@ -17,6 +17,7 @@
  */
 import { FreeSpans, SPLINTER } from './free-spans.ts'
 import { At, Bin, Span, Tag } from './heap-layout.ts'
+import { Size } from './size-class.ts'
 import { binOf, enter, leave, nextBin, resizeFree, unbin } from './span.ts'
 
 export class SpanTable extends FreeSpans {
@@ -121,12 +122,33 @@ export class SpanTable extends FreeSpans {
     const { m } = this
     const size = m[span + Span.SIZE]
     // Short ones come from an alignment that no slot has.
-    if (size >= Bin.KEPT_BELOW || size < Bin.SHORTEST) {
+    if (size >= Bin.KEPT_BELOW || size < Bin.SHORTEST_KEPT) {
       this.release(span)
       return
     }
-    const bin = binOf(size)
     m[span + Span.TAG] += Tag.KEPT - Tag.LIVE
+    this.keep(span, binOf(size))
+  }
+
+  /** Frees the span of a slab that has been given up. */
+  freeSlab(span: number): void {
+    this.keep(span, this.m[span + Span.SIZE] >>> Size.TILE_BITS)
+  }
+
+  /** A kept span of so many whole tiles that was a slab, or 0. */
+  takeSlab(length: number): number {
+    const { m } = this
+    const at = At.KEPT + (length >>> Size.TILE_BITS)
+    const span = m[at]
+    if (span !== 0) {
+      m[at] = m[span + Span.BIN_NEXT]
+      m[At.KEPT_NOW]--
+    }
+    return span
+  }
+
+  private keep(span: number, bin: number): void {
+    const { m } = this
     m[span + Span.BIN_NEXT] = m[At.KEPT + bin]
     m[At.KEPT + bin] = span
     m[At.KEPT_MAP + (bin >>> 5)] |= 1 << bin
@@ -169,8 +191,8 @@ export class SpanTable extends FreeSpans {
 
   private tidy(left: number): void {
     this.bytes[At.LOW_WATER >> 1] = left / 2
-    this.dropKept()
     this.source.retire()
+    this.dropKept()
   }
 
   /** Tells the source that something was released, if it wants to know. */

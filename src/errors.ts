@@ -104,16 +104,28 @@ export class SystemError extends Error {
   readonly address: number | undefined
   /** The length in bytes the call was about, where there is one. */
   readonly length: number | undefined
+  /** The path the call was about, where there is one. */
+  readonly path: string | undefined
 
-  constructor(syscall: string, errno: number, code: string, reason: string, address?: number, length?: number) {
+  constructor(
+    syscall: string,
+    errno: number,
+    code: string,
+    reason: string,
+    address?: number,
+    length?: number,
+    path?: string
+  ) {
     const where = address === undefined ? '' : ` at 0x${address.toString(16)}`
+    const file = path === undefined ? '' : ` '${path}'`
     const extent = length === undefined ? '' : `, ${length} bytes`
-    super(`${code}: ${reason}, ${syscall}${where}${extent}`)
+    super(`${code}: ${reason}, ${syscall}${file}${where}${extent}`)
     this.code = code
     this.errno = -errno
     this.syscall = syscall
     this.address = address
     this.length = length
+    this.path = path
   }
 }
 

@@ -10,6 +10,24 @@ import { SystemError } from '../errors.ts'
 export const EINVAL: number = constants.errno.EINVAL
 /** No memory, no addresses, or too many mappings. */
 export const ENOMEM: number = constants.errno.ENOMEM
+/** Not now: for a sleep on a word, the word is not as expected. */
+export const EAGAIN: number = constants.errno.EAGAIN
+/** No such descriptor. */
+export const EBADF: number = constants.errno.EBADF
+/** The name is taken. */
+export const EEXIST: number = constants.errno.EEXIST
+/** A signal came. */
+export const EINTR: number = constants.errno.EINTR
+/** No such name. */
+export const ENOENT: number = constants.errno.ENOENT
+/** This kernel has no such call. */
+export const ENOSYS: number = constants.errno.ENOSYS
+/** This kind of file cannot do that. */
+export const EOPNOTSUPP: number = constants.errno.EOPNOTSUPP
+/** No such process or thread. */
+export const ESRCH: number = constants.errno.ESRCH
+/** The time is up. */
+export const ETIMEDOUT: number = constants.errno.ETIMEDOUT
 
 /** An errno's name, such as `ENOMEM`. */
 export function errnoName(errno: number): string {
@@ -26,4 +44,10 @@ export function systemError(
 ): SystemError {
   const reason = getSystemErrorMap().get(-errno)?.[1] ?? 'unknown error'
   return new SystemError(syscall, errno, errnoName(errno), reason + detail, address, length)
+}
+
+/** The error for a call about a file by name. */
+export function fileError(syscall: string, errno: number, path: string, length?: number): SystemError {
+  const reason = getSystemErrorMap().get(-errno)?.[1] ?? 'unknown error'
+  return new SystemError(syscall, errno, errnoName(errno), reason, undefined, length, path)
 }

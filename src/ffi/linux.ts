@@ -7,6 +7,7 @@
  * @module
  */
 import { constants as bufferConstants } from 'node:buffer'
+import { wholeNumber } from '../arguments.ts'
 import { isPowerOfTwo } from '../bits.ts'
 import { OutOfRangeError, UnsupportedOperationError } from '../errors.ts'
 import { type Address, GiB } from '../units.ts'
@@ -16,21 +17,24 @@ import {
   MADV_HUGEPAGE,
   MADV_NOHUGEPAGE,
   MADV_POPULATE_WRITE,
+  MADV_REMOVE,
   MAP_ANONYMOUS,
   MAP_FAILED,
   MAP_FIXED,
   MAP_NORESERVE,
   MAP_PRIVATE,
+  MAP_SHARED,
   PR_SET_VMA,
   PR_SET_VMA_ANON_NAME,
   PROT_READ,
   PROT_WRITE,
   SC_PAGESIZE,
 } from './constants.ts'
-import { EINVAL, systemError } from './errno.ts'
+import { EINVAL, EOPNOTSUPP, systemError } from './errno.ts'
 import { type Libc, libc } from './libc.ts'
-import { Mappings, requireLength } from './mappings.ts'
-import type { HugePageAdvice, Os } from './os.ts'
+import { LinuxFiles } from './linux-files.ts'
+import { requireLength } from './mappings.ts'
+import type { HugePageAdvice, Os, Protection, Sharing } from './os.ts'
 
 const READ_WRITE = PROT_READ | PROT_WRITE
 const EMPTY_PAGES = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE
@@ -38,17 +42,15 @@ const EMPTY_PAGES = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE
 /** The longest name that the kernel keeps, without the zero at its end. */
 const NAME_LENGTH = 79
 
-export class LinuxOs implements Os {
+export class LinuxOs extends LinuxFiles implements Os {
   readonly platform = 'linux'
   readonly pageSize: number
   // Bun says 2^53-1 and aborts above 2^32.
   readonly maxViewBytes: number = process.versions.bun === undefined ? bufferConstants.MAX_LENGTH : 4 * GiB
-  readonly #libc: Libc
-  readonly #mappings: Mappings = new Mappings()
 
   /** `bindings`: for tests of what libc seldom does. */
   constructor(bindings: Libc = libc()) {
-    this.#libc = bindings
+    super(bindings)
     this.pageSize = bindings.sysconf(SC_PAGESIZE)
   }
 
@@ -61,11 +63,11 @@ export class LinuxOs implements Os {
     // The kernel aligns to a page only: take more than is wanted, and give the ends back.
     const length = byteLength + alignment - page
     if (!Number.isSafeInteger(length)) throw new OutOfRangeError('byteLength', 'a range of addresses', byteLength)
-    const taken = this.#libc.mmap(0, length, READ_WRITE, EMPTY_PAGES, -1, 0)
-    if (taken === MAP_FAILED) throw systemError('mmap', this.#libc.errno(), undefined, byteLength)
+    const taken = this.libc.mmap(0, length, READ_WRITE, EMPTY_PAGES, -1, 0)
+    if (taken === MAP_FAILED) throw systemError('mmap', this.libc.errno(), undefined, byteLength)
     const address = (Math.ceil(taken / alignment) * alignment) as Address
     this.#trim(taken as Address, (taken + length) as Address, address, (address + byteLength) as Address)
-    this.#mappings.add(address, byteLength)
+    this.mappings.add(address, byteLength)
     return address
   }
 
@@ -76,73 +78,118 @@ export class LinuxOs implements Os {
       [end, to - end],
     ]
     for (const [address, length] of parts) {
-      if (length === 0 || this.#libc.munmap(address, length) === 0) continue
-      const errno = this.#libc.errno()
-      this.#libc.munmap(from, to - from)
+      if (length === 0 || this.libc.munmap(address, length) === 0) continue
+      const errno = this.libc.errno()
+      this.libc.munmap(from, to - from)
       throw systemError('munmap', errno, address, length)
     }
   }
 
   release(address: Address, byteLength: number): void {
-    this.#mappings.requireWhole(address, byteLength)
-    if (this.#libc.munmap(address, byteLength) !== 0) this.#fail('munmap', address, byteLength)
-    this.#mappings.remove(address)
+    this.mappings.requireWhole(address, byteLength)
+    if (this.libc.munmap(address, byteLength) !== 0) this.#fail('munmap', address, byteLength)
+    this.mappings.remove(address)
+  }
+
+  adopt(address: Address, byteLength: number): void {
+    const page = this.pageSize
+    this.mappings.requireFree(address, byteLength, page)
+    const last = (address + byteLength - page) as Address
+    for (const end of [address, last])
+      if (this.libc.mincore(end, page, new Uint8Array(1)) !== 0) this.#fail('mincore', end, page)
+    this.mappings.add(address, byteLength)
+  }
+
+  disown(address: Address, byteLength: number): void {
+    this.mappings.requireWhole(address, byteLength)
+    this.mappings.remove(address)
+  }
+
+  mapFile(
+    address: Address,
+    byteLength: number,
+    fd: number,
+    fileOffset: number,
+    sharing: Sharing,
+    protection: Protection
+  ): void {
+    this.mappings.require(address, byteLength, this.pageSize)
+    wholeNumber('fd', fd, 0, 2 ** 31 - 1)
+    wholeNumber('fileOffset', fileOffset)
+    if (fileOffset % this.pageSize !== 0)
+      throw new OutOfRangeError('fileOffset', `a multiple of ${this.pageSize}`, fileOffset)
+    const flags = (sharing === 'shared' ? MAP_SHARED : MAP_PRIVATE) | MAP_NORESERVE | MAP_FIXED
+    const pages = protection === 'read' ? PROT_READ : READ_WRITE
+    if (this.libc.mmap(address, byteLength, pages, flags, fd, fileOffset) === MAP_FAILED)
+      this.#fail('mmap', address, byteLength)
   }
 
   replace(address: Address, byteLength: number): void {
-    this.#mappings.require(address, byteLength, this.pageSize)
-    const placed = this.#libc.mmap(address, byteLength, READ_WRITE, EMPTY_PAGES | MAP_FIXED, -1, 0)
+    this.mappings.require(address, byteLength, this.pageSize)
+    const placed = this.libc.mmap(address, byteLength, READ_WRITE, EMPTY_PAGES | MAP_FIXED, -1, 0)
     if (placed === MAP_FAILED) this.#fail('mmap', address, byteLength)
   }
 
   purge(address: Address, byteLength: number): void {
-    this.#mappings.require(address, byteLength, this.pageSize)
-    if (this.#libc.madvise(address, byteLength, MADV_DONTNEED) !== 0) this.#fail('madvise', address, byteLength)
+    this.mappings.require(address, byteLength, this.pageSize)
+    if (this.libc.madvise(address, byteLength, MADV_DONTNEED) !== 0) this.#fail('madvise', address, byteLength)
+  }
+
+  removePages(address: Address, byteLength: number): void {
+    this.mappings.require(address, byteLength, this.pageSize)
+    if (this.libc.madvise(address, byteLength, MADV_REMOVE) === 0) return
+    const errno = this.libc.errno()
+    if (errno !== EOPNOTSUPP) throw systemError('madvise', errno, address, byteLength)
+    this.#eachView(address, byteLength, (bytes) => bytes.fill(0))
   }
 
   populate(address: Address, byteLength: number): void {
-    this.#mappings.require(address, byteLength, this.pageSize)
-    if (this.#libc.madvise(address, byteLength, MADV_POPULATE_WRITE) === 0) return
-    const errno = this.#libc.errno()
+    this.mappings.require(address, byteLength, this.pageSize)
+    if (this.libc.madvise(address, byteLength, MADV_POPULATE_WRITE) === 0) return
+    const errno = this.libc.errno()
     if (errno !== EINVAL) throw systemError('madvise', errno, address, byteLength)
     this.#touch(address, byteLength)
   }
 
   /** Writes to each page without changing it. */
   #touch(address: Address, byteLength: number): void {
-    for (let done = 0; done < byteLength; done += GiB) {
-      const bytes = new Uint8Array(this.view((address + done) as Address, Math.min(GiB, byteLength - done)))
+    this.#eachView(address, byteLength, (bytes) => {
       // Atomic, because another thread may be writing the same byte.
       for (let at = 0; at < bytes.length; at += this.pageSize) Atomics.or(bytes, at, 0)
-    }
+    })
+  }
+
+  #eachView(address: Address, byteLength: number, run: (bytes: Uint8Array) => void): void {
+    for (let done = 0; done < byteLength; done += GiB)
+      run(new Uint8Array(this.view((address + done) as Address, Math.min(GiB, byteLength - done))))
   }
 
   adviseHugePages(address: Address, byteLength: number, advice: HugePageAdvice): void {
-    this.#mappings.require(address, byteLength, this.pageSize)
+    this.mappings.require(address, byteLength, this.pageSize)
     const number = advice === 'advise' ? MADV_HUGEPAGE : MADV_NOHUGEPAGE
-    if (this.#libc.madvise(address, byteLength, number) === 0) return
-    const errno = this.#libc.errno()
+    if (this.libc.madvise(address, byteLength, number) === 0) return
+    const errno = this.libc.errno()
     // EINVAL: this kernel was built without huge pages.
     if (errno !== EINVAL) throw systemError('madvise', errno, address, byteLength)
   }
 
   name(address: Address, byteLength: number, name: string): void {
-    this.#mappings.require(address, byteLength, this.pageSize)
+    this.mappings.require(address, byteLength, this.pageSize)
     const accepted = name.replace(/[^ -~]|[\\`$[\]]/g, '_').slice(0, NAME_LENGTH)
     // Refused before Linux 5.17 and where it was left out of the kernel. A name is a convenience: not worth an error.
-    this.#libc.prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, address, byteLength, accepted)
+    this.libc.prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, address, byteLength, accepted)
   }
 
   residency(address: Address, byteLength: number, vector: Uint8Array): void {
-    this.#mappings.require(address, byteLength, this.pageSize)
+    this.mappings.require(address, byteLength, this.pageSize)
     const pages = byteLength / this.pageSize
     if (!(vector instanceof Uint8Array) || vector.length < pages)
       throw new OutOfRangeError('vector', `a Uint8Array of at least ${pages} bytes`, vector)
-    if (this.#libc.mincore(address, byteLength, vector) !== 0) this.#fail('mincore', address, byteLength)
+    if (this.libc.mincore(address, byteLength, vector) !== 0) this.#fail('mincore', address, byteLength)
   }
 
   view(address: Address, byteLength: number): ArrayBuffer {
-    this.#mappings.requireInside(address, byteLength)
+    this.mappings.requireInside(address, byteLength)
     if (byteLength > this.maxViewBytes)
       throw new OutOfRangeError(
         'byteLength',
@@ -150,7 +197,7 @@ export class LinuxOs implements Os {
         byteLength
       )
     try {
-      return this.#libc.view(address, byteLength)
+      return this.libc.view(address, byteLength)
     } catch (error) {
       throw new UnsupportedOperationError(
         `this runtime gives no ArrayBuffer over a mapping: ${(error as Error).message}`
@@ -163,6 +210,6 @@ export class LinuxOs implements Os {
   }
 
   #fail(syscall: string, address: Address, byteLength: number): never {
-    throw systemError(syscall, this.#libc.errno(), address, byteLength)
+    throw systemError(syscall, this.libc.errno(), address, byteLength)
   }
 }

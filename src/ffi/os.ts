@@ -5,18 +5,29 @@
  * before it reaches the kernel: a wrong address or length does not fail there, it ends the process or hits a stranger's
  * memory. `linux.ts` implements this interface over libc; tests wrap that one in a fake that counts calls and fails the nth.
  *
- *     reserve -> [ populate | purge | residency | view | replace ]* -> release
+ *     reserve -> [ mapFile ]* -> [ populate | purge | removePages | residency | view | replace ]* -> release
+ *     adopt   -> [ …the same, on what another thread has reserved… ]*                              -> release or disown
+ *
+ * Calls about files and descriptors are in os-files.ts, those about threads in os-threads.ts.
  *
  * What a call throws: an `OutOfRangeError` or `InvalidArgumentTypeError` from the guards ("refused" below; nothing was
  * changed), or a `SystemError` with the errno the kernel gave.
  * @module
  */
 import type { Address } from '../units.ts'
+import type { FileCalls } from './os-files.ts'
+import type { ThreadCalls } from './os-threads.ts'
 
 /** What is asked of the kernel about huge pages in a range. */
 export type HugePageAdvice = 'advise' | 'never'
 
-export interface Os {
+/** Whether writes to a mapped file reach the file and whoever else maps it, or stay in this process. */
+export type Sharing = 'shared' | 'private'
+
+/** What may be done with mapped pages. */
+export type Protection = 'read' | 'read-write'
+
+export interface Os extends FileCalls, ThreadCalls {
   /** The platform's name, as in `process.platform`. */
   readonly platform: string
   /** Bytes in a page, as the kernel says. A power of two. */
@@ -43,6 +54,35 @@ export interface Os {
   release(address: Address, byteLength: number): void
 
   /**
+   * Puts a mapping on record that another thread of this process has reserved. It is for the caller to know that it exists, and
+   * will until `disown`; what can be seen of it (its first and last page) is looked at.
+   *
+   * - Before: whole pages, none of them on record.
+   * - ENOMEM: nothing is mapped there.
+   */
+  adopt(address: Address, byteLength: number): void
+
+  /** Takes a mapping off the record and leaves it as it is, for other threads. Before: exactly one whole mapping on record. */
+  disown(address: Address, byteLength: number): void
+
+  /**
+   * Puts a file in the place of whatever is there, in one step, as `replace` does. Touching a page past the file's end ends the
+   * process (SIGBUS).
+   *
+   * - Before: whole pages inside one mapping; `fd` is an open file; `fileOffset` is a multiple of the page size.
+   * - EACCES: the descriptor does not allow it. ENODEV: a file that cannot be mapped. EBADF. ENOMEM: as in `reserve`. EAGAIN: the
+   *   file is locked, or memory is, beyond the limit. EPERM: the file is sealed. The range is as it was.
+   */
+  mapFile(
+    address: Address,
+    byteLength: number,
+    fd: number,
+    fileOffset: number,
+    sharing: Sharing,
+    protection: Protection
+  ): void
+
+  /**
    * Puts fresh empty pages in the place of whatever is there, in one step: no access by any thread can fault meanwhile.
    *
    * - Before: whole pages inside one mapping.
@@ -59,6 +99,16 @@ export interface Os {
    * - EINVAL: part of the range is locked in memory (`mlock`).
    */
   purge(address: Address, byteLength: number): void
+
+  /**
+   * Gives the pages of a range of a shared file mapping back to the kernel, for every process that maps the file: the file has a
+   * hole there. Where the file system has no holes, zeros are written.
+   *
+   * - Before: whole pages inside one mapping, of a file mapped `'shared'` and `'read-write'`.
+   * - After: the range reads zero, for all. Writing there takes new blocks.
+   * - EINVAL: locked in memory, or not such a mapping. EACCES: not writable.
+   */
+  removePages(address: Address, byteLength: number): void
 
   /**
    * Makes every page of a range resident, as if each had been written, and changes no content.

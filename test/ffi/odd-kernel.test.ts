@@ -2,14 +2,22 @@
 import { constants } from 'node:os'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { MADV_HUGEPAGE, MADV_NOHUGEPAGE, MADV_POPULATE_WRITE } from '../../src/ffi/constants.ts'
+import {
+  MADV_HUGEPAGE,
+  MADV_NOHUGEPAGE,
+  MADV_POPULATE_WRITE,
+  MADV_REMOVE,
+  MFD_ALLOW_SEALING,
+  MFD_CLOEXEC,
+  MFD_NOEXEC_SEAL,
+} from '../../src/ffi/constants.ts'
 import { type Libc, libc } from '../../src/ffi/libc.ts'
 import { LinuxOs } from '../../src/ffi/linux.ts'
 import { MiB } from '../../src/units.ts'
 import { nodes, runChild } from '../helpers/child.ts'
 import { throwsCode } from '../helpers/errors.ts'
 
-const { EINVAL, EFAULT, ENOMEM } = constants.errno
+const { EINTR, EINVAL, EFAULT, ENOMEM, EOPNOTSUPP } = constants.errno
 
 /** The real libc, but some calls fail: `refuse` gives the errno with which. */
 function refusing(refuse: (call: string, ...args: unknown[]) => number): Libc {
@@ -54,6 +62,63 @@ test('populate passes other errnos on', () => {
   throwsCode(() => os.adviseHugePages(address, MiB, 'never'), 'EFAULT')
   throwsCode(() => os.purge(address, MiB), 'EFAULT')
   os.release(address, MiB)
+})
+
+test('a file system without holes: zeros are written', () => {
+  const os = new LinuxOs(refusing((call, ...args) => (call === 'madvise' && args[2] === MADV_REMOVE ? EOPNOTSUPP : 0)))
+  const address = os.reserve(MiB, MiB)
+  const bytes = new Uint8Array(os.view(address, MiB)).fill(3)
+  os.removePages(address, 2 * os.pageSize)
+  assert.equal([bytes[0], bytes[2 * os.pageSize - 1], bytes[2 * os.pageSize]], [0, 0, 3])
+  os.release(address, MiB)
+})
+
+test('a kernel without the newest flag for memory files makes one without it', () => {
+  const real = libc()
+  const flags: number[] = []
+  const os = new LinuxOs({
+    ...real,
+    memfd_create: (name, wanted) => {
+      flags.push(wanted)
+      return real.memfd_create(name, wanted === (MFD_CLOEXEC | MFD_NOEXEC_SEAL) ? 0xffff : wanted)
+    },
+  })
+  const fd = os.createMemoryFile(MiB, 'older')
+  assert.equal(flags, [MFD_CLOEXEC | MFD_NOEXEC_SEAL, MFD_CLOEXEC | MFD_ALLOW_SEALING])
+  assert.equal([os.fileStatus(fd).sealed, os.fileStatus(fd).byteLength], [true, MiB])
+  os.closeFile(fd)
+})
+
+test('a memory file that cannot have its length or its seals is closed again', () => {
+  for (const call of ['ftruncate', 'fcntl'] as const) {
+    let closed = 0
+    const real = libc()
+    const os = new LinuxOs({
+      ...real,
+      [call]: () => -1,
+      errno: () => ENOMEM,
+      close: (fd: number) => {
+        closed++
+        return real.close(fd)
+      },
+    })
+    throwsCode(() => os.createMemoryFile(MiB, 'x'), 'ENOMEM', call)
+    assert.is(closed, 1)
+  }
+})
+
+test('an allocation that a signal breaks off is taken up again', () => {
+  const real = libc()
+  let calls = 0
+  const os = new LinuxOs({
+    ...real,
+    fallocate: (fd, mode, offset, length) => (++calls < 3 ? -1 : real.fallocate(fd, mode, offset, length)),
+    errno: () => (calls < 3 ? EINTR : real.errno()),
+  })
+  const fd = os.createMemoryFile(MiB, 'x')
+  os.allocateBlocks(fd, 0, MiB)
+  assert.is(calls, 3)
+  os.closeFile(fd)
 })
 
 test('a kernel without huge pages takes no advice, and that is no error', () => {

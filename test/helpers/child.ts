@@ -69,6 +69,8 @@ export interface ChildOptions {
   readonly node?: NodeBinary
   readonly flags?: readonly string[]
   readonly env?: Readonly<Record<string, string>>
+  /** A shell command to run first, in the same process: `ulimit -f 1000`. */
+  readonly before?: string
 }
 
 /** The address of a compiled file of this project, from the project's root without an ending: `src/arena/arena`. */
@@ -78,9 +80,10 @@ export function compiled(path: string): string {
 
 /** Runs the text of a module. */
 export function runChild(program: string, options: ChildOptions = {}): Promise<ChildResult> {
-  const { node = nodes[0] as NodeBinary, flags = [], env = {} } = options
+  const { node = nodes[0] as NodeBinary, flags = [], env = {}, before = ':' } = options
   const text = `${prelude()}\n${program}`
-  const child = spawn(node.path, ['--expose-gc', '--no-warnings', ...flags, '--input-type=module', '-'], {
+  const command = [node.path, '--expose-gc', '--no-warnings', ...flags, '--input-type=module', '-']
+  const child = spawn('/bin/sh', ['-c', `${before}; exec "$@"`, 'sh', ...command], {
     env: { ...process.env, NODE_V8_COVERAGE: '', ...env },
     stdio: ['pipe', 'pipe', 'pipe'],
   })

@@ -6,11 +6,17 @@
  *           ── Claims     which allocator holds which range               claims/claims.ts
  *           ── Lifetime   closing, and unmapping when nobody looks        lifetime.ts
  *           ── Ground     its bytes: purging and clearing them            ground.ts
+ *           ── Sharing    handles; having it together with others        sharing/sharing.ts
+ *           ── Waiting    sleeping until others change a word             sharing/waiting.ts
  *
- * It knows nothing of blocks. Reserving costs 10 us and no resident page; a view some 0.1 us; `offsetOf` some 20 ns, nearly
+ * Longer than other files: a public class is one thing, with all its calls and what is to be known of each.
+ *
+ * Where the mapping comes from (pages of this process, a file in memory, a named file, another thread) is settled before an arena
+ * is made of it: sharing/site.ts. It knows nothing of blocks. Reserving costs 10 us and no resident page; a view some 0.1 us; `offsetOf` some 20 ns, nearly
  * all of it V8's getter for a view's buffer.
  * @module
  */
+import { resolve } from 'node:path'
 import { optionsObject, wholeNumber } from '../arguments.ts'
 import { alignDown } from '../bits.ts'
 import { ArenaBusyError, ArenaClosedError, InvalidArgumentTypeError, OutOfRangeError } from '../errors.ts'
@@ -18,11 +24,23 @@ import { type TypedArray, type TypedArrayConstructor, typedArrayConstructor } fr
 import type { Claim, ClaimRequest } from './claim.ts'
 import { Claims } from './claims/claims.ts'
 import type { Ground } from './ground.ts'
-import { type Layout, layoutOf, MOST_BYTES } from './layout.ts'
+import { MOST_BYTES } from './layout.ts'
 import { Lifetime } from './lifetime.ts'
-import { type ArenaOptions, checkOptions } from './options.ts'
-import { reserveGround } from './reservation.ts'
+import {
+  type ArenaOptions,
+  type AttachOptions,
+  checkOpening,
+  checkOptions,
+  checkShared,
+  type OpenOptions,
+} from './options.ts'
 import { residentBytes } from './residency.ts'
+import { lookNow } from './sharing/again.ts'
+import { type ArenaHandle, type ArenaSource, checkPath, checkSource } from './sharing/handle.ts'
+import { namedSite } from './sharing/named-file.ts'
+import { Sharing } from './sharing/sharing.ts'
+import { existingSite, memorySite, reserveSite, type Site, threadSite } from './sharing/site.ts'
+import { type WaitAsyncOptions, Waiting, type WaitOptions, type WaitResult } from './sharing/waiting.ts'
 import { WINDOW_BYTES, Windows, windowIndex } from './window.ts'
 
 /** A reserved range of memory. Make one with `Arena.reserve`. */
@@ -31,19 +49,27 @@ export class Arena {
   readonly byteLength: number
   /** Bytes in a page. */
   readonly pageSize: number
+  /**
+   * The owner of a named arena that died without closing it, as `open` found it: what it was writing may be half-done. Undefined
+   * when the last owner closed, or is alive.
+   */
+  readonly staleOwner: { readonly processId: number; readonly threadId: number } | undefined
   readonly #title: string
+  readonly #sharing: Sharing
   readonly #ground: Ground
   readonly #lifetime: Lifetime
   readonly #windows: Windows
   readonly #claims: Claims
+  readonly #waiting: Waiting
   /** The windows' own arrays, here as well to save a step on hot paths. Both are empty after `close`. */
   readonly #buffers: (ArrayBuffer | undefined)[]
   readonly #bytes: Uint8Array[]
   #pins = 0
   #closed = false
 
-  private constructor(layout: Layout, ground: Ground, name: string | undefined) {
-    const lifetime = new Lifetime(ground.os, ground.base, layout.mappingBytes)
+  private constructor(site: Site) {
+    const { layout, ground, name } = site
+    const lifetime = new Lifetime(ground.os, ground.base, layout.mappingBytes, site.holding)
     const windows = new Windows(lifetime, ground.base, layout.byteLength)
     const title = name === undefined ? 'the arena' : `arena "${name}"`
     this.byteLength = layout.byteLength
@@ -61,23 +87,78 @@ export class Arena {
       lifetime,
       bytesAt: (offset, length) => this.#bytesAt(offset, length),
     })
+    this.#waiting = new Waiting(ground, title, (offset) => this.#wordAt(offset))
+    this.#sharing = new Sharing(title, site, lifetime, this.#claims)
+    this.staleOwner = this.#sharing.begin()
     lifetime.watch(this, windows)
   }
 
   /**
-   * Reserves an arena of at least `byteLength` bytes. Nothing is resident afterwards (unless `populate` is asked for).
-   * Throws a `SystemError` (`ENOMEM`) when there are no addresses left.
+   * Reserves an arena of at least `byteLength` bytes. Nothing is resident afterwards (unless `populate` is asked for; of a shared
+   * one a page is). Throws a `SystemError` (`ENOMEM`) when there are no addresses left.
    */
   static reserve(byteLength: number, options?: ArenaOptions): Arena {
     wholeNumber('byteLength', byteLength, 1, MOST_BYTES)
     const checked = checkOptions(options)
-    const layout = layoutOf(byteLength, checked.os.pageSize)
-    return new Arena(layout, reserveGround(layout, checked), checked.name)
+    const shared = checkShared(options)
+    lookNow()
+    return new Arena(shared ? memorySite(byteLength, checked) : reserveSite(byteLength, checked))
+  }
+
+  /**
+   * Opens the arena in a file, which any process finds by its path, or makes it (`create`). It stays until it is unlinked, and it
+   * is not sealed: whoever shortens the file ends the processes that use it. Throws a `SystemError` (`ENOENT`, `EACCES`, `ENOSPC`,
+   * …), `ERR_CORRUPTED` or `ERR_UNSUPPORTED_OPERATION` when the file holds no arena, or one of another version.
+   */
+  static open(path: string | URL, options?: OpenOptions): Arena {
+    const absolute = resolve(checkPath('path', path))
+    return new Arena(namedSite(absolute, checkOpening(options), checkOptions(options)))
+  }
+
+  /**
+   * An arena that exists: by the handle that another thread has posted, by a descriptor that this process has inherited (which
+   * stays open), or by a path. Throws `ERR_ARENA_CLOSED` when no thread has it any more, and what `open` throws.
+   */
+  static attach(source: ArenaSource, options?: AttachOptions): Arena {
+    const found = checkSource(source)
+    const checked = checkOptions(options)
+    if ('control' in found) return new Arena(threadSite(found, checked))
+    if ('fd' in found) return new Arena(existingSite(checked.os.duplicateFile(found.fd), checked, {}))
+    const path = resolve(found.path)
+    return new Arena(existingSite(checked.os.openFile(path), checked, { path, generation: found.generation }))
   }
 
   /** Whether `close` has been called. */
   get closed(): boolean {
     return this.#closed
+  }
+
+  /** Whether other processes can have the arena: it was reserved with `shared`, or opened by name, or attached to such a one. */
+  get shared(): boolean {
+    return this.#sharing.shared
+  }
+
+  /** The descriptor of its file, to be inherited by a child (`stdio`); undefined when it has none, or is closed. */
+  get fd(): number | undefined {
+    return this.#sharing.fd
+  }
+
+  /** A path by which other processes can open it while we have it; undefined when they cannot, or it is closed. */
+  get path(): string | undefined {
+    return this.#sharing.path
+  }
+
+  /**
+   * A small value that survives `postMessage`, for `Arena.attach` in another thread: nothing is copied, both see the same bytes.
+   * (Posting a view would copy its whole window, up to 1 GiB.) It does not keep the arena open.
+   */
+  handle(): ArenaHandle {
+    return this.#sharing.handle()
+  }
+
+  /** Takes the name of a named arena away: who has it keeps it, nobody can open it any more. Whether it was still there. */
+  unlink(): boolean {
+    return this.#sharing.unlink()
   }
 
   /**
@@ -142,6 +223,27 @@ export class Arena {
     return residentBytes(this.#ground.os, this.#ground.base, offset, byteLength)
   }
 
+  /**
+   * Sleeps while the word at `offset` is `expected`, until `wake` is called for it, by any thread of any process that has the
+   * arena. Blocks this thread; a worker can be terminated meanwhile. `'ok'`: woken, or the word has changed.
+   */
+  wait(offset: number, expected: number, options?: WaitOptions): WaitResult {
+    this.#requireWord(offset)
+    return this.#waiting.wait(offset, expected, options)
+  }
+
+  /** As `wait`, without blocking: a promise, and the event loop goes on. Rejected when the arena is closed meanwhile. */
+  async waitAsync(offset: number, expected: number, options?: WaitAsyncOptions): Promise<WaitResult> {
+    this.#requireWord(offset)
+    return this.#waiting.waitAsync(offset, expected, options)
+  }
+
+  /** Wakes up to `count` of those who wait for the word at `offset` (default all); says how many. Change the word first. */
+  wake(offset: number, count?: number): number {
+    this.#requireWord(offset)
+    return this.#waiting.wake(offset, count)
+  }
+
   /** Holds the arena open: `close` refuses until every pin is disposed of. Disposing twice does nothing. */
   pin(): Disposable {
     this.#requireOpen()
@@ -169,7 +271,8 @@ export class Arena {
 
   /**
    * Closes the arena and every allocator on it. Its memory goes back to the kernel at once; its addresses do when the last view
-   * is garbage, so a stale view reads zero or is empty and never faults. Closing again does nothing.
+   * is garbage, so a stale view reads zero or is empty and never faults. Closing again does nothing. When other threads or
+   * processes have the arena, they keep it, and a stale view that is not empty shows what they do.
    *
    * `detach`: whether views become empty. @defaultValue true on Node 22 and later, false on Node 20, where a zlib call that is
    * running on a view would end the process.
@@ -177,9 +280,15 @@ export class Arena {
   close(options?: { readonly detach?: boolean | undefined }): void {
     if (this.#closed) return
     optionsObject('options', options)
+    const detach = options?.detach
+    if (detach !== undefined && typeof detach !== 'boolean')
+      throw new InvalidArgumentTypeError('options.detach', 'a boolean', detach)
     if (this.#pins > 0) throw new ArenaBusyError(`${this.#title} is pinned ${this.#pins} times and cannot be closed`)
-    this.#lifetime.close(options?.detach)
+    this.#claims.leave()
+    this.#lifetime.close(detach)
     this.#closed = true
+    this.#sharing.close()
+    this.#waiting.close()
     this.#claims.revokeAll()
   }
 
@@ -226,6 +335,16 @@ export class Arena {
   #bytesAt(offset: number, byteLength: number): Uint8Array {
     const index = windowIndex(offset, this.byteLength)
     return new Uint8Array(this.windowBuffer(index), offset - index * WINDOW_BYTES, byteLength)
+  }
+
+  #wordAt(offset: number): number {
+    this.#requireOpen()
+    const index = windowIndex(offset, this.byteLength)
+    return Atomics.load(new Int32Array(this.windowBuffer(index), offset - index * WINDOW_BYTES, 1), 0)
+  }
+
+  #requireWord(offset: number): void {
+    this.#requireElements(4, offset, 1)
   }
 
   /** Throws unless the elements lie in the arena; gives their length in bytes. */

@@ -14,6 +14,11 @@ export interface ClaimHolder {
   /** 'Bump', 'Slab', 'Buddy', 'Heap': for messages. */
   readonly kind: string
   /**
+   * Whether the claim on a shared arena stays when its holder leaves or dies, for another to take over. Otherwise it is dropped.
+   * @defaultValue false
+   */
+  readonly lasting?: boolean
+  /**
    * Asked before an inner claim is granted: the range of the live block that wholly contains `[offset, offset + byteLength)`,
    * or undefined when no single live block does.
    */

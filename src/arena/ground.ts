@@ -12,17 +12,21 @@ import { alignDown, alignUp } from '../bits.ts'
 import { ENOMEM, systemError } from '../ffi/errno.ts'
 import type { Os } from '../ffi/os.ts'
 import type { Address } from '../units.ts'
+import { anonymous, type Backing } from './backing.ts'
 import { residentBytes } from './residency.ts'
 
 export class Ground {
   readonly os: Os
   readonly base: Address
   readonly pageSize: number
+  /** What the pages are: purging and populating them is its affair. */
+  readonly backing: Backing
 
-  constructor(os: Os, base: Address) {
+  constructor(os: Os, base: Address, backing: Backing = anonymous) {
     this.os = os
     this.base = base
     this.pageSize = os.pageSize
+    this.backing = backing
   }
 
   address(offset: number): Address {
@@ -31,7 +35,7 @@ export class Ground {
 
   /** Gives whole pages back. Both numbers are multiples of the page size; 0 bytes is nothing to do. */
   purge(offset: number, byteLength: number): void {
-    if (byteLength > 0) this.os.purge(this.address(offset), byteLength)
+    if (byteLength > 0) this.backing.purge(this.os, this.address(offset), byteLength)
   }
 
   /** Makes a range read zero. `bytesAt` gives the bytes of a part of one page. */
@@ -63,7 +67,7 @@ export class Ground {
       const detail = `, ${missing} bytes wanted and ${available} available`
       throw systemError('madvise', ENOMEM, this.address(first), length, detail)
     }
-    os.populate(this.address(first), length)
+    this.backing.populate(os, this.address(first), length)
   }
 }
 

@@ -4,26 +4,31 @@
  *     offset 0                          data end = metadata start
  *     |                                 |  header  directory          claims' metadata
  *     |  data: what blocks are cut from |  256 B | 65,532 x 64 B    | first fit, in units of 64 B             |
- *     |  windows lie over this          |<----- DIRECTORY_BYTES --->|                                         |
+ *     |  windows lie over this          |<----- directoryBytes ---->|                                         |
  *     └ on a 1 GiB boundary             └ no window reaches this
  *       of addresses
  *
  * All of it is addresses only until it is touched, so the metadata region can be generous: half of the data up to 4 GiB, which
  * holds the tables of a heap on ranges below a few MiB (0.45 of the range) and on 1 TiB (3.2 GiB), a sixteenth for allocators
- * inside one another, and 8 MiB so that small arenas can hold many. Offsets only, no addresses: it means the same in any
- * process that maps it.
+ * inside one another, and 8 MiB so that small arenas can hold many. In a named file every page takes room on a disk, so there it
+ * is what a heap on all of the data needs and a little more, and the directory is a 1,024th of the data. Offsets only, no
+ * addresses: it means the same in any process that maps it. A file has the metadata first, so that its header is at its start.
  *
  *     header                                           directory entry, one an open claim
- *      0  u32 magic             24  f64 byteLength       0  f64 offset            32  u32 state (0 free, 1 open)
- *      4  u32 version           32  f64 metadata bytes   8  f64 byteLength        36  u32 entry of the claim around it + 1
- *      8  u32 layout hash       40  u32 entries in use  16  f64 metadata offset   40  u32 times this entry was used
- *     12  u32 page size         44  u32 generation      24  f64 metadata length   44  20 bytes of kind, padded with zeros
- *     16  u32 state             48  u32 open claims
- *     20  u32 (free)            52  … free, zero
+ *      0  u32 magic             48  u32 open claims      0  f64 offset            32  u32 state (ClaimState)
+ *      4  u32 version           52  u32 boot             8  f64 byteLength        36  u32 entry of the claim around it + 1
+ *      8  u32 layout hash       56  f64 directory bytes 16  f64 metadata offset   40  u32 times this entry was used
+ *     12  u32 page size         64  u64 lock            24  f64 metadata length   44  12 bytes of kind, padded with zeros
+ *     16  u32 state             72  u32 identity (two)                            56  u64 holder (owner.ts)
+ *     20  u32 attachments       80  u32 namespace
+ *     24  f64 byteLength        84  … free, zero
+ *     32  f64 metadata bytes    96  owner (owner.ts, 32 bytes)
+ *     40  u32 entries in use   128  … free, zero
+ *     44  u32 generation
  * @module
  */
 import { alignUp } from '../bits.ts'
-import { GiB, MiB, TiB } from '../units.ts'
+import { GiB, KiB, MiB, TiB } from '../units.ts'
 
 /** Arenas start on a multiple of this, so that alignment up to a window holds for addresses too. */
 export const ARENA_ALIGNMENT: number = GiB
@@ -35,17 +40,19 @@ export const MOST_BYTES: number = 128 * TiB
 export const HEADER_BYTES = 256
 /** Bytes of a directory entry. */
 export const ENTRY_BYTES = 64
-/** Bytes of header and directory together. */
+/** Bytes of header and directory together; in a named file fewer. */
 export const DIRECTORY_BYTES: number = 4 * MiB
 /** Claims that can be open at the same time. */
 export const MOST_CLAIMS: number = (DIRECTORY_BYTES - HEADER_BYTES) / ENTRY_BYTES
+/** The shortest directory: 252 claims. */
+const LEAST_DIRECTORY_BYTES: number = 16 * KiB
 /** Metadata is given out in multiples of this. */
 export const METADATA_GRANULE = 64
 
 /** 'SRTS', read as a little-endian word. */
 export const MAGIC = 0x53545253
 /** Raised with every change of what is in the metadata region. */
-export const VERSION = 1
+export const VERSION = 2
 
 /** Words of the header, as indices of 32-bit words. */
 export const HeaderWord = {
@@ -54,19 +61,32 @@ export const HeaderWord = {
   layoutHash: 2,
   pageSize: 3,
   state: 4,
+  attachments: 5,
   entries: 10,
   generation: 11,
   openClaims: 12,
+  boot: 13,
+  identity: 18,
+  namespace: 20,
 } as const
 /** Lengths in the header, as indices of 64-bit floats. */
-export const HeaderLength = { byteLength: 3, metadataBytes: 4 } as const
+export const HeaderLength = { byteLength: 3, metadataBytes: 4, directoryBytes: 7 } as const
+/** Where the lock is, in bytes from the header's start. */
+export const HEADER_LOCK = 64
+/** Where the owner is. */
+export const HEADER_OWNER = 96
 /** Lengths in an entry, as indices of 64-bit floats from its start. */
 export const EntryLength = { offset: 0, byteLength: 1, metadataOffset: 2, metadataLength: 3 } as const
 /** Words of an entry, as indices of 32-bit words from its start. */
 export const EntryWord = { state: 8, around: 9, uses: 10 } as const
 /** Where an entry's kind starts, and how long it may be, in bytes. */
 export const ENTRY_KIND = 44
-export const KIND_BYTES: number = ENTRY_BYTES - ENTRY_KIND
+export const KIND_BYTES = 12
+/** Where an entry's holder is. */
+export const ENTRY_HOLDER = 56
+
+/** The state of a directory entry. A claim that is lasting outlives its holder: another may take it over. */
+export const ClaimState = { free: 0, open: 1, lasting: 2 } as const
 
 /** An arena's state, as in its header. */
 export const ArenaState = { none: 0, open: 1 } as const
@@ -79,6 +99,8 @@ export interface Layout {
   readonly metadataStart: number
   /** Bytes of the metadata region, whole pages. */
   readonly metadataBytes: number
+  /** Of those, bytes of header and directory. */
+  readonly directoryBytes: number
   /** Bytes of it all. */
   readonly mappingBytes: number
 }
@@ -87,8 +109,28 @@ export interface Layout {
 export function layoutOf(wanted: number, pageSize: number): Layout {
   const byteLength = alignUp(wanted, pageSize)
   const room = Math.min(byteLength / 2, 4 * GiB) + byteLength / 16 + 8 * MiB
-  const metadataBytes = alignUp(DIRECTORY_BYTES + Math.ceil(room), pageSize)
-  return { byteLength, metadataStart: byteLength, metadataBytes, mappingBytes: byteLength + metadataBytes }
+  return layoutWith(byteLength, alignUp(DIRECTORY_BYTES + Math.ceil(room), pageSize), DIRECTORY_BYTES)
+}
+
+/** The layout of an arena of at least `wanted` bytes in a file whose every page takes room. */
+export function fileLayoutOf(wanted: number, pageSize: number): Layout {
+  const byteLength = alignUp(wanted, pageSize)
+  const directory = Math.min(Math.max(byteLength / 1024, LEAST_DIRECTORY_BYTES), DIRECTORY_BYTES)
+  const directoryBytes = alignUp(Math.ceil(directory), pageSize)
+  const heap = Math.min(Math.ceil(byteLength * 0.13), 4 * GiB) + 64 * KiB
+  const room = heap + Math.ceil(byteLength / 64) + 64 * KiB
+  return layoutWith(byteLength, alignUp(directoryBytes + room, pageSize), directoryBytes)
+}
+
+/** The layout of parts of these lengths. */
+export function layoutWith(byteLength: number, metadataBytes: number, directoryBytes: number): Layout {
+  const mappingBytes = byteLength + metadataBytes
+  return { byteLength, metadataStart: byteLength, metadataBytes, directoryBytes, mappingBytes }
+}
+
+/** Claims that can be open at the same time. */
+export function mostClaims(layout: Layout): number {
+  return (layout.directoryBytes - HEADER_BYTES) / ENTRY_BYTES
 }
 
 /** A number that differs between builds that would not understand each other's metadata region (FNV-1a over its constants). */
@@ -98,9 +140,11 @@ export function layoutHash(): number {
     VERSION,
     HEADER_BYTES,
     ENTRY_BYTES,
-    DIRECTORY_BYTES,
     METADATA_GRANULE,
+    HEADER_LOCK,
+    HEADER_OWNER,
     ENTRY_KIND,
+    ENTRY_HOLDER,
     ...Object.values(HeaderWord),
     ...Object.values(HeaderLength),
     ...Object.values(EntryLength),

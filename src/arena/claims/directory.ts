@@ -2,29 +2,31 @@
  * The arena's header and its directory of open claims, in the arena's own memory, so that whoever else maps it finds who holds
  * what. The figure is in layout.ts.
  *
- * Nothing is written before the first claim: an arena without one has no resident page. Then one page is touched, and another
- * for every 64 claims that are open at the same time. The buffer over it covers what is in use and grows by doubling, because
- * the garbage collector counts a buffer's whole length as memory.
+ * Nothing is written before the first claim, or before the arena is shared: an arena with neither has no resident page. Then one
+ * page is touched, and another for every 64 claims that are open at the same time. The buffer over it covers what is in use and
+ * grows by doubling, because the garbage collector counts a buffer's whole length as memory.
+ *
+ * Of an arena that is shared, others write here as well: then every call but `generation` is made under the lock, and what was
+ * read before is no longer true. An entry's state is written last when it is added and first when it is freed, so that whoever
+ * dies on the way leaves an entry or none.
  * @module
  */
 import { alignUp } from '../../bits.ts'
 import { OutOfMemoryError } from '../../errors.ts'
+import { writeHeader } from '../header.ts'
 import {
-  ArenaState,
-  DIRECTORY_BYTES,
+  ClaimState,
   ENTRY_BYTES,
+  ENTRY_HOLDER,
   ENTRY_KIND,
   EntryLength,
   EntryWord,
   HEADER_BYTES,
-  HeaderLength,
+  HEADER_LOCK,
   HeaderWord,
   KIND_BYTES,
   type Layout,
-  layoutHash,
-  MAGIC,
-  MOST_CLAIMS,
-  VERSION,
+  mostClaims,
 } from '../layout.ts'
 
 /** What an entry says of a claim. */
@@ -36,15 +38,20 @@ export interface DirectoryEntry {
   readonly metadataLength: number
   /** The entry of the claim that this one lies in, or -1. */
   readonly around: number
+  /** Whether it outlives its holder. */
+  readonly lasting: boolean
+  /** The holder's token, or 0: the arena was not shared, or the holder has left it. */
+  readonly holder: bigint
 }
 
 export class Directory {
   readonly #layout: Layout
   readonly #pageSize: number
   readonly #view: (byteLength: number) => ArrayBuffer
-  readonly #free: number[] = []
+  #free: number[] = []
   #words: Uint32Array = new Uint32Array(0)
   #lengths: Float64Array = new Float64Array(0)
+  #holders: BigUint64Array = new BigUint64Array(0)
 
   /** `view` makes a buffer over the first so many bytes of the metadata region. */
   constructor(layout: Layout, pageSize: number, view: (byteLength: number) => ArrayBuffer) {
@@ -53,15 +60,34 @@ export class Directory {
     this.#view = view
   }
 
+  /** The header's words. Written at first need. */
+  get header(): Uint32Array<ArrayBuffer> {
+    if (this.#words.length === 0) {
+      this.#cover(HEADER_BYTES + ENTRY_BYTES)
+      if (Atomics.load(this.#words, HeaderWord.magic) === 0)
+        writeHeader(this.#words.buffer as ArrayBuffer, this.#layout, this.#pageSize)
+    }
+    return this.#words as Uint32Array<ArrayBuffer>
+  }
+
+  /** The word of the lock. */
+  get lockWord(): BigUint64Array {
+    return new BigUint64Array(this.header.buffer, HEADER_LOCK, 1)
+  }
+
+  /** Differs from what it was when anybody has changed the directory. */
+  get generation(): number {
+    return Atomics.load(this.header, HeaderWord.generation)
+  }
+
   /** Writes an entry and gives its number. Changes nothing when it throws. */
   add(entry: DirectoryEntry): number {
-    if (this.#words.length === 0) this.#writeHeader()
-    const words = this.#words
+    const { header } = this
     let index = this.#free.at(-1)
     if (index === undefined) {
-      index = words[HeaderWord.entries] as number
-      if (index === MOST_CLAIMS)
-        throw new OutOfMemoryError(`the arena holds ${MOST_CLAIMS} claims already, the most it can`)
+      const most = mostClaims(this.#layout)
+      index = header[HeaderWord.entries] as number
+      if (index === most) throw new OutOfMemoryError(`the arena holds ${most} claims already, the most it can`)
       this.#cover(HEADER_BYTES + (index + 1) * ENTRY_BYTES)
       this.#setWord(HeaderWord.entries, index + 1)
     } else this.#free.pop()
@@ -72,9 +98,46 @@ export class Directory {
 
   /** Frees an entry. */
   remove(index: number): void {
-    this.#setWord(wordOf(index) + EntryWord.state, 0)
+    this.#setWord(wordOf(index) + EntryWord.state, ClaimState.free)
     this.#free.push(index)
     this.#change(-1)
+  }
+
+  /** Notes who holds a claim; 0: its holder has left, and not died. */
+  hold(index: number, holder: bigint): void {
+    this.#holders[holderOf(index)] = holder
+    this.#change(0)
+  }
+
+  /** Every open entry, and anew which ones are free: for when others have been here. */
+  scan(): Map<number, DirectoryEntry> {
+    const count = Math.min(this.header[HeaderWord.entries] as number, mostClaims(this.#layout))
+    this.#cover(HEADER_BYTES + count * ENTRY_BYTES)
+    const open = new Map<number, DirectoryEntry>()
+    this.#free = []
+    for (let index = count - 1; index >= 0; index--) {
+      if (this.#words[wordOf(index) + EntryWord.state] === ClaimState.free) this.#free.push(index)
+      else open.set(index, this.#read(index))
+    }
+    // Whoever died between an entry and the count of them has left a wrong one.
+    this.#setWord(HeaderWord.openClaims, open.size)
+    return open
+  }
+
+  #read(index: number): DirectoryEntry {
+    const length = lengthOf(index)
+    const word = wordOf(index)
+    const kind = new Uint8Array(this.#words.buffer, HEADER_BYTES + index * ENTRY_BYTES + ENTRY_KIND, KIND_BYTES)
+    return {
+      kind: String.fromCharCode(...kind).replace(/\0.*$/s, ''),
+      offset: this.#lengths[length + EntryLength.offset] as number,
+      byteLength: this.#lengths[length + EntryLength.byteLength] as number,
+      metadataOffset: this.#lengths[length + EntryLength.metadataOffset] as number,
+      metadataLength: this.#lengths[length + EntryLength.metadataLength] as number,
+      around: (this.#words[word + EntryWord.around] as number) - 1,
+      lasting: this.#words[word + EntryWord.state] === ClaimState.lasting,
+      holder: this.#holders[holderOf(index)] as bigint,
+    }
   }
 
   #write(index: number, entry: DirectoryEntry): void {
@@ -84,38 +147,28 @@ export class Directory {
     this.#lengths[length + EntryLength.byteLength] = entry.byteLength
     this.#lengths[length + EntryLength.metadataOffset] = entry.metadataOffset
     this.#lengths[length + EntryLength.metadataLength] = entry.metadataLength
+    this.#holders[holderOf(index)] = entry.holder
     this.#setWord(word + EntryWord.around, entry.around + 1)
     this.#setWord(word + EntryWord.uses, (this.#words[word + EntryWord.uses] as number) + 1)
     const kind = new Uint8Array(this.#words.buffer, HEADER_BYTES + index * ENTRY_BYTES + ENTRY_KIND, KIND_BYTES)
     for (let at = 0; at < KIND_BYTES; at++) kind[at] = at < entry.kind.length ? entry.kind.charCodeAt(at) : 0
-    this.#setWord(word + EntryWord.state, 1)
-  }
-
-  #writeHeader(): void {
-    this.#cover(HEADER_BYTES + ENTRY_BYTES)
-    this.#setWord(HeaderWord.version, VERSION)
-    this.#setWord(HeaderWord.layoutHash, layoutHash())
-    this.#setWord(HeaderWord.pageSize, this.#pageSize)
-    this.#lengths[HeaderLength.byteLength] = this.#layout.byteLength
-    this.#lengths[HeaderLength.metadataBytes] = this.#layout.metadataBytes
-    this.#setWord(HeaderWord.state, ArenaState.open)
-    // Last: a header that has its magic is complete.
-    this.#setWord(HeaderWord.magic, MAGIC)
+    Atomics.store(this.#words, word + EntryWord.state, entry.lasting ? ClaimState.lasting : ClaimState.open)
   }
 
   /** Sees to it that the buffer covers so many bytes. */
   #cover(byteLength: number): void {
     const covered = this.#words.byteLength
     if (byteLength <= covered) return
-    const wanted = Math.min(Math.max(alignUp(byteLength, this.#pageSize), 2 * covered), DIRECTORY_BYTES)
+    const wanted = Math.min(Math.max(alignUp(byteLength, this.#pageSize), 2 * covered), this.#layout.directoryBytes)
     const buffer = this.#view(wanted)
     this.#words = new Uint32Array(buffer)
     this.#lengths = new Float64Array(buffer)
+    this.#holders = new BigUint64Array(buffer)
   }
 
   #change(claims: number): void {
     this.#setWord(HeaderWord.openClaims, (this.#words[HeaderWord.openClaims] as number) + claims)
-    this.#setWord(HeaderWord.generation, (this.#words[HeaderWord.generation] as number) + 1)
+    Atomics.add(this.#words, HeaderWord.generation, 1)
   }
 
   #setWord(index: number, value: number): void {
@@ -131,4 +184,9 @@ function wordOf(index: number): number {
 /** The index of an entry's first 64-bit float. */
 function lengthOf(index: number): number {
   return (HEADER_BYTES + index * ENTRY_BYTES) / 8
+}
+
+/** The index of an entry's holder among 64-bit words. */
+function holderOf(index: number): number {
+  return (HEADER_BYTES + index * ENTRY_BYTES + ENTRY_HOLDER) / 8
 }

@@ -32,6 +32,16 @@ export class FreeRanges {
     return -1
   }
 
+  /** Takes a certain range. False, and nothing is taken, when part of it is not free. */
+  takeAt(offset: number, byteLength: number): boolean {
+    if (byteLength === 0) return true
+    const end = offset + byteLength
+    const index = this.#ends.findIndex((rangeEnd) => rangeEnd >= end)
+    if (index < 0 || (this.#starts[index] as number) > offset) return false
+    this.#cut(index, offset, end)
+    return true
+  }
+
   /** Gives a range back that was taken. */
   give(offset: number, byteLength: number): void {
     if (byteLength === 0) return

@@ -82,7 +82,7 @@ export class GrantedClaim implements Claim {
   revokeInner(offset: number = this.offset, byteLength: number = this.byteLength): void {
     this.#requireRange(offset, byteLength)
     const inner = this.inner.allOverlapping(offset, byteLength)
-    for (const claim of inner) claim.#revokeAndDrop()
+    for (const claim of inner) claim.leave(true)
     if (inner.length > 0) this.holder.innerClaims(this.inner.count)
   }
 
@@ -90,7 +90,7 @@ export class GrantedClaim implements Claim {
     if (!this.#open) return
     // First what the kernel can refuse: the claim is then as it was. Data in another's block is that block's.
     if (this.around === undefined) this.clear(this.offset, this.byteLength)
-    for (const claim of this.inner.all()) claim.#revokeAndDrop()
+    for (const claim of this.inner.all()) claim.leave(true)
     this.#open = false
     this.#claims.drop(this)
     this.around?.holder.innerClaims(this.around.inner.count)
@@ -104,13 +104,13 @@ export class GrantedClaim implements Claim {
     this.holder.revoked()
   }
 
-  /** The outer holder takes the block away. */
-  #revokeAndDrop(): void {
+  /** The outer holder takes the block away, or this thread leaves the arena: tells the holder, and those inside. */
+  leave(dropping: boolean): void {
     if (!this.#open) return
     this.#open = false
-    for (const claim of this.inner.all()) claim.#revokeAndDrop()
+    for (const claim of this.inner.all()) claim.leave(true)
     this.holder.revoked()
-    this.#claims.drop(this)
+    if (dropping) this.#claims.drop(this)
   }
 
   #requireRange(offset: number, byteLength: number): void {

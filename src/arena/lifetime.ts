@@ -109,6 +109,7 @@ export class Lifetime {
     const leaving = this.#holding.leave(watched)
     arenaRegistry.unregister(this)
     this.#state = watched ? 'closed' : 'over'
+    this.#detachMetadata()
     this.#forgetBuffers(detaching ?? canTransfer)
     if (watched) this.#wait(leaving === 'emptied')
   }
@@ -136,6 +137,14 @@ export class Lifetime {
     return token
   }
 
+  /** Nobody can be working on these, so it is without risk on every runtime. */
+  #detachMetadata(): void {
+    for (const [token, reference] of this.#metadata) {
+      const buffer = reference.deref()
+      if (buffer !== undefined && detach(buffer)) this.#outstanding.delete(token)
+    }
+  }
+
   #findMoved(): void {
     for (const buffer of this.#windows?.all() ?? []) if (buffer.byteLength === 0) this.memoryMoved()
   }
@@ -144,11 +153,6 @@ export class Lifetime {
     if (detaching) for (const buffer of this.#windows?.all() ?? []) detach(buffer)
     this.#windows?.forget()
     this.#windows = undefined
-    if (detaching)
-      for (const [token, reference] of this.#metadata) {
-        const buffer = reference.deref()
-        if (buffer !== undefined && detach(buffer)) this.#outstanding.delete(token)
-      }
     this.#metadata = new Map()
   }
 

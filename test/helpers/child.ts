@@ -4,7 +4,7 @@
  *     const child = await runChild(`arena.close(); report({ first: view[0] })`)
  *     child.clean().report.first
  *
- * The program is the text of an ES module. `Arena`, `FakeOs`, `Thread`, everything of inside.ts and the units are imported
+ * The program is the text of an ES module. `Arena`, `FakeOs`, `Thread`, `Peer`, everything of inside.ts and the units are imported
  * for it; whatever it passes to `report` comes back. It runs with --expose-gc, under this Node or under another one:
  * `SORITES_NODES=path,path` adds those to `nodes`, and tests that loop over it run under each.
  * @module
@@ -103,6 +103,7 @@ function prelude(): string {
 import { Arena } from ${JSON.stringify(compiled('src/arena/arena'))}
 import { KiB, MiB, GiB, TiB } from ${JSON.stringify(compiled('src/units'))}
 import { FakeOs } from ${JSON.stringify(compiled('test/helpers/fake-os'))}
+import { Peer } from ${JSON.stringify(compiled('test/helpers/peer'))}
 import { Thread } from ${JSON.stringify(compiled('test/helpers/thread'))}
 import { collect, isMapped, mappedBytes, rssBytes, turns } from ${JSON.stringify(compiled('test/helpers/inside'))}
 const report = (values) => process.stdout.write(${JSON.stringify(REPORT)} + JSON.stringify(values) + '\\n')

@@ -38,7 +38,7 @@ import { residentBytes } from './residency.ts'
 import { lookNow } from './sharing/again.ts'
 import { type ArenaHandle, type ArenaSource, checkPath, checkSource } from './sharing/handle.ts'
 import { namedSite } from './sharing/named-file.ts'
-import { Sharing } from './sharing/sharing.ts'
+import { Sharing, type StaleOwner } from './sharing/sharing.ts'
 import { existingSite, memorySite, reserveSite, type Site, threadSite } from './sharing/site.ts'
 import { type WaitAsyncOptions, Waiting, type WaitOptions, type WaitResult } from './sharing/waiting.ts'
 import { WINDOW_BYTES, Windows, windowIndex } from './window.ts'
@@ -53,7 +53,7 @@ export class Arena {
    * The owner of a named arena that died without closing it, as `open` found it: what it was writing may be half-done. Undefined
    * when the last owner closed, or is alive.
    */
-  readonly staleOwner: { readonly processId: number; readonly threadId: number } | undefined
+  readonly staleOwner: StaleOwner | undefined
   readonly #title: string
   readonly #sharing: Sharing
   readonly #ground: Ground

@@ -1,13 +1,13 @@
 /**
  * Every `waitAsync` of this thread. All of them sleep together in one call to the kernel, which takes one thread of the pool for
- * ten milliseconds at a time; so files and the like have the others, however many waits there are.
+ * twenty milliseconds at a time; so files and the like have the others, however many waits there are.
  *
- *     waits   a b c …  ─▶ futexWaitAny([bell, a, b, c, …], 10 ms) ─▶ look at each: changed, too late? ─▶ and again
+ *     waits   a b c …  ─▶ futexWaitAny([bell, a, b, c, …], 20 ms) ─▶ look at each: changed, too late? ─▶ and again
  *                            bell rung ◀── a wait was added: it is to be slept on as well
  *
  * Between two sleeps nobody sleeps, so a wake then is not felt; but the word has changed by then, which is seen. From a wake to
- * the callback it takes about 0.1 ms, and while nothing happens 1 % of a processor. Where the kernel cannot sleep on several
- * words (before Linux 5.16) the words are looked at by a timer instead, every ten milliseconds in the end.
+ * the callback it takes 0.1 to 0.2 ms, and while nothing happens 2 % of a processor. Where the kernel cannot sleep on several
+ * words (before Linux 5.16) the words are looked at by a timer instead, every twenty milliseconds in the end.
  *
  * A sleep is short because Node waits for the pool when a worker is terminated and when the process exits.
  * @module
@@ -18,7 +18,7 @@ import type { Os } from '../../ffi/os.ts'
 import type { Address } from '../../units.ts'
 
 /** Milliseconds of one sleep, and at most between two looks without sleeping. */
-const SLEEP_MS = 10
+const SLEEP_MS = 20
 /** Words of one sleep, without the bell. What is above is looked at after each. */
 const MOST_WORDS = 127
 

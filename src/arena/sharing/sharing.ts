@@ -11,12 +11,18 @@ import { BackingKind } from '../backing.ts'
 import type { Claims } from '../claims/claims.ts'
 import { newIdentity } from '../header.ts'
 import type { Lifetime } from '../lifetime.ts'
-import type { Owner } from '../owner.ts'
 import { Control } from './control.ts'
 import { type ArenaHandle, generationOf } from './handle.ts'
 import { unlinkNamed } from './named-file.ts'
 import type { Site } from './site.ts'
 import { Tenancy } from './tenancy.ts'
+
+/** The owner of a named arena that died without closing it. */
+export interface StaleOwner {
+  readonly processId: number
+  /** The kernel's number of the thread; of a main thread the process's. */
+  readonly threadId: number
+}
 
 export class Sharing {
   readonly #title: string
@@ -35,12 +41,14 @@ export class Sharing {
   }
 
   /** Begins in a place that others can have. Gives the owner of a named arena that was found dead. Undoes the site on failure. */
-  begin(): Owner | undefined {
+  begin(): StaleOwner | undefined {
     const { common, identity } = this.#site
     if (!common) return undefined
     try {
       this.#claims.share(identity)
-      return this.#isNamed && this.#tenancy === undefined ? this.#claims.takeOwnership() : undefined
+      // A thread that attaches by handle finds an owner in its own process.
+      const dead = this.#isNamed && this.#tenancy === undefined ? this.#claims.takeOwnership() : undefined
+      return dead && { processId: dead.processId, threadId: dead.threadId }
     } catch (error) {
       this.#lifetime.close(undefined)
       throw error

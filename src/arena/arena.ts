@@ -23,6 +23,7 @@ import { ArenaBusyError, ArenaClosedError, InvalidArgumentTypeError, OutOfRangeE
 import { type TypedArray, type TypedArrayConstructor, typedArrayConstructor } from '../views.ts'
 import type { Claim, ClaimRequest } from './claim.ts'
 import { Claims } from './claims/claims.ts'
+import type { DirectoryEntry } from './claims/directory.ts'
 import type { Ground } from './ground.ts'
 import { MOST_BYTES } from './layout.ts'
 import { Lifetime } from './lifetime.ts'
@@ -300,6 +301,12 @@ export class Arena {
   claim(request: ClaimRequest): Claim {
     this.#requireOpen()
     return this.#claims.grant(request)
+  }
+
+  /** Every claim on an arena that others can have, theirs included, by its number in the directory. @internal */
+  claims(): ReadonlyMap<number, DirectoryEntry> {
+    this.#requireOpen()
+    return this.#claims.entries()
   }
 
   /** The buffer of a window, made at first need, and again when somebody has detached it. @internal */

@@ -17,6 +17,7 @@
 import { constants } from 'node:os'
 import { OutOfRangeError } from '../../src/errors.ts'
 import { systemError } from '../../src/ffi/errno.ts'
+import { LinuxOs } from '../../src/ffi/linux.ts'
 import type { HugePageAdvice, Os, Protection, Sharing } from '../../src/ffi/os.ts'
 import type { FileStatus } from '../../src/ffi/os-files.ts'
 import type { Place, SleepEnd } from '../../src/ffi/os-threads.ts'
@@ -70,6 +71,8 @@ export interface FakeOptions {
   readonly available?: number
   /** The longest ArrayBuffer. @defaultValue the runtime's */
   readonly maxViewBytes?: number
+  /** Whether to have a record of mappings of its own, as another thread has. @defaultValue false */
+  readonly asThread?: boolean
 }
 
 export class FakeOs implements Os {
@@ -87,10 +90,11 @@ export class FakeOs implements Os {
   /** Where this process is said to be. @defaultValue where it is */
   where: Place | undefined
   available: number | undefined
-  readonly #real: Os = systemOs()
+  readonly #real: Os
   readonly #failures: Failure[] = []
 
   constructor(options: FakeOptions = {}) {
+    this.#real = options.asThread === true ? new LinuxOs() : systemOs()
     this.platform = this.#real.platform
     this.pageSize = Math.max(options.pageSize ?? 0, this.#real.pageSize)
     this.maxViewBytes = Math.min(options.maxViewBytes ?? Infinity, this.#real.maxViewBytes)

@@ -201,14 +201,19 @@ export class Tenancy implements Holding {
     return done
   }
 
+  /** What is refused for want of mappings is tried again at the next look: there is nobody to tell. */
   #clearAway(orphaned: boolean): void {
     const borrowed = this.#slot === NONE
     try {
       if (borrowed) this.#record()
+    } catch {
+      return
+    }
+    try {
       if (orphaned) this.#end(this.control.count(SlotState.left) > 0)
       else this.#tryUnmap()
     } catch {
-      // As in `#tryUnmap`.
+      // The threads' memory is still there.
     }
     if (borrowed && this.control.state !== MappingState.gone) this.#forget()
   }

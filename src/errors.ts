@@ -104,7 +104,7 @@ export class SystemError extends Error {
   readonly address: number | undefined
   /** The length in bytes the call was about, where there is one. */
   readonly length: number | undefined
-  /** The path the call was about, where there is one. */
+  /** The file the call was about, where there is one. */
   readonly path: string | undefined
 
   constructor(
@@ -116,10 +116,9 @@ export class SystemError extends Error {
     length?: number,
     path?: string
   ) {
-    const where = address === undefined ? '' : ` at 0x${address.toString(16)}`
-    const file = path === undefined ? '' : ` '${path}'`
+    const where = path !== undefined ? ` '${path}'` : address === undefined ? '' : ` at 0x${address.toString(16)}`
     const extent = length === undefined ? '' : `, ${length} bytes`
-    super(`${code}: ${reason}, ${syscall}${file}${where}${extent}`)
+    super(`${code}: ${reason}, ${syscall}${where}${extent}`)
     this.code = code
     this.errno = -errno
     this.syscall = syscall

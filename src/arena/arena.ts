@@ -70,7 +70,7 @@ export class Arena {
 
   private constructor(site: Site) {
     const { layout, ground, name } = site
-    const lifetime = new Lifetime(ground.os, ground.base, layout.mappingBytes, site.holding)
+    const lifetime = new Lifetime(ground.os, ground.base, layout.mappingBytes, site.tenure)
     const windows = new Windows(lifetime, ground.base, layout.byteLength)
     const title = name === undefined ? 'the arena' : `arena "${name}"`
     this.byteLength = layout.byteLength

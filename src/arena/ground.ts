@@ -1,32 +1,33 @@
 /**
  * The bytes of one mapping, as the rest of this folder works on them: by offset from the mapping's start, data and metadata
- * alike. Knows how to make a range read zero: whole pages go back to the kernel, the parts of pages at its edges are filled.
+ * alike. Knows how to make a range read zero: whole pages go back to the kernel (backing.ts knows how), the parts of pages at its
+ * edges are filled.
  *
  *     page     |         |         |         |         |
  *     range         [ ff | pppppppp pppppppp | ff ]          f filled, p purged
  *
- * The parts are filled only where they do not read zero already: a page never written stays out of memory.
+ * The parts are filled only where they do not read zero already: a page never written stays out of memory. (In a shared arena
+ * looking at it makes it resident.)
  * @module
  */
 import { alignDown, alignUp } from '../bits.ts'
 import { ENOMEM, systemError } from '../ffi/errno.ts'
 import type { Os } from '../ffi/os.ts'
 import type { Address } from '../units.ts'
-import { anonymous, type Backing } from './backing.ts'
+import { AnonymousBacking, type Backing } from './backing.ts'
 import { residentBytes } from './residency.ts'
 
 export class Ground {
   readonly os: Os
   readonly base: Address
   readonly pageSize: number
-  /** What the pages are: purging and populating them is its affair. */
-  readonly backing: Backing
+  readonly #backing: Backing
 
-  constructor(os: Os, base: Address, backing: Backing = anonymous) {
+  constructor(os: Os, base: Address, backing: Backing = new AnonymousBacking(os)) {
     this.os = os
     this.base = base
     this.pageSize = os.pageSize
-    this.backing = backing
+    this.#backing = backing
   }
 
   address(offset: number): Address {
@@ -35,7 +36,7 @@ export class Ground {
 
   /** Gives whole pages back. Both numbers are multiples of the page size; 0 bytes is nothing to do. */
   purge(offset: number, byteLength: number): void {
-    if (byteLength > 0) this.backing.purge(this.os, this.address(offset), byteLength)
+    if (byteLength > 0) this.#backing.purge(this.address(offset), byteLength)
   }
 
   /** Makes a range read zero. `bytesAt` gives the bytes of a part of one page. */
@@ -67,7 +68,7 @@ export class Ground {
       const detail = `, ${missing} bytes wanted and ${available} available`
       throw systemError('madvise', ENOMEM, this.address(first), length, detail)
     }
-    this.backing.populate(os, this.address(first), length)
+    this.#backing.populate(this.address(first), length)
   }
 }
 

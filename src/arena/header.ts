@@ -14,8 +14,8 @@ import {
   HeaderLength,
   HeaderWord,
   type Layout,
+  layOut,
   layoutHash,
-  layoutWith,
   MAGIC,
   MOST_BYTES,
   VERSION,
@@ -83,10 +83,10 @@ export function readHeader(buffer: ArrayBuffer, fileLength: number, pageSize: nu
     if (!(found > 0 && found <= MOST_BYTES && found % pageSize === 0))
       throw corrupted(field, `whole pages of ${pageSize} bytes`, found)
   }
-  const layout = layoutWith(
+  const layout = layOut(
     lengths[HeaderLength.byteLength] as number,
-    lengths[HeaderLength.metadataBytes] as number,
-    lengths[HeaderLength.directoryBytes] as number
+    lengths[HeaderLength.directoryBytes] as number,
+    lengths[HeaderLength.metadataBytes] as number
   )
   if (layout.directoryBytes > layout.metadataBytes)
     throw corrupted('directoryBytes', `at most ${layout.metadataBytes}`, layout.directoryBytes)

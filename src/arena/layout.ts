@@ -40,10 +40,10 @@ export const MOST_BYTES: number = 128 * TiB
 export const HEADER_BYTES = 256
 /** Bytes of a directory entry. */
 export const ENTRY_BYTES = 64
-/** Bytes of header and directory together; in a named file fewer. */
+/** Bytes of header and directory together, at most. */
 export const DIRECTORY_BYTES: number = 4 * MiB
-/** Claims that can be open at the same time. */
-export const MOST_CLAIMS: number = (DIRECTORY_BYTES - HEADER_BYTES) / ENTRY_BYTES
+/** Claims that can be open at the same time, at most. */
+export const MOST_CLAIMS: number = mostClaims(DIRECTORY_BYTES)
 /** The shortest directory: 252 claims. */
 const LEAST_DIRECTORY_BYTES: number = 16 * KiB
 /** Metadata is given out in multiples of this. */
@@ -97,10 +97,10 @@ export interface Layout {
   readonly byteLength: number
   /** First byte of the metadata region. */
   readonly metadataStart: number
-  /** Bytes of the metadata region, whole pages. */
-  readonly metadataBytes: number
-  /** Of those, bytes of header and directory. */
+  /** Bytes of header and directory, whole pages. */
   readonly directoryBytes: number
+  /** Bytes of the metadata region, header and directory included, whole pages. */
+  readonly metadataBytes: number
   /** Bytes of it all. */
   readonly mappingBytes: number
 }
@@ -109,7 +109,7 @@ export interface Layout {
 export function layoutOf(wanted: number, pageSize: number): Layout {
   const byteLength = alignUp(wanted, pageSize)
   const room = Math.min(byteLength / 2, 4 * GiB) + byteLength / 16 + 8 * MiB
-  return layoutWith(byteLength, alignUp(DIRECTORY_BYTES + Math.ceil(room), pageSize), DIRECTORY_BYTES)
+  return layOut(byteLength, DIRECTORY_BYTES, alignUp(DIRECTORY_BYTES + Math.ceil(room), pageSize))
 }
 
 /** The layout of an arena of at least `wanted` bytes in a file whose every page takes room. */
@@ -119,18 +119,23 @@ export function fileLayoutOf(wanted: number, pageSize: number): Layout {
   const directoryBytes = alignUp(Math.ceil(directory), pageSize)
   const heap = Math.min(Math.ceil(byteLength * 0.13), 4 * GiB) + 64 * KiB
   const room = heap + Math.ceil(byteLength / 64) + 64 * KiB
-  return layoutWith(byteLength, alignUp(directoryBytes + room, pageSize), directoryBytes)
+  return layOut(byteLength, directoryBytes, alignUp(directoryBytes + room, pageSize))
 }
 
 /** The layout of parts of these lengths. */
-export function layoutWith(byteLength: number, metadataBytes: number, directoryBytes: number): Layout {
-  const mappingBytes = byteLength + metadataBytes
-  return { byteLength, metadataStart: byteLength, metadataBytes, directoryBytes, mappingBytes }
+export function layOut(byteLength: number, directoryBytes: number, metadataBytes: number): Layout {
+  return {
+    byteLength,
+    metadataStart: byteLength,
+    directoryBytes,
+    metadataBytes,
+    mappingBytes: byteLength + metadataBytes,
+  }
 }
 
-/** Claims that can be open at the same time. */
-export function mostClaims(layout: Layout): number {
-  return (layout.directoryBytes - HEADER_BYTES) / ENTRY_BYTES
+/** How many claims a directory of so many bytes, header included, has room for. */
+export function mostClaims(directoryBytes: number): number {
+  return (directoryBytes - HEADER_BYTES) / ENTRY_BYTES
 }
 
 /** A number that differs between builds that would not understand each other's metadata region (FNV-1a over its constants). */

@@ -13,7 +13,7 @@
  * of its arenas to the process, unless another thread has them too.
  *
  * Steps 1 and 4 are what one arena of one thread can do with a mapping that it has alone. When others have it as well, they are
- * done by the last of them, and closing detaches our buffers only: `Holding` knows (holding.ts, sharing/tenancy.ts).
+ * done by the last of them, and closing detaches our buffers only: `Tenure` knows (tenure.ts, sharing/tenancy.ts).
  *
  * A buffer found detached by others while the arena is open means that its memory has moved to a buffer that we cannot watch:
  * such a mapping is emptied as usual but never unmapped, which costs addresses and no memory. What cannot be seen is a move
@@ -26,7 +26,7 @@
 import type { Os } from '../ffi/os.ts'
 import type { Address } from '../units.ts'
 import { canTransfer, detach } from './detach.ts'
-import type { Holding } from './holding.ts'
+import type { Tenure } from './tenure.ts'
 import type { Windows } from './window.ts'
 
 /** Stands for one ArrayBuffer; must not refer to it. */
@@ -55,7 +55,7 @@ export class Lifetime {
   readonly #base: Address
   readonly #byteLength: number
   readonly #outstanding: Set<Token> = new Set()
-  #holding: Holding
+  #tenure: Tenure
   #metadata: Map<Token, WeakRef<ArrayBuffer>> = new Map()
   #windows: Windows | undefined
   #state: 'open' | 'closed' | 'dropped' | 'over' = 'open'
@@ -63,11 +63,11 @@ export class Lifetime {
   /** Bytes that `waiting` counts of this mapping. */
   #counted = 0
 
-  constructor(os: Os, base: Address, byteLength: number, holding: Holding) {
+  constructor(os: Os, base: Address, byteLength: number, tenure: Tenure) {
     this.#os = os
     this.#base = base
     this.#byteLength = byteLength
-    this.#holding = holding
+    this.#tenure = tenure
   }
 
   /** Watches the arena that this is the lifetime of, and keeps its buffers while it is open. */
@@ -77,9 +77,9 @@ export class Lifetime {
   }
 
   /** From now on others may have the mapping too. */
-  share(holding: Holding): void {
-    this.#holding = holding
-    if (this.#moved) holding.moved()
+  share(tenure: Tenure): void {
+    this.#tenure = tenure
+    if (this.#moved) tenure.moved()
   }
 
   /** A buffer over part of the mapping, for callers to see. */
@@ -99,14 +99,14 @@ export class Lifetime {
   /** A buffer was found detached by others: its memory is in use where we cannot see it. */
   memoryMoved(): void {
     this.#moved = true
-    this.#holding.moved()
+    this.#tenure.moved()
   }
 
   /** Steps 1 to 3. Throws what the kernel refuses; the mapping is then as it was. */
   close(detaching: boolean | undefined): void {
     this.#findMoved()
     const watched = this.#outstanding.size > 0
-    const leaving = this.#holding.leave(watched)
+    const leaving = this.#tenure.leave(watched)
     arenaRegistry.unregister(this)
     this.#state = watched ? 'closed' : 'over'
     this.#detachMetadata()
@@ -169,8 +169,8 @@ export class Lifetime {
     this.#counted = 0
     if (dropped && this.#moved) return
     try {
-      if (dropped) this.#holding.leave(false)
-      else this.#holding.drained()
+      if (dropped) this.#tenure.leave(false)
+      else this.#tenure.drained()
     } catch {
       // Refused for want of mappings, and there is nobody to tell: a finalizer's error would end the process. The addresses
       // stay taken; the memory is given back all the same.

@@ -14,15 +14,16 @@ import { SystemError } from '../errors.ts'
 import { ENOMEM, systemError } from '../ffi/errno.ts'
 import type { Os } from '../ffi/os.ts'
 import { type Address, GiB } from '../units.ts'
-import { anonymous, type Backing, type BackingKind, backingOf } from './backing.ts'
+import { AnonymousBacking, type Backing } from './backing.ts'
 import { Ground } from './ground.ts'
 import { ARENA_ALIGNMENT, type Layout } from './layout.ts'
 import { waitingBytes } from './lifetime.ts'
 import type { CheckedOptions } from './options.ts'
+import { type BackingKind, backingOf } from './sharing/file-backing.ts'
 
 /** Reserves what a layout needs. Throws a `SystemError`; nothing is taken then. */
 export function reserveGround(layout: Layout, options: CheckedOptions): Ground {
-  return furnish(layout, options, () => anonymous)
+  return furnish(layout, options, () => new AnonymousBacking(options.os))
 }
 
 /**
@@ -35,7 +36,7 @@ export function mapGround(layout: Layout, kind: BackingKind, fd: number, options
     const { byteLength, metadataBytes } = layout
     os.mapFile(base, byteLength, fd, metadataBytes, 'shared', 'read-write')
     os.mapFile((base + byteLength) as Address, metadataBytes, fd, 0, 'shared', 'read-write')
-    return backingOf(kind, fd, base, layout)
+    return backingOf(kind, os, fd, base, layout)
   })
 }
 

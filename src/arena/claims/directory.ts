@@ -85,7 +85,7 @@ export class Directory {
     const { header } = this
     let index = this.#free.at(-1)
     if (index === undefined) {
-      const most = mostClaims(this.#layout)
+      const most = mostClaims(this.#layout.directoryBytes)
       index = header[HeaderWord.entries] as number
       if (index === most) throw new OutOfMemoryError(`the arena holds ${most} claims already, the most it can`)
       this.#cover(HEADER_BYTES + (index + 1) * ENTRY_BYTES)
@@ -111,7 +111,7 @@ export class Directory {
 
   /** Every open entry, and anew which ones are free: for when others have been here. */
   scan(): Map<number, DirectoryEntry> {
-    const count = Math.min(this.header[HeaderWord.entries] as number, mostClaims(this.#layout))
+    const count = Math.min(this.header[HeaderWord.entries] as number, mostClaims(this.#layout.directoryBytes))
     this.#cover(HEADER_BYTES + count * ENTRY_BYTES)
     const open = new Map<number, DirectoryEntry>()
     this.#free = []

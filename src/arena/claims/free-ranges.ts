@@ -32,12 +32,12 @@ export class FreeRanges {
     return -1
   }
 
-  /** Takes a certain range. False, and nothing is taken, when part of it is not free. */
+  /** Takes exactly this range, if it is free as a whole; says whether it was. */
   takeAt(offset: number, byteLength: number): boolean {
     if (byteLength === 0) return true
     const end = offset + byteLength
-    const index = this.#ends.findIndex((rangeEnd) => rangeEnd >= end)
-    if (index < 0 || (this.#starts[index] as number) > offset) return false
+    const index = this.#starts.findIndex((start, at) => start <= offset && end <= (this.#ends[at] as number))
+    if (index < 0) return false
     this.#cut(index, offset, end)
     return true
   }

@@ -22,10 +22,10 @@
 import { OutOfMemoryError, OutOfRangeError } from '../../errors.ts'
 import type { Os } from '../../ffi/os.ts'
 import type { Address } from '../../units.ts'
-import type { BackingKind } from '../backing.ts'
 import type { Identity } from '../header.ts'
-import { type Layout, layoutWith } from '../layout.ts'
+import { type Layout, layOut } from '../layout.ts'
 import { currentOwner, fateOf, type Owner } from '../owner.ts'
+import type { BackingKind } from './file-backing.ts'
 
 /** 'SRTC', read as a little-endian word. */
 const MAGIC = 0x43545253
@@ -87,10 +87,10 @@ export class Control {
     this.#starts = lengths
     this.facts = {
       base: lengths[Length.base] as Address,
-      layout: layoutWith(
+      layout: layOut(
         lengths[Length.byteLength] as number,
-        lengths[Length.metadataBytes] as number,
-        lengths[Length.directoryBytes] as number
+        lengths[Length.directoryBytes] as number,
+        lengths[Length.metadataBytes] as number
       ),
       kind: words[Word.kind] as BackingKind,
       fd: (words[Word.descriptor] as number) - 1,

@@ -10,10 +10,10 @@
 import { SystemError } from '../../errors.ts'
 import { EEXIST, ENOENT } from '../../ffi/errno.ts'
 import type { Os } from '../../ffi/os.ts'
-import { BackingKind } from '../backing.ts'
 import { newIdentity, writeHeader, writeIdentity } from '../header.ts'
 import { fileLayoutOf, HEADER_BYTES } from '../layout.ts'
 import type { CheckedOpening, CheckedOptions } from '../options.ts'
+import { BackingKind } from './file-backing.ts'
 import { generationOf } from './handle.ts'
 import { existingSite, fileSite, type Site } from './site.ts'
 

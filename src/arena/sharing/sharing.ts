@@ -7,11 +7,11 @@
  * @module
  */
 import { ArenaClosedError, UnsupportedOperationError } from '../../errors.ts'
-import { BackingKind } from '../backing.ts'
 import type { Claims } from '../claims/claims.ts'
 import { newIdentity } from '../header.ts'
 import type { Lifetime } from '../lifetime.ts'
 import { Control } from './control.ts'
+import { BackingKind } from './file-backing.ts'
 import { type ArenaHandle, generationOf } from './handle.ts'
 import { unlinkNamed } from './named-file.ts'
 import type { Site } from './site.ts'
@@ -37,7 +37,7 @@ export class Sharing {
     this.#site = site
     this.#lifetime = lifetime
     this.#claims = claims
-    this.#tenancy = site.holding instanceof Tenancy ? site.holding : undefined
+    this.#tenancy = site.tenure instanceof Tenancy ? site.tenure : undefined
   }
 
   /** Begins in a place that others can have. Gives the owner of a named arena that was found dead. Undoes the site on failure. */
@@ -57,7 +57,7 @@ export class Sharing {
 
   /** Whether other processes can have the arena. */
   get shared(): boolean {
-    return this.#site.ground.backing.kind !== BackingKind.anonymous
+    return this.#site.kind !== BackingKind.anonymous
   }
 
   get fd(): number | undefined {
@@ -92,17 +92,17 @@ export class Sharing {
 
   /** Lets threads in. */
   #invite(): Tenancy {
-    const { layout, fd, common, ground } = this.#site
-    const { os, base, backing } = ground
+    const { layout, kind, fd, common, ground } = this.#site
+    const { os, base } = ground
     if (!common) this.#claims.share(newIdentity())
     const { identity } = this.#claims
-    const tenancy = Tenancy.found(os, Control.create({ base, layout, kind: backing.kind, fd, identity }))
+    const tenancy = Tenancy.found(os, Control.create({ base, layout, kind, fd, identity }))
     this.#lifetime.share(tenancy)
     return tenancy
   }
 
   get #isNamed(): boolean {
-    return this.#site.ground.backing.kind === BackingKind.namedFile
+    return this.#site.kind === BackingKind.namedFile
   }
 
   #requireOpen(): void {

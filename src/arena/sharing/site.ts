@@ -7,21 +7,22 @@
 import { alignUp } from '../../bits.ts'
 import { OutOfRangeError } from '../../errors.ts'
 import type { Os } from '../../ffi/os.ts'
-import { BackingKind, backingOf } from '../backing.ts'
 import { Ground } from '../ground.ts'
 import { type Identity, newIdentity, readHeader } from '../header.ts'
-import { type Holding, SoleHolding } from '../holding.ts'
 import { HEADER_BYTES, type Layout, layoutOf } from '../layout.ts'
 import type { CheckedOptions } from '../options.ts'
 import { mapGround, reserveGround } from '../reservation.ts'
+import { SoleTenure, type Tenure } from '../tenure.ts'
 import { Control } from './control.ts'
+import { BackingKind, backingOf } from './file-backing.ts'
 import { generationOf, type ThreadSource } from './handle.ts'
 import { Tenancy } from './tenancy.ts'
 
 export interface Site {
   readonly layout: Layout
   readonly ground: Ground
-  readonly holding: Holding
+  readonly tenure: Tenure
+  readonly kind: BackingKind
   /** The descriptor of its file, or -1. */
   readonly fd: number
   /** The file's name; undefined when it has none. */
@@ -37,8 +38,19 @@ export interface Site {
 export function reserveSite(byteLength: number, options: CheckedOptions): Site {
   const layout = layoutOf(byteLength, options.os.pageSize)
   const ground = reserveGround(layout, options)
-  const holding = new SoleHolding(options.os, ground.base, layout.mappingBytes, -1)
-  return { layout, ground, holding, fd: -1, path: undefined, identity: undefined, common: false, name: options.name }
+  const tenure = new SoleTenure(options.os, ground.base, layout.mappingBytes, -1)
+  const kind = BackingKind.anonymous
+  return {
+    layout,
+    ground,
+    tenure,
+    kind,
+    fd: -1,
+    path: undefined,
+    identity: undefined,
+    common: false,
+    name: options.name,
+  }
 }
 
 /** A new file in memory. */
@@ -61,8 +73,8 @@ export function fileSite(
   const { os, name } = options
   try {
     const ground = mapGround(layout, kind, fd, options)
-    const holding = new SoleHolding(os, ground.base, layout.mappingBytes, fd)
-    return { layout, ground, holding, fd, path, identity, common: true, name }
+    const tenure = new SoleTenure(os, ground.base, layout.mappingBytes, fd)
+    return { layout, ground, tenure, kind, fd, path, identity, common: true, name }
   } catch (error) {
     os.closeFile(fd)
     throw error
@@ -119,7 +131,7 @@ export function threadSite(source: ThreadSource, options: CheckedOptions): Site 
       `${generation}, that of the handle's control words`,
       source.generation
     )
-  const holding = Tenancy.join(os, control)
-  const ground = new Ground(os, base, backingOf(kind, fd, base, layout))
-  return { layout, ground, holding, fd, path: source.path, identity: undefined, common: true, name }
+  const tenure = Tenancy.join(os, control)
+  const ground = new Ground(os, base, backingOf(kind, os, fd, base, layout))
+  return { layout, ground, tenure, kind, fd, path: source.path, identity: undefined, common: true, name }
 }

@@ -17,8 +17,8 @@
 import { ArenaClosedError, OutOfRangeError } from '../../errors.ts'
 import type { Os } from '../../ffi/os.ts'
 import type { Address } from '../../units.ts'
-import type { Holding, Leaving } from '../holding.ts'
 import { HeaderWord } from '../layout.ts'
+import type { Leaving, Tenure } from '../tenure.ts'
 import { lookAgain, lookNow } from './again.ts'
 import { type Control, MappingState, SlotState } from './control.ts'
 import { generationOf } from './handle.ts'
@@ -29,7 +29,7 @@ const NONE = -1
 /** This thread's tenancies by the identity of the mapping, until it is gone. */
 const tenancies: WeakMap<Os, Map<string, Tenancy>> = new WeakMap()
 
-export class Tenancy implements Holding {
+export class Tenancy implements Tenure {
   readonly control: Control
   readonly #os: Os
   #slot = NONE

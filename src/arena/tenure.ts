@@ -15,7 +15,7 @@ import type { Address } from '../units.ts'
  */
 export type Leaving = 'unmapped' | 'emptied' | 'left'
 
-export interface Holding {
+export interface Tenure {
   /** One arena fewer. `watched`: buffers over the mapping are alive. Throws what the kernel refuses; nothing has changed then. */
   leave(watched: boolean): Leaving
   /** The buffers that `leave` was told of are garbage. Throws what the kernel refuses; the addresses stay taken then. */
@@ -25,7 +25,7 @@ export interface Holding {
 }
 
 /** A mapping that one arena of one thread has. */
-export class SoleHolding implements Holding {
+export class SoleTenure implements Tenure {
   readonly #os: Os
   readonly #base: Address
   readonly #byteLength: number

@@ -9,7 +9,10 @@ export type { Schedule } from './allocator/decay.ts'
 export { Heap, type HeapOptions } from './allocator/heap.ts'
 export { Slab, type SlabOptions } from './allocator/slab.ts'
 export { Arena } from './arena/arena.ts'
-export type { ArenaOptions } from './arena/options.ts'
+export type { ArenaOptions, AttachOptions, OpenOptions } from './arena/options.ts'
+export type { ArenaHandle, ArenaSource } from './arena/sharing/handle.ts'
+export type { StaleOwner } from './arena/sharing/sharing.ts'
+export type { WaitAsyncOptions, WaitOptions, WaitResult } from './arena/sharing/waiting.ts'
 export {
   ArenaBusyError,
   ArenaClosedError,

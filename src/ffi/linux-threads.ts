@@ -48,6 +48,8 @@ export class LinuxThreads implements ThreadCalls {
     wholeNumber('processId', processId, 1, MOST_THREADS)
     wholeNumber('threadId', threadId, 1, MOST_THREADS)
     if (this.libc.syscall(this.#calls.tgkill, processId, threadId, 0) !== 0) return this.libc.errno() !== ESRCH
+    // A thread of our own leaves no zombie, and reading files takes 50 times as long as the call above.
+    if (processId === process.pid) return true
     // Killed, and not yet waited for by its parent: it can be signalled, and does nothing any more.
     return readThreadStat(processId, threadId)?.ended !== true
   }

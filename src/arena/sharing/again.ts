@@ -10,8 +10,8 @@
 const FIRST_MS = 1000
 const MOST_MS = 32_000
 
-/** Says whether it is done with. */
-type Look = () => boolean
+/** Says whether it is done with. `closely`: take the time to make sure. */
+type Look = (closely: boolean) => boolean
 
 const looks: Set<Look> = new Set()
 let timer: NodeJS.Timeout | undefined
@@ -26,8 +26,8 @@ export function lookAgain(look: Look): void {
 }
 
 /** Looks at everything now. */
-export function lookNow(): void {
-  for (const look of looks) if (look()) looks.delete(look)
+export function lookNow(closely = false): void {
+  for (const look of looks) if (look(closely)) looks.delete(look)
 }
 
 function arm(): void {
@@ -35,7 +35,7 @@ function arm(): void {
 }
 
 function tick(): void {
-  lookNow()
+  lookNow(true)
   delay = Math.min(2 * delay, MOST_MS)
   arm()
 }

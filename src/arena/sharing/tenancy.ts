@@ -183,17 +183,17 @@ export class Tenancy implements Tenure {
   #look(): void {
     if (this.#looking) return
     this.#looking = true
-    lookAgain(() => {
-      this.#looking = !this.control.locked(this.#os, () => this.#lookOnce())
+    lookAgain((closely) => {
+      this.#looking = !this.control.locked(this.#os, () => this.#lookOnce(closely))
       return !this.#looking
     })
   }
 
   /** Does what threads that were terminated have left to do. True when there is no more to look for. */
-  #lookOnce(): boolean {
+  #lookOnce(closely: boolean): boolean {
     const { control } = this
     if (this.#open > 0) return true
-    if (control.state !== MappingState.gone) control.reap(this.#os)
+    if (control.state !== MappingState.gone) control.reap(this.#os, closely)
     const orphaned = control.state === MappingState.open && control.count(SlotState.held) === 0
     if (orphaned || this.#drained) this.#clearAway(orphaned)
     const done = control.state === MappingState.gone || (control.state === MappingState.closed && control.moved)

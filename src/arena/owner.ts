@@ -8,8 +8,9 @@
  *     token, 64 bits        | check 20 bits | process 22 | thread 22 |        for words that are compared and exchanged
  *
  * `boot` differs from one start of the machine to the next, and `namespace` between containers, whose processes cannot see each
- * other: the fate of an owner in another namespace is unknown. The check of a token is a hash of start and boot, 0 when the
- * start could not be read; whoever reads a token has to know that it was written in his own namespace.
+ * other: the fate of an owner in another namespace is unknown. What could not be read is 0 (Node's permission model forbids it),
+ * and nothing is concluded from it. The check of a token is a hash of start and boot, 0 when one of them could not be read;
+ * whoever reads a token has to know that it was written in his own namespace.
  *
  * Making one costs about 50 us, once a thread; asking for a fate about 30 us.
  * @module
@@ -66,7 +67,7 @@ export function readOwner(buffer: ArrayBufferLike, at: number): Owner | undefine
 /** What has become of an owner. */
 export function fateOf(os: Os, owner: Owner): Fate {
   const here = os.place()
-  if (owner.boot !== here.boot) return 'dead'
+  if (owner.boot !== here.boot) return owner.boot === 0 || here.boot === 0 ? 'unknown' : 'dead'
   if (owner.namespace !== here.namespace) return 'unknown'
   if (!possible(owner.processId, owner.threadId)) return 'dead'
   if (!os.isThreadAlive(owner.processId, owner.threadId)) return 'dead'
@@ -106,12 +107,12 @@ export function tokenFate(os: Os, token: bigint): Fate {
   const { processId, threadId } = tokenNumbers(token)
   if (!possible(processId, threadId) || !os.isThreadAlive(processId, threadId)) return 'dead'
   const check = Number(token >> CHECK_SHIFT)
-  const startTime = os.startTime(processId, threadId)
-  return check === 0 || startTime === 0 || check === checkOf(startTime, os.place().boot) ? 'alive' : 'dead'
+  const found = checkOf(os.startTime(processId, threadId), os.place().boot)
+  return check === 0 || found === 0 || check === found ? 'alive' : 'dead'
 }
 
 function checkOf(startTime: number, boot: number): number {
-  if (startTime === 0) return 0
+  if (startTime === 0 || boot === 0) return 0
   const hash = Math.imul((startTime % 2 ** 32) ^ Math.imul(boot, 0x9e3779b1), 0x85ebca6b)
   return (hash ^ (hash >>> 15)) & CHECK_MASK || 1
 }

@@ -60,6 +60,16 @@ test('an owner of another start of the machine is dead, one in another namespace
   assert.is(fateOf(os, { ...self, boot: self.boot ^ 1, namespace: self.namespace ^ 1 }), 'dead')
 })
 
+test('nothing is concluded from what cannot be read', () => {
+  const blind = new FakeOs()
+  blind.where = { boot: 0, namespace: self.namespace }
+  assert.is(fateOf(blind, self), 'unknown')
+  assert.is(fateOf(os, { ...self, boot: 0 }), 'unknown')
+  assert.is(fateOf(blind, { ...self, boot: 0 }), 'alive')
+  assert.equal([tokenOf({ ...self, boot: 0 }) >> 44n, tokenFate(blind, tokenOf(self))], [0n, 'alive'])
+  assert.is(tokenFate(os, tokenOf({ ...self, boot: 0 })), 'alive')
+})
+
 test('numbers that no thread can have are dead', () => {
   for (const bad of [-1, 0, 2 ** 22, 2 ** 31, 2 ** 32 - 1, NaN])
     for (const field of ['processId', 'threadId'] as const) assert.is(fateOf(os, { ...self, [field]: bad }), 'dead')

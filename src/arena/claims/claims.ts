@@ -190,14 +190,20 @@ export class Claims {
    * them, for others to take over; the rest are dropped. The data is not touched, others may be reading it.
    */
   leave(): void {
-    if (this.#shared === undefined) return
-    for (const claim of this.#top.all()) {
-      const lasting = claim.holder.lasting === true
-      claim.leave(!lasting)
-      if (lasting) this.#leaveBehind(claim)
+    const shared = this.#shared
+    if (shared === undefined) return
+    try {
+      for (const claim of this.#top.all()) {
+        const lasting = claim.holder.lasting === true
+        claim.leave(!lasting)
+        if (lasting) this.#leaveBehind(claim)
+      }
+      shared.giveOwnershipUp()
+    } catch {
+      // The lock cannot be had, or the directory has been written over. That is no reason not to close: what is still entered
+      // there is free for others when this thread has ended.
     }
-    this.#shared.invalidate()
-    this.#shared.giveOwnershipUp()
+    shared.invalidate()
   }
 
   /** Takes a claim out of our books, not out of the directory. */

@@ -89,10 +89,13 @@ export class SharedClaims {
     this.#lock.run(() => {
       const { header } = this.#options.directory
       const here = this.#options.ground.os.place()
-      if (header[HeaderWord.boot] !== here.boot) {
+      const boot = header[HeaderWord.boot] as number
+      if (boot !== here.boot && boot !== 0 && here.boot !== 0) {
+        // Everybody from before is gone with that start of the machine.
         header[HeaderWord.boot] = here.boot
         header[HeaderWord.namespace] = here.namespace
-      } else if (header[HeaderWord.namespace] !== here.namespace) header[HeaderWord.namespace] = SEVERAL
+      } else if (boot !== here.boot || header[HeaderWord.namespace] !== here.namespace)
+        header[HeaderWord.namespace] = SEVERAL
       Atomics.add(header, HeaderWord.attachments, 1)
     })
   }

@@ -4,11 +4,12 @@
  * A new one is made whole under another name first, with all its blocks and its header, and then gets its own, so that nobody ever
  * sees half of one. Of two who make the same at the same time the one who is later finds the other's.
  *
- *     PATH.<random>.new   create, allocate, header ──link──▶ PATH ──unlink──▶ PATH alone
+ *     .sorites-<random>   create, allocate, header ──link──▶ PATH ──unlink──▶ PATH alone          in the same folder
  * @module
  */
+import { dirname, join } from 'node:path'
 import { SystemError } from '../../errors.ts'
-import { EEXIST, ENOENT } from '../../ffi/errno.ts'
+import { EEXIST, ENOENT, fileError } from '../../ffi/errno.ts'
 import type { Os } from '../../ffi/os.ts'
 import { newIdentity, writeHeader, writeIdentity } from '../header.ts'
 import { fileLayoutOf, HEADER_BYTES } from '../layout.ts'
@@ -57,13 +58,24 @@ function createSite(path: string, opening: CheckedOpening, options: CheckedOptio
   const { os } = options
   const layout = fileLayoutOf(opening.byteLength as number, os.pageSize)
   const identity = newIdentity()
-  const temporary = `${path}.${generationOf(identity)}.new`
-  const fd = os.createFile(temporary, layout.mappingBytes, opening.permissions)
+  // Not made of the path, which may be as long as names can be.
+  const temporary = join(dirname(path), `.sorites-${generationOf(identity)}`)
+  const fd = createFor(path, () => os.createFile(temporary, layout.mappingBytes, opening.permissions))
   try {
     const site = fileSite(layout, BackingKind.namedFile, fd, options, identity, path)
     return publish(site, temporary, path)
   } finally {
     unlinkQuietly(os, temporary)
+  }
+}
+
+/** What fails under the temporary name is told of the one that was asked for. */
+function createFor(path: string, create: () => number): number {
+  try {
+    return create()
+  } catch (error) {
+    if (!(error instanceof SystemError)) throw error
+    throw fileError(error.syscall, -error.errno, path, error.length)
   }
 }
 

@@ -12,6 +12,7 @@ import {
   EntryLength,
   EntryWord,
   HEADER_BYTES,
+  HEADER_LOCK,
   HeaderWord,
 } from '../../../src/arena/layout.ts'
 import { currentOwner, tokenOf } from '../../../src/arena/owner.ts'
@@ -205,6 +206,26 @@ test('somebody from another namespace has it too: then nobody is taken for dead'
   os.dead.add(process.pid)
   container.dead.add(process.pid)
   for (const arena of [mine, third]) throwsCode(() => claim(arena, new Holder('Bump'), 0, 64), 'ERR_ARENA_BUSY')
+})
+
+test('somebody who cannot tell where he is has it too: then nobody is taken for dead', () => {
+  const { mine, words } = pair()
+  const blind = new FakeOs()
+  blind.where = { boot: 0, namespace: 0 }
+  Arena.attach({ path: mine.path as string }, { os: blind })
+  assert.is(words[HeaderWord.namespace], 0xffffffff)
+})
+
+test('the lock cannot be had: closing goes on, holders are told', () => {
+  const { os, mine, theirs, words } = pair()
+  const slab = new Holder('Slab')
+  claim(theirs, slab)
+  new BigUint64Array(words.buffer, words.byteOffset + HEADER_LOCK, 1)[0] = tokenOf(currentOwner(os)) ^ (1n << 50n)
+  os.where = { ...os.place(), namespace: 99 }
+  theirs.close()
+  assert.equal([theirs.closed, slab.told], [true, ['revoked']])
+  throwsCode(() => mine.purge(), 'ERR_ARENA_BUSY', `process ${process.pid}, which has not let go`)
+  mine.close()
 })
 
 test('after another start of the machine everybody from before is dead, in whatever namespace', () => {

@@ -135,10 +135,10 @@ test('a dead thread’s mapping cannot be unmapped: it is tried again', () => {
   os.dead.add(process.pid)
   for (const call of ['adopt', 'release'] as const) {
     os.fail(call)
-    lookNow()
+    lookNow(true)
     assert.equal([control.state, os.live.size, os.heal()], [MappingState.open, 0, 0], call)
   }
-  lookNow()
+  lookNow(true)
   assert.equal([control.state, os.live.size], [MappingState.gone, 0])
   assert.ok(!lost.closed)
 })

@@ -6,7 +6,7 @@
  *     waker     Atomics.store(words, i, next); arena.wake(offset)                     first the change, then the wake
  *
  * A sleep in the kernel cannot be interrupted by JavaScript, so a wait is many of at most 50 ms, and between two of them a worker
- * can be terminated and the process can exit. Asleep and awake again takes about 10 us between two threads. On a main thread
+ * can be terminated and the process can exit. From one side to the other and back takes 10 to 30 us. On a main thread
  * `wait` stops everything else; `waitAsync` does not (async-waits.ts).
  * @module
  */

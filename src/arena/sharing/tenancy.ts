@@ -124,9 +124,10 @@ export class Tenancy implements Tenure {
     const { control } = this
     const { fd } = control.facts
     const stays = watched || control.moved
-    if (stays) this.#os.replace(control.facts.base, control.facts.layout.mappingBytes)
-    else this.#unmap()
-    control.state = stays ? MappingState.closed : MappingState.gone
+    if (stays) {
+      this.#os.replace(control.facts.base, control.facts.layout.mappingBytes)
+      control.state = MappingState.closed
+    } else this.#unmap()
     if (fd >= 0) this.#os.closeFile(fd)
     return stays ? 'emptied' : 'unmapped'
   }
@@ -164,7 +165,6 @@ export class Tenancy implements Tenure {
   #tryUnmap(): void {
     try {
       this.#unmap()
-      this.control.state = MappingState.gone
     } catch {
       // Stale writes may have made pages resident again; addresses alone cost nothing.
       this.#tryEmpty()
@@ -226,8 +226,17 @@ export class Tenancy implements Tenure {
     this.#os.disown(this.control.facts.base, this.control.facts.layout.mappingBytes)
   }
 
+  /** Said first and done then: who is terminated in between must not leave others to unmap it once more, when it is another's. */
   #unmap(): void {
-    this.#os.release(this.control.facts.base, this.control.facts.layout.mappingBytes)
+    const { control } = this
+    const { state } = control
+    control.state = MappingState.gone
+    try {
+      this.#os.release(control.facts.base, control.facts.layout.mappingBytes)
+    } catch (error) {
+      control.state = state
+      throw error
+    }
   }
 }
 

@@ -104,7 +104,7 @@ export class Claims {
 
   /** Every open claim by its number in the directory, those of others included. Of a shared arena. */
   entries(): ReadonlyMap<number, DirectoryEntry> {
-    return this.#locked(() => this.#directory.scan())
+    return this.locked(() => this.#directory.scan())
   }
 
   /** Notes that others than holders may write in a range from now on. */
@@ -121,7 +121,7 @@ export class Claims {
     const { offset, byteLength } = this.#range(request)
     const wanted = wholeNumber('metadataBytes', request.metadataBytes(byteLength))
     const metadataLength = alignUp(wanted, METADATA_GRANULE)
-    const claim = this.#locked(() => {
+    const claim = this.locked(() => {
       const around = this.#claimAround(holder, offset, byteLength)
       const metadataOffset = this.#takeMetadata(holder, byteLength, metadataLength)
       return this.#book(holder, around, { offset, byteLength, metadataOffset }, metadataLength)
@@ -177,7 +177,7 @@ export class Claims {
     // Whoever had a block in it may still write there.
     if (around === undefined) this.expose(offset, byteLength)
     this.#space.clear(metadataOffset, metadata)
-    this.#locked(() => {
+    this.locked(() => {
       this.#own.delete(entry)
       this.#directory.remove(entry)
       this.#space.give(metadataOffset, metadata.byteLength)
@@ -208,7 +208,7 @@ export class Claims {
 
   /** Takes a claim out of our books, not out of the directory. */
   #leaveBehind(claim: GrantedClaim): void {
-    this.#locked(() => this.#directory.hold(claim.entry, 0n))
+    this.locked(() => this.#directory.hold(claim.entry, 0n))
     this.#top.remove(claim)
     this.#own.delete(claim.entry)
   }
@@ -220,7 +220,8 @@ export class Claims {
     this.#shared = undefined
   }
 
-  #locked<R>(run: () => R): R {
+  /** Runs `run` under the lock on the directory, where there is one. Not to be nested. */
+  locked<R>(run: () => R): R {
     return this.#shared === undefined ? run() : this.#shared.locked(run)
   }
 

@@ -133,5 +133,12 @@ export function threadSite(source: ThreadSource, options: CheckedOptions): Site 
     )
   const tenure = Tenancy.join(os, control)
   const ground = new Ground(os, base, backingOf(kind, os, fd, base, layout))
+  try {
+    if (options.hugePages === 'advise') os.adviseHugePages(base, layout.byteLength, 'advise')
+    if (options.populate) ground.populate(0, layout.byteLength)
+  } catch (error) {
+    tenure.leave(false)
+    throw error
+  }
   return { layout, ground, tenure, kind, fd, path: source.path, identity: undefined, common: true, name }
 }

@@ -289,6 +289,22 @@ test('claims made before the first handle are seen by whoever attaches', () => {
   claim(mine, new Holder('Bump'), 4096, 64)
 })
 
+test('what is done under the lock is done alone', () => {
+  const { mine, theirs, words } = pair()
+  const word = new BigUint64Array(words.buffer, words.byteOffset + HEADER_LOCK, 1)
+  assert.is(
+    mine.locked(() => word[0]),
+    tokenOf(currentOwner(mine.os))
+  )
+  assert.is(word[0], 0n)
+  throwsCode(() => mine.locked(() => theirs.locked(() => 1)), 'ERR_ARENA_BUSY', 'its directory is held')
+  const alone = Arena.reserve(MiB)
+  assert.is(
+    alone.locked(() => alone.locked(() => 5)),
+    5
+  )
+})
+
 test('the last close tells holders, whoever else is gone', () => {
   const { mine, theirs } = pair()
   const heap = new Lasting('Heap')

@@ -59,10 +59,12 @@ test('attach by handle: whatever fails, no slot is taken, and the mapping is not
     ['adopt', 1],
     ['view', 1],
     ['view', 2],
+    ['adviseHugePages', 1],
+    ['populate', 1],
   ] as const) {
     const os = new FakeOs({ asThread: true })
     os.fail(call, nth, EAGAIN)
-    throwsCode(() => Arena.attach(handle, { os }), 'EAGAIN')
+    throwsCode(() => Arena.attach(handle, { os, hugePages: 'advise', populate: true }), 'EAGAIN')
     assert.equal([os.live.size, control.count(SlotState.held), os.heal()], [0, 1, 0], `${call} ${nth}`)
     Arena.attach(handle, { os }).close()
     assert.equal([os.live.size, control.state], [0, MappingState.open])

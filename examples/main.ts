@@ -6,7 +6,19 @@ import { existsSync, readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 /** Files that are parts of examples. */
-const PARTS = ['counting', 'main', 'text', 'truncated-reader', 'verdict', 'word-count-child']
+const PARTS = [
+  'channels',
+  'counting',
+  'main',
+  'records',
+  'ring',
+  'text',
+  'truncated-reader',
+  'two-processes-reader',
+  'verdict',
+  'word-count-child',
+  'worker-arena-thread',
+]
 
 const folder = fileURLToPath(new URL('.', import.meta.url))
 const names = readdirSync(folder)

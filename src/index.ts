@@ -20,7 +20,10 @@ export type { FileMode, FileOptions, FileTarget } from './arena/file/file-option
 export { mapFile } from './arena/file/map-file.ts'
 export { MappedFile, type SyncOptions } from './arena/file/mapped-file.ts'
 export type { FileView, ReadOnlyView } from './arena/file/read-only-view.ts'
-export type { ArenaOptions } from './arena/options.ts'
+export type { ArenaOptions, AttachOptions, OpenOptions } from './arena/options.ts'
+export type { ArenaHandle, ArenaSource } from './arena/sharing/handle.ts'
+export type { StaleOwner } from './arena/sharing/sharing.ts'
+export type { WaitAsyncOptions, WaitOptions, WaitResult } from './arena/sharing/waiting.ts'
 export {
   ArenaBusyError,
   ArenaClosedError,
@@ -35,6 +38,6 @@ export {
   TruncatedError,
   UnsupportedOperationError,
 } from './errors.ts'
-export type { Advice } from './ffi/os.ts'
+export type { Advice } from './ffi/os-pages.ts'
 export { GiB, KiB, MiB, TiB } from './units.ts'
 export type { TypedArray, TypedArrayConstructor } from './views.ts'

@@ -83,6 +83,11 @@ export abstract class Blocks<Name extends string = string> implements Allocator,
     writeHeader(metadata, this.#fields)
   }
 
+  /** What a heap holds can be found again, by its roots; of the others nobody could take the blocks over. */
+  get lasting(): boolean {
+    return this.kind === 'Heap'
+  }
+
   abstract tryMalloc(byteLength: number): number
   /** As `tryMalloc`, and the block reads zero. */
   protected abstract tryCalloc(byteLength: number): number

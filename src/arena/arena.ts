@@ -7,36 +7,52 @@
  *           ── Holding    open, pinned, closed                            holding.ts
  *           ── Lifetime   closing, and unmapping when nobody looks        lifetime.ts
  *           ── Ground     its bytes: purging and clearing them            ground.ts
+ *           ── Sharing    handles; having it together with others        sharing/sharing.ts
+ *           ── Waiting    sleeping until others change a word             sharing/waiting.ts
  *
- * Its memory is a mapping of its own, or that of a mapped file (file/file-arena.ts). It knows nothing of blocks. Reserving costs 10 us and no resident page; a view some 0.1 us; `offsetOf` some 20 ns, nearly
- * all of it V8's getter for a view's buffer.
+ * Where the mapping comes from (pages of this process, a file in memory, a named file, another thread, a mapped file) is settled
+ * before an arena is made of it: sharing/site.ts, file/file-arena.ts. It knows nothing of blocks. Reserving costs 10 us and no resident page, 70 us and a page when it is
+ * shared; a view some 0.1 us; `offsetOf` some 20 ns, nearly all of it V8's getter for a view's buffer.
+ *
+ * Longer than other files: a public class is one thing, with all its calls and what is to be known of each.
  * @module
  */
+import { resolve } from 'node:path'
 import { wholeNumber } from '../arguments.ts'
 import { alignDown } from '../bits.ts'
 import { ArenaBusyError, InvalidArgumentTypeError, OutOfRangeError } from '../errors.ts'
+import type { Os } from '../ffi/os.ts'
 import { type TypedArray, type TypedArrayConstructor, typedArrayConstructor } from '../views.ts'
-import type { AdoptRequest, Claim, ClaimRequest, LeftClaim } from './claim.ts'
+import type { AdoptRequest, Claim, ClaimRecord, ClaimRequest } from './claim.ts'
 import { Claims } from './claims/claims.ts'
 import type { Ground } from './ground.ts'
 import { Holding } from './holding.ts'
-import { type Layout, layoutOf, MOST_BYTES } from './layout.ts'
+import { MOST_BYTES } from './layout.ts'
 import { Lifetime } from './lifetime.ts'
-import { type ArenaOptions, checkOptions } from './options.ts'
-import { reserveGround } from './reservation.ts'
+import {
+  type ArenaOptions,
+  type AttachOptions,
+  checkOpening,
+  checkOptions,
+  checkShared,
+  type OpenOptions,
+} from './options.ts'
 import { residentBytes } from './residency.ts'
+import { lookNow } from './sharing/again.ts'
+import { type ArenaHandle, type ArenaSource, checkPath, checkSource } from './sharing/handle.ts'
+import { namedSite } from './sharing/named-file.ts'
+import { Sharing, type StaleOwner } from './sharing/sharing.ts'
+import { existingSite, memorySite, reserveSite, type Site, threadSite } from './sharing/site.ts'
+import { type WaitAsyncOptions, Waiting, type WaitOptions, type WaitResult } from './sharing/waiting.ts'
 import { WINDOW_BYTES, Windows, windowIndex } from './window.ts'
 
 /** What an arena is made of. @internal */
 export interface ArenaParts {
   /** For messages. */
   readonly title: string
-  readonly layout: Layout
-  readonly ground: Ground
+  readonly site: Site
   readonly lifetime: Lifetime
   readonly holding: Holding
-  /** Whether the directory of claims is there already. @defaultValue false */
-  readonly recorded?: boolean
   /** Whether something in a window may not read zero. @defaultValue never */
   readonly exposed?: (window: number) => boolean
 }
@@ -47,17 +63,24 @@ export class Arena {
   readonly byteLength: number
   /** Bytes in a page. */
   readonly pageSize: number
+  /**
+   * The owner of a named arena that died without closing it, as `open` found it: what it was writing may be half-done. Undefined
+   * when the last owner closed, or is alive.
+   */
+  readonly staleOwner: StaleOwner | undefined
   readonly #title: string
+  readonly #sharing: Sharing
   readonly #ground: Ground
   readonly #holding: Holding
   readonly #windows: Windows
   readonly #claims: Claims
+  readonly #waiting: Waiting
   /** The windows' own arrays, here as well to save a step on hot paths. Both are empty after `close`. */
   readonly #buffers: (ArrayBuffer | undefined)[]
   readonly #bytes: Uint8Array[]
 
-  private constructor(parts: ArenaParts) {
-    const { title, layout, ground, lifetime, holding, recorded = false, exposed = () => false } = parts
+  private constructor({ title, site, lifetime, holding, exposed = () => false }: ArenaParts) {
+    const { layout, ground } = site
     const windows = new Windows(lifetime, ground.base, layout.byteLength)
     this.byteLength = layout.byteLength
     this.pageSize = ground.pageSize
@@ -67,24 +90,71 @@ export class Arena {
     this.#windows = windows
     this.#buffers = windows.buffers
     this.#bytes = windows.bytes
+    const recorded = site.recorded
     const bytesAt = (offset: number, length: number): Uint8Array => this.#bytesAt(offset, length)
     const claims = new Claims({ title, layout, ground, lifetime, recorded, exposed, bytesAt })
+    const waiting = new Waiting(ground, title, (offset) => this.#wordAt(offset))
+    const sharing = new Sharing(title, site, lifetime, claims)
     this.#claims = claims
-    holding.onClose(() => claims.revokeAll())
+    this.#waiting = waiting
+    this.#sharing = sharing
+    this.staleOwner = sharing.begin()
+    holding.beforeClose(() => claims.leave())
+    holding.onClose(() => {
+      sharing.close()
+      waiting.close()
+      claims.revokeAll()
+    })
+  }
+
+  /** The arena in a place of its own, which goes when it cannot be made. */
+  static #at(site: Site): Arena {
+    const { ground, layout, tenure, name } = site
+    const title = name === undefined ? 'the arena' : `arena "${name}"`
+    const lifetime = new Lifetime(ground.os, ground.base, layout.mappingBytes, tenure)
+    try {
+      return new Arena({ title, site, lifetime, holding: new Holding(title, lifetime) })
+    } catch (error) {
+      lifetime.close(undefined)
+      throw error
+    }
   }
 
   /**
-   * Reserves an arena of at least `byteLength` bytes. Nothing is resident afterwards (unless `populate` is asked for).
-   * Throws a `SystemError` (`ENOMEM`) when there are no addresses left.
+   * Reserves an arena of at least `byteLength` bytes. Nothing is resident afterwards (unless `populate` is asked for; of a shared
+   * one a page is). Throws a `SystemError` (`ENOMEM`) when there are no addresses left.
    */
   static reserve(byteLength: number, options?: ArenaOptions): Arena {
     wholeNumber('byteLength', byteLength, 1, MOST_BYTES)
     const checked = checkOptions(options)
-    const layout = layoutOf(byteLength, checked.os.pageSize)
-    const ground = reserveGround(layout, checked)
-    const lifetime = new Lifetime(ground.os, ground.base, layout.mappingBytes)
-    const title = checked.name === undefined ? 'the arena' : `arena "${checked.name}"`
-    return new Arena({ title, layout, ground, lifetime, holding: new Holding(title, lifetime) })
+    const shared = checkShared(options)
+    lookNow()
+    return Arena.#at(shared ? memorySite(byteLength, checked) : reserveSite(byteLength, checked))
+  }
+
+  /**
+   * Opens the arena in a file, which any process finds by its path, or makes it (`create`). It stays until it is unlinked, and it
+   * is not sealed: whoever shortens the file ends the processes that use it. Throws a `SystemError` (`ENOENT`, `EACCES`, `ENOSPC`,
+   * …), `ERR_CORRUPTED` or `ERR_UNSUPPORTED_OPERATION` when the file holds no arena, or one of another version.
+   */
+  static open(path: string | URL, options?: OpenOptions): Arena {
+    const absolute = resolve(checkPath('path', path))
+    return Arena.#at(namedSite(absolute, checkOpening(options), checkOptions(options)))
+  }
+
+  /**
+   * An arena that exists: by the handle that another thread has posted, by a descriptor that this process has inherited (which
+   * stays open), or by a path. Throws `ERR_ARENA_CLOSED` when no thread has it any more, and what `open` throws.
+   */
+  static attach(source: ArenaSource, options?: AttachOptions): Arena {
+    const found = checkSource(source)
+    const checked = checkOptions(options)
+    if ('control' in found) return Arena.#at(threadSite(found, checked))
+    if ('fd' in found) return Arena.#at(existingSite(checked.os.files.duplicate(found.fd), checked, {}))
+    const path = resolve(found.path)
+    return Arena.#at(
+      existingSite(checked.os.files.open(path, 'read-write'), checked, { path, generation: found.generation })
+    )
   }
 
   /** An arena over memory that is there. Throws `ERR_CORRUPTED` when a directory is there that cannot be right. @internal */
@@ -95,6 +165,34 @@ export class Arena {
   /** Whether `close` has been called. */
   get closed(): boolean {
     return this.#holding.closed
+  }
+
+  /** Whether other processes can have the arena: it was reserved with `shared`, or opened by name, or attached to such a one. */
+  get shared(): boolean {
+    return this.#sharing.shared
+  }
+
+  /** The descriptor of its file, to be inherited by a child (`stdio`); undefined when it has none, or is closed. */
+  get fd(): number | undefined {
+    return this.#sharing.fd
+  }
+
+  /** A path by which other processes can open it while we have it; undefined when they cannot, or it is closed. */
+  get path(): string | undefined {
+    return this.#sharing.path
+  }
+
+  /**
+   * A small value that survives `postMessage`, for `Arena.attach` in another thread: nothing is copied, both see the same bytes.
+   * (Posting a view would copy its whole window, up to 1 GiB.) It does not keep the arena open.
+   */
+  handle(): ArenaHandle {
+    return this.#sharing.handle()
+  }
+
+  /** Takes the name of a named arena away: who has it keeps it, nobody can open it any more. Whether it was still there. */
+  unlink(): boolean {
+    return this.#sharing.unlink()
   }
 
   /**
@@ -156,6 +254,27 @@ export class Arena {
     return residentBytes(this.#ground.os, this.#ground.base, offset, byteLength)
   }
 
+  /**
+   * Sleeps while the word at `offset` is `expected`, until `wake` is called for it, by any thread of any process that has the
+   * arena. Blocks this thread; a worker can be terminated meanwhile. `'ok'`: woken, or the word has changed.
+   */
+  wait(offset: number, expected: number, options?: WaitOptions): WaitResult {
+    this.#requireWord(offset)
+    return this.#waiting.wait(offset, expected, options)
+  }
+
+  /** As `wait`, without blocking: a promise, and the event loop goes on. Rejected when the arena is closed meanwhile. */
+  async waitAsync(offset: number, expected: number, options?: WaitAsyncOptions): Promise<WaitResult> {
+    this.#requireWord(offset)
+    return this.#waiting.waitAsync(offset, expected, options)
+  }
+
+  /** Wakes up to `count` of those who wait for the word at `offset` (default all); says how many. Change the word first. */
+  wake(offset: number, count?: number): number {
+    this.#requireWord(offset)
+    return this.#waiting.wake(offset, count)
+  }
+
   /** Holds the arena open: `close` refuses until every pin is disposed of. Disposing twice does nothing. */
   pin(): Disposable {
     return this.#holding.pin()
@@ -169,8 +288,9 @@ export class Arena {
 
   /**
    * Closes the arena and every allocator on it. Its memory goes back to the kernel at once; its addresses do when the last view
-   * is garbage, so a stale view reads zero or is empty and never faults. Closing again does nothing. An arena in a mapped file
-   * closes the file with it, which keeps what is in it.
+   * is garbage, so a stale view reads zero or is empty and never faults. Closing again does nothing. When other threads or
+   * processes have the arena, they keep it, and a stale view that is not empty shows what they do. An arena in a mapped file closes
+   * the file with it, which keeps what is in it.
    *
    * `detach`: whether views become empty. @defaultValue true on Node 22 and later, false on Node 20, where a zlib call that is
    * running on a view would end the process.
@@ -189,16 +309,16 @@ export class Arena {
     return this.#claims.grant(request)
   }
 
-  /** The claims that others left open in this memory, and that nobody has adopted yet. @internal */
-  leftClaims(): LeftClaim[] {
-    this.#requireOpen()
-    return this.#claims.left()
-  }
-
-  /** Gives an allocator a claim that another left open, as it was left. Undefined when there is none. @internal */
+  /** Gives an allocator a claim that nobody holds any more, as it was left, or a look at one. The contract is in claim.ts. @internal */
   adopt(request: AdoptRequest): Claim | undefined {
     this.#requireOpen()
     return this.#claims.adopt(request)
+  }
+
+  /** Every claim at the top level, whoever holds it, by offset. @internal */
+  claims(): ClaimRecord[] {
+    this.#requireOpen()
+    return this.#claims.records()
   }
 
   /** Notes that others than the arena's users may write in a range from now on. @internal */
@@ -209,6 +329,21 @@ export class Arena {
   /** What an allocator holds of a range, for messages; undefined when none holds any of it. @internal */
   claimed(offset: number, byteLength: number): string | undefined {
     return this.#claims.overlapping(offset, byteLength)?.describe()
+  }
+
+  /**
+   * Runs `run` while no other thread or process does so, or changes the directory of claims: for what allocators write into memory
+   * that several may write. On an arena that nobody else can have it just runs. Throws ERR_ARENA_BUSY when it cannot be had for a
+   * second. Not to be nested, nor to claim or adopt in. @internal
+   */
+  locked<R>(run: () => R): R {
+    this.#requireOpen()
+    return this.#claims.locked(run)
+  }
+
+  /** The kernel that it asks. @internal */
+  get os(): Os {
+    return this.#ground.os
   }
 
   /** The buffer of a window, made at first need, and again when somebody has detached it. @internal */
@@ -233,6 +368,16 @@ export class Arena {
   #bytesAt(offset: number, byteLength: number): Uint8Array {
     const index = windowIndex(offset, this.byteLength)
     return new Uint8Array(this.windowBuffer(index), offset - index * WINDOW_BYTES, byteLength)
+  }
+
+  #wordAt(offset: number): number {
+    this.#requireOpen()
+    const index = windowIndex(offset, this.byteLength)
+    return Atomics.load(new Int32Array(this.windowBuffer(index), offset - index * WINDOW_BYTES, 1), 0)
+  }
+
+  #requireWord(offset: number): void {
+    this.#requireElements(4, offset, 1)
   }
 
   /** Throws unless the elements lie in the arena; gives their length in bytes. */

@@ -7,8 +7,12 @@
  * Claims at the same level never overlap. A claim may lie inside one live block of another allocator (a bump allocator in a block
  * of a heap); that allocator then refuses to free the block until the inner claim is released.
  *
- * In memory that outlives a process claims do as well: those that were open when it was closed are *left*. A left claim counts as
- * held, so nobody can claim its range, until an allocator of its kind adopts it, and finds range and metadata as they were left.
+ * A claim may outlive its holder: one that the holder has *left*, that was lasting when its arena was closed, or whose process has
+ * died. It counts as held, so nobody can claim its range, until an allocator of its kind adopts it, and finds range and metadata as
+ * they were left. While somebody has it, others may *share* it: they see range and metadata, and change neither.
+ *
+ *     claim ──▶ held ──release──▶ free           left ──adopt──▶ held           held or left ──adopt, shared──▶ seen
+ *               held ──leave────▶ left
  * @module
  */
 
@@ -16,6 +20,12 @@
 export interface ClaimHolder {
   /** 'Bump', 'Slab', 'Buddy', 'Heap': for messages. */
   readonly kind: string
+  /**
+   * Whether its claims stay when the arena is closed, or its process dies, for another to adopt. Otherwise they are dropped. Not of
+   * claims in a block, which go with the block.
+   * @defaultValue false
+   */
+  readonly lasting?: boolean
   /**
    * Asked before an inner claim is granted: the range of the live block that wholly contains `[offset, offset + byteLength)`,
    * or undefined when no single live block does.
@@ -54,6 +64,11 @@ export interface Claim {
   revokeInner(offset?: number, byteLength?: number): void
   /** Gives the range and the metadata back; the metadata reads zero when it is granted again. Does nothing the second time. */
   release(): void
+  /**
+   * Lets go of the claim and leaves range and metadata as they are, for others to adopt. Inner claims are revoked. A claim in
+   * another's block is released. Does nothing the second time.
+   */
+  leave(): void
 }
 
 /** What is asked of `Arena.claim`. */
@@ -69,15 +84,25 @@ export interface ClaimRequest {
 
 /** What is asked of `Arena.adopt`. */
 export interface AdoptRequest {
-  /** The new holder. A left claim of its kind is adopted. */
+  /** The new holder. A claim of its kind is adopted. */
   readonly holder: ClaimHolder
-  /** Where the claim starts. @defaultValue the first of that kind, the outermost ones first */
+  /** Where the claim starts. @defaultValue the first of that kind */
   readonly offset?: number | undefined
+  /**
+   * Only to look: the claim may be one that somebody holds, here, in another thread or process, who goes on holding it. What is
+   * given can be left or released, which ends the looking, and refuses to change anything.
+   * @defaultValue false
+   */
+  readonly shared?: boolean | undefined
 }
 
-/** A claim that was left open and that nobody has adopted. */
-export interface LeftClaim {
+/** What an arena's directory says of a claim. */
+export interface ClaimRecord {
   readonly kind: string
   readonly offset: number
   readonly byteLength: number
+  /** `'ours'`: of this arena object. `'theirs'`: of another, which is alive as far as can be told. `'left'`: can be adopted. */
+  readonly state: 'ours' | 'theirs' | 'left'
+  /** Whether it outlives its holder. */
+  readonly lasting: boolean
 }

@@ -6,7 +6,8 @@
  *     page     |         |         |         |         |
  *     range         [ ff | pppppppp pppppppp | ff ]          f filled, p purged
  *
- * The parts are filled only where they do not read zero already: a page never written stays out of memory.
+ * The parts are filled only where they do not read zero already: a page never written stays out of memory. (In a shared arena
+ * looking at it makes it resident.)
  * @module
  */
 import { alignDown, alignUp } from '../bits.ts'

@@ -2,7 +2,8 @@
  * Whether a mapping is open, and what keeps it so. An arena has one, a mapped file has one, and a file and the arena in it have
  * the same one: they are opened, pinned and closed together.
  *
- *     open ──close()──▶ pinned? ERR_ARENA_BUSY.  Lifetime closes the mapping (lifetime.ts); then whoever asked is told.
+ *     open ──close()──▶ pinned? ERR_ARENA_BUSY.  Who asked for it before is told, Lifetime closes the mapping (lifetime.ts), and
+ *                       who asked for it after is told.
  *
  * When this is garbage without having been closed, so is everything that could still use the mapping but views of it: that is
  * what the lifetime watches.
@@ -16,7 +17,8 @@ export class Holding {
   /** For messages: 'the arena', 'file "x"'. */
   readonly title: string
   readonly #lifetime: Lifetime
-  readonly #listeners: (() => void)[] = []
+  readonly #before: (() => void)[] = []
+  readonly #after: (() => void)[] = []
   #pins = 0
   #closed = false
 
@@ -34,9 +36,14 @@ export class Holding {
     if (this.#closed) throw new ArenaClosedError(`${this.title} is closed`)
   }
 
+  /** Has a function called before the mapping is closed. It may not throw, and be called again when closing is refused. */
+  beforeClose(listener: () => void): void {
+    this.#before.push(listener)
+  }
+
   /** Has a function called once the mapping is closed. It may not throw. */
   onClose(listener: () => void): void {
-    this.#listeners.push(listener)
+    this.#after.push(listener)
   }
 
   /** Holds the mapping open until the pin is disposed of. */
@@ -67,9 +74,13 @@ export class Holding {
   close(options: { readonly detach?: boolean | undefined } | undefined): void {
     if (this.#closed) return
     optionsObject('options', options)
+    const detach = options?.detach
+    if (detach !== undefined && typeof detach !== 'boolean')
+      throw new InvalidArgumentTypeError('options.detach', 'a boolean', detach)
     if (this.#pins > 0) throw new ArenaBusyError(`${this.title} is pinned ${this.#pins} times and cannot be closed`)
-    this.#lifetime.close(options?.detach)
+    for (const listener of this.#before) listener()
+    this.#lifetime.close(detach)
     this.#closed = true
-    for (const listener of this.#listeners) listener()
+    for (const listener of this.#after) listener()
   }
 }

@@ -4,24 +4,30 @@
  *     offset 0                          data end = metadata start
  *     |                                 |  header  directory          claims' metadata
  *     |  data: what blocks are cut from |  256 B | 65,532 x 64 B    | first fit, in units of 64 B             |
- *     |  windows lie over this          |<----- DIRECTORY_BYTES --->|                                         |
+ *     |  windows lie over this          |<----- directoryBytes ---->|                                         |
  *     └ on a 1 GiB boundary             └ no window reaches this
  *       of addresses
  *
- * In a file it is the same within a given length (`layoutWithin`), with a directory to scale: 1/256 of it all, 4 KiB to 4 MiB.
- *
  * All of it is addresses only until it is touched, so the metadata region can be generous: half of the data up to 4 GiB, which
  * holds the tables of a heap on ranges below a few MiB (0.45 of the range) and on 1 TiB (3.2 GiB), a sixteenth for allocators
- * inside one another, and 8 MiB so that small arenas can hold many. Offsets only, no addresses: it means the same in any
+ * inside one another, and 8 MiB so that small arenas can hold many. In files pages take room on a disk, so there it is what a heap
+ * on all of the data needs and a little more, and the directory is to scale. Offsets only, no addresses: it means the same in any
  * process that maps it.
  *
+ *     memory file, named file (`Arena.open`)       | metadata | data            its header is at its start    `fileLayoutOf`
+ *     mapped file (`mapFile(…).arena`)             | data            | metadata |  byte 0 is byte 0 of both   `layoutWithin`
+ *
  *     header                                           directory entry, one an open claim
- *      0  u32 magic             24  f64 byteLength       0  f64 offset            32  u32 state (0 free, 1 open)
- *      4  u32 version           32  f64 metadata bytes   8  f64 byteLength        36  u32 entry of the claim around it + 1
- *      8  u32 layout hash       40  u32 entries in use  16  f64 metadata offset   40  u32 times this entry was used
- *     12  u32 page size         44  u32 generation      24  f64 metadata length   44  20 bytes of kind, padded with zeros
- *     16  u32 state             48  u32 open claims
- *     20  u32 (free)            52  … free, zero
+ *      0  u32 magic             48  u32 open claims      0  f64 offset            32  u32 state (ClaimState)
+ *      4  u32 version           52  u32 boot             8  f64 byteLength        36  u32 entry of the claim around it + 1
+ *      8  u32 layout hash       56  f64 directory bytes 16  f64 metadata offset   40  u32 times this entry was used
+ *     12  u32 page size         64  u64 lock            24  f64 metadata length   44  12 bytes of kind, padded with zeros
+ *     16  u32 state             72  u32 identity (two)                            56  u64 holder (owner.ts)
+ *     20  u32 attachments       80  u32 namespace
+ *     24  f64 byteLength        84  … free, zero
+ *     32  f64 metadata bytes    96  owner (owner.ts, 32 bytes)
+ *     40  u32 entries in use   128  … free, zero
+ *     44  u32 generation
  * @module
  */
 import { alignDown, alignUp } from '../bits.ts'
@@ -41,13 +47,15 @@ export const ENTRY_BYTES = 64
 export const DIRECTORY_BYTES: number = 4 * MiB
 /** Claims that can be open at the same time, at most. */
 export const MOST_CLAIMS: number = mostClaims(DIRECTORY_BYTES)
+/** The shortest directory: 252 claims. */
+const LEAST_DIRECTORY_BYTES: number = 16 * KiB
 /** Metadata is given out in multiples of this. */
 export const METADATA_GRANULE = 64
 
 /** 'SRTS', read as a little-endian word. */
 export const MAGIC = 0x53545253
 /** Raised with every change of what is in the metadata region. */
-export const VERSION = 1
+export const VERSION = 2
 
 /** Words of the header, as indices of 32-bit words. */
 export const HeaderWord = {
@@ -56,19 +64,32 @@ export const HeaderWord = {
   layoutHash: 2,
   pageSize: 3,
   state: 4,
+  attachments: 5,
   entries: 10,
   generation: 11,
   openClaims: 12,
+  boot: 13,
+  identity: 18,
+  namespace: 20,
 } as const
 /** Lengths in the header, as indices of 64-bit floats. */
-export const HeaderLength = { byteLength: 3, metadataBytes: 4 } as const
+export const HeaderLength = { byteLength: 3, metadataBytes: 4, directoryBytes: 7 } as const
+/** Where the lock is, in bytes from the header's start. */
+export const HEADER_LOCK = 64
+/** Where the owner is. */
+export const HEADER_OWNER = 96
 /** Lengths in an entry, as indices of 64-bit floats from its start. */
 export const EntryLength = { offset: 0, byteLength: 1, metadataOffset: 2, metadataLength: 3 } as const
 /** Words of an entry, as indices of 32-bit words from its start. */
 export const EntryWord = { state: 8, around: 9, uses: 10 } as const
 /** Where an entry's kind starts, and how long it may be, in bytes. */
 export const ENTRY_KIND = 44
-export const KIND_BYTES: number = ENTRY_BYTES - ENTRY_KIND
+export const KIND_BYTES = 12
+/** Where an entry's holder is. */
+export const ENTRY_HOLDER = 56
+
+/** The state of a directory entry. A claim that is lasting outlives its holder: another may take it over. */
+export const ClaimState = { free: 0, open: 1, lasting: 2 } as const
 
 /** An arena's state, as in its header. */
 export const ArenaState = { none: 0, open: 1 } as const
@@ -91,8 +112,17 @@ export interface Layout {
 export function layoutOf(wanted: number, pageSize: number): Layout {
   const byteLength = alignUp(wanted, pageSize)
   const room = Math.min(byteLength / 2, 4 * GiB) + byteLength / 16 + 8 * MiB
-  const metadataBytes = alignUp(DIRECTORY_BYTES + Math.ceil(room), pageSize)
-  return layOut(byteLength, DIRECTORY_BYTES, metadataBytes)
+  return layOut(byteLength, DIRECTORY_BYTES, alignUp(DIRECTORY_BYTES + Math.ceil(room), pageSize))
+}
+
+/** The layout of an arena of at least `wanted` bytes in a file whose every page takes room. */
+export function fileLayoutOf(wanted: number, pageSize: number): Layout {
+  const byteLength = alignUp(wanted, pageSize)
+  const directory = Math.min(Math.max(byteLength / 1024, LEAST_DIRECTORY_BYTES), DIRECTORY_BYTES)
+  const directoryBytes = alignUp(Math.ceil(directory), pageSize)
+  const heap = Math.min(Math.ceil(byteLength * 0.13), 4 * GiB) + 64 * KiB
+  const room = heap + Math.ceil(byteLength / 64) + 64 * KiB
+  return layOut(byteLength, directoryBytes, alignUp(directoryBytes + room, pageSize))
 }
 
 /**
@@ -117,7 +147,8 @@ export function layoutWithin(totalBytes: number, pageSize: number): Layout | und
   return low === 0 ? undefined : layOut(byteLength, directoryBytes, total - byteLength)
 }
 
-function layOut(byteLength: number, directoryBytes: number, metadataBytes: number): Layout {
+/** The layout of parts of these lengths. */
+export function layOut(byteLength: number, directoryBytes: number, metadataBytes: number): Layout {
   return {
     byteLength,
     metadataStart: byteLength,
@@ -139,9 +170,11 @@ export function layoutHash(): number {
     VERSION,
     HEADER_BYTES,
     ENTRY_BYTES,
-    DIRECTORY_BYTES,
     METADATA_GRANULE,
+    HEADER_LOCK,
+    HEADER_OWNER,
     ENTRY_KIND,
+    ENTRY_HOLDER,
     ...Object.values(HeaderWord),
     ...Object.values(HeaderLength),
     ...Object.values(EntryLength),

@@ -9,8 +9,11 @@
  *
  * Detaching does not shorten step 3: a native operation in flight (a read, randomFill, zlib) still has the address, and holds
  * the view, hence the buffer, until it is done. An arena that never made a buffer goes to step 4 at once. One that is garbage
- * without having been closed starts at step 3. Nothing happens at process exit. A
- * worker that is terminated leaves the mappings of its arenas to the process: long-lived arenas belong to the main thread.
+ * without having been closed starts at step 3. Nothing happens at process exit. A worker that is terminated leaves the mappings
+ * of its arenas to the process, unless another thread has them too.
+ *
+ * Steps 1 and 4 are what one arena of one thread can do with a mapping that it has alone. When others have it as well, they are
+ * done by the last of them, and closing detaches our buffers only: `Tenure` knows (tenure.ts, sharing/tenancy.ts).
  *
  * A buffer found detached by others while the arena is open means that its memory has moved to a buffer that we cannot watch:
  * such a mapping is emptied as usual but never unmapped, which costs addresses and no memory. What cannot be seen is a move
@@ -20,10 +23,10 @@
  * Each buffer is one token in a set, so that a callback that comes twice, or never, does no harm. Costs 0.1 us a buffer.
  * @module
  */
-import { InvalidArgumentTypeError } from '../errors.ts'
 import type { Os } from '../ffi/os.ts'
 import type { Address } from '../units.ts'
 import { canTransfer, detach } from './detach.ts'
+import type { Tenure } from './tenure.ts'
 import type { Windows } from './window.ts'
 
 /** Stands for one ArrayBuffer; must not refer to it. */
@@ -36,7 +39,7 @@ export const bufferRegistry: FinalizationRegistry<Token> = new FinalizationRegis
   token.lifetime.lost(token)
 )
 
-/** Told when all who hold a mapping are garbage without having closed it. @internal */
+/** Told when all who hold a mapping are garbage without having been closed. @internal */
 export const arenaRegistry: FinalizationRegistry<Lifetime> = new FinalizationRegistry((lifetime) => lifetime.abandon())
 
 let waiting = 0
@@ -46,21 +49,27 @@ export function waitingBytes(): number {
   return waiting
 }
 
-/** One mapping, and every ArrayBuffer that was made over it. Never refers to those who hold it. */
+/**
+ * What a mapping goes through, and every ArrayBuffer that was made over it for one arena or file. Never refers to those who hold it.
+ */
 export class Lifetime {
   readonly #os: Os
   readonly #base: Address
   readonly #byteLength: number
   readonly #outstanding: Set<Token> = new Set()
+  #tenure: Tenure
   #metadata: Map<Token, WeakRef<ArrayBuffer>> = new Map()
   readonly #windows: Windows[] = []
-  #state: 'open' | 'waiting' | 'unmapped' = 'open'
+  #state: 'open' | 'closed' | 'dropped' | 'over' = 'open'
   #moved = false
+  /** Bytes that `waiting` counts of this mapping. */
+  #counted = 0
 
-  constructor(os: Os, base: Address, byteLength: number) {
+  constructor(os: Os, base: Address, byteLength: number, tenure: Tenure) {
     this.#os = os
     this.#base = base
     this.#byteLength = byteLength
+    this.#tenure = tenure
   }
 
   /** The longest ArrayBuffer that can be had. */
@@ -76,6 +85,12 @@ export class Lifetime {
   /** Keeps buffers over the mapping while it is open. */
   keep(windows: Windows): void {
     this.#windows.push(windows)
+  }
+
+  /** From now on others may have the mapping too. */
+  share(tenure: Tenure): void {
+    this.#tenure = tenure
+    if (this.#moved) tenure.moved()
   }
 
   /** A buffer over part of the mapping, for callers to see. */
@@ -95,34 +110,35 @@ export class Lifetime {
   /** A buffer was found detached by others: its memory is in use where we cannot see it. */
   memoryMoved(): void {
     this.#moved = true
+    this.#tenure.moved()
   }
 
   /** Steps 1 to 3. Throws what the kernel refuses; the mapping is then as it was. */
   close(detaching: boolean | undefined): void {
-    if (detaching !== undefined && typeof detaching !== 'boolean')
-      throw new InvalidArgumentTypeError('options.detach', 'a boolean', detaching)
-    if (this.#outstanding.size === 0 && !this.#moved) this.#os.release(this.#base, this.#byteLength)
-    else this.#os.replace(this.#base, this.#byteLength)
+    this.#findMoved()
+    const watched = this.#outstanding.size > 0
+    const leaving = this.#tenure.leave(watched)
     arenaRegistry.unregister(this)
-    if (this.#outstanding.size === 0 && !this.#moved) this.#state = 'unmapped'
-    else {
-      this.#forgetBuffers(detaching ?? canTransfer)
-      this.#wait()
-    }
+    this.#state = watched ? 'closed' : 'over'
+    this.#detachMetadata()
+    this.#forgetBuffers(detaching ?? canTransfer)
+    if (watched) this.#wait(leaving === 'emptied')
   }
 
   /** The arena is garbage: what is left is to wait for its buffers. */
   abandon(): void {
     if (this.#state !== 'open') return
+    this.#state = 'dropped'
+    this.#findMoved()
     this.#forgetBuffers(false)
-    this.#wait()
+    this.#wait(true)
   }
 
   /** A buffer is garbage. */
   lost(token: Token): void {
     if (!this.#outstanding.delete(token)) return
     this.#metadata.delete(token)
-    if (this.#state === 'waiting' && this.#outstanding.size === 0) this.#unmap()
+    if ((this.#state === 'closed' || this.#state === 'dropped') && this.#outstanding.size === 0) this.#end()
   }
 
   #register(buffer: ArrayBuffer): Token {
@@ -132,35 +148,42 @@ export class Lifetime {
     return token
   }
 
+  /** Nobody can be working on these, so it is without risk on every runtime. */
+  #detachMetadata(): void {
+    for (const [token, reference] of this.#metadata) {
+      const buffer = reference.deref()
+      if (buffer !== undefined && detach(buffer)) this.#outstanding.delete(token)
+    }
+  }
+
+  #findMoved(): void {
+    for (const windows of this.#windows)
+      for (const buffer of windows.all()) if (buffer.byteLength === 0) this.memoryMoved()
+  }
+
   #forgetBuffers(detaching: boolean): void {
     for (const windows of this.#windows.splice(0)) {
-      for (const buffer of windows.all()) {
-        if (buffer.byteLength === 0) this.#moved = true
-        else if (detaching) detach(buffer)
-      }
+      if (detaching) for (const buffer of windows.all()) detach(buffer)
       windows.forget()
     }
-    if (detaching)
-      for (const [token, reference] of this.#metadata) {
-        const buffer = reference.deref()
-        if (buffer !== undefined && detach(buffer)) this.#outstanding.delete(token)
-      }
     this.#metadata = new Map()
   }
 
-  #wait(): void {
-    this.#state = 'waiting'
-    if (this.#moved) return
-    waiting += this.#byteLength
-    if (this.#outstanding.size === 0) this.#unmap()
+  /** Until no buffer is left. `counting`: whether nobody but them keeps the addresses. */
+  #wait(counting: boolean): void {
+    if (counting && !this.#moved) waiting += this.#counted = this.#byteLength
+    if (this.#outstanding.size === 0) this.#end()
   }
 
-  #unmap(): void {
-    if (this.#moved) return
-    this.#state = 'unmapped'
-    waiting -= this.#byteLength
+  #end(): void {
+    const dropped = this.#state === 'dropped'
+    this.#state = 'over'
+    waiting -= this.#counted
+    this.#counted = 0
+    if (dropped && this.#moved) return
     try {
-      this.#os.release(this.#base, this.#byteLength)
+      if (dropped) this.#tenure.leave(false)
+      else this.#tenure.drained()
     } catch {
       // Refused for want of mappings, and there is nobody to tell: a finalizer's error would end the process. The addresses
       // stay taken; the memory is given back all the same.

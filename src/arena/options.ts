@@ -1,14 +1,16 @@
 /**
- * What can be asked of a new arena.
+ * What can be asked of a new arena, and of one that is attached to.
  * @module
  */
-import { oneOf, optionsObject } from '../arguments.ts'
+import { oneOf, optionsObject, wholeNumber } from '../arguments.ts'
 import { InvalidArgumentTypeError } from '../errors.ts'
-import type { HugePageAdvice, Os } from '../ffi/os.ts'
+import type { Os } from '../ffi/os.ts'
+import type { HugePageAdvice } from '../ffi/os-pages.ts'
 import { systemOs } from '../ffi/system.ts'
+import { MOST_BYTES } from './layout.ts'
 
-/** Options of `Arena.reserve`. */
-export interface ArenaOptions {
+/** What can be asked of any arena. */
+export interface AttachOptions {
   /** Shown in errors, and in `/proc/self/maps` where the kernel can. @defaultValue none */
   readonly name?: string | undefined
   /**
@@ -22,6 +24,25 @@ export interface ArenaOptions {
   readonly os?: Os | undefined
 }
 
+/** Options of `Arena.reserve`. */
+export interface ArenaOptions extends AttachOptions {
+  /**
+   * Whether other processes can have the arena too: its pages are a file in memory then, which is gone when the last of them has
+   * closed or died. Threads of this process can have any arena. @defaultValue false
+   */
+  readonly shared?: boolean | undefined
+}
+
+/** Options of `Arena.open`. */
+export interface OpenOptions extends AttachOptions {
+  /** Bytes of data: those of a new arena; of one that exists, what it must have. @defaultValue what it has */
+  readonly byteLength?: number | undefined
+  /** Make the file when there is none. Wants `byteLength`. @defaultValue false */
+  readonly create?: boolean | undefined
+  /** Permissions of a new file, as for `fs.open`, less the umask. @defaultValue 0o600 */
+  readonly permissions?: number | undefined
+}
+
 /** The options with their defaults. */
 export interface CheckedOptions {
   readonly name: string | undefined
@@ -30,14 +51,42 @@ export interface CheckedOptions {
   readonly os: Os
 }
 
-/** Throws unless the options are what they should be. */
-export function checkOptions(options: ArenaOptions | undefined): CheckedOptions {
+/** Throws unless the options that all arenas have are what they should be. */
+export function checkOptions(options: AttachOptions | undefined): CheckedOptions {
   optionsObject('options', options)
   const { name, hugePages = 'never', populate = false, os } = options ?? {}
   if (name !== undefined && typeof name !== 'string')
     throw new InvalidArgumentTypeError('options.name', 'a string', name)
-  if (typeof populate !== 'boolean') throw new InvalidArgumentTypeError('options.populate', 'a boolean', populate)
+  checkBoolean('options.populate', populate)
   if (os !== undefined && (typeof os !== 'object' || os === null || typeof os.reserve !== 'function'))
     throw new InvalidArgumentTypeError('options.os', 'an Os', os)
   return { name, hugePages: oneOf('options.hugePages', hugePages, ['never', 'advise']), populate, os: os ?? systemOs() }
+}
+
+/** Whether the arena is to be shared. */
+export function checkShared(options: ArenaOptions | undefined): boolean {
+  return checkBoolean('options.shared', options?.shared ?? false)
+}
+
+/** What is asked of a named file besides. */
+export interface CheckedOpening {
+  readonly byteLength: number | undefined
+  readonly create: boolean
+  readonly permissions: number
+}
+
+export function checkOpening(options: OpenOptions | undefined): CheckedOpening {
+  optionsObject('options', options)
+  const { byteLength, create = false, permissions = 0o600 } = options ?? {}
+  if (byteLength !== undefined || create === true) wholeNumber('options.byteLength', byteLength, 1, MOST_BYTES)
+  return {
+    byteLength,
+    create: checkBoolean('options.create', create),
+    permissions: wholeNumber('options.permissions', permissions, 0, 0o777),
+  }
+}
+
+function checkBoolean(name: string, value: unknown): boolean {
+  if (typeof value !== 'boolean') throw new InvalidArgumentTypeError(name, 'a boolean', value)
+  return value
 }

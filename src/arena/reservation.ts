@@ -1,6 +1,9 @@
 /**
- * How an arena comes to its addresses: reserve, advise, name, and the first pages if they are wanted. What fails on the way
- * leaves nothing behind.
+ * How an arena comes to its addresses: reserve, lay a file over them if there is one, advise, name, and the first pages if they
+ * are wanted. What fails on the way leaves nothing behind.
+ *
+ *     addresses   | data                        | metadata       |
+ *     file        | metadata       | data                        |      so that its header is at its start
  *
  * Advice against huge pages is given for the whole mapping at once, here and not at the first touch: one call of half a
  * microsecond, after which a byte touched costs a page and no more. Huge pages in the metadata, whoever wants them in the data,
@@ -11,25 +14,46 @@ import { SystemError } from '../errors.ts'
 import { ENOMEM, systemError } from '../ffi/errno.ts'
 import type { Os } from '../ffi/os.ts'
 import { type Address, GiB } from '../units.ts'
+import { AnonymousBacking, type Backing } from './backing.ts'
 import { Ground } from './ground.ts'
 import { ARENA_ALIGNMENT, type Layout } from './layout.ts'
 import { waitingBytes } from './lifetime.ts'
 import type { CheckedOptions } from './options.ts'
+import { type BackingKind, backingOf } from './sharing/file-backing.ts'
 
 /** Reserves what a layout needs. Throws a `SystemError`; nothing is taken then. */
 export function reserveGround(layout: Layout, options: CheckedOptions): Ground {
+  return furnish(layout, options, () => new AnonymousBacking(options.os))
+}
+
+/**
+ * Maps a file that has what a layout needs. Throws a `SystemError`; nothing is taken then. The descriptor stays open, and is the
+ * caller's to close.
+ */
+export function mapGround(layout: Layout, kind: BackingKind, fd: number, options: CheckedOptions): Ground {
+  return furnish(layout, options, (base) => {
+    const { os } = options
+    const { byteLength, metadataBytes } = layout
+    os.mapFile(base, byteLength, fd, metadataBytes, 'shared', 'read-write')
+    os.mapFile((base + byteLength) as Address, metadataBytes, fd, 0, 'shared', 'read-write')
+    return backingOf(kind, os, fd, base, layout)
+  })
+}
+
+function furnish(layout: Layout, options: CheckedOptions, back: (base: Address) => Backing): Ground {
   const { os, name, hugePages, populate } = options
-  const ground = new Ground(os, reserveAddresses(os, layout))
+  const base = reserveAddresses(os, layout)
   try {
-    os.adviseHugePages(ground.base, layout.mappingBytes, 'never')
-    if (hugePages === 'advise') os.adviseHugePages(ground.base, layout.byteLength, 'advise')
-    if (name !== undefined) os.name(ground.base, layout.mappingBytes, name)
+    const ground = new Ground(os, base, back(base))
+    os.adviseHugePages(base, layout.mappingBytes, 'never')
+    if (hugePages === 'advise') os.adviseHugePages(base, layout.byteLength, 'advise')
+    if (name !== undefined) os.name(base, layout.mappingBytes, name)
     if (populate) ground.populate(0, layout.byteLength)
+    return ground
   } catch (error) {
-    os.release(ground.base, layout.mappingBytes)
+    os.release(base, layout.mappingBytes)
     throw error
   }
-  return ground
 }
 
 /** Reserves the addresses, and says when closed arenas are what keeps them. */

@@ -32,7 +32,7 @@ export const MADV_SEQUENTIAL = 2
 export const MADV_WILLNEED = 3
 /** Drop the pages; anonymous memory reads zero afterwards, a private page of a file shows the file again. */
 export const MADV_DONTNEED = 4
-/** Free the pages and what is behind them: the file gets a hole that reads zero. */
+/** Free the pages and what is behind them: the file gets a hole there, which reads zero for whoever maps it. */
 export const MADV_REMOVE = 9
 /** Huge pages wanted. */
 export const MADV_HUGEPAGE = 14
@@ -63,3 +63,41 @@ export const SC_PAGESIZE = 30
 export const PR_SET_VMA = 0x53564d41
 /** `prctl`, with `PR_SET_VMA`: the name of an anonymous mapping. */
 export const PR_SET_VMA_ANON_NAME = 0
+
+/** `memfd_create`: not inherited by a program that this process starts, unless it is asked to. */
+export const MFD_CLOEXEC = 0x1
+/** `memfd_create`: seals may be set. */
+export const MFD_ALLOW_SEALING = 0x2
+/** `memfd_create`: never to be executed; also allows seals. Linux 6.3; systems may insist on it (`vm.memfd_noexec`). */
+export const MFD_NOEXEC_SEAL = 0x8
+
+/** `fcntl`: set seals, read them, duplicate a descriptor. */
+export const F_ADD_SEALS = 1033
+export const F_GET_SEALS = 1034
+export const F_DUPFD_CLOEXEC = 1030
+/** No more seals; the file cannot become shorter; nor longer. */
+export const F_SEAL_SEAL = 0x1
+export const F_SEAL_SHRINK = 0x2
+export const F_SEAL_GROW = 0x4
+
+/** `futex`: sleep while a word has a value; wake sleepers. Without the flag for one process only, so it works across processes. */
+export const FUTEX_WAIT = 0
+export const FUTEX_WAKE = 1
+/** `futex_waitv`: the word has 32 bits. */
+export const FUTEX2_SIZE_U32 = 0x2
+/** Clocks by number. */
+export const CLOCK_MONOTONIC = 1
+
+/** System calls that libc has no function for, or none in older versions, by architecture. */
+export const SYSTEM_CALLS: Readonly<Record<string, SystemCalls>> = {
+  x64: { futex: 202, gettid: 186, tgkill: 234, futex_waitv: 449 },
+  arm64: { futex: 98, gettid: 178, tgkill: 131, futex_waitv: 449 },
+}
+
+/** Numbers of system calls. */
+export interface SystemCalls {
+  readonly futex: number
+  readonly gettid: number
+  readonly tgkill: number
+  readonly futex_waitv: number
+}

@@ -18,7 +18,18 @@ export const EFAULT: number = constants.errno.EFAULT
 export const EINVAL: number = constants.errno.EINVAL
 /** No memory, no addresses, or too many mappings. */
 export const ENOMEM: number = constants.errno.ENOMEM
-
+/** Not now: for a sleep on a word, the word is not as expected. */
+export const EAGAIN: number = constants.errno.EAGAIN
+/** No such descriptor. */
+export const EBADF: number = constants.errno.EBADF
+/** The name is taken. */
+export const EEXIST: number = constants.errno.EEXIST
+/** No such name. */
+export const ENOENT: number = constants.errno.ENOENT
+/** No such process or thread. */
+export const ESRCH: number = constants.errno.ESRCH
+/** The time is up. */
+export const ETIMEDOUT: number = constants.errno.ETIMEDOUT
 /** This kernel has no such call. */
 export const ENOSYS: number = constants.errno.ENOSYS
 /** Not on this file system. Node calls it ENOTSUP: the two are one number on Linux. */

@@ -3,7 +3,7 @@
  * where koffi does not.
  *
  * Addresses and lengths travel as numbers (`intptr_t`, `size_t`), the fastest form koffi has. Nothing here checks an argument:
- * a bad one reaches the kernel, or ends the process. Only `linux.ts` may call these, after its guards.
+ * a bad one reaches the kernel, or ends the process. Only the `linux` files may call these, after their guards.
  * @module
  */
 import { createRequire } from 'node:module'
@@ -16,15 +16,23 @@ export interface Libc {
   madvise(address: Address, length: number, advice: number): number
   mincore(address: Address, length: number, vector: Uint8Array): number
   msync(address: Address, length: number, flags: number): number
-  /** `msync` on a thread of libuv's pool. `done` gets the result, and the errno of that call. */
-  msyncLater(address: Address, length: number, flags: number, done: (result: number, errno: number) => void): void
+  /** `msync` in the thread pool. Resolves to the result, or to minus the errno. */
+  msyncLater(address: Address, length: number, flags: number): Promise<number>
   mlock2(address: Address, length: number, flags: number): number
   munlock(address: Address, length: number): number
   /** Both vectors hold an address and a length, in that order. */
   processVmReadv(pid: number, local: BigUint64Array, remote: BigUint64Array): number
+  sysconf(name: number): number
+  memfd_create(name: string, flags: number): number
+  close(fd: number): number
+  fcntl(fd: number, command: number, argument: number): number
   fallocate(fd: number, mode: number, offset: number, length: number): number
   lseek(fd: number, offset: number, whence: number): number
-  sysconf(name: number): number
+  /** `syscall` for calls of whole numbers. */
+  syscall(call: number, first: number, second: number, third: number): number
+  futex(call: number, word: Address, operation: number, value: number, time: BigInt64Array | null): number
+  /** In the thread pool. Resolves to the result, or to minus the errno. */
+  futex_waitv(call: number, words: BigUint64Array, count: number, until: BigInt64Array, clock: number): Promise<number>
   prctl(option: number, attribute: number, address: Address, length: number, name: string): number
   /** The errno of the call that has just returned -1. Stale after a call that succeeded. */
   errno(): number
@@ -46,25 +54,42 @@ function load(): Libc {
   const koffi = loadKoffi()
   // null: the symbols of the running program, which is linked with the platform's libc whatever its file is called.
   const library = koffi.load(null)
-  const msync = library.func('int msync(intptr_t, size_t, int)')
+  const waitv = library.func('long syscall(long, void *, uint32_t, uint32_t, void *, int)')
   const readv = library.func(
     'intptr_t process_vm_readv(int, void *, unsigned long, void *, unsigned long, unsigned long)'
   )
+  const msync = library.func('int msync(intptr_t, size_t, int)')
+  const bind = <T>(prototype: string): T => library.func(prototype) as unknown as T
+  /** Settles a promise with the result of a call in the pool, or with minus its errno. */
+  const settle =
+    (resolve: (result: number) => void, reject: (error: Error) => void) =>
+    (error: Error | null, result: number): void => {
+      if (error !== null) reject(error)
+      else resolve(result === -1 ? -koffi.errno() : result)
+    }
   return {
-    mmap: library.func('intptr_t mmap(intptr_t, size_t, int, int, int, int64_t)') as unknown as Libc['mmap'],
-    munmap: library.func('int munmap(intptr_t, size_t)') as unknown as Libc['munmap'],
-    madvise: library.func('int madvise(intptr_t, size_t, int)') as unknown as Libc['madvise'],
-    mincore: library.func('int mincore(intptr_t, size_t, uint8_t *)') as unknown as Libc['mincore'],
+    mmap: bind('intptr_t mmap(intptr_t, size_t, int, int, int, int64_t)'),
+    munmap: bind('int munmap(intptr_t, size_t)'),
+    madvise: bind('int madvise(intptr_t, size_t, int)'),
+    mincore: bind('int mincore(intptr_t, size_t, uint8_t *)'),
     msync: msync as unknown as Libc['msync'],
-    msyncLater: (address, length, flags, done) =>
-      msync.async(address, length, flags, (_: unknown, result: number) => done(result, koffi.errno())),
-    mlock2: library.func('int mlock2(intptr_t, size_t, unsigned int)') as unknown as Libc['mlock2'],
-    munlock: library.func('int munlock(intptr_t, size_t)') as unknown as Libc['munlock'],
+    msyncLater: (address, length, flags) =>
+      new Promise((resolve, reject) => msync.async(address, length, flags, settle(resolve, reject))),
+    mlock2: bind('int mlock2(intptr_t, size_t, unsigned int)'),
+    munlock: bind('int munlock(intptr_t, size_t)'),
     processVmReadv: (pid, local, remote) => readv(pid, local, 1, remote, 1, 0) as number,
-    fallocate: library.func('int fallocate(int, int, int64_t, int64_t)') as unknown as Libc['fallocate'],
-    lseek: library.func('int64_t lseek(int, int64_t, int)') as unknown as Libc['lseek'],
-    sysconf: library.func('long sysconf(int)') as unknown as Libc['sysconf'],
-    prctl: library.func('int prctl(int, unsigned long, intptr_t, size_t, const char *)') as unknown as Libc['prctl'],
+    sysconf: bind('long sysconf(int)'),
+    prctl: bind('int prctl(int, unsigned long, intptr_t, size_t, const char *)'),
+    memfd_create: bind('int memfd_create(const char *, unsigned int)'),
+    close: bind('int close(int)'),
+    // Variadic in C. Whole numbers travel in the same registers either way on both architectures.
+    fcntl: bind('int fcntl(int, int, int)'),
+    fallocate: bind('int fallocate(int, int, int64_t, int64_t)'),
+    lseek: bind('int64_t lseek(int, int64_t, int)'),
+    syscall: bind('long syscall(long, intptr_t, intptr_t, intptr_t)'),
+    futex: bind('long syscall(long, intptr_t, int, uint32_t, void *)'),
+    futex_waitv: (call, words, count, until, clock) =>
+      new Promise((resolve, reject) => waitv.async(call, words, count, 0, until, clock, settle(resolve, reject))),
     errno: () => koffi.errno(),
     addressOf: (view) => koffi.address(view),
     view: (address, length) => koffi.view(address, length),

@@ -28,6 +28,15 @@ export class Mappings {
     this.#ends.splice(index, 0, address + byteLength)
   }
 
+  /** Throws unless the range is a possible one, in whole granules, and none of it is on record. */
+  requireFree(address: Address, byteLength: number, granule: number): void {
+    requireNumbers(address, byteLength)
+    requireGranules(address, byteLength, granule)
+    const index = this.#indexFrom(address + byteLength - 1)
+    if (index >= 0 && (this.#ends[index] ?? 0) > address)
+      throw new OutOfRangeError('address', 'a range with no live mapping in it', address)
+  }
+
   /** Throws unless the range is exactly one mapping on record. */
   requireWhole(address: Address, byteLength: number): void {
     requireNumbers(address, byteLength)
@@ -47,8 +56,7 @@ export class Mappings {
   /** Throws unless the range is not empty, lies inside one mapping, and both its numbers are multiples of `granule`. */
   require(address: Address, byteLength: number, granule: number): void {
     requireNumbers(address, byteLength)
-    if (address % granule !== 0) throw new OutOfRangeError('address', `a multiple of ${granule}`, address)
-    if (byteLength % granule !== 0) throw new OutOfRangeError('byteLength', `a multiple of ${granule}`, byteLength)
+    requireGranules(address, byteLength, granule)
     this.requireInside(address, byteLength)
   }
 
@@ -81,6 +89,11 @@ export class Mappings {
 function requireNumbers(address: number, byteLength: number): void {
   requireAddress(address)
   requireLength(byteLength)
+}
+
+function requireGranules(address: number, byteLength: number, granule: number): void {
+  if (address % granule !== 0) throw new OutOfRangeError('address', `a multiple of ${granule}`, address)
+  if (byteLength % granule !== 0) throw new OutOfRangeError('byteLength', `a multiple of ${granule}`, byteLength)
 }
 
 function requireAddress(address: number): void {

@@ -5,34 +5,32 @@
  * before it reaches the kernel: a wrong address or length does not fail there, it ends the process or hits a stranger's
  * memory. `linux.ts` implements this interface over libc; tests wrap that one in a fake that counts calls and fails the nth.
  *
- *     reserve -> [ populate | purge | residency | view | replace | mapFile, then the calls about files' pages ]* -> release
+ *     reserve -> [ mapFile | replace | view | …the calls about pages… ]*            -> release
+ *     adopt   -> [ …the same, on what another thread has reserved… ]*               -> release or disown
+ *
+ * The calls about pages are in os-pages.ts, those about files in os-files.ts, those about threads in os-threads.ts.
  *
  * What a call throws: an `OutOfRangeError` or `InvalidArgumentTypeError` from the guards ("refused" below; nothing was
  * changed), or a `SystemError` with the errno the kernel gave.
  * @module
  */
 import type { Address } from '../units.ts'
-import type { Access, Files } from './files.ts'
+import type { Access, Files } from './os-files.ts'
+import type { Pages } from './os-pages.ts'
+import type { Threads } from './os-threads.ts'
 
-/** Whether stores to a mapped file reach the file and everybody else who maps it, or stay in this process. */
+/** Whether writes to a mapped file reach the file and whoever else maps it, or stay in this process. */
 export type Sharing = 'shared' | 'private'
 
-/** What the kernel can be told of the use of a range. None of it changes what the range holds, but `'dontneed'` may: see there. */
-export const ADVICE = ['normal', 'sequential', 'random', 'willneed', 'dontneed', 'cold', 'pageout'] as const
-export type Advice = (typeof ADVICE)[number]
-
-/** What is asked of the kernel about huge pages in a range. */
-export type HugePageAdvice = 'advise' | 'never'
-
-export interface Os {
+export interface Os extends Pages {
   /** The platform's name, as in `process.platform`. */
   readonly platform: string
-  /** Bytes in a page, as the kernel says. A power of two. */
-  readonly pageSize: number
   /** The longest ArrayBuffer that this runtime can make: asking for more would abort the process, so `view` refuses. */
   readonly maxViewBytes: number
   /** The calls about files. */
   readonly files: Files
+  /** The calls about threads. */
+  readonly threads: Threads
 
   /**
    * Takes a range of addresses, readable and writable, private, without a page of memory behind it and without swap reserved.
@@ -53,31 +51,16 @@ export interface Os {
   release(address: Address, byteLength: number): void
 
   /**
-   * Puts fresh empty pages in the place of whatever is there, in one step: no access by any thread can fault meanwhile.
+   * Puts a mapping on record that another thread of this process has reserved. It is for the caller to know that it exists, and
+   * will until `disown`; what can be seen of it (its first and last page) is looked at.
    *
-   * - Before: whole pages inside one mapping.
-   * - After: the range reads zero and nothing of it is resident. Advice given for it is forgotten.
-   * - ENOMEM: as in `reserve`. EPERM: the range is sealed. The range is as it was.
+   * - Before: whole pages, none of them on record.
+   * - ENOMEM: nothing is mapped there.
    */
-  replace(address: Address, byteLength: number): void
+  adopt(address: Address, byteLength: number): void
 
-  /**
-   * Gives the pages of a range back to the kernel. The range stays usable.
-   *
-   * - Before: whole pages inside one mapping.
-   * - After: the range reads zero and nothing of it is resident.
-   * - EINVAL: part of the range is locked in memory (`mlock`).
-   */
-  purge(address: Address, byteLength: number): void
-
-  /**
-   * Makes every page of a range resident, as if each had been written, and changes no content.
-   * Where the kernel has no call for it (before Linux 5.14) each page is written to with an atomic "or 0".
-   *
-   * - Before: whole pages inside one mapping.
-   * - ENOMEM: the memory is not there. EFAULT, EHWPOISON: a page cannot be had. Part of the range may be resident.
-   */
-  populate(address: Address, byteLength: number): void
+  /** Takes a mapping off the record and leaves it as it is, for other threads. Before: exactly one whole mapping on record. */
+  disown(address: Address, byteLength: number): void
 
   /**
    * Puts a file's pages in the place of whatever is there, in one step. The descriptor may be closed afterwards. No swap is
@@ -87,7 +70,8 @@ export interface Os {
    *   descriptor that is open for both, all else one that is open for reading.
    * - After: the range shows the file from `fileOffset` on. Touching a page that lies wholly beyond the file's end is SIGBUS.
    * - EACCES: the descriptor is not open for that. ENODEV: such a file cannot be mapped. ENOMEM: as in `reserve`.
-   *   EBADF: no such descriptor. EPERM: the file is sealed, or its file system forbids it. The range is as it was.
+   *   EBADF: no such descriptor. EPERM: the file is sealed, or its file system forbids it. EAGAIN: the
+   *   file is locked, or memory is, beyond the limit. The range is as it was.
    */
   mapFile(
     address: Address,
@@ -99,75 +83,13 @@ export interface Os {
   ): void
 
   /**
-   * Has the changed pages of a shared file written: `'sync'` returns when they are on the disk, `'async'` at once, and leaves it to
-   * the kernel, which it does in any case.
+   * Puts fresh empty pages in the place of whatever is there, in one step: no access by any thread can fault meanwhile.
    *
    * - Before: whole pages inside one mapping.
-   * - EIO, ENOSPC and others: writing failed, now or since the last time that somebody asked.
+   * - After: the range reads zero and nothing of it is resident. Advice given for it is forgotten.
+   * - ENOMEM: as in `reserve`. EPERM: the range is sealed. The range is as it was.
    */
-  sync(address: Address, byteLength: number, how: 'sync' | 'async'): void
-
-  /** As `sync(…, 'sync')`, on another thread. What is refused before the call throws; what the kernel refuses rejects. */
-  syncLater(address: Address, byteLength: number): Promise<void>
-
-  /**
-   * Tells the kernel how a range will be used. `'dontneed'` drops pages from this mapping: shared ones keep their contents, private
-   * ones show the file again, anonymous ones read zero.
-   *
-   * - Before: whole pages inside one mapping.
-   * - EINVAL: the kernel does not know this advice, or part of the range is locked in memory.
-   */
-  advise(address: Address, byteLength: number, advice: Advice): void
-
-  /**
-   * Makes every page of a range resident as if each had been read: private pages are not copied. Before Linux 5.14 every page is
-   * read.
-   *
-   * - Before: whole pages inside one mapping.
-   * - EFAULT: the file has become too short for a page, or a page cannot be read. ENOMEM: the memory is not there.
-   *   Part of the range may be resident.
-   */
-  populateRead(address: Address, byteLength: number): void
-
-  /**
-   * Gives the pages of a shared range back, and what is behind them: the file gets a hole there.
-   *
-   * - Before: whole pages inside one mapping, of a file that is mapped shared and may be written.
-   * - After: the range reads zero in every process, and takes neither memory nor disk.
-   * - ENOTSUP: the file system has no holes. EINVAL: part of the range is locked in memory. EACCES: not mapped so.
-   */
-  removePages(address: Address, byteLength: number): void
-
-  /**
-   * Keeps pages of a range in memory from when they come to be there; those that are there stay.
-   *
-   * - Before: whole pages inside one mapping.
-   * - ENOMEM, EPERM, EAGAIN: more than may be locked (`RLIMIT_MEMLOCK`), or too many mappings.
-   */
-  lock(address: Address, byteLength: number): void
-
-  /**
-   * Takes `lock` back.
-   *
-   * - Before: whole pages inside one mapping.
-   */
-  unlock(address: Address, byteLength: number): void
-
-  /**
-   * Copies a range without touching it, and says how many bytes there were up to the first page that cannot be had: a shortened
-   * file cannot end the process here.
-   *
-   * - Before: any bytes inside one mapping; `target` has room for them.
-   */
-  copyOut(address: Address, byteLength: number, target: Uint8Array): number
-
-  /**
-   * Says whether the kernel may back the range with huge pages. Advice only: a kernel without them is not an error.
-   *
-   * - Before: whole pages inside one mapping.
-   * - ENOMEM: the advice would split a mapping and there are too many.
-   */
-  adviseHugePages(address: Address, byteLength: number, advice: HugePageAdvice): void
+  replace(address: Address, byteLength: number): void
 
   /**
    * Gives a range a name that `/proc/self/maps` shows. Does nothing where the kernel cannot. Characters that the kernel
@@ -176,15 +98,6 @@ export interface Os {
    * - Before: whole pages inside one mapping.
    */
   name(address: Address, byteLength: number, name: string): void
-
-  /**
-   * Writes one byte a page into `vector`: its lowest bit says whether the page is in memory now. A page that has only been
-   * read counts, although it is the kernel's shared page of zeros.
-   *
-   * - Before: whole pages inside one mapping; `vector` is at least as long as their count.
-   * - EAGAIN: the kernel is short of memory for the moment.
-   */
-  residency(address: Address, byteLength: number, vector: Uint8Array): void
 
   /**
    * An ArrayBuffer over a range, without a copy. It does not keep the mapping: whoever asks for one sees to it that the range

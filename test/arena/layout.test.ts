@@ -5,10 +5,14 @@ import {
   ARENA_ALIGNMENT,
   DIRECTORY_BYTES,
   ENTRY_BYTES,
+  ENTRY_HOLDER,
   ENTRY_KIND,
   EntryLength,
   EntryWord,
+  fileLayoutOf,
   HEADER_BYTES,
+  HEADER_LOCK,
+  HEADER_OWNER,
   HeaderLength,
   HeaderWord,
   KIND_BYTES,
@@ -20,6 +24,7 @@ import {
   MOST_CLAIMS,
   mostClaims,
 } from '../../src/arena/layout.ts'
+import { OWNER_BYTES } from '../../src/arena/owner.ts'
 import { WINDOW_BYTES, windowCount, windowIndex } from '../../src/arena/window.ts'
 import { GiB, KiB, MiB, TiB } from '../../src/units.ts'
 
@@ -48,6 +53,7 @@ test('data and metadata are whole pages, side by side, and cover the mapping', (
     for (const wanted of sizes) {
       const layout = layoutOf(wanted, pageSize)
       for (const bytes of Object.values(layout)) assert.is(bytes % pageSize, 0)
+      assert.is(mostClaims(layout.directoryBytes), MOST_CLAIMS)
       assert.ok(layout.byteLength >= wanted && layout.byteLength - wanted < pageSize)
       assert.is(layout.metadataStart, layout.byteLength)
       assert.is(layout.byteLength + layout.metadataBytes, layout.mappingBytes)
@@ -96,13 +102,29 @@ test('within too short a length there is no arena', () => {
   assert.is(layoutWithin(76 * KiB, 4096)?.byteLength, 4096)
 })
 
+test('in a named file the metadata is what a heap on the whole arena needs, and little more', () => {
+  for (const pageSize of [4096, 16384, 65536])
+    for (const wanted of sizes) {
+      const layout = fileLayoutOf(wanted, pageSize)
+      for (const bytes of Object.values(layout)) assert.is(bytes % pageSize, 0)
+      assert.is(layout.byteLength + layout.metadataBytes, layout.mappingBytes)
+      const room = layout.metadataBytes - layout.directoryBytes
+      assert.ok(room >= Math.min(0.13 * layout.byteLength, 4 * GiB) + 64 * KiB, `${wanted}: ${room}`)
+      assert.ok(layout.metadataBytes <= 0.15 * layout.byteLength + 256 * KiB, `${wanted}: ${layout.metadataBytes}`)
+      assert.ok(mostClaims(layout.directoryBytes) >= 252)
+    }
+})
+
 test('small arenas take little address space', () => {
   assert.ok(layoutOf(64 * KiB, 4096).mappingBytes < 16 * MiB)
 })
 
+/** What else is in the header: the lock, and the second word of the identity. */
+const headerRest = { lock: HEADER_LOCK / 4, lockEnd: HEADER_LOCK / 4 + 1, identityEnd: HeaderWord.identity + 1 }
+
 test('no two fields of header or entry share a byte', () => {
   for (const [words, lengths, end] of [
-    [HeaderWord, HeaderLength, HEADER_BYTES],
+    [{ ...HeaderWord, ...headerRest }, HeaderLength, HEADER_OWNER],
     [EntryWord, EntryLength, ENTRY_KIND],
   ] as const) {
     const bytes = [
@@ -112,7 +134,9 @@ test('no two fields of header or entry share a byte', () => {
     assert.is(new Set(bytes).size, bytes.length)
     assert.ok(Math.max(...bytes) < end)
   }
-  assert.is(ENTRY_KIND + KIND_BYTES, ENTRY_BYTES)
+  assert.is(ENTRY_KIND + KIND_BYTES, ENTRY_HOLDER)
+  assert.is(ENTRY_HOLDER + 8, ENTRY_BYTES)
+  assert.ok(HEADER_OWNER + OWNER_BYTES <= HEADER_BYTES)
 })
 
 test('the directory is exactly full', () => {

@@ -13,18 +13,49 @@ const headers = [
   '/usr/include/asm-generic/mman.h',
   '/usr/include/linux/mman.h',
   '/usr/include/linux/prctl.h',
+  '/usr/include/linux/memfd.h',
+  '/usr/include/linux/fcntl.h',
+  '/usr/include/asm-generic/fcntl.h',
+  '/usr/include/linux/futex.h',
+  '/usr/include/linux/time.h',
 ]
+
+/** Where the numbers of system calls are, by architecture. */
+const callHeaders: Record<string, { paths: string[]; prefix: string }> = {
+  x64: { paths: ['/usr/include/x86_64-linux-gnu/asm/unistd_64.h', '/usr/include/asm/unistd_64.h'], prefix: '__NR_' },
+  arm64: { paths: ['/usr/include/asm-generic/unistd.h'], prefix: '__NR_' },
+}
+
+/** C writes octal with a zero in front. */
+function cNumber(text: string): number {
+  return /^0\d/.test(text) ? Number.parseInt(text, 8) : Number(text)
+}
 
 test('the numbers are those of the kernel headers', () => {
   const text = headers
     .filter((path) => existsSync(path))
     .map((path) => readFileSync(path, 'utf8'))
     .join('\n')
-  for (const [name, value] of Object.entries(constants)) {
-    const line = new RegExp(`^#define\\s+${name}\\s+(0x[0-9a-fA-F]+|\\d+)`, 'm').exec(text)
-    if (line !== null) assert.is(value, Number(line[1]), name)
+  const { SYSTEM_CALLS, ...numbers } = constants
+  for (const [name, value] of Object.entries(numbers)) {
+    const line = new RegExp(`^#\\s*define\\s+${name}\\s+(0x[0-9a-fA-F]+|\\d+)`, 'm').exec(text)
+    if (line !== null) assert.is(value, cNumber(line[1] as string), name)
   }
-  assert.is(Object.keys(constants).length, 27)
+  assert.is(Object.keys(numbers).length, 40)
+  assert.equal(Object.keys(SYSTEM_CALLS), ['x64', 'arm64'])
+})
+
+test('system calls have the numbers of the kernel headers', () => {
+  for (const [architecture, calls] of Object.entries(constants.SYSTEM_CALLS)) {
+    const { paths, prefix } = callHeaders[architecture] as { paths: string[]; prefix: string }
+    const path = paths.find((candidate) => existsSync(candidate))
+    if (path === undefined) continue
+    const text = readFileSync(path, 'utf8')
+    for (const [name, number] of Object.entries(calls)) {
+      const line = new RegExp(`^#define ${prefix}${name} (\\d+)`, 'm').exec(text)
+      if (line !== null) assert.is(number, Number(line[1]), `${architecture} ${name}`)
+    }
+  }
 })
 
 test('an errno has the name and the reason that Node gives it', () => {

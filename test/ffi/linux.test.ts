@@ -89,6 +89,7 @@ const calls: Record<string, (address: Address, byteLength: number) => unknown> =
   lock: (address, byteLength) => os.lock(address, byteLength),
   unlock: (address, byteLength) => os.unlock(address, byteLength),
   copyOut: (address, byteLength) => os.copyOut(address, byteLength, room),
+  disown: (address, byteLength) => os.disown(address, byteLength),
 }
 
 for (const [name, call] of Object.entries(calls)) {
@@ -194,6 +195,63 @@ test('residency wants a vector that is long enough', () => {
   withMapping((address, byteLength) => {
     throwsCode(() => os.residency(address, byteLength, new Uint8Array(15)), 'ERR_OUT_OF_RANGE', '"vector"')
     throwsCode(() => os.residency(address, byteLength, [] as unknown as Uint8Array), 'ERR_OUT_OF_RANGE', '"vector"')
+  })
+})
+
+test('a mapping of another thread is put on record and taken off it, and stays', () => {
+  const other = new LinuxOs()
+  const address = other.reserve(4 * page, page)
+  new Uint8Array(other.view(address, page))[5] = 7
+  throwsCode(() => os.view(address, page), 'ERR_OUT_OF_RANGE')
+  os.adopt(address, 4 * page)
+  assert.is(new Uint8Array(os.view(address, page))[5], 7)
+  throwsCode(() => os.adopt(address, 4 * page), 'ERR_OUT_OF_RANGE', 'no live mapping')
+  throwsCode(() => os.adopt(plus(address, page), page), 'ERR_OUT_OF_RANGE', 'no live mapping')
+  throwsCode(() => os.disown(address, page), 'ERR_OUT_OF_RANGE')
+  os.disown(address, 4 * page)
+  throwsCode(() => os.view(address, page), 'ERR_OUT_OF_RANGE')
+  assert.is(new Uint8Array(other.view(address, page))[5], 7)
+  other.release(address, 4 * page)
+  throwsCode(() => os.adopt(address, 4 * page), 'ENOMEM', 'mincore')
+  for (const bad of badAddresses) refuses(() => os.adopt(bad as Address, page), `adopt at ${String(bad)}`)
+  for (const bad of badLengths) refuses(() => os.adopt(address, bad as number), `adopt of ${String(bad)}`)
+})
+
+test('a file is laid over pages: shared, and private', () => {
+  withMapping((address, byteLength) => {
+    const fd = os.files.createInMemory(8 * page, 'test')
+    os.mapFile(address, 4 * page, fd, 4 * page, 'shared', 'read-write')
+    os.mapFile(plus(address, 4 * page), 8 * page, fd, 0, 'shared', 'read')
+    os.mapFile(plus(address, 12 * page), 4 * page, fd, 4 * page, 'private', 'read-write')
+    const bytes = new Uint8Array(os.view(address, byteLength))
+    bytes[page] = 5
+    assert.equal([bytes[9 * page], bytes[13 * page]], [5, 5])
+    bytes[13 * page] = 6
+    assert.equal([bytes[page], bytes[9 * page], bytes[13 * page]], [5, 5, 6])
+    for (const bad of [-1, 0.5, NaN, page / 2, '0'])
+      refuses(() => os.mapFile(address, page, fd, bad as number, 'shared', 'read'), `offset ${bad}`)
+    for (const bad of [-1, 0.5, NaN, 2 ** 31, '0', null])
+      refuses(() => os.mapFile(address, page, bad as number, 0, 'shared', 'read'), `fd ${bad}`)
+    os.files.close(fd)
+    throwsCode(() => os.mapFile(address, page, fd, 0, 'shared', 'read'), 'EBADF', 'mmap at 0x')
+    assert.is(bytes[page], 5)
+  })
+})
+
+test('pages of a shared file are removed for everybody', () => {
+  withMapping((address, byteLength) => {
+    const fd = os.files.createInMemory(byteLength / 2, 'test')
+    const half = byteLength / 2
+    for (const at of [0, half]) os.mapFile(plus(address, at), half, fd, 0, 'shared', 'read-write')
+    const bytes = new Uint8Array(os.view(address, byteLength))
+    bytes.fill(7, 0, half)
+    os.removePages(plus(address, page), 2 * page)
+    assert.equal([bytes[page - 1], bytes[page], bytes[3 * page - 1], bytes[3 * page]], [7, 0, 0, 7])
+    assert.equal([bytes[half + page - 1], bytes[half + page], bytes[half + 3 * page]], [7, 0, 7])
+    os.files.close(fd)
+    // Nobody has it any more but the mapping: its pages go with it.
+    os.replace(address, byteLength)
+    throwsCode(() => os.removePages(address, page), 'EINVAL', 'madvise')
   })
 })
 

@@ -78,6 +78,32 @@ test('only a whole mapping can be given back, and only once', () => {
   assert.is(mappings.count, 2)
 })
 
+test('a range that is to be put on record may touch none that is', () => {
+  const mappings = three()
+  for (const [address, length] of [
+    [0x100000, page],
+    [0xff000, 2 * page],
+    [0xff000, 64 * page],
+    [0x102000, 8 * page],
+    [0x301000, page],
+    [0x2ff000, 6 * page],
+  ])
+    throwsCode(
+      () => mappings.requireFree(at(address as number), length as number, page),
+      'ERR_OUT_OF_RANGE',
+      'no live mapping in it'
+    )
+  for (const [address, length] of [
+    [0xff000, page],
+    [0x103000, page],
+    [0x200000, 256 * page],
+    [0x304000, page],
+  ])
+    mappings.requireFree(at(address as number), length as number, page)
+  throwsCode(() => mappings.requireFree(at(0x200008), page, page), 'ERR_OUT_OF_RANGE', 'multiple of 4096')
+  throwsCode(() => mappings.requireFree(at(NaN), page, page), 'ERR_OUT_OF_RANGE', '"address"')
+})
+
 test('an empty record refuses everything', () => {
   throwsCode(() => new Mappings().require(at(0x100000), page, page), 'ERR_OUT_OF_RANGE')
   throwsCode(() => new Mappings().requireWhole(at(0x100000), page), 'ERR_OUT_OF_RANGE')

@@ -4,16 +4,24 @@ import { ftruncateSync, readFileSync, statSync } from 'node:fs'
 import { constants } from 'node:os'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { MADV_HUGEPAGE, MADV_NOHUGEPAGE, MADV_POPULATE_READ, MADV_POPULATE_WRITE } from '../../src/ffi/constants.ts'
+import {
+  MADV_HUGEPAGE,
+  MADV_NOHUGEPAGE,
+  MADV_POPULATE_READ,
+  MADV_POPULATE_WRITE,
+  MFD_ALLOW_SEALING,
+  MFD_CLOEXEC,
+  MFD_NOEXEC_SEAL,
+} from '../../src/ffi/constants.ts'
 import { type Libc, libc } from '../../src/ffi/libc.ts'
 import { LinuxOs } from '../../src/ffi/linux.ts'
 import { readSmaps } from '../../src/ffi/procfs.ts'
 import { type Address, MiB } from '../../src/units.ts'
 import { nodes, runChild } from '../helpers/child.ts'
 import { throwsCode } from '../helpers/errors.ts'
-import { freshFile, pattern } from '../helpers/scratch.ts'
+import { freshFile, freshPath, pattern } from '../helpers/scratch.ts'
 
-const { EAGAIN, EINTR, EINVAL, EFAULT, EIO, ENOMEM, ENOSPC, ENOSYS, EOPNOTSUPP, EPERM } = constants.errno
+const { EAGAIN, EINTR, EMFILE, EINVAL, EFAULT, EIO, ENOMEM, ENOSPC, ENOSYS, EOPNOTSUPP, EPERM } = constants.errno
 
 const CALLS = [
   'mmap',
@@ -73,6 +81,46 @@ test('populate passes other errnos on', () => {
   os.release(address, MiB)
 })
 
+test('a kernel without the newest flag for memory files makes one without it', () => {
+  const real = libc()
+  const flags: number[] = []
+  const os = new LinuxOs({
+    ...real,
+    memfd_create: (name, wanted) => {
+      flags.push(wanted)
+      return real.memfd_create(name, wanted === (MFD_CLOEXEC | MFD_NOEXEC_SEAL) ? 0xffff : wanted)
+    },
+  })
+  const fd = os.files.createInMemory(MiB, 'older')
+  assert.equal(flags, [MFD_CLOEXEC | MFD_NOEXEC_SEAL, MFD_CLOEXEC | MFD_ALLOW_SEALING])
+  assert.equal([os.files.isSealed(fd), os.files.status(fd).byteLength], [true, MiB])
+  os.files.close(fd)
+})
+
+test('a memory file that cannot have its seals is closed again', () => {
+  let closed = 0
+  const real = libc()
+  const os = new LinuxOs({
+    ...real,
+    fcntl: () => -1,
+    errno: () => ENOMEM,
+    close: (fd: number) => {
+      closed++
+      return real.close(fd)
+    },
+  })
+  throwsCode(() => os.files.createInMemory(MiB, 'x'), 'ENOMEM', 'fcntl')
+  assert.is(closed, 1)
+})
+
+test('no second descriptor is to be had: opening fails, and a new file is taken away again', () => {
+  const os = new LinuxOs({ ...libc(), fcntl: () => -1, errno: () => EMFILE })
+  const path = freshPath()
+  throwsCode(() => os.files.create(path, 0o600), 'EMFILE', 'fcntl')
+  throwsCode(() => statSync(path), 'ENOENT')
+  throwsCode(() => os.files.open(freshFile('x'), 'read'), 'EMFILE', 'fcntl')
+})
+
 test('a kernel without huge pages takes no advice, and that is no error', () => {
   const os = new LinuxOs(refusing(adviceIs(MADV_HUGEPAGE, MADV_NOHUGEPAGE)))
   const address = os.reserve(MiB, MiB)
@@ -110,7 +158,7 @@ test('release, replace and residency pass the errno on, and the mapping stays on
 /** A file of so many bytes, mapped whole, on a kernel that refuses something. */
 function mapped(os: LinuxOs, byteLength: number): { path: string; fd: number; address: Address; bytes: Uint8Array } {
   const path = freshFile(byteLength)
-  const fd = os.files.open(path, 'read-write', false)
+  const fd = os.files.open(path, 'read-write')
   const length = Math.ceil(byteLength / os.pageSize) * os.pageSize
   const address = os.reserve(length, os.pageSize)
   os.mapFile(address, length, fd, 0, 'shared', 'read-write')
@@ -155,7 +203,7 @@ test('a signal during the allocation: it is tried again', () => {
   let signals = 3
   const os = new LinuxOs(refusing((call) => (call === 'fallocate' && signals-- > 0 ? EINTR : 0)))
   const path = freshFile('x')
-  const fd = os.files.open(path, 'read-write', false)
+  const fd = os.files.open(path, 'read-write')
   os.files.allocate(fd, 0, MiB)
   assert.equal([signals, statSync(path).size], [-1, MiB])
   os.files.close(fd)
@@ -164,7 +212,7 @@ test('a signal during the allocation: it is tried again', () => {
 test('a file system without fallocate: what is added is written, what is there is not touched', () => {
   const os = new LinuxOs(refusing((call) => (call === 'fallocate' ? EOPNOTSUPP : 0)))
   const path = freshFile(100)
-  const fd = os.files.open(path, 'read-write', false)
+  const fd = os.files.open(path, 'read-write')
   throwsCode(() => os.files.allocate(fd, 99, MiB), 'ENOTSUP', `fallocate '${path}', ${MiB} bytes`)
   assert.is(statSync(path).size, 100)
   os.files.allocate(fd, 100, 2 * MiB + 5)
@@ -175,14 +223,14 @@ test('a file system without fallocate: what is added is written, what is there i
 
 test('allocate passes other errnos on', () => {
   const os = new LinuxOs(refusing((call) => (call === 'fallocate' ? ENOSPC : 0)))
-  const fd = os.files.open(freshFile('x'), 'read-write', false)
+  const fd = os.files.open(freshFile('x'), 'read-write')
   throwsCode(() => os.files.allocate(fd, 0, MiB), 'ENOSPC', 'fallocate')
   os.files.close(fd)
 })
 
 test('a file system that does not tell of holes: every position counts as data', () => {
   const os = new LinuxOs(refusing((call) => (call === 'lseek' ? EINVAL : 0)))
-  const fd = os.files.open(freshFile(''), 'read-write', false)
+  const fd = os.files.open(freshFile(''), 'read-write')
   os.files.truncate(fd, MiB)
   assert.equal([os.files.nextData(fd, 0), os.files.nextData(fd, 77)], [0, 77])
   os.files.close(fd)
@@ -192,7 +240,7 @@ test('sync, lock and unlock pass the errno on', async () => {
   const errnos: Record<string, number> = { msync: EIO, mlock2: EPERM, munlock: EAGAIN }
   const os = new LinuxOs({
     ...refusing((call) => errnos[call] ?? 0),
-    msyncLater: (_address, _length, _flags, done) => done(-1, EIO),
+    msyncLater: async () => -EIO,
   })
   const { fd, address } = mapped(os, os.pageSize)
   throwsCode(() => os.sync(address, os.pageSize, 'sync'), 'EIO', 'msync')

@@ -6,11 +6,14 @@ import {
   parseMaps,
   parseSmaps,
   parseStatm,
+  parseThreadStat,
   readMaps,
+  readPlace,
   readSmaps,
   readSmapsRollup,
   readStatm,
   readStatus,
+  readThreadStat,
 } from '../../src/ffi/procfs.ts'
 
 const SMAPS = `7f1e40000000-7f1e80000000 rw-p 00000000 00:00 0 
@@ -97,6 +100,28 @@ test('the files of this process can be read', () => {
   assert.ok((readSmapsRollup().get('Rss') ?? 0) > 0)
   assert.ok(readMaps().some((entry) => entry.name === '[stack]'))
   assert.ok(readSmaps().some((entry) => (entry.fields.get('Rss') ?? 0) > 0))
+})
+
+test("a thread's entry is read, whatever its program is called", () => {
+  const rest = 'S 1 2 3 0 -1 4194304 100 0 0 0 5 6 0 0 20 0 11 0 987654 1000000 500'
+  for (const name of ['node', 'a b', ') R 1 (', '((', 'x)', ''])
+    assert.equal(parseThreadStat(`1234 (${name}) ${rest}\n`), { ended: false, startTime: 987654 })
+  assert.is(parseThreadStat(`1 (x) ${rest.replace('S', 'Z')}`)?.ended, true)
+  assert.is(parseThreadStat(`1 (x) ${rest.replace('S', 'X')}`)?.ended, true)
+  for (const bad of ['', '1 (x) S', '1 (x']) assert.is(parseThreadStat(bad), undefined)
+})
+
+test('this thread is there, and one that is none is not', () => {
+  const own = readThreadStat(process.pid, process.pid)
+  assert.ok(own !== undefined && !own.ended && own.startTime > 0)
+  assert.is(readThreadStat(process.pid, 1), undefined)
+  assert.is(readThreadStat(2 ** 22 - 1, 2 ** 22 - 1), undefined)
+})
+
+test('the place is the same each time', () => {
+  const { boot, namespace } = readPlace()
+  assert.equal(readPlace(), { boot, namespace })
+  assert.ok(boot > 0 && boot < 2 ** 32 && namespace > 0)
 })
 
 test.run()

@@ -4,13 +4,16 @@
  *     const child = await runChild(`arena.close(); report({ first: view[0] })`)
  *     child.clean().report.first
  *
- * The program is the text of an ES module. `Arena`, `FakeOs`, everything of inside.ts and the units are imported for it; whatever
- * it passes to `report` comes back. It runs with --expose-gc, under this Node or under another one:
+ * The program is the text of an ES module. `Arena`, `FakeOs`, `Thread`, `Peer`, everything of inside.ts and the units are imported
+ * for it; whatever it passes to `report` comes back. It runs with --expose-gc, under this Node or under another one:
  * `SORITES_NODES=path,path` adds those to `nodes`, and tests that loop over it run under each.
  * @module
  */
 import { spawn, spawnSync } from 'node:child_process'
 import * as assert from 'uvu/assert'
+import { compiled } from './compiled.ts'
+
+export { compiled }
 
 /** A Node to run children under. */
 export interface NodeBinary {
@@ -69,18 +72,16 @@ export interface ChildOptions {
   readonly node?: NodeBinary
   readonly flags?: readonly string[]
   readonly env?: Readonly<Record<string, string>>
-}
-
-/** The address of a compiled file of this project, from the project's root without an ending: `src/arena/arena`. */
-export function compiled(path: string): string {
-  return new URL(`../../${path}.js`, import.meta.url).href
+  /** A shell command to run first, in the same process: `ulimit -f 1000`. */
+  readonly before?: string
 }
 
 /** Runs the text of a module. */
 export function runChild(program: string, options: ChildOptions = {}): Promise<ChildResult> {
-  const { node = nodes[0] as NodeBinary, flags = [], env = {} } = options
+  const { node = nodes[0] as NodeBinary, flags = [], env = {}, before = ':' } = options
   const text = `${prelude()}\n${program}`
-  const child = spawn(node.path, ['--expose-gc', '--no-warnings', ...flags, '--input-type=module', '-'], {
+  const command = [node.path, '--expose-gc', '--no-warnings', ...flags, '--input-type=module', '-']
+  const child = spawn('/bin/sh', ['-c', `${before}; exec "$@"`, 'sh', ...command], {
     env: { ...process.env, NODE_V8_COVERAGE: '', ...env },
     stdio: ['pipe', 'pipe', 'pipe'],
   })
@@ -102,6 +103,8 @@ function prelude(): string {
 import { Arena } from ${JSON.stringify(compiled('src/arena/arena'))}
 import { KiB, MiB, GiB, TiB } from ${JSON.stringify(compiled('src/units'))}
 import { FakeOs } from ${JSON.stringify(compiled('test/helpers/fake-os'))}
+import { Peer } from ${JSON.stringify(compiled('test/helpers/peer'))}
+import { Thread } from ${JSON.stringify(compiled('test/helpers/thread'))}
 import { collect, isMapped, mappedBytes, rssBytes, turns } from ${JSON.stringify(compiled('test/helpers/inside'))}
 const report = (values) => process.stdout.write(${JSON.stringify(REPORT)} + JSON.stringify(values) + '\\n')
 `

@@ -3,42 +3,71 @@
  * `opened` has the descriptors that are open now, so that a test can see that none is left.
  * @module
  */
-import type { Access, FileStatus, Files } from '../../src/ffi/files.ts'
+import type { Access, FileStatus, Files } from '../../src/ffi/os-files.ts'
 
 /** The calls of `Files` that can fail. */
 export type FileCall =
   | 'open'
+  | 'create'
+  | 'createInMemory'
+  | 'duplicate'
   | 'pathOf'
   | 'status'
   | 'statusAt'
+  | 'isSealed'
   | 'truncate'
   | 'allocate'
   | 'nextData'
   | 'read'
   | 'write'
+  | 'link'
   | 'remove'
+
+/** What the kernel calls them, where that is another name. */
+const SYSCALLS: Partial<Record<FileCall, string>> = {
+  create: 'open',
+  createInMemory: 'memfd_create',
+  duplicate: 'fcntl',
+  status: 'fstat',
+  isSealed: 'fcntl',
+  truncate: 'ftruncate',
+  allocate: 'fallocate',
+  remove: 'unlink',
+}
 
 export class FakeFiles implements Files {
   /** The descriptors that were opened here and not closed. */
   readonly opened: Set<number> = new Set()
+  /** Every descriptor that was closed here. */
+  readonly closed: Set<number> = new Set()
   readonly #real: Files
   readonly #enter: (call: FileCall) => void
 
-  constructor(real: Files, enter: (call: FileCall) => void) {
+  constructor(real: Files, enter: (call: FileCall, syscall: string) => void) {
     this.#real = real
-    this.#enter = enter
+    this.#enter = (call) => enter(call, SYSCALLS[call] ?? call)
   }
 
-  open(path: string, access: Access, creating: boolean): number {
-    this.#enter('open')
-    const fd = this.#real.open(path, access, creating)
-    this.opened.add(fd)
-    return fd
+  open(path: string, access: Access): number {
+    return this.#open('open', () => this.#real.open(path, access))
+  }
+
+  create(path: string, permissions: number): number {
+    return this.#open('create', () => this.#real.create(path, permissions))
+  }
+
+  createInMemory(byteLength: number, name: string): number {
+    return this.#open('createInMemory', () => this.#real.createInMemory(byteLength, name))
+  }
+
+  duplicate(fd: number): number {
+    return this.#open('duplicate', () => this.#real.duplicate(fd))
   }
 
   close(fd: number): void {
     this.#real.close(fd)
     this.opened.delete(fd)
+    this.closed.add(fd)
   }
 
   pathOf(fd: number): string | undefined {
@@ -52,6 +81,11 @@ export class FakeFiles implements Files {
 
   statusAt(path: string): FileStatus | undefined {
     return this.#unlessFailing('statusAt', () => this.#real.statusAt(path))
+  }
+
+  isSealed(fd: number): boolean {
+    this.#enter('isSealed')
+    return this.#real.isSealed(fd)
   }
 
   truncate(fd: number, byteLength: number): void {
@@ -79,9 +113,21 @@ export class FakeFiles implements Files {
     this.#real.write(fd, bytes, position)
   }
 
+  link(path: string, newPath: string): void {
+    this.#enter('link')
+    this.#real.link(path, newPath)
+  }
+
   remove(path: string): void {
     this.#enter('remove')
     this.#real.remove(path)
+  }
+
+  #open(call: FileCall, open: () => number): number {
+    this.#enter(call)
+    const fd = open()
+    this.opened.add(fd)
+    return fd
   }
 
   /** A call that never throws: where it is made to fail, it knows nothing. */

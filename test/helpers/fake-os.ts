@@ -5,7 +5,8 @@
  *     os.fail('purge', 2)             the second purge from now throws ENOMEM
  *     os.fail('any', 1, EAGAIN)       the next call, whichever it is
  *     os.live                         the mappings there are: address to length
- *     os.fail('allocate', 1, ENOSPC)  calls about files count and fail as well (fake-files.ts)
+ *     os.fail('allocate', 1, ENOSPC)  calls about files and threads count and fail as well (fake-files.ts, fake-threads.ts)
+ *     os.threads.dead.add(thread)     a thread that is told to have ended
  *
  * Pages are made larger only for those who ask through this: a range that the fake calls one page is several for the kernel,
  * which is in memory as soon as one of them is.
@@ -14,11 +15,14 @@
 import { constants } from 'node:os'
 import { OutOfRangeError } from '../../src/errors.ts'
 import { systemError } from '../../src/ffi/errno.ts'
-import type { Access } from '../../src/ffi/files.ts'
-import type { Advice, HugePageAdvice, Os, Sharing } from '../../src/ffi/os.ts'
+import { LinuxOs } from '../../src/ffi/linux.ts'
+import type { Os, Sharing } from '../../src/ffi/os.ts'
+import type { Access } from '../../src/ffi/os-files.ts'
+import type { Advice, HugePageAdvice } from '../../src/ffi/os-pages.ts'
 import { systemOs } from '../../src/ffi/system.ts'
 import type { Address } from '../../src/units.ts'
 import { FakeFiles, type FileCall } from './fake-files.ts'
+import { FakeThreads, type ThreadCall } from './fake-threads.ts'
 
 /** The calls of `Os`. */
 export type OsCall =
@@ -41,7 +45,10 @@ export type OsCall =
   | 'lock'
   | 'unlock'
   | 'copyOut'
+  | 'adopt'
+  | 'disown'
   | FileCall
+  | ThreadCall
 
 interface Failure {
   call: OsCall | 'any'
@@ -56,6 +63,8 @@ export interface FakeOptions {
   readonly available?: number
   /** The longest ArrayBuffer. @defaultValue the runtime's */
   readonly maxViewBytes?: number
+  /** Whether to have a record of mappings of its own, as another thread has. @defaultValue false */
+  readonly asThread?: boolean
 }
 
 export class FakeOs implements Os {
@@ -63,20 +72,23 @@ export class FakeOs implements Os {
   readonly pageSize: number
   readonly maxViewBytes: number
   readonly files: FakeFiles
+  readonly threads: FakeThreads
   /** How often each call was made, failed ones included. */
   readonly calls: Map<OsCall, number> = new Map()
   /** The mappings there are now. */
   readonly live: Map<Address, number> = new Map()
   available: number | undefined
-  readonly #real: Os = systemOs()
+  readonly #real: Os
   readonly #failures: Failure[] = []
 
   constructor(options: FakeOptions = {}) {
+    this.#real = options.asThread === true ? new LinuxOs() : systemOs()
     this.platform = this.#real.platform
     this.pageSize = Math.max(options.pageSize ?? 0, this.#real.pageSize)
     this.maxViewBytes = Math.min(options.maxViewBytes ?? Infinity, this.#real.maxViewBytes)
     this.available = options.available
-    this.files = new FakeFiles(this.#real.files, (call) => this.#enter(call, call))
+    this.files = new FakeFiles(this.#real.files, (call, syscall) => this.#enter(call, syscall))
+    this.threads = new FakeThreads(this.#real.threads, (call, ...rest) => this.#enter(call, ...rest))
   }
 
   /** Makes the nth call of that name from now on (or of any name) fail, once. */
@@ -105,6 +117,19 @@ export class FakeOs implements Os {
   release(address: Address, byteLength: number): void {
     this.#enter('release', 'munmap', address, byteLength)
     this.#real.release(address, byteLength)
+    this.live.delete(address)
+  }
+
+  adopt(address: Address, byteLength: number): void {
+    this.#requireRange(address, byteLength)
+    this.#enter('adopt', 'mincore', address, byteLength)
+    this.#real.adopt(address, byteLength)
+    this.live.set(address, byteLength)
+  }
+
+  disown(address: Address, byteLength: number): void {
+    this.#enter('disown', 'disown', address, byteLength)
+    this.#real.disown(address, byteLength)
     this.live.delete(address)
   }
 

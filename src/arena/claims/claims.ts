@@ -8,24 +8,29 @@
  * A claim that lies wholly in another is granted when that one's holder knows a live block around it. All claims are also in
  * the directory in memory; the tree here is the copy that is fast to search. Granting and releasing cost a few microseconds
  * at the top level and about one in a block: the buffer over the metadata is kept for the next claim of the same shape.
+ *
+ * Claims in the directory that are not in the tree are in the way as well: somebody has left them, or has them elsewhere
+ * (other-claims.ts). When others can have the arena (`share`), the directory is the truth: it is changed under a lock, and read anew
+ * before anything is decided (shared-claims.ts). That costs about 3 us more. `locked` is where all of it comes together.
  * @module
  */
 import { wholeNumber } from '../../arguments.ts'
 import { alignUp } from '../../bits.ts'
 import { ArenaBusyError, InvalidArgumentTypeError, OutOfMemoryError, OutOfRangeError } from '../../errors.ts'
-import type { AdoptRequest, ClaimHolder, ClaimRequest, LeftClaim } from '../claim.ts'
+import type { AdoptRequest, Claim, ClaimHolder, ClaimRecord, ClaimRequest } from '../claim.ts'
 import type { Ground } from '../ground.ts'
+import { type Identity, newIdentity } from '../header.ts'
 import { type Layout, METADATA_GRANULE } from '../layout.ts'
 import type { Lifetime } from '../lifetime.ts'
+import type { Owner } from '../owner.ts'
 import { WINDOW_BYTES, windowCount } from '../window.ts'
+import { ClaimView } from './claim-view.ts'
 import { Directory } from './directory.ts'
-import { FreeRanges } from './free-ranges.ts'
 import { GrantedClaim } from './granted-claim.ts'
-import { takeUpLeftClaims } from './left-claims.ts'
-import { contains, Ranges } from './ranges.ts'
-
-/** Buffers over released metadata that are kept for the next claim at the same place. */
-const KEPT_BUFFERS = 64
+import { MetadataSpace } from './metadata-space.ts'
+import { type OtherClaim, OtherClaims } from './other-claims.ts'
+import { contains, type Range, Ranges } from './ranges.ts'
+import { SharedClaims } from './shared-claims.ts'
 
 /** What the claims need of their arena. */
 export interface ClaimedArena {
@@ -33,7 +38,7 @@ export interface ClaimedArena {
   readonly ground: Ground
   readonly layout: Layout
   readonly lifetime: Lifetime
-  /** Whether the directory is in memory already, with claims that others have left. */
+  /** Whether the directory is in memory already, with claims that others have left or have. */
   readonly recorded: boolean
   /** Whether something in a window may not read zero. */
   exposed(window: number): boolean
@@ -41,74 +46,148 @@ export interface ClaimedArena {
   bytesAt(offset: number, byteLength: number): Uint8Array
 }
 
+/** Anything that can be in the way of a claim. */
+interface Obstacle {
+  describe(): string
+}
+
 export class Claims {
   readonly arena: ClaimedArena
   readonly #top: Ranges<GrantedClaim> = new Ranges()
+  readonly #own: Map<number, GrantedClaim> = new Map()
+  readonly #views: Set<ClaimView> = new Set()
   readonly #directory: Directory
-  readonly #space: FreeRanges
-  readonly #kept: Map<number, ArrayBuffer> = new Map()
+  readonly #space: MetadataSpace
+  readonly #others: OtherClaims
   /** One byte a window: 1 once something in it may have been written by others than a claim's holder. */
   readonly #exposed: Uint8Array
+  /** What is to be done about others; undefined while there can be none. */
+  #shared: SharedClaims | undefined
+  /** Whether others can have the arena, and nobody has looked whether they do. */
+  #unmet = false
 
   constructor(arena: ClaimedArena) {
-    const { layout, ground, lifetime } = arena
+    const { layout, ground, lifetime, title } = arena
     this.arena = arena
     this.#exposed = Uint8Array.from({ length: windowCount(layout.byteLength) }, (_, window) =>
       arena.exposed(window) ? 1 : 0
     )
-    const { metadataStart, directoryBytes, metadataBytes } = layout
-    this.#space = new FreeRanges(metadataStart + directoryBytes, metadataBytes - directoryBytes)
-    const start = ground.address(metadataStart)
+    this.#space = new MetadataSpace(layout, ground, lifetime)
+    const start = ground.address(layout.metadataStart)
     this.#directory = new Directory(layout, ground.pageSize, (byteLength) => lifetime.privateView(start, byteLength))
-    if (arena.recorded) this.#takeUp()
+    const isOwn = (entry: number): boolean => this.#own.has(entry)
+    this.#others = new OtherClaims({ title, ground, layout, directory: this.#directory, space: this.#space, isOwn })
+    if (arena.recorded) this.#directory.open(title)
   }
 
-  /** Enters the claims that others have left in the tree, and takes their metadata. */
-  #takeUp(): void {
-    const { layout, lifetime, ground } = this.arena
-    const left = takeUpLeftClaims(this.#directory.load(), layout, ground.os.maxViewBytes)
-    const claims: Map<number, GrantedClaim> = new Map()
-    for (const { index, entry, holder } of left) {
-      const { offset, byteLength, metadataOffset, metadataLength } = entry
-      this.#space.takeAt(metadataOffset, metadataLength)
-      const metadata =
-        metadataLength === 0 ? new ArrayBuffer(0) : lifetime.privateView(ground.address(metadataOffset), metadataLength)
-      const around = claims.get(entry.around)
-      const place = { offset, byteLength, metadata, metadataOffset, entry: index, zeroed: false }
-      const claim = new GrantedClaim(this, holder, around, place)
-      ;(around?.inner ?? this.#top).add(claim)
-      claims.set(index, claim)
-    }
+  /** Finds the claims that are there already. Throws ERR_CORRUPTED, naming the entry, when the directory makes no sense. */
+  takeUp(): void {
+    if (this.#shared === undefined) this.#others.read()
+    else this.#shared.locked(() => undefined)
   }
 
-  /** The claims that others have left and nobody has adopted. */
-  left(): LeftClaim[] {
-    return this.#allLeft().map(({ holder, offset, byteLength }) => ({ kind: holder.kind, offset, byteLength }))
+  /**
+   * From now on others may have claims as well. `identity`: that of a new arena, or of one that this thread has had alone;
+   * undefined when it has been shared by others.
+   */
+  share(identity: Identity | undefined): void {
+    if (this.#shared !== undefined) return
+    const shared = this.#meet()
+    if (identity === undefined) shared.attach()
+    else
+      shared.found(
+        identity,
+        [...this.#own].map(([entry, { lasting }]) => [entry, lasting])
+      )
+    this.#shared = shared
   }
 
-  /** Gives a left claim to a new holder, without touching anything of it. Undefined when there is none of that kind, or there. */
-  adopt(request: AdoptRequest): GrantedClaim | undefined {
+  /** The same of memory in which others may be doing it too. Nothing is written before somebody asks for claims. */
+  shareLater(): void {
+    this.#unmet = true
+  }
+
+  #meet(): SharedClaims {
+    const { title, ground, layout } = this.arena
+    return new SharedClaims({ title, ground, layout, directory: this.#directory, others: this.#others })
+  }
+
+  /** Which arena this is, by its header. Only of one that is shared. */
+  get identity(): Identity {
+    return (this.#shared as SharedClaims).identity
+  }
+
+  /** The other side of sharing: ownership of a named arena, and who died having it. Only of one that is shared. */
+  takeOwnership(): Owner | undefined {
+    return (this.#shared as SharedClaims).takeOwnership()
+  }
+
+  /** The claim at the top level that has a byte in common with the range, whoever holds it. */
+  overlapping(offset: number, byteLength: number): Obstacle | undefined {
+    return this.#top.overlapping(offset, byteLength) ?? this.locked(() => this.#others.overlapping(offset, byteLength))
+  }
+
+  /** Every claim at the top level, whoever holds it, by offset. */
+  records(): ClaimRecord[] {
+    return this.locked(() => {
+      const ours = this.#top.all().map((claim) => record(claim.holder.kind, claim, 'ours', claim.lasting))
+      const others = this.#others
+        .all()
+        .map((claim) => record(claim.said.kind, claim, claim.isLeft ? 'left' : 'theirs', claim.said.lasting))
+      return [...ours, ...others].sort((one, other) => one.offset - other.offset)
+    })
+  }
+
+  /**
+   * Gives a claim that is left to a new holder, without touching anything of it, or shows one to somebody who only looks. Undefined
+   * when there is none of that kind, or there. Throws ERR_ARENA_BUSY when somebody has it.
+   */
+  adopt(request: AdoptRequest): Claim | undefined {
     if (typeof request !== 'object' || request === null)
       throw new InvalidArgumentTypeError('request', 'an object', request)
-    const { holder, offset } = request
+    const { holder, offset, shared = false } = request
     if (offset !== undefined) wholeNumber('offset', offset)
-    const claim = this.#allLeft().find(
-      (left) => left.holder.kind === holder.kind && (offset === undefined || left.offset === offset)
-    )
-    claim?.adoptedBy(holder)
+    if (typeof shared !== 'boolean') throw new InvalidArgumentTypeError('request.shared', 'a boolean', shared)
+    const wanted = (kind: string, at: number): boolean => kind === holder.kind && (offset ?? at) === at
+    return this.locked(() => {
+      const ours = this.#top.all().filter((claim) => wanted(claim.holder.kind, claim.offset))
+      const others = this.#others.all().filter((claim) => wanted(claim.said.kind, claim.offset))
+      if (shared) return this.#show(holder, ours, others)
+      const left = others.find((claim) => claim.isLeft)
+      if (left !== undefined) return this.#take(holder, left)
+      const held = others[0] ?? ours[0]
+      if (held === undefined) return undefined
+      throw new ArenaBusyError(`${holder.kind} cannot adopt ${held.describe()} of ${this.arena.title}: it has a holder`)
+    })
+  }
+
+  #take(holder: ClaimHolder, left: OtherClaim): GrantedClaim {
+    const { entry, offset, byteLength, said } = left
+    const { metadataOffset, metadataLength } = said
+    const metadata = this.#space.buffer(metadataOffset, metadataLength)
+    this.#others.take(left)
+    this.#directory.hold(entry, this.#shared?.token ?? 0n, holder.lasting === true)
+    const place = { offset, byteLength, metadata, metadataOffset, entry, zeroed: false }
+    const claim = new GrantedClaim(this, holder, undefined, place)
+    this.#top.add(claim)
+    this.#own.set(entry, claim)
     return claim
   }
 
-  /** Left claims by level and offset, the outermost first. */
-  #allLeft(): GrantedClaim[] {
-    const all: GrantedClaim[] = this.#top.all()
-    for (let index = 0; index < all.length; index++) all.push(...(all[index] as GrantedClaim).inner.all())
-    return all.filter((claim) => claim.isLeft)
-  }
-
-  /** The claim at the top level that has a byte in common with the range. */
-  overlapping(offset: number, byteLength: number): GrantedClaim | undefined {
-    return this.#top.overlapping(offset, byteLength)
+  #show(holder: ClaimHolder, ours: readonly GrantedClaim[], others: readonly OtherClaim[]): ClaimView | undefined {
+    const [found] = [...ours, ...others].sort((one, other) => one.offset - other.offset)
+    if (found === undefined) return undefined
+    const { ground } = this.arena
+    const { entry, offset, byteLength } = found
+    const { metadataOffset, metadataLength } =
+      found instanceof GrantedClaim
+        ? { metadataOffset: found.metadataOffset, metadataLength: found.metadata.byteLength }
+        : found.said
+    const metadata = this.#space.another(metadataOffset, metadataLength)
+    const left = (view: ClaimView): boolean => this.#views.delete(view)
+    const view = new ClaimView({ holder, offset, byteLength, metadata, metadataOffset, entry, ground, left })
+    this.#views.add(view)
+    return view
   }
 
   /** Notes that others than holders may write in a range from now on. */
@@ -123,12 +202,14 @@ export class Claims {
       throw new InvalidArgumentTypeError('request', 'an object', request)
     const { holder } = request
     const { offset, byteLength } = this.#range(request)
-    const around = this.#claimAround(holder, offset, byteLength)
     const wanted = wholeNumber('metadataBytes', request.metadataBytes(byteLength))
     const metadataLength = alignUp(wanted, METADATA_GRANULE)
-    const metadataOffset = this.#takeMetadata(holder, byteLength, metadataLength)
-    const claim = this.#book(holder, around, { offset, byteLength, metadataOffset }, metadataLength)
-    around?.holder.innerClaims(around.inner.count)
+    const claim = this.locked(() => {
+      const around = this.#claimAround(holder, offset, byteLength)
+      const metadataOffset = this.#takeMetadata(holder, byteLength, metadataLength)
+      return this.#book(holder, around, { offset, byteLength, metadataOffset }, metadataLength)
+    })
+    claim.around?.holder.innerClaims(claim.around.inner.count)
     return claim
   }
 
@@ -141,7 +222,7 @@ export class Claims {
   ): GrantedClaim {
     try {
       const { offset, byteLength, metadataOffset } = place
-      const metadata = this.#metadataBuffer(metadataOffset, metadataLength)
+      const metadata = this.#space.buffer(metadataOffset, metadataLength)
       // Field by field: spreading an object costs microseconds on Node 20.
       const entry = this.#directory.add({
         kind: holder.kind,
@@ -150,8 +231,11 @@ export class Claims {
         metadataOffset,
         metadataLength,
         around: around?.entry ?? -1,
+        // A claim in a block goes with the block.
+        lasting: holder.lasting === true && around === undefined,
+        holder: this.#shared?.token ?? 0n,
       })
-      const zeroed = around === undefined && !this.#isExposed(offset, byteLength)
+      const zeroed = around === undefined && !this.#isExposed(offset, byteLength) && this.#shared?.attachedTo !== true
       const claim = new GrantedClaim(this, holder, around, {
         offset,
         byteLength,
@@ -161,6 +245,7 @@ export class Claims {
         zeroed,
       })
       ;(around?.inner ?? this.#top).add(claim)
+      this.#own.set(entry, claim)
       return claim
     } catch (error) {
       this.#space.give(place.metadataOffset, metadataLength)
@@ -170,20 +255,70 @@ export class Claims {
 
   /** Takes a claim out of the books; its metadata reads zero afterwards. Its inner claims are gone already. */
   drop(claim: GrantedClaim): void {
-    const { offset, byteLength, around, metadata, metadataOffset } = claim
+    const { offset, byteLength, around, metadata, metadataOffset, entry } = claim
+    for (const view of this.#views) if (view.entry === entry) view.revoke()
     ;(around?.inner ?? this.#top).remove(claim)
-    this.#directory.remove(claim.entry)
     // Whoever had a block in it may still write there.
     if (around === undefined) this.expose(offset, byteLength)
-    this.#clearMetadata(metadata, metadataOffset)
-    this.#space.give(metadataOffset, metadata.byteLength)
-    this.#keep(metadataOffset, metadata)
+    this.#space.clear(metadataOffset, metadata)
+    this.locked(() => {
+      this.#own.delete(entry)
+      this.#directory.remove(entry)
+      this.#space.give(metadataOffset, metadata.byteLength)
+    })
+    this.#space.keep(metadataOffset, metadata)
+  }
+
+  /** Takes a claim out of our books, not out of the directory. */
+  leaveBehind(claim: GrantedClaim): void {
+    const { entry, lasting, offset, byteLength } = claim
+    this.locked(() => {
+      this.#directory.hold(entry, 0n, lasting)
+      this.#top.remove(claim)
+      this.#own.delete(entry)
+      this.#others.read()
+    })
+    this.expose(offset, byteLength)
+  }
+
+  /**
+   * This thread is leaving an arena that others can have: every holder is told. Claims that are lasting stay in the directory, with
+   * what is in them, for others to take over; the rest are dropped. The data is not touched, others may be reading it.
+   */
+  leave(): void {
+    const shared = this.#shared
+    if (shared === undefined) return
+    try {
+      for (const claim of this.#top.all()) {
+        claim.end(!claim.lasting)
+        if (claim.lasting) this.leaveBehind(claim)
+      }
+      shared.giveOwnershipUp()
+    } catch {
+      // The lock cannot be had, or the directory has been written over. That is no reason not to close: what is still entered
+      // there is free for others when this thread has ended.
+    }
+    shared.invalidate()
   }
 
   /** The arena is closed: every holder is told, nothing is touched. */
   revokeAll(): void {
+    for (const view of this.#views) view.revoke()
     for (const claim of this.#top.all()) claim.revoke()
-    this.#kept.clear()
+    this.#space.forget()
+    this.#shared = undefined
+    this.#unmet = false
+  }
+
+  /** Runs `run` under the lock on the directory, where there is one, with the claims of others as they are. Not to be nested. */
+  locked<R>(run: () => R): R {
+    if (this.#unmet) {
+      const shared = this.#meet()
+      shared.foundOrAttach(newIdentity())
+      this.#shared = shared
+      this.#unmet = false
+    }
+    return this.#shared === undefined ? run() : this.#shared.locked(run)
   }
 
   #range(request: ClaimRequest): { offset: number; byteLength: number } {
@@ -204,14 +339,18 @@ export class Claims {
       around = other
       level = other.inner
     }
-    if (around === undefined) return undefined
+    if (around === undefined) {
+      const other = this.#others.overlapping(offset, byteLength)
+      if (other !== undefined) throw this.#busy(holder, offset, byteLength, other)
+      return undefined
+    }
     const block = around.holder.blockAround(offset, byteLength)
     if (block === undefined || !contains(block, offset, byteLength))
       throw this.#busy(holder, offset, byteLength, around)
     return around
   }
 
-  #busy(holder: ClaimHolder, offset: number, byteLength: number, other: GrantedClaim): ArenaBusyError {
+  #busy(holder: ClaimHolder, offset: number, byteLength: number, other: Obstacle): ArenaBusyError {
     return new ArenaBusyError(
       `${holder.kind} cannot claim ${byteLength} bytes at offset ${offset} of ${this.arena.title}: ${other.describe()} holds part ` +
         'of them, and they are not inside one live block of it'
@@ -219,45 +358,12 @@ export class Claims {
   }
 
   #takeMetadata(holder: ClaimHolder, byteLength: number, metadataLength: number): number {
-    const { pageSize, os } = this.arena.ground
-    const alignment = metadataLength >= pageSize ? pageSize : METADATA_GRANULE
-    const taken = metadataLength > os.maxViewBytes ? -1 : this.#space.take(metadataLength, alignment)
+    const taken = this.#space.take(metadataLength)
     if (taken >= 0) return taken
     throw new OutOfMemoryError(
       `${holder.kind} needs ${metadataLength} bytes of metadata for ${byteLength} bytes; ${this.arena.title} has ` +
         `${this.#space.byteLength} left`
     )
-  }
-
-  #metadataBuffer(offset: number, byteLength: number): ArrayBuffer {
-    if (byteLength === 0) return new ArrayBuffer(0)
-    const kept = this.#kept.get(offset)
-    this.#kept.delete(offset)
-    if (kept?.byteLength === byteLength) return kept
-    return this.arena.lifetime.privateView(this.arena.ground.address(offset), byteLength)
-  }
-
-  #keep(offset: number, metadata: ArrayBuffer): void {
-    if (metadata.byteLength === 0) return
-    if (this.#kept.size >= KEPT_BUFFERS)
-      for (const oldest of this.#kept.keys()) {
-        this.#kept.delete(oldest)
-        break
-      }
-    this.#kept.set(offset, metadata)
-  }
-
-  #clearMetadata(metadata: ArrayBuffer, offset: number): void {
-    try {
-      this.arena.ground.clear(
-        offset,
-        metadata.byteLength,
-        (at, length) => new Uint8Array(metadata, at - offset, length)
-      )
-    } catch {
-      // The kernel keeps the pages (they may be locked). Zero they must be all the same.
-      new Uint8Array(metadata).fill(0)
-    }
   }
 
   #isExposed(offset: number, byteLength: number): boolean {
@@ -266,6 +372,15 @@ export class Claims {
       if (this.#exposed[window] !== 0) return true
     return false
   }
+}
+
+function record(
+  kind: string,
+  { offset, byteLength }: Range,
+  state: ClaimRecord['state'],
+  lasting: boolean
+): ClaimRecord {
+  return { kind, offset, byteLength, state, lasting }
 }
 
 function multipleOf8(name: string, value: unknown, least: number, most: number): number {

@@ -1,6 +1,5 @@
 /**
- * One claim, as its holder has it. Its place in the tree is kept by claims.ts. A claim that others left open has a holder that
- * grants nothing and hears nothing, until somebody adopts it.
+ * One claim, as its holder has it. Its place in the tree is kept by claims.ts.
  * @module
  */
 import { wholeNumber } from '../../arguments.ts'
@@ -22,27 +21,6 @@ export interface ClaimPlace {
   readonly zeroed: boolean
 }
 
-/** Stands for the holder that has gone. */
-export class AbsentHolder implements ClaimHolder {
-  readonly kind: string
-
-  constructor(kind: string) {
-    this.kind = kind
-  }
-
-  blockAround(): undefined {
-    return undefined
-  }
-
-  innerClaims(): void {
-    // Nobody is there.
-  }
-
-  revoked(): void {
-    // Nobody is there.
-  }
-}
-
 export class GrantedClaim implements Claim {
   readonly offset: number
   readonly byteLength: number
@@ -50,17 +28,17 @@ export class GrantedClaim implements Claim {
   readonly metadataOffset: number
   readonly entry: number
   readonly zeroed: boolean
+  readonly holder: ClaimHolder
   /** The claim that this one lies in. */
   readonly around: GrantedClaim | undefined
   /** The claims that lie in this one. */
   readonly inner: Ranges<GrantedClaim> = new Ranges()
   readonly #claims: Claims
-  #holder: ClaimHolder
   #open = true
 
   constructor(claims: Claims, holder: ClaimHolder, around: GrantedClaim | undefined, place: ClaimPlace) {
     this.#claims = claims
-    this.#holder = holder
+    this.holder = holder
     this.around = around
     this.offset = place.offset
     this.byteLength = place.byteLength
@@ -70,25 +48,14 @@ export class GrantedClaim implements Claim {
     this.zeroed = place.zeroed
   }
 
-  get holder(): ClaimHolder {
-    return this.#holder
-  }
-
-  /** Whether it was left open by others, and has no holder yet. */
-  get isLeft(): boolean {
-    return this.#holder instanceof AbsentHolder
-  }
-
-  /** Gives a left claim to its new holder. */
-  adoptedBy(holder: ClaimHolder): void {
-    this.#holder = holder
-    if (this.inner.count > 0) holder.innerClaims(this.inner.count)
+  /** Whether it outlives its holder. A claim in a block goes with the block. */
+  get lasting(): boolean {
+    return this.holder.lasting === true && this.around === undefined
   }
 
   /** For messages. */
   describe(): string {
-    const left = this.isLeft ? ', left by an earlier holder' : ''
-    return `${this.holder.kind} (${this.byteLength} bytes at offset ${this.offset}${left})`
+    return `${this.holder.kind} (${this.byteLength} bytes at offset ${this.offset})`
   }
 
   purge(offset: number, byteLength: number): void {
@@ -130,7 +97,7 @@ export class GrantedClaim implements Claim {
   revokeInner(offset: number = this.offset, byteLength: number = this.byteLength): void {
     this.#requireRange(offset, byteLength)
     const inner = this.inner.allOverlapping(offset, byteLength)
-    for (const claim of inner) claim.#revokeAndDrop()
+    for (const claim of inner) claim.end(true)
     if (inner.length > 0) this.holder.innerClaims(this.inner.count)
   }
 
@@ -138,7 +105,7 @@ export class GrantedClaim implements Claim {
     if (!this.#open) return
     // First what the kernel can refuse: the claim is then as it was. Data in another's block is that block's.
     if (this.around === undefined) this.clear(this.offset, this.byteLength)
-    for (const claim of this.inner.all()) claim.#revokeAndDrop()
+    for (const claim of this.inner.all()) claim.end(true)
     this.#open = false
     this.#claims.drop(this)
     this.around?.holder.innerClaims(this.around.inner.count)
@@ -152,13 +119,24 @@ export class GrantedClaim implements Claim {
     this.holder.revoked()
   }
 
-  /** The outer holder takes the block away. */
-  #revokeAndDrop(): void {
+  leave(): void {
+    if (this.around !== undefined) {
+      this.release()
+      return
+    }
+    if (!this.#open) return
+    for (const claim of this.inner.all()) claim.end(true)
+    this.#open = false
+    this.#claims.leaveBehind(this)
+  }
+
+  /** The outer holder takes the block away, or this thread leaves the arena: tells the holder, and those inside. */
+  end(dropping: boolean): void {
     if (!this.#open) return
     this.#open = false
-    for (const claim of this.inner.all()) claim.#revokeAndDrop()
+    for (const claim of this.inner.all()) claim.end(true)
     this.holder.revoked()
-    this.#claims.drop(this)
+    if (dropping) this.#claims.drop(this)
   }
 
   #requireRange(offset: number, byteLength: number): void {

@@ -14,13 +14,16 @@
  */
 import { alignDown } from '../../bits.ts'
 import { OutOfRangeError, TruncatedError, UnsupportedOperationError } from '../../errors.ts'
-import type { Files } from '../../ffi/files.ts'
 import { MiB } from '../../units.ts'
 import { Arena } from '../arena.ts'
 import type { Ground } from '../ground.ts'
+import { holdsMappedArena, holdsNamedArena } from '../header.ts'
 import type { Holding } from '../holding.ts'
 import { type Layout, layoutWithin, MAGIC } from '../layout.ts'
 import type { Lifetime } from '../lifetime.ts'
+import { BackingKind } from '../sharing/file-backing.ts'
+import type { Site } from '../sharing/site.ts'
+import type { Tenure } from '../tenure.ts'
 import { WINDOW_BYTES } from '../window.ts'
 import type { FileLink } from './file-link.ts'
 import type { FileMapping, FilePlace } from './file-mapping.ts'
@@ -36,6 +39,7 @@ export interface FileArenaSource {
   readonly ground: Ground
   readonly link: FileLink
   readonly lifetime: Lifetime
+  readonly tenure: Tenure
   readonly holding: Holding
   /** Whether there are views of the file, through which anybody may write. */
   readonly exposed: boolean
@@ -57,22 +61,32 @@ export function openFileArena(source: FileArenaSource): Arena {
       `at least ${leastBytes(os.pageSize)} bytes, for an arena in the file`,
       byteLength
     )
-  const parts = { title: `the arena in ${title}`, layout, ground, lifetime, holding }
-  if (hasMagic(source, layout)) return Arena.over({ ...parts, recorded: true, exposed: () => true })
+  const parts = { title: `the arena in ${title}`, lifetime, holding }
+  if (hasMagic(source, layout)) return Arena.over({ ...parts, site: siteOf(source, layout, true), exposed: () => true })
   return withHoles(source, (nextData) => {
     makeRoom(source, layout, nextData)
     const end = (window: number): number => Math.min((window + 1) * WINDOW_BYTES, layout.byteLength)
-    return Arena.over({ ...parts, exposed: (window) => exposed || nextData(window * WINDOW_BYTES) < end(window) })
+    const written = (window: number): boolean => exposed || nextData(window * WINDOW_BYTES) < end(window)
+    return Arena.over({ ...parts, site: siteOf(source, layout, false), exposed: written })
   })
 }
 
-/** Whether a file, mapped from `offset` to `end`, holds an arena that ends there. */
-export function holdsArena(files: Files, fd: number, offset: number, end: number, pageSize: number): boolean {
-  const layout = offset % pageSize === 0 && end > offset ? layoutWithin(end - offset, pageSize) : undefined
-  if (layout === undefined) return false
-  const word = new Uint32Array(1)
-  const read = files.read(fd, new Uint8Array(word.buffer), offset + layout.metadataStart)
-  return read === word.byteLength && word[0] === MAGIC
+/** In write mode others can have the arena too: they map the same file. */
+function siteOf({ ground, tenure, place }: FileArenaSource, layout: Layout, recorded: boolean): Site {
+  const common = place.mode === 'write'
+  const kind = common ? BackingKind.mappedFile : BackingKind.fileCopy
+  return {
+    layout,
+    ground,
+    tenure,
+    kind,
+    fd: -1,
+    path: undefined,
+    identity: undefined,
+    common,
+    recorded,
+    name: undefined,
+  }
 }
 
 function hasMagic({ mapping }: FileArenaSource, layout: Layout): boolean {
@@ -84,7 +98,7 @@ function hasMagic({ mapping }: FileArenaSource, layout: Layout): boolean {
 /** Sees to it that the metadata reads zero. */
 function makeRoom(source: FileArenaSource, layout: Layout, nextData: NextData): void {
   const { title, place, mapping } = source
-  refuseOtherLength(source)
+  refuseOtherArena(source)
   const { metadataStart, metadataBytes } = layout
   if (place.mode === 'copy') mapping.os.replace(mapping.address(metadataStart), metadataBytes)
   else if (!readsZero(source, metadataStart, metadataStart + metadataBytes, nextData))
@@ -94,12 +108,17 @@ function makeRoom(source: FileArenaSource, layout: Layout, nextData: NextData): 
     )
 }
 
-/** Throws when the file holds an arena, but of another length than is mapped. */
-function refuseOtherLength({ title, place, byteLength, mapping, link }: FileArenaSource): void {
-  const { pageSize, files } = mapping.os
+/** Throws when the file holds an arena that is not the one that would be here. */
+function refuseOtherArena({ title, place, byteLength, mapping, link }: FileArenaSource): void {
+  const { os } = mapping
+  const { pageSize } = os
+  if (link.byteLength() !== undefined && place.offset === 0 && link.use('read', (fd) => holdsNamedArena(os, fd)))
+    throw new UnsupportedOperationError(
+      `${title} holds an arena that Arena.open has made, and opens: nothing was changed`
+    )
   const fileEnd = link.byteLength()
   if (fileEnd === undefined || alignDown(fileEnd - place.offset, pageSize) === alignDown(byteLength, pageSize)) return
-  if (link.use('read', (fd) => holdsArena(files, fd, place.offset, fileEnd, pageSize)))
+  if (link.use('read', (fd) => holdsMappedArena(os, fd, place.offset, fileEnd)))
     throw new UnsupportedOperationError(
       `${title} holds an arena of ${fileEnd - place.offset} bytes and ${byteLength} are mapped: map it to its end`
     )

@@ -11,7 +11,7 @@
  */
 import { resolve } from 'node:path'
 import { SystemError, UnsupportedOperationError } from '../../errors.ts'
-import type { Access, FileStatus, Files } from '../../ffi/files.ts'
+import type { Access, FileStatus, Files } from '../../ffi/os-files.ts'
 
 /** Closes the descriptors of links that are garbage. Exported so that it is itself never garbage. @internal */
 export const linkRegistry: FinalizationRegistry<() => void> = new FinalizationRegistry((close) => close())
@@ -47,7 +47,7 @@ export class FileLink {
   #keep(fd: number, access: Access): void {
     const files = this.#files
     try {
-      const kept = files.open(`/proc/self/fd/${fd}`, access, false)
+      const kept = files.open(`/proc/self/fd/${fd}`, access)
       this.#kept = kept
       linkRegistry.register(this, () => files.close(kept), this)
     } catch (error) {
@@ -67,7 +67,7 @@ export class FileLink {
   use<T>(access: Access, run: (fd: number) => T): T {
     if (this.#kept !== undefined) return run(this.#kept)
     if (this.#path === undefined) throw this.#noWay('has no path and may not be opened again')
-    const fd = this.#files.open(this.#path, access, false)
+    const fd = this.#files.open(this.#path, access)
     try {
       if (this.#files.status(fd).identity !== this.#identity) throw this.#noWay('has been replaced by another file')
       return run(fd)

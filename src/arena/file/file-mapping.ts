@@ -12,8 +12,8 @@
  * @module
  */
 import { alignDown, alignUp } from '../../bits.ts'
-import type { Access } from '../../ffi/files.ts'
 import type { Os, Sharing } from '../../ffi/os.ts'
+import type { Access } from '../../ffi/os-files.ts'
 import type { Address } from '../../units.ts'
 import type { FileMode } from './file-options.ts'
 

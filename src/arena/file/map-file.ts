@@ -4,10 +4,10 @@
  * @module
  */
 import { ArenaBusyError, OutOfRangeError, SystemError, UnsupportedOperationError } from '../../errors.ts'
-import type { Access, FileStatus } from '../../ffi/files.ts'
+import type { Access, FileStatus } from '../../ffi/os-files.ts'
 import { MiB } from '../../units.ts'
+import { holdsMappedArena } from '../header.ts'
 import { ARENA_ALIGNMENT } from '../layout.ts'
-import { holdsArena } from './file-arena.ts'
 import { lengthenFile, shortenAgain } from './file-length.ts'
 import { FileLink } from './file-link.ts'
 import { FileMapping, type FilePlace } from './file-mapping.ts'
@@ -22,6 +22,9 @@ import { MappedFile } from './mapped-file.ts'
 
 /** What the page cache keeps in one piece can be mapped in one piece, with one entry of the TLB, on multiples of this. */
 const LARGE_PAGE_BYTES: number = 2 * MiB
+
+/** What a new file may be used for by others, before the process's own mask. */
+const NEW_FILE_PERMISSIONS = 0o666
 
 /** A file that is open, for as long as it takes to map it. */
 interface Opened {
@@ -72,12 +75,12 @@ function openTarget(options: CheckedFileOptions): Opened {
 function openPath({ create, os }: CheckedFileOptions, path: string, access: Access): [number, boolean] {
   for (;;) {
     try {
-      return [os.files.open(path, access, false), false]
+      return [os.files.open(path, access), false]
     } catch (error) {
       if (!create || (error as SystemError).code !== 'ENOENT') throw error
     }
     try {
-      return [os.files.open(path, access, true), true]
+      return [os.files.create(path, NEW_FILE_PERMISSIONS), true]
     } catch (error) {
       // Another process was faster: then it is there now.
       if ((error as SystemError).code !== 'EEXIST') throw error
@@ -146,7 +149,7 @@ function populateOrClose(file: MappedFile): void {
 }
 
 function lengthen({ os, title }: CheckedFileOptions, { fd, status }: Opened, offset: number, end: number): void {
-  if (holdsArena(os.files, fd, offset, status.byteLength, os.pageSize))
+  if (holdsMappedArena(os, fd, offset, status.byteLength))
     throw new ArenaBusyError(`${title} holds an arena, whose tables are at its end: its length cannot be changed`)
   lengthenFile(os, fd, status.byteLength, offset, end)
 }

@@ -18,13 +18,14 @@
 import { oneOf, optionsObject, wholeNumber } from '../../arguments.ts'
 import { alignDown } from '../../bits.ts'
 import { ArenaBusyError, InvalidArgumentTypeError, OutOfRangeError, UnsupportedOperationError } from '../../errors.ts'
-import { ADVICE, type Advice } from '../../ffi/os.ts'
+import { ADVICE, type Advice } from '../../ffi/os-pages.ts'
 import { type TypedArray, type TypedArrayConstructor, typedArrayConstructor } from '../../views.ts'
 import type { Arena } from '../arena.ts'
 import { Ground } from '../ground.ts'
 import { Holding } from '../holding.ts'
 import { Lifetime } from '../lifetime.ts'
 import { residentBytes } from '../residency.ts'
+import { SoleTenure } from '../tenure.ts'
 import { WINDOW_BYTES, Windows } from '../window.ts'
 import { discardChanges } from './discarding.ts'
 import { openFileArena } from './file-arena.ts'
@@ -68,6 +69,7 @@ export class MappedFile<Mode extends FileMode = FileMode> {
   readonly #mapping: FileMapping
   readonly #link: FileLink
   readonly #ground: Ground
+  readonly #tenure: SoleTenure
   readonly #lifetime: Lifetime
   readonly #holding: Holding
   readonly #windows: Windows
@@ -88,7 +90,8 @@ export class MappedFile<Mode extends FileMode = FileMode> {
     this.#link = link
     this.#byteLength = place.byteLength
     this.#ground = new Ground(os, base, backingFor(place.mode, os))
-    this.#lifetime = new Lifetime(os, base, mappingBytes)
+    this.#tenure = new SoleTenure(os, base, mappingBytes, -1)
+    this.#lifetime = new Lifetime(os, base, mappingBytes, this.#tenure)
     this.#holding = new Holding(title, this.#lifetime)
     this.#holding.onClose(() => link.close())
     this.#windows = new Windows(this.#lifetime, mapping.address(0), Math.max(place.maxByteLength, 1))
@@ -335,6 +338,7 @@ export class MappedFile<Mode extends FileMode = FileMode> {
       ground: this.#ground,
       link: this.#link,
       lifetime: this.#lifetime,
+      tenure: this.#tenure,
       holding: this.#holding,
       exposed: this.#exposed,
     })

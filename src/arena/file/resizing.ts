@@ -10,7 +10,7 @@
  */
 import { ArenaBusyError, UnsupportedOperationError } from '../../errors.ts'
 import type { Os } from '../../ffi/os.ts'
-import { holdsArena } from './file-arena.ts'
+import { holdsMappedArena } from '../header.ts'
 import { lengthenFile, shortenAgain } from './file-length.ts'
 import type { FileMapping } from './file-mapping.ts'
 
@@ -62,12 +62,11 @@ function requireFreeEnd(
   fileEnd: number,
   wanted: number
 ): void {
-  const { files, pageSize } = mapping.os
   if (wanted < byteLength && fileEnd > offset + byteLength)
     throw new UnsupportedOperationError(
       `${title} has ${fileEnd} bytes and goes on behind the mapping, which ends at ${offset + byteLength}: to make it shorter would ` +
         'cut what is not mapped'
     )
-  if (offset + wanted !== fileEnd && holdsArena(files, fd, offset, fileEnd, pageSize))
+  if (offset + wanted !== fileEnd && holdsMappedArena(mapping.os, fd, offset, fileEnd))
     throw new ArenaBusyError(`${title} holds an arena, whose tables are at its end: its length cannot be changed`)
 }

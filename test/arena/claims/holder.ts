@@ -25,6 +25,11 @@ export class Holder implements ClaimHolder {
   }
 }
 
+/** A holder whose claims outlive it. */
+export class Lasting extends Holder {
+  readonly lasting = true
+}
+
 /** Claims a range with a fixed length of metadata. */
 export function claim(
   arena: Arena,

@@ -1,5 +1,5 @@
 /**
- * Claims that others have left in an arena's directory, checked before anybody relies on them: a file can hold anything.
+ * What a directory that others have written says of claims, checked before anybody relies on it: a file can hold anything.
  *
  *     in the data         multiples of 8; at one level no two overlap; an inner one lies in the one around it
  *     in the metadata     multiples of 64, in the region behind the directory; no two overlap, on any level
@@ -9,28 +9,18 @@
 import { CorruptedError, UnsupportedOperationError } from '../../errors.ts'
 import { type Layout, METADATA_GRANULE } from '../layout.ts'
 import type { DirectoryEntry } from './directory.ts'
-import { AbsentHolder } from './granted-claim.ts'
 import { contains, type Range, Ranges } from './ranges.ts'
 
-/** A left claim: its number in the directory, its entry, and who stands for its holder. */
-export interface LeftEntry {
-  readonly index: number
-  readonly entry: DirectoryEntry
-  readonly holder: AbsentHolder
-}
-
-/** The entries in an order in which every claim comes after the one around it. Throws ERR_CORRUPTED, naming entry and field. */
-export function takeUpLeftClaims(
+/** Throws ERR_CORRUPTED, naming entry and field, unless the entries can all be true. */
+export function requireEntries(
   entries: ReadonlyMap<number, DirectoryEntry>,
   layout: Layout,
   maxViewBytes: number
-): LeftEntry[] {
+): void {
   const inOrder = [...entries].sort(([a], [b]) => a - b)
   for (const [index, entry] of inOrder) verifyPlace(index, entry, layout, maxViewBytes)
-  const depths = new Map(inOrder.map(([index, entry]) => [index, depthOf(entries, index, entry)]))
+  for (const [index, entry] of inOrder) verifyAround(entries, index, entry)
   verifyApart(inOrder)
-  inOrder.sort(([a], [b]) => (depths.get(a) as number) - (depths.get(b) as number))
-  return inOrder.map(([index, entry]) => ({ index, entry, holder: new AbsentHolder(entry.kind) }))
 }
 
 /** Throws when two claims at one level, or the metadata of any two, have a byte in common. */
@@ -74,8 +64,8 @@ function addTo(ranges: Ranges<Range>, index: number, field: string, range: Range
   ranges.add(range)
 }
 
-/** How many claims are around one. Throws unless each of them is open and contains the one before. */
-function depthOf(entries: ReadonlyMap<number, DirectoryEntry>, index: number, entry: DirectoryEntry): number {
+/** Throws unless the claims around one are open, contain it, and do not lead in a circle. */
+function verifyAround(entries: ReadonlyMap<number, DirectoryEntry>, index: number, entry: DirectoryEntry): void {
   let depth = 0
   for (let inner = entry; inner.around >= 0; depth++) {
     const outer = entries.get(inner.around)
@@ -86,5 +76,4 @@ function depthOf(entries: ReadonlyMap<number, DirectoryEntry>, index: number, en
     if (depth === entries.size) throw new CorruptedError(`directory entry ${index}: "around" leads in a circle`)
     inner = outer
   }
-  return depth
 }

@@ -1,0 +1,100 @@
+/**
+ * The metadata region behind the directory: which parts of it are free, and the buffers over those that are not.
+ *
+ * First fit. What is given back reads zero. Its buffer is kept for the next claim at the same place, since making one costs 1.5 us
+ * and waits for the garbage collector.
+ * @module
+ */
+import type { Ground } from '../ground.ts'
+import { type Layout, METADATA_GRANULE } from '../layout.ts'
+import type { Lifetime } from '../lifetime.ts'
+import { FreeRanges } from './free-ranges.ts'
+
+/** Buffers over released metadata that are kept for the next claim at the same place. */
+const KEPT_BUFFERS = 64
+
+export class MetadataSpace {
+  readonly #ground: Ground
+  readonly #layout: Layout
+  readonly #lifetime: Lifetime
+  readonly #kept: Map<number, ArrayBuffer> = new Map()
+  #free: FreeRanges
+
+  constructor(layout: Layout, ground: Ground, lifetime: Lifetime) {
+    this.#layout = layout
+    this.#ground = ground
+    this.#lifetime = lifetime
+    this.#free = this.#empty()
+  }
+
+  /** Free bytes. */
+  get byteLength(): number {
+    return this.#free.byteLength
+  }
+
+  /** Takes room for so many bytes, on a page when it is a page or more; -1 when there is none. */
+  take(byteLength: number): number {
+    const { pageSize, os } = this.#ground
+    if (byteLength > os.maxViewBytes) return -1
+    return this.#free.take(byteLength, byteLength >= pageSize ? pageSize : METADATA_GRANULE)
+  }
+
+  /** Forgets what is taken, and takes these ranges. False when two of them overlap, or one is outside. */
+  retake(ranges: Iterable<{ metadataOffset: number; metadataLength: number }>): boolean {
+    this.#free = this.#empty()
+    for (const { metadataOffset, metadataLength } of ranges)
+      if (!this.#free.takeAt(metadataOffset, metadataLength)) return false
+    return true
+  }
+
+  /** Gives room back that was taken. It reads zero. */
+  give(offset: number, byteLength: number): void {
+    this.#free.give(offset, byteLength)
+  }
+
+  /** A buffer over a range that is taken. */
+  buffer(offset: number, byteLength: number): ArrayBuffer {
+    if (byteLength === 0) return new ArrayBuffer(0)
+    const kept = this.#kept.get(offset)
+    this.#kept.delete(offset)
+    if (kept?.byteLength === byteLength) return kept
+    return this.another(offset, byteLength)
+  }
+
+  /** A buffer of its own over a range that is taken, and that somebody has a buffer over. */
+  another(offset: number, byteLength: number): ArrayBuffer {
+    if (byteLength === 0) return new ArrayBuffer(0)
+    return this.#lifetime.privateView(this.#ground.address(offset), byteLength)
+  }
+
+  /** Keeps a buffer for the next claim there. */
+  keep(offset: number, metadata: ArrayBuffer): void {
+    if (metadata.byteLength === 0) return
+    if (this.#kept.size >= KEPT_BUFFERS)
+      for (const oldest of this.#kept.keys()) {
+        this.#kept.delete(oldest)
+        break
+      }
+    this.#kept.set(offset, metadata)
+  }
+
+  /** Lets go of the buffers. */
+  forget(): void {
+    this.#kept.clear()
+  }
+
+  /** Makes metadata read zero. */
+  clear(offset: number, metadata: ArrayBuffer): void {
+    try {
+      this.#ground.clear(offset, metadata.byteLength, (at, length) => new Uint8Array(metadata, at - offset, length))
+    } catch {
+      // The kernel keeps the pages (they may be locked). Zero they must be all the same.
+      new Uint8Array(metadata).fill(0)
+    }
+  }
+
+  #empty(): FreeRanges {
+    const { metadataStart, metadataBytes, directoryBytes } = this.#layout
+    return new FreeRanges(metadataStart + directoryBytes, metadataBytes - directoryBytes)
+  }
+}

@@ -1,0 +1,140 @@
+/**
+ * What an arena's claims have to do with others, once there can be any: the lock on the directory, and reading it anew when it has
+ * changed; a look at one word tells whether it has. Also who owns the arena, where it has a name.
+ *
+ *     locked(run)     lock ─▶ changed by others? read ─▶ run ─▶ unlock                     about 3 us
+ *
+ * @module
+ */
+import type { Ground } from '../ground.ts'
+import { type Identity, writeIdentity } from '../header.ts'
+import { HEADER_LOCK, HEADER_OWNER, HeaderWord, type Layout } from '../layout.ts'
+import { currentOwner, fateOf, type Owner, readOwner, sameOwner, tokenOf, writeOwner } from '../owner.ts'
+import { Lock } from '../sharing/lock.ts'
+import type { Directory } from './directory.ts'
+import type { OtherClaims } from './other-claims.ts'
+
+/** In the header's word for it: processes of more than one namespace have the arena. */
+const SEVERAL = 0xffffffff
+
+export interface SharedClaimsOptions {
+  readonly title: string
+  readonly ground: Ground
+  readonly layout: Layout
+  readonly directory: Directory
+  readonly others: OtherClaims
+}
+
+export class SharedClaims {
+  /** This thread, as the directory names it. */
+  readonly token: bigint
+  readonly #options: SharedClaimsOptions
+  readonly #lock: Lock
+  /** The directory's generation that `others` is true for. */
+  #seen = -1
+
+  constructor(options: SharedClaimsOptions) {
+    const { title, ground, layout, directory, others } = options
+    const { os } = ground
+    this.#options = options
+    this.token = tokenOf(currentOwner(os))
+    this.#lock = new Lock({
+      title,
+      os,
+      address: ground.address(layout.metadataStart + HEADER_LOCK),
+      word: directory.lockWord,
+      token: this.token,
+      fateOf: (token) => others.fateOf(token),
+    })
+  }
+
+  /** Makes the arena one that others can have, before any of them has. Claims that there are become this thread's. */
+  found(identity: Identity, own: Iterable<readonly [number, boolean]>): void {
+    const { directory, ground } = this.#options
+    // A named file had it before it had its name: others may be there already.
+    if (this.identity[0] !== identity[0] || this.identity[1] !== identity[1])
+      writeIdentity(directory.header.buffer, identity, ground.os.threads.place())
+    for (const [entry, lasting] of own) directory.hold(entry, this.token, lasting)
+  }
+
+  /** For memory that others may have already, and may be doing the same to: the first one gives it the identity. */
+  foundOrAttach(identity: Identity): void {
+    const { header } = this.#options.directory
+    const { boot, namespace } = this.#options.ground.os.threads.place()
+    // Before the lock, which looks there for whether its owner is dead.
+    Atomics.compareExchange(header, HeaderWord.boot, 0, boot)
+    Atomics.compareExchange(header, HeaderWord.namespace, 0, namespace)
+    const first = this.#lock.run(() => {
+      const [one, other] = this.identity
+      if (one !== 0 || other !== 0) return false
+      header.set(identity, HeaderWord.identity)
+      return true
+    })
+    if (!first) this.attach()
+  }
+
+  /** Counts us in. Where we are is compared with where the others are, or were. */
+  attach(): void {
+    this.#lock.run(() => {
+      const { header } = this.#options.directory
+      const here = this.#options.ground.os.threads.place()
+      const boot = header[HeaderWord.boot] as number
+      if (boot !== here.boot && boot !== 0 && here.boot !== 0) {
+        // Everybody from before is gone with that start of the machine.
+        header[HeaderWord.boot] = here.boot
+        header[HeaderWord.namespace] = here.namespace
+      } else if (boot !== here.boot || header[HeaderWord.namespace] !== here.namespace)
+        header[HeaderWord.namespace] = SEVERAL
+      Atomics.add(header, HeaderWord.attachments, 1)
+    })
+  }
+
+  get identity(): Identity {
+    const { header } = this.#options.directory
+    return [header[HeaderWord.identity] as number, header[HeaderWord.identity + 1] as number]
+  }
+
+  /** Whether anybody but its maker has ever had the arena. */
+  get attachedTo(): boolean {
+    return Atomics.load(this.#options.directory.header, HeaderWord.attachments) > 0
+  }
+
+  /** Makes this thread the arena's owner, unless there is one that may be alive. Gives the one that was found dead. */
+  takeOwnership(): Owner | undefined {
+    const { directory, ground } = this.#options
+    const { buffer } = directory.header
+    return this.#lock.run(() => {
+      const previous = readOwner(buffer, HEADER_OWNER)
+      if (previous !== undefined && fateOf(ground.os, previous) !== 'dead') return undefined
+      writeOwner(buffer, HEADER_OWNER, currentOwner(ground.os))
+      return previous
+    })
+  }
+
+  /** Makes nobody the arena's owner, if this thread is. */
+  giveOwnershipUp(): void {
+    const { directory, ground } = this.#options
+    const { buffer } = directory.header
+    this.#lock.run(() => {
+      const owner = readOwner(buffer, HEADER_OWNER)
+      if (owner !== undefined && sameOwner(owner, currentOwner(ground.os))) writeOwner(buffer, HEADER_OWNER, undefined)
+    })
+  }
+
+  /** Runs `run` under the lock, with the claims of others as they are now. Not to be nested. */
+  locked<R>(run: () => R): R {
+    const { directory, others } = this.#options
+    return this.#lock.run(() => {
+      if (directory.generation !== this.#seen) others.read()
+      const result = run()
+      // What was changed meanwhile was our own doing.
+      this.#seen = directory.generation
+      return result
+    })
+  }
+
+  /** The next time everything is read anew. */
+  invalidate(): void {
+    this.#seen = -1
+  }
+}

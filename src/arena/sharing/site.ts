@@ -1,0 +1,171 @@
+/**
+ * Where an arena is: its mapping, and what else there is to know of it to make an arena object of it. There are four ways to come
+ * to one: reserve pages of this process, make a file in memory, map a file that holds an arena, take part in what another thread
+ * has mapped. What fails on the way leaves nothing behind.
+ * @module
+ */
+import { alignUp } from '../../bits.ts'
+import { CorruptedError, OutOfRangeError, UnsupportedOperationError } from '../../errors.ts'
+import type { Os } from '../../ffi/os.ts'
+import { Ground } from '../ground.ts'
+import { holdsMappedArena, type Identity, newIdentity, readHeader } from '../header.ts'
+import { HEADER_BYTES, type Layout, layoutOf } from '../layout.ts'
+import type { CheckedOptions } from '../options.ts'
+import { mapGround, reserveGround } from '../reservation.ts'
+import { SoleTenure, type Tenure } from '../tenure.ts'
+import { Control } from './control.ts'
+import { BackingKind, backingOf } from './file-backing.ts'
+import { generationOf, type ThreadSource } from './handle.ts'
+import { Tenancy } from './tenancy.ts'
+
+export interface Site {
+  readonly layout: Layout
+  readonly ground: Ground
+  readonly tenure: Tenure
+  readonly kind: BackingKind
+  /** The descriptor of its file, or -1. */
+  readonly fd: number
+  /** The file's name; undefined when it has none. */
+  readonly path: string | undefined
+  /** For a new arena that others can have: who it is to be. Of one that exists undefined: its header says. */
+  readonly identity: Identity | undefined
+  /** Whether others can have it, and may be there already. */
+  readonly common: boolean
+  /** Whether a directory of claims is there already that nobody here has read. */
+  readonly recorded: boolean
+  readonly name: string | undefined
+}
+
+/** Pages of this process. */
+export function reserveSite(byteLength: number, options: CheckedOptions): Site {
+  const layout = layoutOf(byteLength, options.os.pageSize)
+  const ground = reserveGround(layout, options)
+  const tenure = new SoleTenure(options.os, ground.base, layout.mappingBytes, -1)
+  const kind = BackingKind.anonymous
+  return {
+    layout,
+    ground,
+    tenure,
+    kind,
+    fd: -1,
+    path: undefined,
+    identity: undefined,
+    common: false,
+    recorded: false,
+    name: options.name,
+  }
+}
+
+/** A new file in memory. */
+export function memorySite(byteLength: number, options: CheckedOptions): Site {
+  const { os, name } = options
+  const layout = layoutOf(byteLength, os.pageSize)
+  const fd = os.files.createInMemory(layout.mappingBytes, name === undefined ? 'sorites' : `sorites:${name}`)
+  return fileSite(layout, BackingKind.memoryFile, fd, options, newIdentity())
+}
+
+/** A file of a certain layout. It is the site's from now on: closed when it cannot be mapped. */
+export function fileSite(
+  layout: Layout,
+  kind: BackingKind,
+  fd: number,
+  options: CheckedOptions,
+  identity: Identity | undefined,
+  path?: string
+): Site {
+  const { os, name } = options
+  try {
+    const ground = mapGround(layout, kind, fd, options)
+    const tenure = new SoleTenure(os, ground.base, layout.mappingBytes, fd)
+    return { layout, ground, tenure, kind, fd, path, identity, common: true, recorded: false, name }
+  } catch (error) {
+    os.files.close(fd)
+    throw error
+  }
+}
+
+/** What a file must turn out to be. */
+export interface Expectation {
+  /** Its name, where it was opened by one. */
+  readonly path?: string | undefined
+  readonly generation?: string | undefined
+  readonly byteLength?: number | undefined
+}
+
+/** A file that holds an arena already. The descriptor is the site's from now on: closed when the file is not what it must be. */
+export function existingSite(fd: number, options: CheckedOptions, expectation: Expectation): Site {
+  const { os } = options
+  const { path } = expectation
+  let inspected: { layout: Layout; sealed: boolean }
+  try {
+    inspected = inspect(fd, os, expectation)
+  } catch (error) {
+    os.files.close(fd)
+    throw error
+  }
+  const kind = inspected.sealed ? BackingKind.memoryFile : BackingKind.namedFile
+  return fileSite(inspected.layout, kind, fd, options, undefined, path)
+}
+
+/** Reads the header, and compares. */
+function inspect(fd: number, os: Os, expectation: Expectation): { layout: Layout; sealed: boolean } {
+  const { generation, byteLength } = expectation
+  const name = expectation.path ?? `descriptor ${fd}`
+  const fileLength = os.files.status(fd).byteLength
+  const header = new Uint8Array(HEADER_BYTES)
+  os.files.read(fd, header, 0)
+  refuseMapped(fd, os, fileLength, name)
+  const { layout, identity } = readHeader(header.buffer, os.pageSize, name)
+  if (layout.mappingBytes !== fileLength)
+    throw new CorruptedError(
+      `${name}: arena header: "byteLength" expected a file of ${layout.mappingBytes} bytes, got ${fileLength}`
+    )
+  if (generation !== undefined && generation !== generationOf(identity))
+    throw new OutOfRangeError('source.generation', `${generationOf(identity)}, that of ${name}`, generation)
+  if (byteLength !== undefined && alignUp(byteLength, os.pageSize) !== layout.byteLength)
+    throw new OutOfRangeError('options.byteLength', `${layout.byteLength}, the length of ${name}`, byteLength)
+  return { layout, sealed: os.files.isSealed(fd) }
+}
+
+/** A mapped file's arena has its header behind the data. */
+function refuseMapped(fd: number, os: Os, fileLength: number, name: string): void {
+  if (holdsMappedArena(os, fd, 0, fileLength))
+    throw new UnsupportedOperationError(
+      `${name} holds the arena of a mapped file: mapFile(path, { mode: 'write' }).arena opens it`
+    )
+}
+
+/** What another thread of this process has mapped. */
+export function threadSite(source: ThreadSource, options: CheckedOptions): Site {
+  const { os, name } = options
+  const control = Control.over(source.control)
+  const { base, layout, kind, fd, identity } = control.facts
+  const generation = generationOf(identity)
+  if (source.generation !== generation)
+    throw new OutOfRangeError(
+      'source.generation',
+      `${generation}, that of the handle's control words`,
+      source.generation
+    )
+  const tenure = Tenancy.join(os, control)
+  const ground = new Ground(os, base, backingOf(kind, os, fd, base, layout))
+  try {
+    if (options.hugePages === 'advise') os.adviseHugePages(base, layout.byteLength, 'advise')
+    if (options.populate) ground.populate(0, layout.byteLength)
+  } catch (error) {
+    tenure.leave(false)
+    throw error
+  }
+  return {
+    layout,
+    ground,
+    tenure,
+    kind,
+    fd,
+    path: source.path,
+    identity: undefined,
+    common: true,
+    recorded: false,
+    name,
+  }
+}

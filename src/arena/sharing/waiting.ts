@@ -1,0 +1,136 @@
+/**
+ * Waiting until somebody changes a word of the arena and wakes those who wait for it: threads of this process, and other processes
+ * that have the arena. What `Atomics.wait` is for a SharedArrayBuffer; that one refuses these buffers.
+ *
+ *     waiter    while (Atomics.load(words, i) === old) arena.wait(offset, old)
+ *     waker     Atomics.store(words, i, next); arena.wake(offset)                     first the change, then the wake
+ *
+ * A sleep in the kernel cannot be interrupted by JavaScript, so a wait is many of at most 50 ms, and between two of them a worker
+ * can be terminated and the process can exit. From one side to the other and back takes 10 to 30 us. On a main thread
+ * `wait` stops everything else; `waitAsync` does not (async-waits.ts).
+ * @module
+ */
+import { optionsObject, wholeNumber } from '../../arguments.ts'
+import { ArenaClosedError, InvalidArgumentTypeError, OutOfRangeError } from '../../errors.ts'
+import type { SleepEnd } from '../../ffi/os-threads.ts'
+import type { Ground } from '../ground.ts'
+import { type AsyncWait, asyncWaits } from './async-waits.ts'
+
+/** Milliseconds of one sleep. */
+const SLEEP_MS = 50
+/** All who wait. */
+const EVERYBODY = 2 ** 31 - 1
+
+/** Options of `arena.wait`. */
+export interface WaitOptions {
+  /** Give up after so many milliseconds. @defaultValue Infinity */
+  readonly timeoutMs?: number | undefined
+}
+
+/** Options of `arena.waitAsync`. */
+export interface WaitAsyncOptions extends WaitOptions {
+  /** Gives up when it is aborted: the promise is rejected with its reason. @defaultValue none */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** How a wait ended. */
+export type WaitResult = 'ok' | 'not-equal' | 'timed-out'
+
+/** Waiting on the words of one arena. Offsets have been checked. */
+export class Waiting {
+  readonly #ground: Ground
+  readonly #title: string
+  /** What the word at an offset is now. */
+  readonly #read: (offset: number) => number
+  readonly #pending: Map<AsyncWait, (error: unknown) => void> = new Map()
+
+  constructor(ground: Ground, title: string, read: (offset: number) => number) {
+    this.#ground = ground
+    this.#title = title
+    this.#read = read
+  }
+
+  wait(offset: number, expected: number, options: WaitOptions | undefined): WaitResult {
+    const value = checkExpected(expected)
+    const deadline = performance.now() + checkTimeout(options)
+    let slept = false
+    for (;;) {
+      if (this.#read(offset) !== value) return slept ? 'ok' : 'not-equal'
+      const left = deadline - performance.now()
+      if (left <= 0) return 'timed-out'
+      // A call of a JavaScript function each time: only there does V8 look whether this worker is to end.
+      if (this.#sleep(offset, value, Math.min(left, SLEEP_MS)) === 'woken') return 'ok'
+      slept = true
+    }
+  }
+
+  #sleep(offset: number, value: number, milliseconds: number): SleepEnd {
+    return this.#ground.os.threads.futexWait(this.#ground.address(offset), value, milliseconds)
+  }
+
+  waitAsync(offset: number, expected: number, options: WaitAsyncOptions | undefined): Promise<WaitResult> {
+    const value = checkExpected(expected)
+    const deadline = performance.now() + checkTimeout(options)
+    const signal = checkSignal(options)
+    if (signal?.aborted) return Promise.reject(signal.reason)
+    if (this.#read(offset) !== value) return Promise.resolve('not-equal')
+    return new Promise((resolve, reject) => {
+      const waits = asyncWaits(this.#ground.os)
+      const end = (): void => {
+        this.#pending.delete(wait)
+        signal?.removeEventListener('abort', abort)
+      }
+      const fail = (error: unknown): void => {
+        end()
+        waits.remove(wait)
+        reject(error)
+      }
+      const abort = (): void => fail(signal?.reason)
+      const wait: AsyncWait = {
+        address: this.#ground.address(offset),
+        expected: value,
+        deadline,
+        read: () => this.#read(offset),
+        settle: (result) => {
+          end()
+          resolve(result)
+        },
+        fail,
+      }
+      this.#pending.set(wait, fail)
+      signal?.addEventListener('abort', abort)
+      waits.add(wait)
+    })
+  }
+
+  wake(offset: number, count: number = EVERYBODY): number {
+    const most = count === Infinity ? EVERYBODY : wholeNumber('count', count, 0, EVERYBODY)
+    return this.#ground.os.threads.futexWake(this.#ground.address(offset), most)
+  }
+
+  /** The arena is closed: promises that are pending are rejected. */
+  close(): void {
+    for (const fail of this.#pending.values())
+      fail(new ArenaClosedError(`${this.#title} was closed while a wait was pending`))
+  }
+}
+
+/** As a signed or an unsigned word; gives it signed, as an Int32Array has it. */
+function checkExpected(expected: unknown): number {
+  return wholeNumber('expected', expected, -(2 ** 31), 2 ** 32 - 1) | 0
+}
+
+function checkTimeout(options: WaitOptions | undefined): number {
+  optionsObject('options', options)
+  const timeoutMs = options?.timeoutMs ?? Infinity
+  if (typeof timeoutMs !== 'number') throw new InvalidArgumentTypeError('options.timeoutMs', 'a number', timeoutMs)
+  if (!(timeoutMs >= 0)) throw new OutOfRangeError('options.timeoutMs', 'a number from 0', timeoutMs)
+  return timeoutMs
+}
+
+function checkSignal(options: WaitAsyncOptions | undefined): AbortSignal | undefined {
+  const signal = options?.signal
+  if (signal !== undefined && !(signal instanceof AbortSignal))
+    throw new InvalidArgumentTypeError('options.signal', 'an AbortSignal', signal)
+  return signal
+}

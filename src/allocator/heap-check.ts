@@ -96,7 +96,8 @@ function checkKept({ words, spans }: HeapParts): string | undefined {
       kept++
       if (spans.kind(span) !== Tag.KEPT) return `the kept span at ${spans.offset(span)} is not`
       const length = spans.partLength(span)
-      if ((bin < 32 ? length / Size.TILE : spans.binOf(length)) !== bin) return `the kept span at ${spans.offset(span)} is in bin ${bin}`
+      if ((bin < 32 ? length / Size.TILE : spans.binOf(length)) !== bin)
+        return `the kept span at ${spans.offset(span)} is in bin ${bin}`
       if ((words[At.KEPT_MAP + (bin >>> 5)] & (1 << bin)) === 0) return `bin ${bin} of kept spans has no bit`
     }
   if (kept !== words[At.KEPT_NOW]) return `${kept} spans are kept, the count says ${words[At.KEPT_NOW]}`

@@ -22,7 +22,7 @@ const REPLACEMENTS: readonly Replacement[] = [
   // A slot: that the offset is a slot's start, that the slot exists and has been handed out …
   {
     file: 'heap.js',
-    checked: 'if (((product & 1044480) | (low & 7)) === 0 && slot < (info & 511)) {',
+    checked: 'if (start && (slot < (info & 511) || this.#slabs.learn(slab, slot))) {',
     trusting: '{',
   },
   // … and that it is not free already.
@@ -33,7 +33,13 @@ const REPLACEMENTS: readonly Replacement[] = [
     checked: 'if (span === 0 || (this.m[span + 2] & 7) !== 2)',
     trusting: 'if (span === 0)',
   },
-  // realloc, for slots and for spans.
+  // realloc of a slot, written out and called, and of a span.
+  {
+    file: 'heap.js',
+    checked: 'const known = start && (slot < (info & 511) || this.#slabs.learn(slab, slot));',
+    trusting: '',
+  },
+  { file: 'heap.js', checked: 'if (known && (m[word] & (1 << slot)) === 0) {', trusting: '{' },
   { file: 'heap-blocks.js', checked: 'if (start && slabs.live(slab, product >>> 20))', trusting: '' },
   {
     file: 'heap-blocks.js',

@@ -123,8 +123,8 @@ export abstract class FreeSpans extends SpanPages {
     return m[At.SPAN_SPARES] >= count || m[At.SPAN_TOP] + count * Span.WORDS <= this.layout.spansEnd
   }
 
-  /** Makes the first `size` bytes of a free span live; the rest keeps its record and as a rule its bin. */
-  protected cutFront(free: number, size: number): number {
+  /** Makes the first `size` bytes of a free span live, or another kind; the rest keeps its record and as a rule its bin. */
+  protected cutFront(free: number, size: number, kind: number): number {
     const { m, tiles } = this
     const live = takeRecord(m)
     const start = m[free + Span.START]
@@ -147,7 +147,7 @@ export abstract class FreeSpans extends SpanPages {
       m[moved] = -free
     }
     resizeFree(m, free, m[free + Span.SIZE] - size)
-    m[live + Span.TAG] = tag | Tag.LIVE
+    m[live + Span.TAG] = tag | kind
     return live
   }
 

@@ -9,8 +9,8 @@
  * @module
  */
 import { DoubleFreeError, InvalidFreeError } from '../errors.ts'
-import type { HeapParts } from './heap.ts'
 import { At, Slab, Tag, Tile, Window } from './heap-layout.ts'
+import type { HeapParts } from './heap-parts.ts'
 import { Size } from './size-class.ts'
 
 /** A live block. */

@@ -4,8 +4,8 @@
  * @module
  */
 import { alignUp } from '../bits.ts'
-import type { HeapParts } from './heap.ts'
 import { At, Bin, Class, Span, Tag } from './heap-layout.ts'
+import type { HeapParts } from './heap-parts.ts'
 import { CLASS_COUNT, CLASS_SIZE, Size } from './size-class.ts'
 
 /** The first contradiction, or undefined. */

@@ -14,8 +14,8 @@
  * @module
  */
 import { CorruptedError } from '../errors.ts'
-import type { HeapParts } from './heap.ts'
 import { At, Class, Slab, Span, Tag, Window } from './heap-layout.ts'
+import type { HeapParts } from './heap-parts.ts'
 import { CLASS_COUNT, CLASS_RECIPROCAL, CLASS_SIZE, Size } from './size-class.ts'
 import { enter, intoBin, takeRecord } from './span.ts'
 

@@ -6,8 +6,8 @@
  * @module
  */
 import type { AllocatorStats, SizeClassStats } from './allocator.ts'
-import type { HeapParts } from './heap.ts'
 import { At, Class, Tag } from './heap-layout.ts'
+import type { HeapParts } from './heap-parts.ts'
 import { CLASS_COUNT, CLASS_SIZE } from './size-class.ts'
 
 export function heapStats({ spans, slabs, source }: HeapParts): AllocatorStats {

@@ -15,34 +15,14 @@
  */
 import type { Arena } from '../arena/arena.ts'
 import { wholeNumber } from '../arguments.ts'
-import { CorruptedError } from '../errors.ts'
-import type { AllocatorOptions, AllocatorStats, SizeClassStats } from './allocator.ts'
 import { CLOSED } from './blocks.ts'
-import { checkDecay, Decay, type Schedule, unreferencedTimer } from './decay.ts'
-import { FreeingBlocks } from './freeing-blocks.ts'
-import { blockAround, blockAt, liveBlocks } from './heap-blocks.ts'
-import { checkHeap } from './heap-check.ts'
-import {
-  At,
-  Bin,
-  Class,
-  type HeapLayout,
-  heapLayout,
-  heapMetadataBytes,
-  LAYOUT_HASH,
-  metadataInUse,
-  Slab,
-  Tag,
-  Tile,
-  Window,
-} from './heap-layout.ts'
-import { heapSizeClasses, heapStats } from './heap-stats.ts'
-import { HugeSpanTable } from './huge-span-table.ts'
-import { Roots } from './roots.ts'
+import { HeapBase, type HeapOptions } from './heap-base.ts'
+import { blockAt } from './heap-blocks.ts'
+import { At, Bin, Class, Slab, Tile, Window } from './heap-layout.ts'
+import type { HugeSpanTable } from './huge-span-table.ts'
 import * as sizes from './size-class.ts'
 import { Size } from './size-class.ts'
-import { SlabTable } from './slab-table.ts'
-import type { SpanSource } from './span-map.ts'
+import type { SlabTable } from './slab-table.ts'
 
 // Local, so that V8 takes the tables for constants: an imported binding is read and checked anew at each use.
 const { CLASS_OF, CLASS_SIZE } = sizes
@@ -51,93 +31,21 @@ const enum Hot {
   /** Blocks of so many bytes at most are zeroed, and copied, by a loop of their own: see memory.ts. */
   ZERO_MOST = 256,
   COPY_MOST = 64,
-  /** A block that grew to so many bytes and had to move goes where it can grow on. */
-  ROOMY_LEAST = 65536,
 }
 
-/** A heap without blocks gives its metadata back when a table of so many bytes has been used. */
-const SHRINK_LEAST = 65536
-
-/** Options of a heap. */
-export interface HeapOptions extends AllocatorOptions {
-  /**
-   * Milliseconds after which freed memory that was not used again is given back: -1 never, 0 at once, or for slots when the program
-   * next comes to rest (slow).
-   * @defaultValue 1000
-   */
-  readonly decayMs?: number | undefined
-  /** What runs the timer of decay. @defaultValue setTimeout, unreferenced */
-  readonly schedule?: Schedule | undefined
-}
-
-/** What a heap's parts need to know of each other: for heap-blocks.ts, heap-check.ts and heap-stats.ts. */
-export interface HeapParts {
-  readonly words: Int32Array
-  readonly layout: HeapLayout
-  readonly spans: HugeSpanTable
-  readonly slabs: SlabTable
-  readonly source: SpanSource
-}
-
-export class Heap extends FreeingBlocks {
-  readonly #m: Int32Array = new Int32Array(this.claim.metadata)
-  readonly #parts: HeapParts = this.#makeParts()
-  readonly #spans: HugeSpanTable = this.#parts.spans
-  readonly #slabs: SlabTable = this.#parts.slabs
-  readonly #firstTile: number = this.#parts.layout.firstTile
-  readonly #roots: Roots = new Roots(this.claim.metadata)
-  readonly #decay: Decay
+export class Heap extends HeapBase {
+  readonly #m: Int32Array = this.parts.words
+  readonly #spans: HugeSpanTable = this.parts.spans
+  readonly #slabs: SlabTable = this.parts.slabs
+  readonly #firstTile: number = this.parts.layout.firstTile
   /** The longest request that may take the fast path of `malloc`: -1 when closed. */
   #most: number = Size.SMALL_MAX
   /** How many tiles, from the claim's first, the fast path of `free` may look at: 0 while closed, and while there are inner claims. */
   #reach = 0
 
   constructor(arena: Arena, options?: HeapOptions) {
-    const decayMs = checkDecay(options?.decayMs)
-    super('Heap', arena, options, heapTables)
-    if (!this.claim.zeroed) this.claim.clear(this.claim.offset, this.claim.byteLength)
-    this.#slabs.reset()
-    this.#spans.clear()
-    this.#spans.open()
+    super(arena, options)
     this.#aim()
-    const decaying = {
-      freeDirtyBytes: () => {
-        // What waits to be taken again is free as well.
-        this.#slabs.retire()
-        this.#spans.dropKept()
-        return this.#spans.committedBytes - this.#spans.usedBytes
-      },
-      purgeSome: (bytes: number) => this.#purge(bytes),
-      watch: () => {
-        this.#slabs.parkAll()
-        this.#spans.watch = true
-      },
-    }
-    this.#decay = new Decay(decaying, decayMs, options?.schedule ?? unreferencedTimer)
-  }
-
-  #makeParts(): HeapParts {
-    const { offset, byteLength, metadata } = this.claim
-    const { pageSize } = this.arena
-    const words = this.#m
-    const layout = heapLayout(offset, byteLength, pageSize)
-    const numbers = new Float64Array(metadata, 0, At.ROOTS / 2)
-    const source: SpanSource = {
-      offset,
-      byteLength,
-      pageSize,
-      limit: this.limit,
-      purge: (at, length) => this.claim.purge(at, length),
-      zero: (at, length) => this.zero(at, length),
-      retire: () => this.#slabs.retire(),
-      clearWords: (from, to) => this.#clearWords(from, to),
-      freed: () => this.#decay.start(),
-      stirred: () => this.#decay.startLater(),
-      metadataBytes: (records, end) => metadataInUse(words, layout, pageSize, records, end),
-    }
-    const spans = new HugeSpanTable(words, numbers, layout, source)
-    const slabs = new SlabTable(words, spans, layout, source.clearWords)
-    return { words, layout, spans, slabs, source }
   }
 
   // ---- the fast paths ----
@@ -264,24 +172,8 @@ export class Heap extends FreeingBlocks {
 
   #reallocSlow(offset: number, byteLength: number): number {
     if (this.guard !== 0 || typeof offset !== 'number') return super.realloc(offset, byteLength)
-    const found = blockAt(this.#parts, offset)
-    return found > 0 ? super.realloc(offset, byteLength) : this.#reallocSpan(offset, -found, byteLength)
-  }
-
-  #reallocSpan(offset: number, span: number, byteLength: number): number {
-    wholeNumber('byteLength', byteLength)
-    if (this.#resizeSpan(span, byteLength)) return offset
-    const usable = this.#spans.length(span)
-    const roomy = byteLength > usable && byteLength >= Hot.ROOMY_LEAST
-    const moved = roomy ? this.#mallocRoomy(byteLength) : this.malloc(byteLength)
-    this.copyNew(moved, offset, byteLength < usable ? byteLength : usable)
-    this.free(offset)
-    return moved
-  }
-
-  #mallocRoomy(byteLength: number): number {
-    const span = byteLength <= Window.BYTES / 4 ? this.#spans.allocateRoomy((byteLength + 7) & -8) : 0
-    return span === 0 ? this.malloc(byteLength) : this.#spans.offset(span)
+    const found = blockAt(this.parts, offset)
+    return found > 0 ? super.realloc(offset, byteLength) : this.reallocSpan(offset, -found, byteLength)
   }
 
   // ---- allocating ----
@@ -312,17 +204,7 @@ export class Heap extends FreeingBlocks {
     }
     if (this.guard !== 0) this.assertOpen()
     wholeNumber('byteLength', byteLength)
-    return this.#allocateSpan(8, byteLength, zero)
-  }
-
-  #allocateSpan(alignment: number, byteLength: number, zero: boolean): number {
-    if (byteLength > this.claim.byteLength) return 0
-    const length = Math.max(8, Math.ceil(byteLength / 8) * 8)
-    const span =
-      length <= Window.BYTES
-        ? this.#spans.allocate(length, alignment, Tag.LIVE, zero)
-        : this.#spans.allocateHuge(length, alignment, zero)
-    return span === 0 ? 0 : this.#spans.offset(span)
+    return this.allocateSpan(8, byteLength, zero)
   }
 
   /** A slot of a class; 0 when full. */
@@ -354,7 +236,7 @@ export class Heap extends FreeingBlocks {
       const sizeClass = CLASS_OF[size >>> 3]
       if (CLASS_SIZE[sizeClass] % alignment === 0) return this.#takeSlot(sizeClass)
     }
-    return this.#allocateSpan(alignment, byteLength, false)
+    return this.allocateSpan(alignment, byteLength, false)
   }
 
   // ---- blocks that are there ----
@@ -365,160 +247,23 @@ export class Heap extends FreeingBlocks {
     this.freeAt(offset)
   }
 
-  protected override freeAt(offset: number): void {
-    if (this.guard !== 0) this.assertOpen()
-    const found = blockAt(this.#parts, offset)
-    if (found > 0)
-      this.#slabs.free(found, this.#slabs.slotAt(found, (offset & Window.INSIDE) - this.#m[found + Slab.BASE]))
-    else if (this.#spans.kind(-found) === Tag.HUGE) this.#spans.releaseHuge(-found)
-    else this.#spans.free(-found)
-  }
-
-  protected override sizeAt(offset: number): number {
-    const found = blockAt(this.#parts, offset)
-    return found > 0 ? this.#slabs.slotSize(found) : this.#spans.length(-found)
-  }
-
-  protected override resizeAt(offset: number, usable: number, byteLength: number): boolean {
-    wholeNumber('byteLength', byteLength)
-    const found = blockAt(this.#parts, offset)
-    if (found < 0) return this.#resizeSpan(-found, byteLength)
-    return byteLength <= usable && byteLength >= usable - (usable >>> 2)
-  }
-
-  #resizeSpan(span: number, byteLength: number): boolean {
-    if (byteLength <= Size.SMALL_MAX) return false
-    // A huge block is not cut: it moves when it would keep less than half.
-    if (this.#spans.kind(span) === Tag.HUGE) {
-      const usable = this.#spans.length(span)
-      return byteLength <= usable && byteLength > usable / 2
-    }
-    return byteLength <= Window.BYTES && this.#spans.resize(span, Math.ceil(byteLength / 8) * 8)
-  }
-
-  override blockAround(offset: number, byteLength: number): { offset: number; byteLength: number } | undefined {
-    return blockAround(this.#parts, offset, byteLength)
-  }
-
-  /** Every live block. The one that was given last may be freed; what else changes may or may not be seen. */
-  override *blocks(): Generator<{ offset: number; byteLength: number }> {
-    this.assertOpen()
-    for (const block of liveBlocks(this.#parts)) {
-      yield block
-      this.assertOpen()
-    }
-  }
-
-  // ---- roots ----
-
-  /** Stores an offset under a name in the heap's header, where whoever attaches finds it. 0 removes it. */
-  setRoot(name: string, offset: number): void {
-    this.assertOpen()
-    wholeNumber('offset', offset)
-    if (offset !== 0) this.sizeAt(offset)
-    this.#roots.set(name, offset)
-  }
-
-  /** The offset stored under a name, or 0. */
-  root(name: string): number {
-    this.assertOpen()
-    return this.#roots.get(name)
-  }
-
-  // ---- the whole heap ----
-
-  override purge(): number {
-    this.assertOpen()
-    return this.#purge(Number.POSITIVE_INFINITY)
-  }
-
-  #purge(most: number): number {
-    const { source, spans } = this.#parts
-    const before = spans.committedBytes + source.metadataBytes(0, 0)
-    this.#slabs.retire()
-    spans.purge(most)
-    if (spans.usedBytes === 0 && spans.pages.committed === 0) this.#shrink()
-    return before - spans.committedBytes - source.metadataBytes(0, 0)
-  }
-
-  /** Makes metadata read zero: long tables by giving their pages back, the rest by filling. */
-  #clearWords(from: number, to: number): void {
-    const m = this.#m
-    const pageWords = this.arena.pageSize / 4
-    const first = Math.ceil(from / pageWords) * pageWords
-    const last = Math.floor(to / pageWords) * pageWords
-    if (to - from < SHRINK_LEAST / 4 || this.claim.metadata.byteLength < SHRINK_LEAST) m.fill(0, from, to)
-    else {
-      try {
-        this.claim.purgeMetadata(first * 4, (last - first) * 4)
-      } catch {
-        // What the kernel will not take back is filled: a reset must not stop halfway.
-        m.fill(0, first, last)
-      }
-      m.fill(0, from, first)
-      m.fill(0, last, to)
-    }
-  }
-
-  /** Gives back the metadata of a heap without blocks: all of it but the header reads zero again. */
-  #shrink(): void {
-    const m = this.#m
-    const { layout } = this.#parts
-    const used = Math.max(m[At.SPAN_TOP] - layout.spans, m[At.SLAB_TOP] - layout.slabs, m[At.TILE_TOP])
-    if (used * 4 < SHRINK_LEAST) return
-    this.#slabs.reset()
-    this.#spans.forgetAll()
-    m[At.PAGE_TOP] = 0
-    this.claim.purgeMetadata(At.TILES * 4, this.claim.metadata.byteLength - At.TILES * 4)
-    this.#spans.open()
-  }
-
-  override reset(): void {
-    this.assertOpen()
-    this.claim.revokeInner()
-    this.#slabs.reset()
-    this.#spans.reset()
-    this.#roots.clear()
-    this.#spans.noteRelease()
-  }
-
-  protected override totals(): AllocatorStats {
-    return heapStats(this.#parts)
-  }
-
-  protected override sizeClasses(): SizeClassStats[] {
-    return heapSizeClasses(this.#parts)
-  }
-
-  override check(): void {
-    this.assertOpen()
-    this.checkHeader()
-    const lie = checkHeap(this.#parts)
-    if (lie !== undefined) throw new CorruptedError(`Heap: ${lie}`)
-    this.checkTotals()
-  }
-
   override innerClaims(count: number): void {
     super.innerClaims(count)
     this.#aim()
   }
 
   protected override forget(): void {
-    this.#decay.stop()
+    super.forget()
     this.#most = -1
     this.#reach = 0
   }
 
   #aim(): void {
-    this.#reach = this.guard === 0 ? this.#parts.layout.tileCount : 0
+    this.#reach = this.guard === 0 ? this.parts.layout.tileCount : 0
   }
 }
 
 /** The tile of an offset beyond 2^32; -1 for what is no offset. */
 function tileOf(offset: number): number {
   return Number.isInteger(offset) && offset > 0 && offset < 2 ** 43 ? (offset / Size.TILE) | 0 : -1
-}
-
-function heapTables(byteLength: number): { byteLength: number; at: Record<string, number>; hash: number } {
-  return { byteLength: heapMetadataBytes(byteLength), at: {}, hash: LAYOUT_HASH }
 }

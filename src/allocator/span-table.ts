@@ -49,7 +49,7 @@ export class SpanTable extends FreeSpans {
     const size = m[span + Span.SIZE]
     if (size - length >= SPLINTER) {
       this.bytes[At.SPAN_BYTES >> 1] += length
-      return this.cutFront(span, length)
+      return this.cutFront(span, length, Tag.LIVE)
     }
     this.bytes[At.SPAN_BYTES >> 1] += size
     unbin(m, span)
@@ -103,7 +103,10 @@ export class SpanTable extends FreeSpans {
       // First what can fail: a request that fails changes nothing.
       if (zero) this.zeroDirty(window, start, start + size)
       this.commit(window, start, start + size)
-      const live = this.carve(free, start, size, kind)
+      const live =
+        start === m[free + Span.START] && rest >= SPLINTER
+          ? this.cutFront(free, length, kind)
+          : this.carve(free, start, size, kind)
       this.account(window, start + size, size)
       return live
     }

@@ -112,6 +112,8 @@ export function takeRecord(m: Int32Array): number {
     return spare
   }
   const span = m[At.SPAN_TOP]
+  // A reset that was cut short may have left something there.
+  m[span + Span.TAG] = 0
   m[At.SPAN_TOP] = span + Span.WORDS
   return span
 }

@@ -1,0 +1,266 @@
+/**
+ * All of a heap but its fast paths (heap.ts): long blocks, blocks that are there already, roots, and the whole.
+ *
+ *     HeapBase   slow, thorough, any window, any offset    heap-blocks.ts finds blocks, span-table.ts and slab-table.ts change them
+ *       Heap     fast, the usual block                     hands over to this at the first thing that is not usual
+ *
+ * Cost: what the tables cost; a call that comes through here takes some 20 ns more than one that does not.
+ * @module
+ */
+import type { Arena } from '../arena/arena.ts'
+import { wholeNumber } from '../arguments.ts'
+import { CorruptedError } from '../errors.ts'
+import type { AllocatorOptions, AllocatorStats, SizeClassStats } from './allocator.ts'
+import { checkDecay, Decay, type Schedule, unreferencedTimer } from './decay.ts'
+import { FreeingBlocks } from './freeing-blocks.ts'
+import { blockAround, blockAt, liveBlocks } from './heap-blocks.ts'
+import { checkHeap } from './heap-check.ts'
+import { At, heapLayout, heapMetadataBytes, LAYOUT_HASH, metadataInUse, Slab, Tag, Window } from './heap-layout.ts'
+import { type HeapParts, heapParts } from './heap-parts.ts'
+import { heapSizeClasses, heapStats } from './heap-stats.ts'
+import { Roots } from './roots.ts'
+import { Size } from './size-class.ts'
+import type { SpanSource } from './span-map.ts'
+
+/** A block that grew to so many bytes and had to move goes where it can grow on. */
+const ROOMY_LEAST = 65536
+
+/** A heap without blocks gives its metadata back when a table of so many bytes has been used. */
+const SHRINK_LEAST = 65536
+
+/** Options of a heap. */
+export interface HeapOptions extends AllocatorOptions {
+  /**
+   * Milliseconds after which freed memory that was not used again is given back: -1 never, 0 at once, or for slots when the program
+   * next comes to rest (slow).
+   * @defaultValue 1000
+   */
+  readonly decayMs?: number | undefined
+  /** What runs the timer of decay. @defaultValue setTimeout, unreferenced */
+  readonly schedule?: Schedule | undefined
+}
+
+export abstract class HeapBase extends FreeingBlocks {
+  protected readonly parts: HeapParts = this.#makeParts()
+  readonly #roots: Roots = new Roots(this.claim.metadata)
+  readonly #decay: Decay
+
+  protected constructor(arena: Arena, options?: HeapOptions) {
+    const decayMs = checkDecay(options?.decayMs)
+    super('Heap', arena, options, heapTables)
+    if (!this.claim.zeroed) this.claim.clear(this.claim.offset, this.claim.byteLength)
+    this.parts.slabs.reset()
+    this.parts.spans.clear()
+    this.parts.spans.open()
+    const decaying = {
+      freeDirtyBytes: () => {
+        // What waits to be taken again is free as well.
+        this.parts.slabs.retire()
+        this.parts.spans.dropKept()
+        return this.parts.spans.committedBytes - this.parts.spans.usedBytes
+      },
+      purgeSome: (bytes: number) => this.#purge(bytes),
+      watch: () => {
+        this.parts.slabs.parkAll()
+        this.parts.spans.watch = true
+      },
+    }
+    this.#decay = new Decay(decaying, decayMs, options?.schedule ?? unreferencedTimer)
+  }
+
+  #makeParts(): HeapParts {
+    const { offset, byteLength, metadata } = this.claim
+    const { pageSize } = this.arena
+    const words = new Int32Array(metadata)
+    const layout = heapLayout(offset, byteLength, pageSize)
+    const source: SpanSource = {
+      offset,
+      byteLength,
+      pageSize,
+      limit: this.limit,
+      purge: (at, length) => this.claim.purge(at, length),
+      zero: (at, length) => this.zero(at, length),
+      retire: () => this.parts.slabs.retire(),
+      clearWords: (from, to) => this.#clearWords(from, to),
+      freed: () => this.#decay.start(),
+      stirred: () => this.#decay.startLater(),
+      metadataBytes: (records, end) => metadataInUse(words, layout, pageSize, records, end),
+    }
+    return heapParts(words, layout, source)
+  }
+
+  // ---- allocating ----
+
+  protected allocateSpan(alignment: number, byteLength: number, zero: boolean): number {
+    if (byteLength > this.claim.byteLength) return 0
+    const length = Math.max(8, Math.ceil(byteLength / 8) * 8)
+    const span =
+      length <= Window.BYTES
+        ? this.parts.spans.allocate(length, alignment, Tag.LIVE, zero)
+        : this.parts.spans.allocateHuge(length, alignment, zero)
+    return span === 0 ? 0 : this.parts.spans.offset(span)
+  }
+
+  // ---- blocks that are there ----
+
+  protected reallocSpan(offset: number, span: number, byteLength: number): number {
+    wholeNumber('byteLength', byteLength)
+    if (this.#resizeSpan(span, byteLength)) return offset
+    const usable = this.parts.spans.length(span)
+    const roomy = byteLength > usable && byteLength >= ROOMY_LEAST
+    const moved = roomy ? this.#mallocRoomy(byteLength) : this.malloc(byteLength)
+    this.copyNew(moved, offset, byteLength < usable ? byteLength : usable)
+    this.free(offset)
+    return moved
+  }
+
+  #mallocRoomy(byteLength: number): number {
+    const span = byteLength <= Window.BYTES / 4 ? this.parts.spans.allocateRoomy((byteLength + 7) & -8) : 0
+    return span === 0 ? this.malloc(byteLength) : this.parts.spans.offset(span)
+  }
+
+  protected override freeAt(offset: number): void {
+    if (this.guard !== 0) this.assertOpen()
+    const found = blockAt(this.parts, offset)
+    if (found > 0)
+      this.parts.slabs.free(
+        found,
+        this.parts.slabs.slotAt(found, (offset & Window.INSIDE) - this.parts.words[found + Slab.BASE])
+      )
+    else if (this.parts.spans.kind(-found) === Tag.HUGE) this.parts.spans.releaseHuge(-found)
+    else this.parts.spans.free(-found)
+  }
+
+  protected override sizeAt(offset: number): number {
+    const found = blockAt(this.parts, offset)
+    return found > 0 ? this.parts.slabs.slotSize(found) : this.parts.spans.length(-found)
+  }
+
+  protected override resizeAt(offset: number, usable: number, byteLength: number): boolean {
+    wholeNumber('byteLength', byteLength)
+    const found = blockAt(this.parts, offset)
+    if (found < 0) return this.#resizeSpan(-found, byteLength)
+    return byteLength <= usable && byteLength >= usable - (usable >>> 2)
+  }
+
+  #resizeSpan(span: number, byteLength: number): boolean {
+    if (byteLength <= Size.SMALL_MAX) return false
+    // A huge block is not cut: it moves when it would keep less than half.
+    if (this.parts.spans.kind(span) === Tag.HUGE) {
+      const usable = this.parts.spans.length(span)
+      return byteLength <= usable && byteLength > usable / 2
+    }
+    return byteLength <= Window.BYTES && this.parts.spans.resize(span, Math.ceil(byteLength / 8) * 8)
+  }
+
+  override blockAround(offset: number, byteLength: number): { offset: number; byteLength: number } | undefined {
+    return blockAround(this.parts, offset, byteLength)
+  }
+
+  /** Every live block. The one that was given last may be freed; what else changes may or may not be seen. */
+  override *blocks(): Generator<{ offset: number; byteLength: number }> {
+    this.assertOpen()
+    for (const block of liveBlocks(this.parts)) {
+      yield block
+      this.assertOpen()
+    }
+  }
+
+  // ---- roots ----
+
+  /** Stores an offset under a name in the heap's header, where whoever attaches finds it. 0 removes it. */
+  setRoot(name: string, offset: number): void {
+    this.assertOpen()
+    wholeNumber('offset', offset)
+    if (offset !== 0) this.sizeAt(offset)
+    this.#roots.set(name, offset)
+  }
+
+  /** The offset stored under a name, or 0. */
+  root(name: string): number {
+    this.assertOpen()
+    return this.#roots.get(name)
+  }
+
+  // ---- the whole heap ----
+
+  override purge(): number {
+    this.assertOpen()
+    return this.#purge(Number.POSITIVE_INFINITY)
+  }
+
+  #purge(most: number): number {
+    const { source, spans } = this.parts
+    const before = spans.committedBytes + source.metadataBytes(0, 0)
+    this.parts.slabs.retire()
+    spans.purge(most)
+    if (spans.usedBytes === 0 && spans.pages.committed === 0) this.#shrink()
+    return before - spans.committedBytes - source.metadataBytes(0, 0)
+  }
+
+  /** Makes metadata read zero: long tables by giving their pages back, the rest by filling. */
+  #clearWords(from: number, to: number): void {
+    const m = this.parts.words
+    const pageWords = this.arena.pageSize / 4
+    const first = Math.ceil(from / pageWords) * pageWords
+    const last = Math.floor(to / pageWords) * pageWords
+    if (to - from < SHRINK_LEAST / 4 || this.claim.metadata.byteLength < SHRINK_LEAST) m.fill(0, from, to)
+    else {
+      try {
+        this.claim.purgeMetadata(first * 4, (last - first) * 4)
+      } catch {
+        // What the kernel will not take back is filled: a reset must not stop halfway.
+        m.fill(0, first, last)
+      }
+      m.fill(0, from, first)
+      m.fill(0, last, to)
+    }
+  }
+
+  /** Gives back the metadata of a heap without blocks: all of it but the header reads zero again. */
+  #shrink(): void {
+    const m = this.parts.words
+    const { layout } = this.parts
+    const used = Math.max(m[At.SPAN_TOP] - layout.spans, m[At.SLAB_TOP] - layout.slabs, m[At.TILE_TOP])
+    if (used * 4 < SHRINK_LEAST) return
+    this.parts.slabs.reset()
+    this.parts.spans.forgetAll()
+    m[At.PAGE_TOP] = 0
+    this.claim.purgeMetadata(At.TILES * 4, this.claim.metadata.byteLength - At.TILES * 4)
+    this.parts.spans.open()
+  }
+
+  override reset(): void {
+    this.assertOpen()
+    this.claim.revokeInner()
+    // Spans first: without a span there is no block, whatever else is left undone.
+    this.parts.spans.reset()
+    this.parts.slabs.reset()
+    this.#roots.clear()
+    this.parts.spans.noteRelease()
+  }
+
+  protected override totals(): AllocatorStats {
+    return heapStats(this.parts)
+  }
+
+  protected override sizeClasses(): SizeClassStats[] {
+    return heapSizeClasses(this.parts)
+  }
+
+  override check(): void {
+    this.assertOpen()
+    this.checkHeader()
+    const lie = checkHeap(this.parts)
+    if (lie !== undefined) throw new CorruptedError(`Heap: ${lie}`)
+    this.checkTotals()
+  }
+
+  protected override forget(): void {
+    this.#decay.stop()
+  }
+}
+
+function heapTables(byteLength: number): { byteLength: number; at: Record<string, number>; hash: number } {
+  return { byteLength: heapMetadataBytes(byteLength), at: {}, hash: LAYOUT_HASH }
+}

@@ -25,13 +25,15 @@ import {
 import { GiB } from '../units.ts'
 import { type TypedArray, type TypedArrayConstructor, typedArrayConstructor } from '../views.ts'
 import type { Allocator, AllocatorOptions, AllocatorStats, SizeClassStats, StatsOptions } from './allocator.ts'
-import { type HeaderFields, type Kind, type Layout, verifyHeader, writeHeader } from './header.ts'
+import { type HeaderFields, type Kind, type Layout, readHeader, State, verifyHeader, writeHeader } from './header.ts'
 import { Memory, WINDOW_BYTES } from './memory.ts'
 import { ViewCache } from './view-cache.ts'
 
 /** Bits of `guard`. */
 export const CLOSED = 1
 export const INNER = 2
+/** Another may change the blocks, we only look. */
+export const READER = 4
 
 /** The longest alignment: that of an arena in the address space. */
 export const MOST_ALIGNMENT: number = GiB
@@ -46,7 +48,7 @@ export abstract class Blocks<Name extends string = string> implements Allocator,
   protected readonly layout: Layout<Name>
   /** Committed bytes allowed; Infinity when there is no limit. */
   protected readonly limit: number
-  /** 0, or CLOSED, or INNER. */
+  /** Bits, or 0: the usual. */
   protected guard = 0
   protected readonly memory: Memory
   protected readonly cache: ViewCache = new ViewCache()
@@ -54,33 +56,48 @@ export abstract class Blocks<Name extends string = string> implements Allocator,
 
   /**
    * Claims the range. `layoutOf` gives the tables for a claim of so many bytes; it is called before the claim is granted, and may
-   * throw to refuse it.
+   * throw to refuse it. With `adopt` the claim is one that has an allocator already, whose header is verified instead of written.
    */
   protected constructor(
     kind: Kind,
     arena: Arena,
     options: AllocatorOptions | undefined,
-    layoutOf: (byteLength: number) => Layout<Name>
+    layoutOf: (byteLength: number) => Layout<Name>,
+    adopt?: (holder: ClaimHolder) => Claim
   ) {
     if (!(arena instanceof Arena)) throw new InvalidArgumentTypeError('arena', 'an Arena', arena)
     optionsObject('options', options)
     for (const name of ['offset', 'byteLength', 'limit'] as const)
       if (options?.[name] !== undefined) wholeNumber(`options.${name}`, options[name])
-    this.limit = options?.limit ?? Number.POSITIVE_INFINITY
     this.kind = kind
     this.arena = arena
     this.memory = new Memory(arena)
-    this.claim = arena.claim({
-      holder: this,
-      offset: options?.offset,
-      byteLength: options?.byteLength,
-      metadataBytes: (byteLength) => layoutOf(byteLength).byteLength,
-    })
+    this.claim =
+      adopt?.(this) ??
+      arena.claim({
+        holder: this,
+        offset: options?.offset,
+        byteLength: options?.byteLength,
+        metadataBytes: (byteLength) => layoutOf(byteLength).byteLength,
+      })
     const { offset, byteLength, metadata, zeroed } = this.claim
     this.layout = layoutOf(byteLength)
-    const { limit } = this
-    this.#fields = { kind, layoutHash: this.layout.hash, pageSize: arena.pageSize, zeroed, offset, byteLength, limit }
-    writeHeader(metadata, this.#fields)
+    const known = { kind, layoutHash: this.layout.hash, pageSize: arena.pageSize, offset, byteLength }
+    if (adopt === undefined) {
+      this.#fields = { ...known, zeroed, limit: options?.limit ?? Number.POSITIVE_INFINITY }
+      writeHeader(metadata, this.#fields, kind === 'Heap' ? State.closed : State.open)
+    } else this.#fields = this.#adopted(known)
+    this.limit = this.#fields.limit
+  }
+
+  /** The header of an adopted claim. When it is none of ours the claim is left as it was. */
+  #adopted(known: Omit<HeaderFields, 'zeroed' | 'limit'>): HeaderFields {
+    try {
+      return readHeader(this.claim.metadata, known)
+    } catch (error) {
+      this.claim.leave()
+      throw error
+    }
   }
 
   /** What a heap holds can be found again, by its roots; of the others nobody could take the blocks over. */
@@ -162,7 +179,7 @@ export abstract class Blocks<Name extends string = string> implements Allocator,
 
   innerClaims(count: number): void {
     if (this.isClosed) return
-    this.guard = count === 0 ? 0 : INNER
+    this.guard = (this.guard & READER) | (count === 0 ? 0 : INNER)
   }
 
   revoked(): void {
@@ -182,9 +199,19 @@ export abstract class Blocks<Name extends string = string> implements Allocator,
     if (this.isClosed) throw new ArenaClosedError(`${this.kind} is closed`)
   }
 
+  /** The same, where blocks change. */
+  protected assertWritable(): void {
+    this.assertOpen()
+    if (this.guard & READER) throw this.readOnly()
+  }
+
+  protected readOnly(): Error {
+    return new ArenaBusyError(`${this.kind} is attached as a reader`)
+  }
+
   /** Throws when an inner claim lies in the range. */
   protected assertNoInner(offset: number, byteLength: number): void {
-    if (this.guard === INNER && this.claim.overlapsInner(offset, byteLength))
+    if (this.guard & INNER && this.claim.overlapsInner(offset, byteLength))
       throw new ArenaBusyError(`the ${byteLength} bytes at ${offset} are claimed by another allocator`)
   }
 

@@ -4,9 +4,10 @@
  *     free dirty bytes   F0      F1      F2             at tick i: what was free at tick i - 1 and still is, min(F(i-1), F(i)),
  *     ticks              |-------|-------|---- time     is more than a working heap needs at once: it is purged
  *
- * Two ticks a period, so that memory freed at once is given back within one period. The timer runs only while there is something
- * to give back or something may fall free unnoticed, never keeps the process alive, and is stopped by `close`. jemalloc's decay by a sigmoid over 200 epochs is the elder
- * of this; a minimum over one interval needs one number. Cost: a timer a period; on a busy heap the refaults of what it misjudged.
+ * Two ticks a period, so that memory freed at once is given back within one period. The timer runs only while there is something to give
+ * back or something may fall free unnoticed, never keeps the process alive, and is stopped by `close`. jemalloc's decay by a sigmoid over
+ * 200 epochs is the elder of this; a minimum over one interval needs one number. Cost: a timer a period; on a busy heap the refaults of
+ * what it misjudged.
  * @module
  */
 import { wholeNumber } from '../arguments.ts'

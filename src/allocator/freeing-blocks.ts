@@ -90,7 +90,7 @@ export abstract class FreeingBlocks<Name extends string = string> extends Blocks
 
   /** Called where `guard` is not 0: refuses a block that an inner claim lies in. */
   protected assertFree(offset: number): void {
-    this.assertOpen()
+    this.assertWritable()
     this.assertNoInner(offset, this.sizeAt(offset))
   }
 }

@@ -30,8 +30,8 @@ export const Kind = { Bump: 1, Slab: 2, Buddy: 3, Heap: 4 } as const
 export type Kind = keyof typeof Kind
 
 /**
- * `closed`: no allocator is here; released metadata reads zero. `open`: an allocator is, and its owner may be inside a step.
- * `dirty`: its owner died inside a step, and `check` must pass before the next.
+ * `closed`: no allocator is here, or it is still being made; released metadata reads zero. `open`: one is, and nobody is inside a step
+ * who could die there unnoticed. `dirty`: a heap that has a writer, who may be inside a step or have died there (writer-role.ts).
  */
 export const State = { closed: 0, open: 1, dirty: 2 } as const
 
@@ -73,12 +73,23 @@ export interface HeaderFields {
 }
 
 /** Writes the fields into metadata that reads zero. The state comes last: until then nobody takes the bytes for a header. */
-export function writeHeader(metadata: ArrayBuffer, fields: HeaderFields): void {
+export function writeHeader(metadata: ArrayBuffer, fields: HeaderFields, state: number = State.open): void {
   const words = new Int32Array(metadata, 0, HEADER_BYTES / 4)
   const numbers = new Float64Array(metadata, 0, HEADER_BYTES / 8)
   for (const [, index, value] of wordsOf(fields)) words[index] = value
   for (const [, index, value] of numbersOf(fields)) numbers[index] = value
-  words[STATE_WORD] = State.open
+  words[STATE_WORD] = state
+}
+
+/** The fields of a header that another has written, once it has been verified. `known` is what the reader knows from elsewhere. */
+export function readHeader(metadata: ArrayBuffer, known: Omit<HeaderFields, 'zeroed' | 'limit'>): HeaderFields {
+  const whole = metadata.byteLength >= HEADER_BYTES
+  const zeroed = whole && new Int32Array(metadata, 0, HEADER_BYTES / 4)[ZEROED_WORD] === 1
+  const limit = whole ? (new Float64Array(metadata, 0, HEADER_BYTES / 8)[LIMIT] as number) : 0
+  const fields = { ...known, zeroed, limit }
+  verifyHeader(metadata, fields)
+  if (!(limit >= 0)) throw new CorruptedError(`header field "limit": expected a number of bytes, got ${limit}`)
+  return fields
 }
 
 /** Throws ERR_CORRUPTED, naming the field, unless the metadata begins with this header and is open. */
@@ -89,7 +100,7 @@ export function verifyHeader(metadata: ArrayBuffer, fields: HeaderFields): void 
   const numbers = new Float64Array(metadata, 0, HEADER_BYTES / 8)
   for (const [name, index, value] of wordsOf(fields)) verify(name, value, words[index])
   for (const [name, index, value] of numbersOf(fields)) verify(name, value, numbers[index])
-  verify('state', State.open, words[STATE_WORD])
+  if (fields.kind !== 'Heap' || words[STATE_WORD] !== State.dirty) verify('state', State.open, words[STATE_WORD])
 }
 
 function verify(name: string, expected: number, found: number | undefined): void {

@@ -8,11 +8,14 @@
  * @module
  */
 import type { Arena } from '../arena/arena.ts'
+import type { Claim, ClaimHolder } from '../arena/claim.ts'
 import { wholeNumber } from '../arguments.ts'
-import { CorruptedError } from '../errors.ts'
+import { ArenaBusyError, CorruptedError } from '../errors.ts'
 import type { AllocatorOptions, AllocatorStats, SizeClassStats } from './allocator.ts'
-import { checkDecay, Decay, type Schedule, unreferencedTimer } from './decay.ts'
+import { READER } from './blocks.ts'
+import { checkDecay, Decay, type Decaying, type Schedule, unreferencedTimer } from './decay.ts'
 import { FreeingBlocks } from './freeing-blocks.ts'
+import { ATTACH, adoptHeap, type HeapAttachOptions, type HeapRole, recover } from './heap-attach.ts'
 import { blockAround, blockAt, liveBlocks } from './heap-blocks.ts'
 import { checkHeap } from './heap-check.ts'
 import { At, heapLayout, heapMetadataBytes, LAYOUT_HASH, metadataInUse, Slab, Tag, Window } from './heap-layout.ts'
@@ -21,6 +24,7 @@ import { heapSizeClasses, heapStats } from './heap-stats.ts'
 import { Roots } from './roots.ts'
 import { Size } from './size-class.ts'
 import type { SpanSource } from './span-map.ts'
+import { WriterRole } from './writer-role.ts'
 
 /** A block that grew to so many bytes and had to move goes where it can grow on. */
 const ROOMY_LEAST = 65536
@@ -44,28 +48,63 @@ export abstract class HeapBase extends FreeingBlocks {
   protected readonly parts: HeapParts = this.#makeParts()
   readonly #roots: Roots = new Roots(this.claim.metadata)
   readonly #decay: Decay
+  readonly #role: WriterRole
+  /** Whether a writer before this one died with the heap, so that it was rebuilt when this one attached. */
+  readonly recovered: boolean
 
-  protected constructor(arena: Arena, options?: HeapOptions) {
+  protected constructor(arena: Arena, options?: HeapOptions | HeapAttachOptions, attach?: typeof ATTACH) {
     const decayMs = checkDecay(options?.decayMs)
-    super('Heap', arena, options, heapTables)
-    if (!this.claim.zeroed) this.claim.clear(this.claim.offset, this.claim.byteLength)
+    let role: HeapRole = 'writer'
+    const adopt = (holder: ClaimHolder) => {
+      const found = adoptHeap(arena, holder, options as HeapAttachOptions | undefined)
+      role = found.role
+      return found.claim
+    }
+    super('Heap', arena, options, heapTables, attach === ATTACH ? adopt : undefined)
+    this.#role = new WriterRole(arena, this.claim.metadata)
+    this.recovered = attach === ATTACH && role === 'writer' && this.#recover()
+    if (attach !== ATTACH) this.#begin()
+    if (role === 'writer') this.#role.take()
+    else this.guard |= READER
+    this.#decay = new Decay(this.#decaying(), role === 'writer' ? decayMs : -1, options?.schedule ?? unreferencedTimer)
+  }
+
+  /** The state of a heap that was never used. */
+  #begin(): void {
+    const { claim } = this
+    if (!claim.zeroed) claim.clear(claim.offset, claim.byteLength)
     this.parts.slabs.reset()
     this.parts.spans.clear()
     this.parts.spans.open()
-    const decaying = {
+  }
+
+  /** Puts right what a writer left that died; false when none did. When it cannot be, the claim is left as it was. */
+  #recover(): boolean {
+    if (!this.#role.dirty) return false
+    try {
+      recover(this.parts)
+      return true
+    } catch (error) {
+      this.claim.leave()
+      throw error
+    }
+  }
+
+  #decaying(): Decaying {
+    const { spans, slabs } = this.parts
+    return {
       freeDirtyBytes: () => {
         // What waits to be taken again is free as well.
-        this.parts.slabs.retire()
-        this.parts.spans.dropKept()
-        return this.parts.spans.committedBytes - this.parts.spans.usedBytes
+        slabs.retire()
+        spans.dropKept()
+        return spans.committedBytes - spans.usedBytes
       },
-      purgeSome: (bytes: number) => this.#purge(bytes),
+      purgeSome: (bytes) => this.#purge(bytes),
       watch: () => {
-        this.parts.slabs.parkAll()
-        this.parts.spans.watch = true
+        slabs.parkAll()
+        spans.watch = true
       },
     }
-    this.#decay = new Decay(decaying, decayMs, options?.schedule ?? unreferencedTimer)
   }
 
   #makeParts(): HeapParts {
@@ -81,12 +120,17 @@ export abstract class HeapBase extends FreeingBlocks {
       purge: (at, length) => this.claim.purge(at, length),
       zero: (at, length) => this.zero(at, length),
       retire: () => this.parts.slabs.retire(),
-      clearWords: (from, to) => this.#clearWords(from, to),
+      clearWords: (from, to) => clearWords(this.claim, words, pageSize / 4, from, to),
       freed: () => this.#decay.start(),
       stirred: () => this.#decay.startLater(),
       metadataBytes: (records, end) => metadataInUse(words, layout, pageSize, records, end),
     }
     return heapParts(words, layout, source)
+  }
+
+  /** Whether this one may change the heap. */
+  get role(): HeapRole {
+    return this.#role.held ? 'writer' : 'reader'
   }
 
   // ---- allocating ----
@@ -120,7 +164,7 @@ export abstract class HeapBase extends FreeingBlocks {
   }
 
   protected override freeAt(offset: number): void {
-    if (this.guard !== 0) this.assertOpen()
+    if (this.guard !== 0) this.assertWritable()
     const found = blockAt(this.parts, offset)
     if (found > 0)
       this.parts.slabs.free(
@@ -170,7 +214,7 @@ export abstract class HeapBase extends FreeingBlocks {
 
   /** Stores an offset under a name in the heap's header, where whoever attaches finds it. 0 removes it. */
   setRoot(name: string, offset: number): void {
-    this.assertOpen()
+    this.assertWritable()
     wholeNumber('offset', offset)
     if (offset !== 0) this.sizeAt(offset)
     this.#roots.set(name, offset)
@@ -185,7 +229,7 @@ export abstract class HeapBase extends FreeingBlocks {
   // ---- the whole heap ----
 
   override purge(): number {
-    this.assertOpen()
+    this.assertWritable()
     return this.#purge(Number.POSITIVE_INFINITY)
   }
 
@@ -196,25 +240,6 @@ export abstract class HeapBase extends FreeingBlocks {
     spans.purge(most)
     if (spans.usedBytes === 0 && spans.pages.committed === 0) this.#shrink()
     return before - spans.committedBytes - source.metadataBytes(0, 0)
-  }
-
-  /** Makes metadata read zero: long tables by giving their pages back, the rest by filling. */
-  #clearWords(from: number, to: number): void {
-    const m = this.parts.words
-    const pageWords = this.arena.pageSize / 4
-    const first = Math.ceil(from / pageWords) * pageWords
-    const last = Math.floor(to / pageWords) * pageWords
-    if (to - from < SHRINK_LEAST / 4 || this.claim.metadata.byteLength < SHRINK_LEAST) m.fill(0, from, to)
-    else {
-      try {
-        this.claim.purgeMetadata(first * 4, (last - first) * 4)
-      } catch {
-        // What the kernel will not take back is filled: a reset must not stop halfway.
-        m.fill(0, first, last)
-      }
-      m.fill(0, from, first)
-      m.fill(0, last, to)
-    }
   }
 
   /** Gives back the metadata of a heap without blocks: all of it but the header reads zero again. */
@@ -231,7 +256,7 @@ export abstract class HeapBase extends FreeingBlocks {
   }
 
   override reset(): void {
-    this.assertOpen()
+    this.assertWritable()
     this.claim.revokeInner()
     // Spans first: without a span there is no block, whatever else is left undone.
     this.parts.spans.reset()
@@ -256,9 +281,54 @@ export abstract class HeapBase extends FreeingBlocks {
     this.checkTotals()
   }
 
+  // ---- the end ----
+
+  /**
+   * Ends this one's part in the heap. On memory that others can reach, or find again, the heap stays as it is, and its writer gives the
+   * role up; elsewhere it is gone, as after `destroy`.
+   */
+  override close(): void {
+    if (this.isClosed) return
+    if (this.#role.held && !this.claim.stays) super.close()
+    else {
+      this.#role.give()
+      this.claim.leave()
+      this.revoked()
+    }
+  }
+
+  /** Ends the heap itself, whoever else has it: all its blocks, its metadata, and its claim. Only the writer may. */
+  destroy(): void {
+    this.assertWritable()
+    super.close()
+  }
+
+  protected override readOnly(): ArenaBusyError {
+    return new ArenaBusyError(`Heap is attached as a reader; its writer is ${this.#role.describe()}`)
+  }
+
   protected override forget(): void {
     this.#decay.stop()
+    this.#role.give()
   }
+}
+
+/** Makes metadata read zero: long tables by giving their pages back, the rest by filling. */
+function clearWords(claim: Claim, m: Int32Array, pageWords: number, from: number, to: number): void {
+  const first = Math.ceil(from / pageWords) * pageWords
+  const last = Math.floor(to / pageWords) * pageWords
+  if (to - from < SHRINK_LEAST / 4 || claim.metadata.byteLength < SHRINK_LEAST) {
+    m.fill(0, from, to)
+    return
+  }
+  try {
+    claim.purgeMetadata(first * 4, (last - first) * 4)
+  } catch {
+    // What the kernel will not take back is filled: a reset must not stop halfway.
+    m.fill(0, first, last)
+  }
+  m.fill(0, from, first)
+  m.fill(0, last, to)
 }
 
 function heapTables(byteLength: number): { byteLength: number; at: Record<string, number>; hash: number } {

@@ -15,7 +15,8 @@
  */
 import type { Arena } from '../arena/arena.ts'
 import { wholeNumber } from '../arguments.ts'
-import { CLOSED } from './blocks.ts'
+import { CLOSED, READER } from './blocks.ts'
+import { ATTACH, checkAttach, type HeapAttachOptions } from './heap-attach.ts'
 import { HeapBase, type HeapOptions } from './heap-base.ts'
 import { blockAt } from './heap-blocks.ts'
 import { At, Bin, Class, Slab, Tile, Window } from './heap-layout.ts'
@@ -43,9 +44,23 @@ export class Heap extends HeapBase {
   /** How many tiles, from the claim's first, the fast path of `free` may look at: 0 while closed, and while there are inner claims. */
   #reach = 0
 
-  constructor(arena: Arena, options?: HeapOptions) {
-    super(arena, options)
+  /** The third parameter is for `attach`. */
+  constructor(arena: Arena, options?: HeapOptions, attach?: typeof ATTACH) {
+    super(arena, options, attach)
     this.#aim()
+  }
+
+  /**
+   * The heap that is in an arena already: one that another thread or process has made, or that was left in a file. Its header is
+   * verified first. One at a time is the writer; all others read: `root`, `blocks`, `usableSize`, `stats`, `check`. What a writer was
+   * about to do is not to be seen half-done: whoever reads while another writes comes to an understanding with him (`arena.wait`).
+   *
+   * What a writer left that died is rebuilt (`recovered`). Throws ERR_OUT_OF_RANGE when no heap is there, ERR_ARENA_BUSY when
+   * the role of the writer is asked for and taken, ERR_CORRUPTED when it is no heap of this version, or contradicts itself.
+   */
+  static attach(arena: Arena, options?: HeapAttachOptions): Heap {
+    checkAttach(options)
+    return new Heap(arena, options, ATTACH)
   }
 
   // ---- the fast paths ----
@@ -186,7 +201,7 @@ export class Heap extends HeapBase {
 
   /** Any request; 0 when full. With `zero` the block reads zero. */
   #allocate(byteLength: number, zero: boolean): number {
-    if (typeof byteLength === 'number' && byteLength >>> 0 === byteLength && this.guard !== CLOSED) {
+    if (typeof byteLength === 'number' && byteLength >>> 0 === byteLength && (this.guard & (CLOSED | READER)) === 0) {
       const length = (byteLength + 7) & -8
       if (byteLength <= Size.SMALL_MAX) {
         const offset = this.#takeSlot(CLASS_OF[length >>> 3])
@@ -202,7 +217,7 @@ export class Heap extends HeapBase {
         }
       }
     }
-    if (this.guard !== 0) this.assertOpen()
+    if (this.guard !== 0) this.assertWritable()
     wholeNumber('byteLength', byteLength)
     return this.allocateSpan(8, byteLength, zero)
   }
@@ -227,7 +242,7 @@ export class Heap extends HeapBase {
   }
 
   protected override tryMemalign(alignment: number, byteLength: number): number {
-    if (this.guard !== 0) this.assertOpen()
+    if (this.guard !== 0) this.assertWritable()
     wholeNumber('byteLength', byteLength)
     if (alignment <= 8) return this.#allocate(byteLength, false)
     // Slabs start on tiles, so a slot whose size is a multiple of the alignment is aligned.
@@ -260,6 +275,7 @@ export class Heap extends HeapBase {
 
   #aim(): void {
     this.#reach = this.guard === 0 ? this.parts.layout.tileCount : 0
+    this.#most = this.guard & READER ? -1 : Size.SMALL_MAX
   }
 }
 

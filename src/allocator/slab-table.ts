@@ -4,11 +4,12 @@
  *     record   | base | known, reciprocal | slots | class | countdown | next | span | previous | 8 words of free bits |
  *     slab     | slot 0 | slot 1 | … | slot n-1 | rest |          bit i = 1: slot i is free
  *
- * `malloc` takes the lowest bit of one word of its class's current slab; `free` sets a bit. `malloc` keeps no
- * count: a word that runs out of bits is the sign to look around (bitmap runs are PMDK's idea, the countdown ours). Since the lowest free
- * slot is always taken, the slots that were ever in use are a prefix of the slab. `known` is a bound of that prefix, all slots once the
- * slab has been full. Below it a slot without its bit is live; a free of a slot above it first raises it to the highest live slot. So one comparison keeps out slots that do not exist, and tells a slot that was freed from one that was
- * never handed out.
+ * `malloc` takes the lowest bit of one word of its class's current slab; `free` sets a bit. `malloc` keeps no count: a word that runs out
+ * of bits is the sign to look around (bitmap runs are PMDK's idea, the countdown ours).
+ *
+ * Since the lowest free slot is always taken, the slots that were ever in use are a prefix of the slab. `known` is a bound of that prefix,
+ * all slots once the slab has been full. Below it a slot without its bit is live; a free of a live slot above it raises it first. So one
+ * comparison keeps out slots that do not exist, and tells a slot that was freed from one that was never handed out.
  *
  *     a slab is current in its class (previous = -2), full and in no list (-1), or in the list of partial ones
  *     a slab without live slots is current or released
@@ -154,23 +155,23 @@ export class SlabTable {
     this.release(slab)
   }
 
-  /** Raises the bound of what is known to the highest live slot; whether it is beyond `slot` then. */
+  /** For a slot that the bound of what is known does not cover: raises it over the slot, if that is live; whether it is. */
   learn(slab: number, slot: number): boolean {
     const { m } = this
-    let word = (m[slab + Slab.SLOTS] - 1) >>> 5
-    // The last word has no bits for slots that do not exist.
-    let live = ~m[slab + Slab.BITS + word] & bitsBelow(m[slab + Slab.SLOTS] - 32 * word)
-    while (live === 0 && word > 0) live = ~m[slab + Slab.BITS + --word]
-    const known = live === 0 ? 0 : 32 * word + 32 - Math.clz32(live)
-    const info = m[slab + Slab.INFO]
-    if (known > (info & Slab.KNOWN)) m[slab + Slab.INFO] = (info & ~Slab.KNOWN) | known
-    return slot < known
+    const slots = m[slab + Slab.SLOTS]
+    const bits = m[slab + Slab.BITS + (slot >>> 5)]
+    if (slot >= slots || (bits & (1 << slot)) !== 0) return false
+    // Over all live ones of its word, so that frees one after the other come here once. The last word lacks bits that look the same.
+    const end = (slot | 31) + 1
+    const known = end <= slots ? end - Math.clz32(~bits) : slot + 1
+    m[slab + Slab.INFO] = (m[slab + Slab.INFO] & ~Slab.KNOWN) | known
+    return true
   }
 
   /** Frees a live slot, known or not. */
   free(slab: number, slot: number): void {
     const { m } = this
-    this.learn(slab, slot)
+    if (!this.everUsed(slab, slot)) this.learn(slab, slot)
     m[slab + Slab.BITS + (slot >>> 5)] |= 1 << slot
     if (--m[slab + Slab.COUNTDOWN] === 0) this.settle(slab)
   }

@@ -50,6 +50,8 @@ export interface Claim {
    * its file was a hole there. Never of an adopted claim.
    */
   readonly zeroed: boolean
+  /** Whether it is there for others when it has been left: a lasting holder's, in memory that others can have, or find again. */
+  readonly stays: boolean
   /** Gives whole pages back to the kernel; they read zero afterwards. Both arguments are multiples of the page size. */
   purge(offset: number, byteLength: number): void
   /** Gives the whole pages inside a range of the metadata back; they read zero afterwards. `from` counts from the metadata's start. */
@@ -94,6 +96,12 @@ export interface AdoptRequest {
    * @defaultValue false
    */
   readonly shared?: boolean | undefined
+  /**
+   * Also one whose holder cannot be told from one who is alive, because he ran where we cannot see (another container). Whoever asks
+   * for it knows that he is gone.
+   * @defaultValue false
+   */
+  readonly takeOver?: boolean | undefined
 }
 
 /** What an arena's directory says of a claim. */

@@ -12,7 +12,6 @@ const test = suite('cost')
 
 test('a heap on 64 GiB costs half a MiB of memory and a MiB of JavaScript heap at most', async () => {
   const child = await runChild(`
-    const { Heap } = await import(${JSON.stringify(compiled('src/index'))})
     const warm = Arena.reserve(MiB)
     new Heap(warm).malloc(8)
     warm.close()
@@ -36,7 +35,6 @@ test('a heap on 64 GiB costs half a MiB of memory and a MiB of JavaScript heap a
 
 test('ten million live blocks add next to nothing to the JavaScript heap, and every one is checked', async () => {
   const child = await runChild(`
-    const { Heap } = await import(${JSON.stringify(compiled('src/index'))})
     const heap = new Heap(Arena.reserve(4 * GiB))
     const blocks = new Float64Array(10_000_000)
     for (let i = 0; i < 1000; i++) heap.free(heap.malloc(64))

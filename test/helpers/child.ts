@@ -4,7 +4,7 @@
  *     const child = await runChild(`arena.close(); report({ first: view[0] })`)
  *     child.clean().report.first
  *
- * The program is the text of an ES module. `Arena`, `FakeOs`, `Thread`, `Peer`, everything of inside.ts and the units are imported
+ * The program is the text of an ES module. `Arena`, `Heap`, `FakeOs`, `Thread`, `Peer`, everything of inside.ts and the units are imported
  * for it; whatever it passes to `report` comes back. It runs with --expose-gc, under this Node or under another one:
  * `SORITES_NODES=path,path` adds those to `nodes`, and tests that loop over it run under each.
  * @module
@@ -101,6 +101,7 @@ export function runChild(program: string, options: ChildOptions = {}): Promise<C
 function prelude(): string {
   return `
 import { Arena } from ${JSON.stringify(compiled('src/arena/arena'))}
+import { Heap } from ${JSON.stringify(compiled('src/allocator/heap'))}
 import { KiB, MiB, GiB, TiB } from ${JSON.stringify(compiled('src/units'))}
 import { FakeOs } from ${JSON.stringify(compiled('test/helpers/fake-os'))}
 import { Peer } from ${JSON.stringify(compiled('test/helpers/peer'))}

@@ -6,6 +6,5 @@ import { compiled } from './child.ts'
 
 export const MAP_FILE: string = `
 import { mapFile } from ${JSON.stringify(compiled('src/arena/file/map-file'))}
-import { Heap } from ${JSON.stringify(compiled('src/allocator/heap'))}
 import * as fs from 'node:fs'
 `

@@ -74,7 +74,12 @@ export class Peer {
 }
 
 function program(body: string): string {
-  const imports = { 'src/arena/arena': 'Arena', 'src/units': 'KiB, MiB, GiB, TiB', 'test/helpers/fake-os': 'FakeOs' }
+  const imports = {
+    'src/arena/arena': 'Arena',
+    'src/allocator/heap': 'Heap',
+    'src/units': 'KiB, MiB, GiB, TiB',
+    'test/helpers/fake-os': 'FakeOs',
+  }
   const lines = Object.entries(imports).map(
     ([path, names]) => `import { ${names} } from ${JSON.stringify(compiled(path))}`
   )

@@ -4,7 +4,7 @@
  *     const thread = new Thread(`const arena = Arena.attach(data); post(arena.view(Uint8Array, 0, 1)[0])`, arena.handle())
  *     await thread.next()
  *
- * The text sees `Arena`, `FakeOs`, the units, `collect`, `turns`, `data` (what was given), `post(value)`, and `next()`, which
+ * The text sees `Arena`, `Heap`, `FakeOs`, the units, `collect`, `turns`, `data` (what was given), `post(value)`, and `next()`, which
  * gives the next message from outside.
  * @module
  */
@@ -58,13 +58,13 @@ export class Thread {
 
 /** The worker's script. Scripts that are evaluated are not modules, so what it needs is imported by call. */
 function program(body: string): string {
-  const imports = ['src/arena/arena', 'src/units', 'test/helpers/fake-os', 'test/helpers/inside']
+  const imports = ['src/arena/arena', 'src/allocator/heap', 'src/units', 'test/helpers/fake-os', 'test/helpers/inside']
   return `
 const { parentPort, workerData: data } = require('node:worker_threads')
 const post = (value) => parentPort.postMessage(value)
 const next = () => new Promise((resolve) => parentPort.once('message', resolve))
 Promise.all(${JSON.stringify(imports.map(compiled))}.map((path) => import(path))).then(async (parts) => {
-  const { Arena, KiB, MiB, GiB, TiB, FakeOs, collect, turns, isMapped, mappedBytes, rssBytes } = Object.assign({}, ...parts)
+  const { Arena, Heap, KiB, MiB, GiB, TiB, FakeOs, collect, turns, isMapped, mappedBytes, rssBytes } = Object.assign({}, ...parts)
   ${body}
 }).catch((error) => setImmediate(() => { throw error }))
 `

@@ -28,6 +28,7 @@ export class ClaimView implements Claim {
   readonly byteLength: number
   readonly metadata: ArrayBuffer
   readonly zeroed = false
+  readonly stays = true
   readonly entry: number
   readonly #parts: ClaimViewParts
   #open = true

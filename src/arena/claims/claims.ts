@@ -145,7 +145,7 @@ export class Claims {
   adopt(request: AdoptRequest): Claim | undefined {
     if (typeof request !== 'object' || request === null)
       throw new InvalidArgumentTypeError('request', 'an object', request)
-    const { holder, offset, shared = false } = request
+    const { holder, offset, shared = false, takeOver = false } = request
     if (offset !== undefined) wholeNumber('offset', offset)
     if (typeof shared !== 'boolean') throw new InvalidArgumentTypeError('request.shared', 'a boolean', shared)
     const wanted = (kind: string, at: number): boolean => kind === holder.kind && (offset ?? at) === at
@@ -153,7 +153,7 @@ export class Claims {
       const ours = this.#top.all().filter((claim) => wanted(claim.holder.kind, claim.offset))
       const others = this.#others.all().filter((claim) => wanted(claim.said.kind, claim.offset))
       if (shared) return this.#show(holder, ours, others)
-      const left = others.find((claim) => claim.isLeft)
+      const left = others.find((claim) => claim.isLeft || (takeOver && !claim.isAlive))
       if (left !== undefined) return this.#take(holder, left)
       const held = others[0] ?? ours[0]
       if (held === undefined) return undefined
@@ -308,6 +308,11 @@ export class Claims {
     this.#space.forget()
     this.#shared = undefined
     this.#unmet = false
+  }
+
+  /** Whether others can have the arena, or find it again. */
+  get common(): boolean {
+    return this.#shared !== undefined || this.#unmet
   }
 
   /** Runs `run` under the lock on the directory, where there is one, with the claims of others as they are. Not to be nested. */

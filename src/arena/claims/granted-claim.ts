@@ -53,6 +53,10 @@ export class GrantedClaim implements Claim {
     return this.holder.lasting === true && this.around === undefined
   }
 
+  get stays(): boolean {
+    return this.lasting && this.#claims.common
+  }
+
   /** For messages. */
   describe(): string {
     return `${this.holder.kind} (${this.byteLength} bytes at offset ${this.offset})`

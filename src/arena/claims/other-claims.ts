@@ -44,6 +44,11 @@ export class OtherClaim {
     return this.said.holder === 0n || this.isOrphaned
   }
 
+  /** Whether its holder is known to be alive. */
+  get isAlive(): boolean {
+    return this.said.holder !== 0n && this.#others.fateOf(this.said.holder) === 'alive'
+  }
+
   /** Whether its holder has died. */
   get isOrphaned(): boolean {
     return this.said.holder !== 0n && this.#others.fateOf(this.said.holder) === 'dead'

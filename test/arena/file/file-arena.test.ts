@@ -148,14 +148,14 @@ test('closing keeps what is there: file and arena close together, pins of both c
   }
 })
 
-test('closing an allocator gives its claim back, and its bytes to the file system', () => {
+test('destroying a heap gives its claim back, and its bytes to the file system', () => {
   const path = hole(8 * MiB)
   const file = mapFile(path, { mode: 'write' })
   const heap = new Heap(file.arena)
   heap.alloc(Uint8Array, 4 * MiB).fill(1)
   file.sync()
   assert.ok(statSync(path).blocks * 512 > 4 * MiB)
-  heap.close()
+  heap.destroy()
   assert.ok(statSync(path).blocks * 512 < 256 * KiB)
   file.close()
   const again = mapFile(path, { mode: 'write' })

@@ -6,7 +6,6 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Arena, Buddy, Bump, type FreeingAllocator, GiB, Heap, KiB, MiB, Slab } from '../../../src/index.ts'
 import { nodes, runChild } from '../../helpers/child.ts'
-import { compiled } from '../../helpers/compiled.ts'
 import { throwsCode } from '../../helpers/errors.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'sorites-'))
@@ -57,7 +56,8 @@ for (const [kind, make] of Object.entries(kinds)) {
         assert.ok(heap.purge() > 0)
         assert.equal([heap.stats().usedBytes, heap.stats().freeDirtyBytes], [0, 0])
       }
-      heap.close()
+      if (heap instanceof Heap) heap.destroy()
+      else heap.close()
       new Heap(theirs).close()
       for (const arena of [mine, theirs]) arena.close()
     })
@@ -94,7 +94,6 @@ for (const node of nodes)
   test(`Node ${node.major}: a heap on 64 GiB that processes share takes as little as any`, async () => {
     const child = await runChild(
       `
-      import { Heap } from ${JSON.stringify(compiled('src/allocator/heap'))}
       Arena.reserve(MiB, { shared: true }).close()
       const before = rssBytes()
       const arena = Arena.reserve(64 * GiB, { shared: true }), heap = new Heap(arena)

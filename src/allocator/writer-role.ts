@@ -1,0 +1,68 @@
+/**
+ * The writer of a heap, as its header says: who may change it, and whether all its tables are true.
+ *
+ *     header   byte 16    state     open: there is no writer, all tables are true     dirty: there is one, or he died
+ *              byte 128   writer    process, thread, start time, boot, namespace: 32 bytes (arena/owner.ts)
+ *
+ *     the writer holds the heap's claim;  state = dirty  <=>  there is a writer, or he died having the role
+ *
+ * That there is one writer at a time is the arena's doing: a claim has one holder (arena/claim.ts). The record is written before the state
+ * becomes dirty and cleared after it has become open, so a dirty heap always says whose it is, or was. Who adopts the claim of a dirty
+ * heap rebuilds it first (heap-recovery.ts). Cost: 50 us for the first heap of a thread, which has to find out who it is; then nothing.
+ * @module
+ */
+import type { Arena } from '../arena/arena.ts'
+import { currentOwner, describeOwner, readOwner, writeOwner } from '../arena/owner.ts'
+import { HEADER_BYTES, OWN_WORD, STATE_WORD, State } from './header.ts'
+
+const WRITER = OWN_WORD * 4
+
+export class WriterRole {
+  readonly #arena: Arena
+  readonly #metadata: ArrayBuffer
+  readonly #state: Int32Array
+  #held = false
+
+  constructor(arena: Arena, metadata: ArrayBuffer) {
+    this.#arena = arena
+    this.#metadata = metadata
+    this.#state = new Int32Array(metadata, STATE_WORD * 4, 1)
+  }
+
+  /** Whether we have it. */
+  get held(): boolean {
+    return this.#held
+  }
+
+  /** Whether there is a writer, or was one who died. */
+  get dirty(): boolean {
+    return this.#state[0] === State.dirty
+  }
+
+  /** Takes the role. Whoever calls holds the claim. */
+  take(): void {
+    writeOwner(this.#metadata, WRITER, currentOwner(this.#arena.os))
+    this.#state[0] = State.dirty
+    this.#held = true
+  }
+
+  /** Gives the role up: all tables are true. Where the memory has gone already there is nobody to tell. */
+  give(): void {
+    if (!this.#held) return
+    this.#held = false
+    if (this.#state.length === 0) return
+    this.#state[0] = State.open
+    writeOwner(this.#metadata, WRITER, undefined)
+  }
+
+  /** Says who has it, or had it and died. */
+  describe(): string {
+    const writer = readOwner(this.#metadata, WRITER)
+    return writer === undefined ? 'nobody' : describeOwner(writer)
+  }
+}
+
+/** Whether metadata begins with the header of an allocator that was never finished. */
+export function isUnfinished(metadata: ArrayBuffer): boolean {
+  return metadata.byteLength < HEADER_BYTES || new Int32Array(metadata, STATE_WORD * 4, 1)[0] === State.closed
+}

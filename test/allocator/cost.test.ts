@@ -6,7 +6,7 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { KiB, MiB } from '../../src/units.ts'
-import { compiled, runChild } from '../helpers/child.ts'
+import { runChild } from '../helpers/child.ts'
 
 const test = suite('cost')
 

@@ -47,6 +47,11 @@ const kinds: Record<string, () => Pair> = {
       () => rmSync(path)
     )
   },
+  'in a file': () => {
+    const path = freshPath('mapped')
+    const mine = mapFile(path, { mode: 'write', create: true, byteLength: 32 * MiB }).arena
+    return pair(mine, () => mapFile(path, { mode: 'write' }).arena)
+  },
 }
 
 /** Everything that changes a heap. */

@@ -14,12 +14,11 @@ import { SystemError } from '../errors.ts'
 import { ENOMEM, systemError } from '../ffi/errno.ts'
 import type { Os } from '../ffi/os.ts'
 import { type Address, GiB } from '../units.ts'
-import { AnonymousBacking, type Backing } from './backing.ts'
+import { AnonymousBacking, type Backing, type BackingKind, backingOf } from './backing.ts'
 import { Ground } from './ground.ts'
 import { ARENA_ALIGNMENT, type Layout } from './layout.ts'
 import { waitingBytes } from './lifetime.ts'
 import type { CheckedOptions } from './options.ts'
-import { type BackingKind, backingOf } from './sharing/file-backing.ts'
 
 /** Reserves what a layout needs. Throws a `SystemError`; nothing is taken then. */
 export function reserveGround(layout: Layout, options: CheckedOptions): Ground {

@@ -21,6 +21,7 @@ import { ArenaBusyError, InvalidArgumentTypeError, OutOfRangeError, UnsupportedO
 import { ADVICE, type Advice } from '../../ffi/os-pages.ts'
 import { type TypedArray, type TypedArrayConstructor, typedArrayConstructor } from '../../views.ts'
 import type { Arena } from '../arena.ts'
+import { fileBackingOf } from '../backing.ts'
 import { Ground } from '../ground.ts'
 import { Holding } from '../holding.ts'
 import { Lifetime } from '../lifetime.ts'
@@ -29,7 +30,6 @@ import { SoleTenure } from '../tenure.ts'
 import { WINDOW_BYTES, Windows } from '../window.ts'
 import { discardChanges } from './discarding.ts'
 import { openFileArena } from './file-arena.ts'
-import { backingFor } from './file-backing.ts'
 import type { FileLink } from './file-link.ts'
 import type { FileMapping, FilePlace } from './file-mapping.ts'
 import type { FileMode } from './file-options.ts'
@@ -89,7 +89,7 @@ export class MappedFile<Mode extends FileMode = FileMode> {
     this.#mapping = mapping
     this.#link = link
     this.#byteLength = place.byteLength
-    this.#ground = new Ground(os, base, backingFor(place.mode, os))
+    this.#ground = new Ground(os, base, fileBackingOf(os, place.mode === 'write'))
     this.#tenure = new SoleTenure(os, base, mappingBytes, -1)
     this.#lifetime = new Lifetime(os, base, mappingBytes, this.#tenure)
     this.#holding = new Holding(title, this.#lifetime)

@@ -18,7 +18,7 @@
  * @module
  */
 import { resolve } from 'node:path'
-import { wholeNumber } from '../arguments.ts'
+import { filePath, wholeNumber } from '../arguments.ts'
 import { alignDown } from '../bits.ts'
 import { ArenaBusyError, InvalidArgumentTypeError, OutOfRangeError } from '../errors.ts'
 import type { Os } from '../ffi/os.ts'
@@ -39,7 +39,7 @@ import {
 } from './options.ts'
 import { residentBytes } from './residency.ts'
 import { lookNow } from './sharing/again.ts'
-import { type ArenaHandle, type ArenaSource, checkPath, checkSource } from './sharing/handle.ts'
+import { type ArenaHandle, type ArenaSource, checkSource } from './sharing/handle.ts'
 import { namedSite } from './sharing/named-file.ts'
 import { Sharing, type StaleOwner } from './sharing/sharing.ts'
 import { existingSite, memorySite, reserveSite, type Site, threadSite } from './sharing/site.ts'
@@ -138,7 +138,7 @@ export class Arena {
    * …), `ERR_CORRUPTED` or `ERR_UNSUPPORTED_OPERATION` when the file holds no arena, or one of another version.
    */
   static open(path: string | URL, options?: OpenOptions): Arena {
-    const absolute = resolve(checkPath('path', path))
+    const absolute = resolve(filePath('path', path))
     return Arena.#at(namedSite(absolute, checkOpening(options), checkOptions(options)))
   }
 

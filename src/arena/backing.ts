@@ -17,8 +17,7 @@
  * All ranges are whole pages of one mapping. A call that throws has changed nothing, unless it says otherwise.
  * @module
  */
-import { SystemError } from '../errors.ts'
-import { EOPNOTSUPP } from '../ffi/errno.ts'
+import { EOPNOTSUPP, isErrno } from '../ffi/errno.ts'
 import type { Os } from '../ffi/os.ts'
 import { type Address, MiB } from '../units.ts'
 import type { Layout } from './layout.ts'
@@ -57,7 +56,7 @@ class SharedFileBacking extends AnonymousBacking {
     try {
       this.os.removePages(address, byteLength)
     } catch (error) {
-      if (!(error instanceof SystemError) || error.errno !== -EOPNOTSUPP) throw error
+      if (!isErrno(error, EOPNOTSUPP)) throw error
       writeZeros(this.os, address, byteLength)
     }
   }

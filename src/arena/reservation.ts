@@ -10,8 +10,7 @@
  * would cost 2 MiB for the first claim.
  * @module
  */
-import { SystemError } from '../errors.ts'
-import { ENOMEM, systemError } from '../ffi/errno.ts'
+import { ENOMEM, isErrno, systemError } from '../ffi/errno.ts'
 import type { Os } from '../ffi/os.ts'
 import { type Address, GiB } from '../units.ts'
 import { AnonymousBacking, type Backing, type BackingKind, backingOf } from './backing.ts'
@@ -61,7 +60,7 @@ function reserveAddresses(os: Os, layout: Layout): Address {
     return os.reserve(layout.mappingBytes, ARENA_ALIGNMENT)
   } catch (error) {
     const waiting = (waitingBytes() / GiB).toFixed(3)
-    if (!(error instanceof SystemError) || error.errno !== -ENOMEM || waitingBytes() === 0) throw error
+    if (!isErrno(error, ENOMEM) || waitingBytes() === 0) throw error
     const remedy = `; ${waiting} GiB of closed arenas wait for the garbage collector: keep an arena and reset its allocators`
     throw systemError(error.syscall, ENOMEM, undefined, layout.mappingBytes, remedy)
   }

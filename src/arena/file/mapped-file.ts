@@ -15,7 +15,7 @@
  * Longer than other files: a public class is one thing, with all its calls and what is to be known of each.
  * @module
  */
-import { oneOf, optionsObject, wholeNumber } from '../../arguments.ts'
+import { boolean, oneOf, optionsObject, wholeNumber } from '../../arguments.ts'
 import { alignDown } from '../../bits.ts'
 import { ArenaBusyError, InvalidArgumentTypeError, OutOfRangeError, UnsupportedOperationError } from '../../errors.ts'
 import { ADVICE, type Advice } from '../../ffi/os-pages.ts'
@@ -226,7 +226,7 @@ export class MappedFile<Mode extends FileMode = FileMode> {
   sync(options?: SyncOptions & { readonly async?: boolean | undefined }): void {
     const [offset, byteLength] = this.#syncRange(options)
     const { async = false } = options ?? {}
-    if (typeof async !== 'boolean') throw new InvalidArgumentTypeError('options.async', 'a boolean', async)
+    boolean('options.async', async)
     if (this.mode !== 'write' || byteLength === 0) return
     this.#mapping.os.sync(...this.#mapping.pages(offset, byteLength), async ? 'async' : 'sync')
   }

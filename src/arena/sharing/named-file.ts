@@ -9,7 +9,7 @@
  */
 import { dirname, join } from 'node:path'
 import { SystemError } from '../../errors.ts'
-import { EEXIST, ENOENT, fileError } from '../../ffi/errno.ts'
+import { EEXIST, ENOENT, fileError, isErrno } from '../../ffi/errno.ts'
 import type { Os } from '../../ffi/os.ts'
 import { BackingKind } from '../backing.ts'
 import { newIdentity, writeHeader, writeIdentity } from '../header.ts'
@@ -105,8 +105,4 @@ function unlinkQuietly(os: Os, path: string): void {
   } catch {
     // It has served; there is nothing to be done about it.
   }
-}
-
-function isErrno(error: unknown, errno: number): boolean {
-  return error instanceof SystemError && error.errno === -errno
 }

@@ -55,6 +55,8 @@ export interface ArenaParts {
   readonly holding: Holding
   /** Whether something in a window may not read zero. @defaultValue never */
   readonly exposed?: (window: number) => boolean
+  /** Whether the tables can be touched, asked before closing: a file may have become too short. @defaultValue they can */
+  readonly intact?: () => boolean
 }
 
 /** A reserved range of memory. Make one with `Arena.reserve`. */
@@ -79,7 +81,7 @@ export class Arena {
   readonly #buffers: (ArrayBuffer | undefined)[]
   readonly #bytes: Uint8Array[]
 
-  private constructor({ title, site, lifetime, holding, exposed = () => false }: ArenaParts) {
+  private constructor({ title, site, lifetime, holding, exposed = () => false, intact = () => true }: ArenaParts) {
     const { layout, ground } = site
     const windows = new Windows(lifetime, ground.base, layout.byteLength)
     this.byteLength = layout.byteLength
@@ -99,7 +101,9 @@ export class Arena {
     this.#waiting = waiting
     this.#sharing = sharing
     this.staleOwner = sharing.begin()
-    holding.beforeClose(() => claims.leave())
+    holding.beforeClose(() => {
+      if (intact()) claims.leave()
+    })
     holding.onClose(() => {
       sharing.close()
       waiting.close()

@@ -3,6 +3,7 @@
  * expected and what came. They run on slow paths, or where one comparison has already found something odd.
  * @module
  */
+import { fileURLToPath } from 'node:url'
 import { isPowerOfTwo } from './bits.ts'
 import { InvalidArgumentTypeError, OutOfRangeError } from './errors.ts'
 
@@ -38,4 +39,13 @@ export function optionsObject(name: string, value: unknown): void {
 /** True or false, or nothing. */
 export function boolean(name: string, value: unknown): void {
   if (value !== undefined && typeof value !== 'boolean') throw new InvalidArgumentTypeError(name, 'a boolean', value)
+}
+
+/** The path of a file, as text or as a `file:` URL; gives the text. */
+export function filePath(name: string, value: unknown): string {
+  const path = value instanceof URL ? fileURLToPath(value) : value
+  if (typeof path !== 'string') throw new InvalidArgumentTypeError(name, 'a string or a file URL', value)
+  // C would take the path to end at the zero.
+  if (path === '' || path.includes('\0')) throw new OutOfRangeError(name, 'a path without NUL', value)
+  return path
 }

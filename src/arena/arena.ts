@@ -18,7 +18,7 @@
  * @module
  */
 import { resolve } from 'node:path'
-import { wholeNumber } from '../arguments.ts'
+import { filePath, wholeNumber } from '../arguments.ts'
 import { alignDown } from '../bits.ts'
 import { ArenaBusyError, InvalidArgumentTypeError, OutOfRangeError } from '../errors.ts'
 import type { Os } from '../ffi/os.ts'
@@ -39,7 +39,7 @@ import {
 } from './options.ts'
 import { residentBytes } from './residency.ts'
 import { lookNow } from './sharing/again.ts'
-import { type ArenaHandle, type ArenaSource, checkPath, checkSource } from './sharing/handle.ts'
+import { type ArenaHandle, type ArenaSource, checkSource } from './sharing/handle.ts'
 import { namedSite } from './sharing/named-file.ts'
 import { Sharing, type StaleOwner } from './sharing/sharing.ts'
 import { existingSite, memorySite, reserveSite, type Site, threadSite } from './sharing/site.ts'
@@ -55,6 +55,8 @@ export interface ArenaParts {
   readonly holding: Holding
   /** Whether something in a window may not read zero. @defaultValue never */
   readonly exposed?: (window: number) => boolean
+  /** Whether the tables can be touched, asked before closing: a file may have become too short. @defaultValue they can */
+  readonly intact?: () => boolean
 }
 
 /** A reserved range of memory. Make one with `Arena.reserve`. */
@@ -79,7 +81,7 @@ export class Arena {
   readonly #buffers: (ArrayBuffer | undefined)[]
   readonly #bytes: Uint8Array[]
 
-  private constructor({ title, site, lifetime, holding, exposed = () => false }: ArenaParts) {
+  private constructor({ title, site, lifetime, holding, exposed = () => false, intact = () => true }: ArenaParts) {
     const { layout, ground } = site
     const windows = new Windows(lifetime, ground.base, layout.byteLength)
     this.byteLength = layout.byteLength
@@ -99,7 +101,9 @@ export class Arena {
     this.#waiting = waiting
     this.#sharing = sharing
     this.staleOwner = sharing.begin()
-    holding.beforeClose(() => claims.leave())
+    holding.beforeClose(() => {
+      if (intact()) claims.leave()
+    })
     holding.onClose(() => {
       sharing.close()
       waiting.close()
@@ -138,7 +142,7 @@ export class Arena {
    * …), `ERR_CORRUPTED` or `ERR_UNSUPPORTED_OPERATION` when the file holds no arena, or one of another version.
    */
   static open(path: string | URL, options?: OpenOptions): Arena {
-    const absolute = resolve(checkPath('path', path))
+    const absolute = resolve(filePath('path', path))
     return Arena.#at(namedSite(absolute, checkOpening(options), checkOptions(options)))
   }
 

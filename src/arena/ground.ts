@@ -14,7 +14,7 @@ import { alignDown, alignUp } from '../bits.ts'
 import { ENOMEM, systemError } from '../ffi/errno.ts'
 import type { Os } from '../ffi/os.ts'
 import type { Address } from '../units.ts'
-import { AnonymousBacking, type Backing } from './backing.ts'
+import { AnonymousBacking, type Backing, fillZero } from './backing.ts'
 import { residentBytes } from './residency.ts'
 
 export class Ground {
@@ -73,11 +73,3 @@ export class Ground {
 }
 
 const NO_BYTES = new Uint8Array(0)
-
-/** As many zeros as the largest page has. */
-const zeros = new Uint8Array(65536)
-
-/** Fills bytes with zeros, of one page at most, unless they are zeros: a page never written stays as it is. */
-export function fillZero(bytes: Uint8Array): void {
-  if (Buffer.compare(bytes, zeros.subarray(0, bytes.length)) !== 0) bytes.fill(0)
-}

@@ -9,7 +9,7 @@
  * what the lifetime watches.
  * @module
  */
-import { optionsObject } from '../arguments.ts'
+import { boolean, optionsObject } from '../arguments.ts'
 import { ArenaBusyError, ArenaClosedError, InvalidArgumentTypeError } from '../errors.ts'
 import type { Lifetime } from './lifetime.ts'
 
@@ -75,8 +75,7 @@ export class Holding {
     if (this.#closed) return
     optionsObject('options', options)
     const detach = options?.detach
-    if (detach !== undefined && typeof detach !== 'boolean')
-      throw new InvalidArgumentTypeError('options.detach', 'a boolean', detach)
+    boolean('options.detach', detach)
     if (this.#pins > 0) throw new ArenaBusyError(`${this.title} is pinned ${this.#pins} times and cannot be closed`)
     for (const listener of this.#before) listener()
     this.#lifetime.close(detach)

@@ -2,7 +2,7 @@
  * What can be asked of a new arena, and of one that is attached to.
  * @module
  */
-import { oneOf, optionsObject, wholeNumber } from '../arguments.ts'
+import { boolean, oneOf, optionsObject, wholeNumber } from '../arguments.ts'
 import { InvalidArgumentTypeError } from '../errors.ts'
 import type { Os } from '../ffi/os.ts'
 import type { HugePageAdvice } from '../ffi/os-pages.ts'
@@ -57,15 +57,22 @@ export function checkOptions(options: AttachOptions | undefined): CheckedOptions
   const { name, hugePages = 'never', populate = false, os } = options ?? {}
   if (name !== undefined && typeof name !== 'string')
     throw new InvalidArgumentTypeError('options.name', 'a string', name)
-  checkBoolean('options.populate', populate)
+  boolean('options.populate', populate)
+  return { name, hugePages: oneOf('options.hugePages', hugePages, ['never', 'advise']), populate, os: checkOs(os) }
+}
+
+/** The kernel to use. */
+export function checkOs(os: Os | undefined): Os {
   if (os !== undefined && (typeof os !== 'object' || os === null || typeof os.reserve !== 'function'))
     throw new InvalidArgumentTypeError('options.os', 'an Os', os)
-  return { name, hugePages: oneOf('options.hugePages', hugePages, ['never', 'advise']), populate, os: os ?? systemOs() }
+  return os ?? systemOs()
 }
 
 /** Whether the arena is to be shared. */
 export function checkShared(options: ArenaOptions | undefined): boolean {
-  return checkBoolean('options.shared', options?.shared ?? false)
+  const { shared = false } = options ?? {}
+  boolean('options.shared', shared)
+  return shared
 }
 
 /** What is asked of a named file besides. */
@@ -78,15 +85,11 @@ export interface CheckedOpening {
 export function checkOpening(options: OpenOptions | undefined): CheckedOpening {
   optionsObject('options', options)
   const { byteLength, create = false, permissions = 0o600 } = options ?? {}
+  boolean('options.create', create)
   if (byteLength !== undefined || create === true) wholeNumber('options.byteLength', byteLength, 1, MOST_BYTES)
   return {
     byteLength,
-    create: checkBoolean('options.create', create),
+    create,
     permissions: wholeNumber('options.permissions', permissions, 0, 0o777),
   }
-}
-
-function checkBoolean(name: string, value: unknown): boolean {
-  if (typeof value !== 'boolean') throw new InvalidArgumentTypeError(name, 'a boolean', value)
-  return value
 }

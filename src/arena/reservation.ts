@@ -10,16 +10,14 @@
  * would cost 2 MiB for the first claim.
  * @module
  */
-import { SystemError } from '../errors.ts'
-import { ENOMEM, systemError } from '../ffi/errno.ts'
+import { ENOMEM, isErrno, systemError } from '../ffi/errno.ts'
 import type { Os } from '../ffi/os.ts'
 import { type Address, GiB } from '../units.ts'
-import { AnonymousBacking, type Backing } from './backing.ts'
+import { AnonymousBacking, type Backing, type BackingKind, backingOf } from './backing.ts'
 import { Ground } from './ground.ts'
 import { ARENA_ALIGNMENT, type Layout } from './layout.ts'
 import { waitingBytes } from './lifetime.ts'
 import type { CheckedOptions } from './options.ts'
-import { type BackingKind, backingOf } from './sharing/file-backing.ts'
 
 /** Reserves what a layout needs. Throws a `SystemError`; nothing is taken then. */
 export function reserveGround(layout: Layout, options: CheckedOptions): Ground {
@@ -62,7 +60,7 @@ function reserveAddresses(os: Os, layout: Layout): Address {
     return os.reserve(layout.mappingBytes, ARENA_ALIGNMENT)
   } catch (error) {
     const waiting = (waitingBytes() / GiB).toFixed(3)
-    if (!(error instanceof SystemError) || error.errno !== -ENOMEM || waitingBytes() === 0) throw error
+    if (!isErrno(error, ENOMEM) || waitingBytes() === 0) throw error
     const remedy = `; ${waiting} GiB of closed arenas wait for the garbage collector: keep an arena and reset its allocators`
     throw systemError(error.syscall, ENOMEM, undefined, layout.mappingBytes, remedy)
   }

@@ -40,6 +40,11 @@ export function errnoName(errno: number): string {
   return getSystemErrorMap().get(-errno)?.[0] ?? `errno ${errno}`
 }
 
+/** Whether an error is the kernel's, with this errno. */
+export function isErrno(error: unknown, errno: number): error is SystemError {
+  return error instanceof SystemError && error.errno === -errno
+}
+
 /** The error for a call about a file that failed. */
 export function fileError(syscall: string, errno: number, path: string | undefined, length?: number): SystemError {
   const reason = getSystemErrorMap().get(-errno)?.[1] ?? 'unknown error'

@@ -23,8 +23,8 @@ import {
   unlinkSync,
   writeSync,
 } from 'node:fs'
-import { wholeNumber } from '../arguments.ts'
-import { InvalidArgumentTypeError, OutOfRangeError } from '../errors.ts'
+import { filePath, wholeNumber } from '../arguments.ts'
+import { InvalidArgumentTypeError } from '../errors.ts'
 import { MiB } from '../units.ts'
 import {
   F_ADD_SEALS,
@@ -60,14 +60,14 @@ export class LinuxFiles implements Files {
   }
 
   open(path: string, access: Access): number {
-    requirePath('path', path)
+    filePath('path', path)
     const { O_RDONLY, O_RDWR, O_NONBLOCK, O_NOCTTY } = constants
     // Without O_NONBLOCK a pipe would wait for its writer; files do not care.
     return this.#open(path, (access === 'read' ? O_RDONLY : O_RDWR) | O_NONBLOCK | O_NOCTTY, 0)
   }
 
   create(path: string, permissions: number): number {
-    requirePath('path', path)
+    filePath('path', path)
     wholeNumber('permissions', permissions, 0, 0o7777)
     const { O_RDWR, O_CREAT, O_EXCL } = constants
     return this.#open(path, O_RDWR | O_CREAT | O_EXCL, permissions)
@@ -206,13 +206,13 @@ export class LinuxFiles implements Files {
   }
 
   link(path: string, newPath: string): void {
-    requirePath('path', path)
-    requirePath('newPath', newPath)
+    filePath('path', path)
+    filePath('newPath', newPath)
     attempt(() => linkSync(path, newPath))
   }
 
   remove(path: string): void {
-    requirePath('path', path)
+    filePath('path', path)
     attempt(() => unlinkSync(path))
   }
 
@@ -238,10 +238,4 @@ function attempt<T>(run: () => T, byteLength?: number): T {
 
 function requireDescriptor(fd: number): void {
   wholeNumber('fd', fd, 0, MOST_FD)
-}
-
-function requirePath(name: string, path: string): void {
-  if (typeof path !== 'string') throw new InvalidArgumentTypeError(name, 'a string', path)
-  // C would take the path to end at the zero.
-  if (path === '' || path.includes('\0')) throw new OutOfRangeError(name, 'a path', path)
 }

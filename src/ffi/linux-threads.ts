@@ -105,7 +105,9 @@ export class LinuxThreads implements Threads {
     const until = new BigInt64Array(2)
     setTime(until, Number(process.hrtime.bigint()) / 1e6 + milliseconds)
     const { futex_waitv } = this.#calls
-    const result = await this.#libc.futex_waitv(futex_waitv, words, addresses.length, until, CLOCK_MONOTONIC)
+    const result = await kept([words, until], () =>
+      this.#libc.futex_waitv(futex_waitv, words, addresses.length, until, CLOCK_MONOTONIC)
+    )
     if (result >= 0) return result
     if (-result === ETIMEDOUT || -result === EAGAIN || -result === EINTR) return -1
     throw systemError('futex_waitv', -result, addresses[0])
@@ -114,6 +116,19 @@ export class LinuxThreads implements Threads {
   #requireWord(address: Address): void {
     if (address % 4 !== 0) throw new OutOfRangeError('address', 'a multiple of 4', address)
     this.#mappings.requireInside(address, 4)
+  }
+}
+
+/** What calls in the pool are reading. koffi hands addresses over and keeps nothing alive: garbage would be read by the kernel. */
+const inUse: Set<object> = new Set()
+
+/** Runs a call in the pool, and keeps what it reads until it is over. */
+async function kept<R>(arrays: object, run: () => Promise<R>): Promise<R> {
+  inUse.add(arrays)
+  try {
+    return await run()
+  } finally {
+    inUse.delete(arrays)
   }
 }
 

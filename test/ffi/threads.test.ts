@@ -144,4 +144,33 @@ for (const node of nodes)
     )
   })
 
+for (const node of nodes)
+  test(`Node ${node.major}: what a sleep in the pool reads outlives the garbage collector`, async () => {
+    const child = await runChild(
+      `
+      import { LinuxOs } from ${JSON.stringify(compiled('src/ffi/linux'))}
+      const real = new LinuxOs()
+      const word = real.reserve(real.pageSize, real.pageSize)
+      let rounds = 0, errors = 0, garbage = []
+      const sleepOften = async () => {
+        for (let round = 0; round < 40; round++, rounds++)
+          await real.threads.futexWaitAny([word, word + 4], [0, 0], 2).catch(() => errors++)
+      }
+      const sleeps = Promise.all(Array.from({ length: 50 }, sleepOften))
+      // New arrays of the same lengths take the place of what was collected, and hold what no kernel takes for a time.
+      const churn = () => {
+        garbage = []
+        gc({ type: 'minor' })
+        for (let i = 0; i < 20_000; i++) garbage.push(new BigInt64Array(2).fill(-1n), new BigUint64Array(6).fill(2n ** 63n))
+        gc()
+        if (rounds < 2000) setTimeout(churn, 1)
+      }
+      churn()
+      await sleeps
+      report({ rounds, errors })`,
+      { node }
+    )
+    assert.equal(child.clean().report, { rounds: 2000, errors: 0 })
+  })
+
 test.run()

@@ -8,19 +8,56 @@ import { UnsupportedOperationError } from '../../errors.ts'
 import type { Claim, ClaimHolder } from '../claim.ts'
 import type { Ground } from '../ground.ts'
 import { residentBytes } from '../residency.ts'
+import type { MetadataSpace } from './metadata-space.ts'
 
-/** What a view is made of. */
-export interface ClaimViewParts {
-  readonly holder: ClaimHolder
+/** Where a claim is that is looked at. */
+export interface SeenPlace {
   readonly offset: number
   readonly byteLength: number
-  readonly metadata: ArrayBuffer
   readonly metadataOffset: number
-  /** The number of the claim in the directory. */
+  readonly metadataLength: number
+  /** Its number in the directory. */
   readonly entry: number
+}
+
+/** The views that there are of one arena's claims. */
+export class ClaimViews {
+  readonly #ground: Ground
+  readonly #space: MetadataSpace
+  readonly #views: Set<ClaimView> = new Set()
+
+  constructor(ground: Ground, space: MetadataSpace) {
+    this.#ground = ground
+    this.#space = space
+  }
+
+  add(holder: ClaimHolder, place: SeenPlace): ClaimView {
+    const metadata = this.#space.another(place.metadataOffset, place.metadataLength)
+    const view = new ClaimView({
+      holder,
+      place,
+      metadata,
+      ground: this.#ground,
+      left: () => this.#views.delete(view),
+    })
+    this.#views.add(view)
+    return view
+  }
+
+  /** A claim is gone, or all are: tells those who look. */
+  revoke(entry?: number): void {
+    for (const view of this.#views) if (entry === undefined || view.entry === entry) view.revoke()
+  }
+}
+
+/** What a view is made of. */
+interface ClaimViewParts {
+  readonly holder: ClaimHolder
+  readonly place: SeenPlace
+  readonly metadata: ArrayBuffer
   readonly ground: Ground
   /** Told once, when it is not looked at any more. */
-  readonly left: (view: ClaimView) => void
+  readonly left: () => void
 }
 
 export class ClaimView implements Claim {
@@ -35,19 +72,19 @@ export class ClaimView implements Claim {
 
   constructor(parts: ClaimViewParts) {
     this.#parts = parts
-    this.offset = parts.offset
-    this.byteLength = parts.byteLength
+    this.offset = parts.place.offset
+    this.byteLength = parts.place.byteLength
     this.metadata = parts.metadata
-    this.entry = parts.entry
+    this.entry = parts.place.entry
   }
 
   resident(): { residentBytes: number; residentMetadataBytes: number } {
-    const { ground, metadataOffset } = this.#parts
+    const { ground, place } = this.#parts
     const { os, base } = ground
     const { byteLength } = this.metadata
     return {
       residentBytes: residentBytes(os, base, this.offset, this.byteLength),
-      residentMetadataBytes: byteLength === 0 ? 0 : residentBytes(os, base, metadataOffset, byteLength),
+      residentMetadataBytes: byteLength === 0 ? 0 : residentBytes(os, base, place.metadataOffset, byteLength),
     }
   }
 
@@ -79,7 +116,7 @@ export class ClaimView implements Claim {
   leave(): void {
     if (!this.#open) return
     this.#open = false
-    this.#parts.left(this)
+    this.#parts.left()
   }
 
   /** The claim, or the arena, is gone: tells the holder. */

@@ -12,9 +12,11 @@
  * Claims in the directory that are not in the tree are in the way as well: somebody has left them, or has them elsewhere
  * (other-claims.ts). When others can have the arena (`share`), the directory is the truth: it is changed under a lock, and read anew
  * before anything is decided (shared-claims.ts). That costs about 3 us more. `locked` is where all of it comes together.
+ *
+ * Longer than other files: every change of the tree, and of who is in it, is here.
  * @module
  */
-import { wholeNumber } from '../../arguments.ts'
+import { boolean, wholeNumber } from '../../arguments.ts'
 import { alignUp } from '../../bits.ts'
 import { ArenaBusyError, InvalidArgumentTypeError, OutOfMemoryError, OutOfRangeError } from '../../errors.ts'
 import type { AdoptRequest, Claim, ClaimHolder, ClaimRecord, ClaimRequest } from '../claim.ts'
@@ -23,9 +25,9 @@ import { type Identity, newIdentity } from '../header.ts'
 import { type Layout, METADATA_GRANULE } from '../layout.ts'
 import type { Lifetime } from '../lifetime.ts'
 import type { Owner } from '../owner.ts'
-import { WINDOW_BYTES, windowCount } from '../window.ts'
-import { ClaimView } from './claim-view.ts'
+import { type ClaimView, ClaimViews } from './claim-view.ts'
 import { Directory } from './directory.ts'
+import { Exposure } from './exposure.ts'
 import { GrantedClaim } from './granted-claim.ts'
 import { MetadataSpace } from './metadata-space.ts'
 import { type OtherClaim, OtherClaims } from './other-claims.ts'
@@ -55,12 +57,11 @@ export class Claims {
   readonly arena: ClaimedArena
   readonly #top: Ranges<GrantedClaim> = new Ranges()
   readonly #own: Map<number, GrantedClaim> = new Map()
-  readonly #views: Set<ClaimView> = new Set()
+  readonly #views: ClaimViews
   readonly #directory: Directory
   readonly #space: MetadataSpace
   readonly #others: OtherClaims
-  /** One byte a window: 1 once something in it may have been written by others than a claim's holder. */
-  readonly #exposed: Uint8Array
+  readonly #exposure: Exposure
   /** What is to be done about others; undefined while there can be none. */
   #shared: SharedClaims | undefined
   /** Whether others can have the arena, and nobody has looked whether they do. */
@@ -69,10 +70,9 @@ export class Claims {
   constructor(arena: ClaimedArena) {
     const { layout, ground, lifetime, title } = arena
     this.arena = arena
-    this.#exposed = Uint8Array.from({ length: windowCount(layout.byteLength) }, (_, window) =>
-      arena.exposed(window) ? 1 : 0
-    )
+    this.#exposure = new Exposure(layout.byteLength, (window) => arena.exposed(window))
     this.#space = new MetadataSpace(layout, ground, lifetime)
+    this.#views = new ClaimViews(ground, this.#space)
     const start = ground.address(layout.metadataStart)
     this.#directory = new Directory(layout, ground.pageSize, (byteLength) => lifetime.privateView(start, byteLength))
     const isOwn = (entry: number): boolean => this.#own.has(entry)
@@ -147,7 +147,7 @@ export class Claims {
       throw new InvalidArgumentTypeError('request', 'an object', request)
     const { holder, offset, shared = false, takeOver = false } = request
     if (offset !== undefined) wholeNumber('offset', offset)
-    if (typeof shared !== 'boolean') throw new InvalidArgumentTypeError('request.shared', 'a boolean', shared)
+    boolean('request.shared', shared)
     const wanted = (kind: string, at: number): boolean => kind === holder.kind && (offset ?? at) === at
     return this.locked(() => {
       const ours = this.#top.all().filter((claim) => wanted(claim.holder.kind, claim.offset))
@@ -162,8 +162,7 @@ export class Claims {
   }
 
   #take(holder: ClaimHolder, left: OtherClaim): GrantedClaim {
-    const { entry, offset, byteLength, said } = left
-    const { metadataOffset, metadataLength } = said
+    const { entry, offset, byteLength, metadataOffset, metadataLength } = left
     const metadata = this.#space.buffer(metadataOffset, metadataLength)
     this.#others.take(left)
     this.#directory.hold(entry, this.#shared?.token ?? 0n, holder.lasting === true)
@@ -176,24 +175,12 @@ export class Claims {
 
   #show(holder: ClaimHolder, ours: readonly GrantedClaim[], others: readonly OtherClaim[]): ClaimView | undefined {
     const [found] = [...ours, ...others].sort((one, other) => one.offset - other.offset)
-    if (found === undefined) return undefined
-    const { ground } = this.arena
-    const { entry, offset, byteLength } = found
-    const { metadataOffset, metadataLength } =
-      found instanceof GrantedClaim
-        ? { metadataOffset: found.metadataOffset, metadataLength: found.metadata.byteLength }
-        : found.said
-    const metadata = this.#space.another(metadataOffset, metadataLength)
-    const left = (view: ClaimView): boolean => this.#views.delete(view)
-    const view = new ClaimView({ holder, offset, byteLength, metadata, metadataOffset, entry, ground, left })
-    this.#views.add(view)
-    return view
+    return found === undefined ? undefined : this.#views.add(holder, found)
   }
 
   /** Notes that others than holders may write in a range from now on. */
   expose(offset: number, byteLength: number): void {
-    const last = Math.floor((offset + Math.max(byteLength, 1) - 1) / WINDOW_BYTES)
-    for (let window = Math.floor(offset / WINDOW_BYTES); window <= last; window++) this.#exposed[window] = 1
+    this.#exposure.add(offset, byteLength)
   }
 
   /** Grants a claim. Changes nothing when it throws. */
@@ -235,7 +222,8 @@ export class Claims {
         lasting: holder.lasting === true && around === undefined,
         holder: this.#shared?.token ?? 0n,
       })
-      const zeroed = around === undefined && !this.#isExposed(offset, byteLength) && this.#shared?.attachedTo !== true
+      const zeroed =
+        around === undefined && !this.#exposure.has(offset, byteLength) && this.#shared?.attachedTo !== true
       const claim = new GrantedClaim(this, holder, around, {
         offset,
         byteLength,
@@ -256,7 +244,7 @@ export class Claims {
   /** Takes a claim out of the books; its metadata reads zero afterwards. Its inner claims are gone already. */
   drop(claim: GrantedClaim): void {
     const { offset, byteLength, around, metadata, metadataOffset, entry } = claim
-    for (const view of this.#views) if (view.entry === entry) view.revoke()
+    this.#views.revoke(entry)
     ;(around?.inner ?? this.#top).remove(claim)
     // Whoever had a block in it may still write there.
     if (around === undefined) this.expose(offset, byteLength)
@@ -303,7 +291,7 @@ export class Claims {
 
   /** The arena is closed: every holder is told, nothing is touched. */
   revokeAll(): void {
-    for (const view of this.#views) view.revoke()
+    this.#views.revoke()
     for (const claim of this.#top.all()) claim.revoke()
     this.#space.forget()
     this.#shared = undefined
@@ -369,13 +357,6 @@ export class Claims {
       `${holder.kind} needs ${metadataLength} bytes of metadata for ${byteLength} bytes; ${this.arena.title} has ` +
         `${this.#space.byteLength} left`
     )
-  }
-
-  #isExposed(offset: number, byteLength: number): boolean {
-    const last = Math.floor((offset + byteLength - 1) / WINDOW_BYTES)
-    for (let window = Math.floor(offset / WINDOW_BYTES); window <= last; window++)
-      if (this.#exposed[window] !== 0) return true
-    return false
   }
 }
 

@@ -48,6 +48,10 @@ export class GrantedClaim implements Claim {
     this.zeroed = place.zeroed
   }
 
+  get metadataLength(): number {
+    return this.metadata.byteLength
+  }
+
   /** Whether it outlives its holder. A claim in a block goes with the block. */
   get lasting(): boolean {
     return this.holder.lasting === true && this.around === undefined
@@ -130,8 +134,8 @@ export class GrantedClaim implements Claim {
     }
     if (!this.#open) return
     for (const claim of this.inner.all()) claim.end(true)
-    this.#open = false
     this.#claims.leaveBehind(this)
+    this.#open = false
   }
 
   /** The outer holder takes the block away, or this thread leaves the arena: tells the holder, and those inside. */

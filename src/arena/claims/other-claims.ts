@@ -29,6 +29,8 @@ export class OtherClaim {
   readonly said: DirectoryEntry
   readonly offset: number
   readonly byteLength: number
+  readonly metadataOffset: number
+  readonly metadataLength: number
   readonly #others: OtherClaims
 
   constructor(others: OtherClaims, entry: number, said: DirectoryEntry) {
@@ -36,6 +38,8 @@ export class OtherClaim {
     this.said = said
     this.offset = said.offset
     this.byteLength = said.byteLength
+    this.metadataOffset = said.metadataOffset
+    this.metadataLength = said.metadataLength
     this.#others = others
   }
 

@@ -14,14 +14,14 @@
  */
 import { alignDown } from '../../bits.ts'
 import { OutOfRangeError, TruncatedError, UnsupportedOperationError } from '../../errors.ts'
-import { MiB } from '../../units.ts'
+import { type Address, MiB } from '../../units.ts'
 import { Arena } from '../arena.ts'
+import { BackingKind } from '../backing.ts'
 import type { Ground } from '../ground.ts'
 import { holdsMappedArena, holdsNamedArena } from '../header.ts'
 import type { Holding } from '../holding.ts'
 import { type Layout, layoutWithin, MAGIC } from '../layout.ts'
 import type { Lifetime } from '../lifetime.ts'
-import { BackingKind } from '../sharing/file-backing.ts'
 import type { Site } from '../sharing/site.ts'
 import type { Tenure } from '../tenure.ts'
 import { WINDOW_BYTES } from '../window.ts'
@@ -61,7 +61,10 @@ export function openFileArena(source: FileArenaSource): Arena {
       `at least ${leastBytes(os.pageSize)} bytes, for an arena in the file`,
       byteLength
     )
-  const parts = { title: `the arena in ${title}`, lifetime, holding }
+  const { mappingBytes } = layout
+  // The last page is the first to go.
+  const intact = (): boolean => os.copyOut((ground.base + mappingBytes - 1) as Address, 1, new Uint8Array(1)) === 1
+  const parts = { title: `the arena in ${title}`, lifetime, holding, intact }
   if (hasMagic(source, layout)) return Arena.over({ ...parts, site: siteOf(source, layout, true), exposed: () => true })
   return withHoles(source, (nextData) => {
     makeRoom(source, layout, nextData)

@@ -8,12 +8,11 @@
  *
  * @module
  */
-import { fileURLToPath } from 'node:url'
-import { oneOf, optionsObject, wholeNumber } from '../../arguments.ts'
+import { boolean, filePath, oneOf, optionsObject, wholeNumber } from '../../arguments.ts'
 import { InvalidArgumentTypeError, OutOfRangeError } from '../../errors.ts'
 import type { Os } from '../../ffi/os.ts'
-import { systemOs } from '../../ffi/system.ts'
 import { MOST_BYTES } from '../layout.ts'
+import { checkOs } from '../options.ts'
 
 const MODES = ['read', 'copy', 'write'] as const
 
@@ -71,8 +70,6 @@ export function checkFileOptions(file: unknown, options: FileOptions): CheckedFi
   wholeNumber('options.offset', offset)
   if (byteLength !== undefined) wholeNumber('options.byteLength', byteLength, 0, MOST_BYTES)
   if (maxByteLength !== undefined) wholeNumber('options.maxByteLength', maxByteLength, byteLength ?? 0, MOST_BYTES)
-  if (os !== undefined && (typeof os !== 'object' || os === null || typeof os.mapFile !== 'function'))
-    throw new InvalidArgumentTypeError('options.os', 'an Os', os)
   if (maxByteLength !== undefined) requireMode('maxByteLength', maxByteLength, mode, 'write')
   const target = checkTarget(file)
   return {
@@ -85,15 +82,14 @@ export function checkFileOptions(file: unknown, options: FileOptions): CheckedFi
     create: flag('create', options.create, mode, 'write'),
     hardened: flag('hardened', options.hardened, mode, 'read'),
     populate: flag('populate', options.populate, mode, mode),
-    os: os ?? systemOs(),
+    os: checkOs(os),
   }
 }
 
 function flag(name: string, value: unknown, mode: FileMode, only: FileMode): boolean {
-  if (value !== undefined && typeof value !== 'boolean')
-    throw new InvalidArgumentTypeError(`options.${name}`, 'a boolean', value)
+  boolean(`options.${name}`, value)
   if (value === true) requireMode(name, value, mode, only)
-  return value ?? false
+  return value === true
 }
 
 function requireMode(name: string, value: unknown, mode: FileMode, only: FileMode): void {
@@ -101,12 +97,8 @@ function requireMode(name: string, value: unknown, mode: FileMode, only: FileMod
 }
 
 function checkTarget(file: unknown): string | number {
-  if (typeof file === 'string') {
-    if (file === '' || file.includes('\0')) throw new OutOfRangeError('file', 'a path without NUL', file)
-    return file
-  }
+  if (typeof file === 'string' || file instanceof URL) return filePath('file', file)
   if (typeof file === 'number') return wholeNumber('file', file, 0, 2 ** 31 - 1)
-  if (file instanceof URL) return fileURLToPath(file)
   const { fd } = (file ?? {}) as { fd?: unknown }
   if (typeof fd === 'number') return wholeNumber('file.fd', fd, 0, 2 ** 31 - 1)
   throw new InvalidArgumentTypeError('file', "a path, a 'file:' URL, a descriptor or an object that has one", file)

@@ -4,6 +4,7 @@
  * @module
  */
 import { ArenaBusyError, OutOfRangeError, SystemError, UnsupportedOperationError } from '../../errors.ts'
+import { EEXIST, ENOENT, isErrno } from '../../ffi/errno.ts'
 import type { Access, FileStatus } from '../../ffi/os-files.ts'
 import { MiB } from '../../units.ts'
 import { holdsMappedArena } from '../header.ts'
@@ -77,13 +78,13 @@ function openPath({ create, os }: CheckedFileOptions, path: string, access: Acce
     try {
       return [os.files.open(path, access), false]
     } catch (error) {
-      if (!create || (error as SystemError).code !== 'ENOENT') throw error
+      if (!create || !isErrno(error, ENOENT)) throw error
     }
     try {
       return [os.files.create(path, NEW_FILE_PERMISSIONS), true]
     } catch (error) {
       // Another process was faster: then it is there now.
-      if ((error as SystemError).code !== 'EEXIST') throw error
+      if (!isErrno(error, EEXIST)) throw error
     }
   }
 }

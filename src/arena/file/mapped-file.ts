@@ -15,12 +15,13 @@
  * Longer than other files: a public class is one thing, with all its calls and what is to be known of each.
  * @module
  */
-import { oneOf, optionsObject, wholeNumber } from '../../arguments.ts'
+import { boolean, oneOf, optionsObject, wholeNumber } from '../../arguments.ts'
 import { alignDown } from '../../bits.ts'
 import { ArenaBusyError, InvalidArgumentTypeError, OutOfRangeError, UnsupportedOperationError } from '../../errors.ts'
 import { ADVICE, type Advice } from '../../ffi/os-pages.ts'
 import { type TypedArray, type TypedArrayConstructor, typedArrayConstructor } from '../../views.ts'
 import type { Arena } from '../arena.ts'
+import { fileBackingOf } from '../backing.ts'
 import { Ground } from '../ground.ts'
 import { Holding } from '../holding.ts'
 import { Lifetime } from '../lifetime.ts'
@@ -29,7 +30,6 @@ import { SoleTenure } from '../tenure.ts'
 import { WINDOW_BYTES, Windows } from '../window.ts'
 import { discardChanges } from './discarding.ts'
 import { openFileArena } from './file-arena.ts'
-import { backingFor } from './file-backing.ts'
 import type { FileLink } from './file-link.ts'
 import type { FileMapping, FilePlace } from './file-mapping.ts'
 import type { FileMode } from './file-options.ts'
@@ -89,7 +89,7 @@ export class MappedFile<Mode extends FileMode = FileMode> {
     this.#mapping = mapping
     this.#link = link
     this.#byteLength = place.byteLength
-    this.#ground = new Ground(os, base, backingFor(place.mode, os))
+    this.#ground = new Ground(os, base, fileBackingOf(os, place.mode === 'write'))
     this.#tenure = new SoleTenure(os, base, mappingBytes, -1)
     this.#lifetime = new Lifetime(os, base, mappingBytes, this.#tenure)
     this.#holding = new Holding(title, this.#lifetime)
@@ -226,7 +226,7 @@ export class MappedFile<Mode extends FileMode = FileMode> {
   sync(options?: SyncOptions & { readonly async?: boolean | undefined }): void {
     const [offset, byteLength] = this.#syncRange(options)
     const { async = false } = options ?? {}
-    if (typeof async !== 'boolean') throw new InvalidArgumentTypeError('options.async', 'a boolean', async)
+    boolean('options.async', async)
     if (this.mode !== 'write' || byteLength === 0) return
     this.#mapping.os.sync(...this.#mapping.pages(offset, byteLength), async ? 'async' : 'sync')
   }

@@ -12,8 +12,8 @@
  * the file can be shortened: that gap no program can close. `read` has none.
  * @module
  */
-import { SystemError, TruncatedError } from '../../errors.ts'
-import { EFAULT, systemError } from '../../ffi/errno.ts'
+import { TruncatedError } from '../../errors.ts'
+import { EFAULT, isErrno, systemError } from '../../ffi/errno.ts'
 import { MiB } from '../../units.ts'
 import type { FileLink } from './file-link.ts'
 import type { FileMapping } from './file-mapping.ts'
@@ -68,7 +68,7 @@ export class Truncation {
     try {
       run()
     } catch (error) {
-      if (!(error instanceof SystemError) || error.errno !== -EFAULT) throw error
+      if (!isErrno(error, EFAULT)) throw error
       this.requireLength(offset, byteLength)
       if (this.#link.byteLength() === undefined)
         throw this.#truncated(offset, byteLength, 'does not have all its pages any more')

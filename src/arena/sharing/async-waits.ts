@@ -12,8 +12,7 @@
  * A sleep is short because Node waits for the pool when a worker is terminated and when the process exits.
  * @module
  */
-import { SystemError } from '../../errors.ts'
-import { ENOSYS } from '../../ffi/errno.ts'
+import { ENOSYS, isErrno } from '../../ffi/errno.ts'
 import type { Os } from '../../ffi/os.ts'
 import type { Address } from '../../units.ts'
 
@@ -112,7 +111,7 @@ export class AsyncWaits {
       )
       return waits[woken - 1]
     } catch (error) {
-      if (!(error instanceof SystemError) || error.errno !== -ENOSYS) throw error
+      if (!isErrno(error, ENOSYS)) throw error
       this.#canSleep = false
       return undefined
     }

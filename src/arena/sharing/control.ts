@@ -22,10 +22,10 @@
 import { OutOfMemoryError, OutOfRangeError } from '../../errors.ts'
 import type { Os } from '../../ffi/os.ts'
 import type { Address } from '../../units.ts'
+import type { BackingKind } from '../backing.ts'
 import type { Identity } from '../header.ts'
 import { type Layout, layOut } from '../layout.ts'
 import { currentOwner, fateOf, type Owner } from '../owner.ts'
-import type { BackingKind } from './file-backing.ts'
 
 /** 'SRTC', read as a little-endian word. */
 const MAGIC = 0x43545253

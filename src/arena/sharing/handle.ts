@@ -10,9 +10,8 @@
  * identity: what is found by the path must have the same.
  * @module
  */
-import { fileURLToPath } from 'node:url'
 import { types } from 'node:util'
-import { wholeNumber } from '../../arguments.ts'
+import { filePath, wholeNumber } from '../../arguments.ts'
 import { InvalidArgumentTypeError, OutOfRangeError } from '../../errors.ts'
 import type { Identity } from '../header.ts'
 
@@ -58,10 +57,10 @@ export function checkSource(source: unknown): CheckedSource {
     throw new InvalidArgumentTypeError('source.generation', 'a string', generation)
   if (types.isSharedArrayBuffer(control)) {
     if (generation === undefined) throw new InvalidArgumentTypeError('source.generation', 'a string', generation)
-    return { control, generation, path: path === undefined ? undefined : checkPath('source.path', path) }
+    return { control, generation, path: path === undefined ? undefined : filePath('source.path', path) }
   }
   if (fd !== undefined) return { fd: wholeNumber('source.fd', fd, 0, 2 ** 31 - 1) }
-  if (path !== undefined) return { path: checkPath('source.path', path), generation }
+  if (path !== undefined) return { path: filePath('source.path', path), generation }
   if (generation === undefined)
     throw new InvalidArgumentTypeError('source', "an arena's handle, { fd } or { path }", source)
   throw new OutOfRangeError(
@@ -69,12 +68,4 @@ export function checkSource(source: unknown): CheckedSource {
     'a handle of this process, or of an arena that was reserved with { shared: true }',
     'one of an arena that is private to another process'
   )
-}
-
-/** A path as text, from text or a file URL. */
-export function checkPath(name: string, path: unknown): string {
-  const text = path instanceof URL ? fileURLToPath(path) : path
-  if (typeof text !== 'string') throw new InvalidArgumentTypeError(name, 'a string or a file URL', path)
-  if (text === '' || text.includes('\0')) throw new OutOfRangeError(name, 'a path', path)
-  return text
 }

@@ -9,12 +9,12 @@
  */
 import { dirname, join } from 'node:path'
 import { SystemError } from '../../errors.ts'
-import { EEXIST, ENOENT, fileError } from '../../ffi/errno.ts'
+import { EEXIST, ENOENT, fileError, isErrno } from '../../ffi/errno.ts'
 import type { Os } from '../../ffi/os.ts'
+import { BackingKind } from '../backing.ts'
 import { newIdentity, writeHeader, writeIdentity } from '../header.ts'
 import { fileLayoutOf, HEADER_BYTES } from '../layout.ts'
 import type { CheckedOpening, CheckedOptions } from '../options.ts'
-import { BackingKind } from './file-backing.ts'
 import { generationOf } from './handle.ts'
 import { existingSite, fileSite, type Site } from './site.ts'
 
@@ -105,8 +105,4 @@ function unlinkQuietly(os: Os, path: string): void {
   } catch {
     // It has served; there is nothing to be done about it.
   }
-}
-
-function isErrno(error: unknown, errno: number): boolean {
-  return error instanceof SystemError && error.errno === -errno
 }

@@ -7,11 +7,11 @@
  * @module
  */
 import { ArenaClosedError, UnsupportedOperationError } from '../../errors.ts'
+import { BackingKind } from '../backing.ts'
 import type { Claims } from '../claims/claims.ts'
 import { newIdentity } from '../header.ts'
 import type { Lifetime } from '../lifetime.ts'
 import { Control } from './control.ts'
-import { BackingKind } from './file-backing.ts'
 import { type ArenaHandle, generationOf } from './handle.ts'
 import { unlinkNamed } from './named-file.ts'
 import type { Site } from './site.ts'

@@ -17,7 +17,9 @@ import {
   layoutWithin,
 } from '../../../src/arena/layout.ts'
 import { KiB, MiB } from '../../../src/units.ts'
+import { compiled, nodes, runChild } from '../../helpers/child.ts'
 import { throwsCode } from '../../helpers/errors.ts'
+import { MAP_FILE } from '../../helpers/map-file.ts'
 import { freshFile, freshPath } from '../../helpers/scratch.ts'
 import { claim, Holder, Lasting } from './holder.ts'
 
@@ -219,6 +221,49 @@ test('two mappings of one file see each other: one holder, readers beside him, a
   assert.is(theirs.adopt({ holder: new Lasting('Heap') })?.offset, 0)
   for (const arena of [mine, theirs]) arena.close()
 })
+
+/** What a peer does with the file at `data`: holds a claim, and waits. */
+const HOLDING = `
+  const { mapFile } = await import(${JSON.stringify(compiled('src/arena/file/map-file'))})
+  const holder = { kind: 'Heap', lasting: true, blockAround: (offset, byteLength) => ({ offset, byteLength }), innerClaims() {}, revoked() {} }
+  const { arena } = mapFile(data, { mode: 'write' })
+  const claim = arena.claim({ holder, offset: 0, byteLength: 65536, metadataBytes: () => 300 })
+  arena.claim({ holder: { ...holder, kind: 'Bump' }, offset: 4096, byteLength: 64, metadataBytes: () => 64 })
+  new Uint8Array(claim.metadata).fill(7)
+  post('here')
+  await next()`
+
+for (const node of nodes)
+  test(`Node ${node.major}: what a process holds in a file can be looked at, and adopted when it was killed`, async () => {
+    const child = await runChild(
+      `${MAP_FILE}
+      const path = ${JSON.stringify(freshPath())}
+      const { arena } = mapFile(path, { mode: 'write', create: true, byteLength: ${TOTAL} })
+      const peer = new Peer(${JSON.stringify(HOLDING)}, { data: path })
+      await peer.next()
+      const holder = { kind: 'Heap', lasting: true, blockAround: () => undefined, innerClaims() {}, revoked() {} }
+      const code = (run) => { try { run(); return 'done' } catch (error) { return error.code } }
+      const seen = arena.adopt({ holder, shared: true })
+      const looks = [seen.metadata.byteLength, new Uint8Array(seen.metadata)[299]]
+      const before = [code(() => arena.adopt({ holder })), arena.claims()[0].state]
+      seen.leave()
+      await peer.kill()
+      const after = arena.claims()[0].state
+      const claim = arena.adopt({ holder })
+      const kept = new Uint8Array(claim.metadata)[299]
+      claim.release()
+      report({ looks, before, after, kept, rest: arena.claims().length, free: code(() => new Heap(arena)) })`,
+      { node }
+    )
+    assert.equal(child.clean().report, {
+      looks: [320, 7],
+      before: ['ERR_ARENA_BUSY', 'theirs'],
+      after: 'left',
+      kept: 7,
+      rest: 0,
+      free: 'done',
+    })
+  })
 
 test('a new file in which two make an arena at the same time is one arena', () => {
   const { path, arena } = create()

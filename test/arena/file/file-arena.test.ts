@@ -436,6 +436,25 @@ for (const node of nodes) {
     file.close()
   })
 
+  test(`Node ${node.major}: a file that was cut down is closed, with a heap in it, and nothing of it is touched`, async () => {
+    for (const length of [0, 4096, 16 * MiB - 4096]) {
+      const child = await runChild(
+        `${MAP_FILE}
+        const path = ${JSON.stringify(hole(16 * MiB))}
+        const file = mapFile(path, { mode: 'write' })
+        const heap = new Heap(file.arena, { decayMs: -1 })
+        heap.alloc(Float64Array, 1000).fill(2.5)
+        fs.truncateSync(path, ${length})
+        file.close()
+        let code
+        try { heap.malloc(8) } catch (error) { code = error.code }
+        report({ closed: file.closed, code })`,
+        { node }
+      )
+      assert.equal(child.clean().report, { closed: true, code: 'ERR_ARENA_CLOSED' })
+    }
+  })
+
   test(`Node ${node.major}: an arena in a file that is dropped is released when its last view is garbage`, async () => {
     const child = await runChild(
       `${MAP_FILE}

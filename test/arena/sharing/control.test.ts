@@ -1,9 +1,9 @@
 /** The control words by themselves: slots, states, the mutex. No mapping is needed for it. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { BackingKind } from '../../../src/arena/backing.ts'
 import { layoutOf } from '../../../src/arena/layout.ts'
 import { Control, MappingState, MOST_THREADS, SlotState } from '../../../src/arena/sharing/control.ts'
-import { BackingKind } from '../../../src/arena/sharing/file-backing.ts'
 import { type Address, GiB, MiB } from '../../../src/units.ts'
 import { nodes, runChild } from '../../helpers/child.ts'
 import { compiled } from '../../helpers/compiled.ts'

@@ -1,7 +1,7 @@
 /** Arenas with a name: they stay when everybody has gone, appear whole, tell of owners that died, and never meet a full disk late. */
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { constants, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { test } from 'uvu'
@@ -122,6 +122,16 @@ test('a second name that cannot be taken away is no reason to fail', () => {
   os.fail('remove')
   Arena.open(join(folder, 'grains'), { byteLength: MiB, create: true, os }).close()
   assert.is(readdirSync(folder).filter((name) => name === 'grains').length, 1)
+})
+
+test('where a file system has no holes, a purge writes zeros', () => {
+  const os = new FakeOs()
+  using arena = Arena.open(join(folder, 'grains'), { byteLength: MiB, create: true, os })
+  const bytes = arena.view(Uint8Array, 0, MiB).fill(3)
+  os.fail('removePages', 1, constants.errno.EOPNOTSUPP)
+  arena.purge(8192, 8192)
+  assert.equal([bytes[8191], bytes[8192], bytes[16383], bytes[16384]], [3, 0, 0, 3])
+  assert.is(os.heal(), 0)
 })
 
 test('the name comes and goes while it is opened', () => {

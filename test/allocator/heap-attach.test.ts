@@ -2,8 +2,10 @@
 import { rmSync } from 'node:fs'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import type { Claim } from '../../src/arena/claim.ts'
 import { Arena, type FreeingAllocator, GiB, Heap, MiB, mapFile } from '../../src/index.ts'
 import { throwsCode } from '../helpers/errors.ts'
+import { FakeOs } from '../helpers/fake-os.ts'
 import { freshPath } from '../helpers/scratch.ts'
 
 const test = suite('heap attach')
@@ -177,6 +179,53 @@ test('a heap is left in a file, and found there', () => {
     if (old !== 0) heap.free(old)
     heap.check()
     heap.close()
+  }
+})
+
+test('of a writer in another container nothing is known: only who is sure takes over', () => {
+  const mine = Arena.reserve(32 * MiB, { shared: true })
+  const heap = new Heap(mine, { decayMs: -1 })
+  const block = heap.malloc(100)
+  const os = new FakeOs()
+  os.threads.where = { ...os.threads.place(), namespace: 99 }
+  const theirs = Arena.attach({ path: mine.path as string }, { os })
+  throwsCode(() => Heap.attach(theirs, { role: 'writer' }), 'ERR_ARENA_BUSY', `process ${process.pid}`)
+  assert.is(Heap.attach(theirs).role, 'reader')
+  const taken = Heap.attach(theirs, { takeOver: true })
+  assert.equal([taken.role, taken.recovered], ['writer', true])
+  taken.free(block)
+  taken.check()
+  theirs.close()
+  mine.close()
+})
+
+test('what is no heap of ours is ERR_CORRUPTED, and stays as it was', () => {
+  const spoil: [string, (words: Int32Array, numbers: Float64Array) => void][] = [
+    ['magic', (words) => void (words[0] = 7)],
+    ['version', (words) => void (words[1] = 9)],
+    ['layout', (words) => void (words[3] ^= 1)],
+    ['page size', (words) => void (words[5] = 123)],
+    ['claim byteLength', (_, numbers) => void (numbers[5] = 8)],
+    ['limit', (_, numbers) => void (numbers[6] = -1)],
+    ['state', (words) => void (words[4] = 9)],
+  ]
+  for (const [field, change] of spoil) {
+    const mine = Arena.reserve(32 * MiB, { shared: true })
+    new Heap(mine).close()
+    // A look at the claim, as any allocator can have it.
+    const holder = {
+      kind: 'Heap',
+      blockAround: () => undefined,
+      innerClaims: () => undefined,
+      revoked: () => undefined,
+    }
+    const { metadata } = mine.adopt({ holder, shared: true }) as Claim
+    change(new Int32Array(metadata), new Float64Array(metadata))
+    const before = Buffer.from(metadata, 0, 64 * 1024).toString('latin1')
+    for (const role of ['writer', 'reader'] as const)
+      throwsCode(() => Heap.attach(mine, { role }), 'ERR_CORRUPTED', field)
+    assert.is(Buffer.from(metadata, 0, 64 * 1024).toString('latin1'), before)
+    mine.close()
   }
 })
 

@@ -69,10 +69,20 @@ export abstract class HeapBase extends FreeingBlocks {
     this.#decay = new Decay(this.#decaying(), role === 'writer' ? decayMs : -1, options?.schedule ?? unreferencedTimer)
   }
 
-  /** The state of a heap that was never used. */
+  /** The state of a heap that was never used. When it cannot be had the claim is given back. */
   #begin(): void {
     const { claim } = this
-    if (!claim.zeroed) claim.clear(claim.offset, claim.byteLength)
+    try {
+      if (!claim.zeroed) claim.clear(claim.offset, claim.byteLength)
+    } catch (error) {
+      try {
+        claim.release()
+      } catch {
+        // What the kernel refused once it may refuse again. `attach` sees by the header that no heap is there, and gives the range back.
+        claim.leave()
+      }
+      throw error
+    }
     this.parts.slabs.reset()
     this.parts.spans.clear()
     this.parts.spans.open()

@@ -199,6 +199,20 @@ test('of a writer in another container nothing is known: only who is sure takes 
   mine.close()
 })
 
+test('a heap that could not be made is none, and its range is free', () => {
+  for (const failures of [1, 2]) {
+    const os = new FakeOs()
+    using arena = Arena.reserve(MiB, { os })
+    arena.view(Uint8Array, 0, 64 * 1024).fill(1)
+    for (let i = 0; i < failures; i++) os.fail('purge', i + 1)
+    throwsCode(() => new Heap(arena), 'ENOMEM')
+    throwsCode(() => Heap.attach(arena), 'ERR_OUT_OF_RANGE', 'a heap')
+    const heap = new Heap(arena)
+    assert.is(heap.alloc(Uint8Array, 60_000).indexOf(1), -1)
+    heap.check()
+  }
+})
+
 test('what is no heap of ours is ERR_CORRUPTED, and stays as it was', () => {
   const spoil: [string, (words: Int32Array, numbers: Float64Array) => void][] = [
     ['magic', (words) => void (words[0] = 7)],

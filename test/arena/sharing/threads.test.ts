@@ -165,11 +165,11 @@ for (const node of nodes) {
         const before = mappedBytes(base, byteLength) === byteLength
         const rss = rssBytes()
         await thread.kill()
-        const still = mappedBytes(base, byteLength) === byteLength
+        // Where the machine is slow a timer may have looked already.
         Arena.reserve(MiB).close()
-        report({ before, still, left: mappedBytes(base, byteLength), files: os.files.opened.size, fallen: rss - rssBytes() })`
+        report({ before, left: mappedBytes(base, byteLength), files: os.files.opened.size, fallen: rss - rssBytes() })`
       )
-      assert.equal([report.before, report.still, report.left, report.files], [true, true, 0, 0])
+      assert.equal([report.before, report.left, report.files], [true, 0, 0])
       assert.ok(report.fallen > 30 * 2 ** 20, `${report.fallen}`)
     })
 

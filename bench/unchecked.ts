@@ -22,16 +22,16 @@ const REPLACEMENTS: readonly Replacement[] = [
   // A slot: that the offset is a slot's start, that the slot exists and has been handed out …
   {
     file: 'heap.js',
-    checked: 'if (start && (slot < (info & 511) || this.#slabs.learn(slab, slot))) {',
+    checked: 'if (((product & 1044480) | (low & 7)) === 0 && slot < (info & 511)) {',
     trusting: '{',
   },
   // … and that it is not free already.
   { file: 'heap.js', checked: 'if ((bits & bit) === 0) {', trusting: '{' },
   // A span: that it is live. That one starts at the offset is how it is found.
   {
-    file: 'span-table.js',
-    checked: 'if (span === 0 || (this.m[span + 2] & 7) !== 2)',
-    trusting: 'if (span === 0)',
+    file: 'heap.js',
+    checked: 'if (span !== 0 && m[span + 0] === start && (m[span + 2] & 7) === 2) {',
+    trusting: 'if (span !== 0) {',
   },
   // realloc of a slot, written out and called, and of a span.
   {

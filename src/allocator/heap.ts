@@ -19,11 +19,12 @@ import { CLOSED, READER } from './blocks.ts'
 import { ATTACH, checkAttach, type HeapAttachOptions } from './heap-attach.ts'
 import { HeapBase, type HeapOptions } from './heap-base.ts'
 import { blockAt } from './heap-blocks.ts'
-import { At, Bin, Class, Slab, Tile, Window } from './heap-layout.ts'
+import { At, Bin, Class, Slab, Span, Tag, Tile, Window } from './heap-layout.ts'
 import type { HugeSpanTable } from './huge-span-table.ts'
 import * as sizes from './size-class.ts'
 import { Size } from './size-class.ts'
 import type { SlabTable } from './slab-table.ts'
+import { binOf } from './span.ts'
 
 // Local, so that V8 takes the tables for constants: an imported binding is read and checked anew at each use.
 const { CLASS_OF, CLASS_SIZE } = sizes
@@ -83,7 +84,7 @@ export class Heap extends HeapBase {
       }
     }
     // The plus tells V8 that this is a number, so that the sum above is not made a float for its sake.
-    return +this.#mallocSlow(byteLength)
+    return +this.#allocate(byteLength, false, true)
   }
 
   override free(block: number | ArrayBufferView): void {
@@ -99,8 +100,7 @@ export class Heap extends HeapBase {
         // In eighths: the distance from the slab's start.
         const product = (((entry & Tile.PLACE) << 9) | ((low >>> 3) & 511)) * (info >>> Slab.KNOWN_BITS)
         const slot = product >>> 20
-        const start = ((product & Size.NOT_A_START) | (low & 7)) === 0
-        if (start && (slot < (info & Slab.KNOWN) || this.#slabs.learn(slab, slot))) {
+        if (((product & Size.NOT_A_START) | (low & 7)) === 0 && slot < (info & Slab.KNOWN)) {
           const word = slab + Slab.BITS + (slot >>> 5)
           const bits = m[word]
           const bit = 1 << slot
@@ -112,27 +112,56 @@ export class Heap extends HeapBase {
             return
           }
         }
-      } else if (this.#spans.freeStart(-entry, low & Window.INSIDE)) return
+      }
     }
-    this.#freeSlow(offset)
+    this.#freeOther(offset)
   }
 
   override tryMalloc(byteLength: number): number {
-    return this.#allocate(byteLength, false)
+    return this.#allocate(byteLength, false, false)
   }
 
+  /** As `malloc`, written out as well: too long for V8 to inline, for the sake of `free`. */
   override calloc(byteLength: number): number {
     // biome-ignore lint/complexity/noArguments: a rest parameter would build an array in every call.
-    if (arguments.length !== 1 || typeof byteLength !== 'number' || !(byteLength <= Size.SMALL_MAX))
-      // biome-ignore lint/complexity/noArguments: as above.
-      return super.calloc.apply(this, arguments as never)
-    const offset = this.malloc(byteLength)
-    const cells = this.memory.near
-    if (byteLength <= Hot.ZERO_MOST && offset < cells.length << 3) {
-      const end = (offset + byteLength + 7) >>> 3
-      for (let cell = offset >>> 3; cell < end; cell++) cells[cell] = 0
-    } else this.zeroNew(offset, (byteLength + 7) & -8)
-    return offset
+    if (arguments.length === 1 && typeof byteLength === 'number') {
+      const size = byteLength >>> 0
+      if (size === byteLength && size <= this.#most) {
+        const m = this.#m
+        const sizeClass = CLASS_OF[(size + 7) >>> 3]
+        const state = At.CLASSES + (sizeClass << 3)
+        const word = m[state + Class.WORD]
+        const bits = m[word]
+        if (bits !== 0) {
+          m[word] = bits & (bits - 1)
+          const start = (m[state + Class.ORIGIN] + Math.imul(31 - Math.clz32(bits & -bits), CLASS_SIZE[sizeClass])) | 0
+          const { near } = this.memory
+          if (m[state + Class.WINDOW] === 0 && near.length !== 0) {
+            const end = (start + size + 7) >>> 3
+            let cell = start >>> 3
+            if (size > Hot.ZERO_MOST) near.fill(0, cell, end)
+            else {
+              for (; cell < end - 3; cell += 4) {
+                near[cell] = 0
+                near[cell + 1] = 0
+                near[cell + 2] = 0
+                near[cell + 3] = 0
+              }
+              if (cell < end) near[cell++] = 0
+              if (cell < end) near[cell++] = 0
+              if (cell < end) near[cell] = 0
+            }
+            return start
+          }
+          const offset = m[state + Class.WINDOW] * Window.BYTES + start
+          this.zeroNew(offset, (size + 7) & -8)
+          return offset
+        }
+        return +this.#allocate(byteLength, true, true)
+      }
+    }
+    // biome-ignore lint/complexity/noArguments: as above.
+    return super.calloc.apply(this, arguments as never)
   }
 
   override realloc(offset: number, byteLength: number): number {
@@ -193,33 +222,46 @@ export class Heap extends HeapBase {
 
   // ---- allocating ----
 
-  #mallocSlow(byteLength: number): number {
-    const offset = this.#allocate(byteLength, false)
-    if (offset === 0) throw this.outOfMemory(byteLength)
-    return offset
-  }
-
-  /** Any request; 0 when full. With `zero` the block reads zero. */
-  #allocate(byteLength: number, zero: boolean): number {
+  /**
+   * Any request; when full 0, or ERR_OUT_OF_MEMORY if it `must` be. With `zero` the block reads zero. Too long for V8 to inline: where it is
+   * inlined, `free` is not (docs/heap.md, "Written for V8").
+   */
+  #allocate(byteLength: number, zero: boolean, must: boolean): number {
     if (typeof byteLength === 'number' && byteLength >>> 0 === byteLength && (this.guard & (CLOSED | READER)) === 0) {
+      const m = this.#m
       const length = (byteLength + 7) & -8
       if (byteLength <= Size.SMALL_MAX) {
-        const offset = this.#takeSlot(CLASS_OF[length >>> 3])
-        if (zero && offset !== 0) this.zeroNew(offset, length)
-        return offset
-      }
-      if (byteLength <= Bin.KEPT_BELOW - 8) {
-        const span = this.#spans.take(length)
-        if (span !== 0) {
-          const offset = this.#spans.offset(span)
+        const sizeClass = CLASS_OF[length >>> 3]
+        const state = At.CLASSES + (sizeClass << 3)
+        if (m[m[state + Class.WORD]] !== 0 || this.#slabs.refill(state)) {
+          const word = m[state + Class.WORD]
+          const bits = m[word]
+          m[word] = bits & (bits - 1)
+          const start = m[state + Class.ORIGIN] + (31 - Math.clz32(bits & -bits)) * CLASS_SIZE[sizeClass]
+          const offset = m[state + Class.WINDOW] * Window.BYTES + start
           if (zero) this.zeroNew(offset, length)
           return offset
         }
+        if (must) throw this.outOfMemory(byteLength)
+        return 0
+      }
+      if (byteLength <= Bin.KEPT_BELOW - 8) {
+        const taken = this.#spans.take(length)
+        const span = taken === 0 ? this.#spans.allocate(length, 8, Tag.LIVE, zero) : taken
+        if (span !== 0) {
+          const offset = (m[span + Span.TAG] >> Tag.WINDOW_BITS) * Window.BYTES + m[span + Span.START]
+          if (zero && taken !== 0) this.zeroNew(offset, length)
+          return offset
+        }
+        if (must) throw this.outOfMemory(byteLength)
+        return 0
       }
     }
     if (this.guard !== 0) this.assertWritable()
     wholeNumber('byteLength', byteLength)
-    return this.allocateSpan(8, byteLength, zero)
+    const offset = this.allocateSpan(8, byteLength, zero)
+    if (offset === 0 && must) throw this.outOfMemory(byteLength)
+    return offset
   }
 
   /** A slot of a class; 0 when full. */
@@ -238,13 +280,13 @@ export class Heap extends HeapBase {
   }
 
   protected override tryCalloc(byteLength: number): number {
-    return this.#allocate(byteLength, true)
+    return this.#allocate(byteLength, true, false)
   }
 
   protected override tryMemalign(alignment: number, byteLength: number): number {
     if (this.guard !== 0) this.assertWritable()
     wholeNumber('byteLength', byteLength)
-    if (alignment <= 8) return this.#allocate(byteLength, false)
+    if (alignment <= 8) return this.#allocate(byteLength, false, false)
     // Slabs start on tiles, so a slot whose size is a multiple of the alignment is aligned.
     const size = Math.ceil(Math.max(byteLength, 1) / alignment) * alignment
     if (size <= Size.SMALL_MAX && alignment <= Size.TILE) {
@@ -256,8 +298,46 @@ export class Heap extends HeapBase {
 
   // ---- blocks that are there ----
 
-  /** Frees what the fast path does not, or throws. */
-  #freeSlow(offset: number): void {
+  /**
+   * The frees that `free` hands on: of spans, of slots beyond what is known, and of what must be refused. Written out, and so too long for
+   * V8 to inline.
+   */
+  #freeOther(offset: number): void {
+    const m = this.#m
+    const low = offset >>> 0
+    const tile = (low === offset ? low >>> Size.TILE_BITS : tileOf(offset)) - this.#firstTile
+    const entry = tile >>> 0 < this.#reach ? m[At.TILES + tile] : 0
+    if (entry < 0) {
+      const start = low & Window.INSIDE
+      let span = -entry
+      while (span !== 0 && m[span + Span.START] < start) span = m[span + Span.NEXT]
+      if (span !== 0 && m[span + Span.START] === start && (m[span + Span.TAG] & Tag.KIND) === Tag.LIVE) {
+        const size = m[span + Span.SIZE]
+        if (size < Bin.KEPT_BELOW && size >= Bin.SHORTEST_KEPT) {
+          // As `SpanTable.free`.
+          const bin = binOf(size)
+          m[span + Span.TAG] += Tag.KEPT - Tag.LIVE
+          m[span + Span.BIN_NEXT] = m[At.KEPT + bin]
+          m[At.KEPT + bin] = span
+          m[At.KEPT_MAP + (bin >>> 5)] |= 1 << bin
+          m[At.KEPT_NOW]++
+          if (this.#spans.watch) this.#spans.noteRelease()
+        } else this.#spans.release(span)
+        return
+      }
+    } else if (entry > 0) {
+      const slab = entry & Tile.SLAB
+      const distance = ((entry & Tile.PLACE) << 9) | ((low >>> 3) & 511)
+      const product = distance * (m[slab + Slab.INFO] >>> Slab.KNOWN_BITS)
+      const slot = product >>> 20
+      if (((product & Size.NOT_A_START) | (low & 7)) === 0 && this.#slabs.learn(slab, slot)) {
+        m[slab + Slab.BITS + (slot >>> 5)] |= 1 << slot
+        const left = (m[slab + Slab.COUNTDOWN] - 1) | 0
+        m[slab + Slab.COUNTDOWN] = left
+        if (left === 0) this.#slabs.settle(slab)
+        return
+      }
+    }
     if (this.guard !== 0) this.assertFree(offset)
     this.freeAt(offset)
   }

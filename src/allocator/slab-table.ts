@@ -158,13 +158,8 @@ export class SlabTable {
   /** For a slot that the bound of what is known does not cover: raises it over the slot, if that is live; whether it is. */
   learn(slab: number, slot: number): boolean {
     const { m } = this
-    const slots = m[slab + Slab.SLOTS]
-    const bits = m[slab + Slab.BITS + (slot >>> 5)]
-    if (slot >= slots || (bits & (1 << slot)) !== 0) return false
-    // Over all live ones of its word, so that frees one after the other come here once. The last word lacks bits that look the same.
-    const end = (slot | 31) + 1
-    const known = end <= slots ? end - Math.clz32(~bits) : slot + 1
-    m[slab + Slab.INFO] = (m[slab + Slab.INFO] & ~Slab.KNOWN) | known
+    if (slot >= m[slab + Slab.SLOTS] || (m[slab + Slab.BITS + (slot >>> 5)] & (1 << slot)) !== 0) return false
+    m[slab + Slab.INFO] = (m[slab + Slab.INFO] & ~Slab.KNOWN) | (slot + 1)
     return true
   }
 

@@ -112,14 +112,6 @@ export class SpanTable extends FreeSpans {
     }
   }
 
-  /** Frees the live span that starts at `start` in the tile whose first span is given; false when there is none. */
-  freeStart(first: number, start: number): boolean {
-    const span = this.startingAt(first, start)
-    if (span === 0 || (this.m[span + Span.TAG] & Tag.KIND) !== Tag.LIVE) return false
-    this.free(span)
-    return true
-  }
-
   /** Frees a live span: keeps it if it is not long. */
   free(span: number): void {
     const { m } = this

@@ -33,17 +33,20 @@ test('no thread is alive that does not exist', () => {
 })
 
 test('a process that was killed and not yet waited for is not alive', async () => {
-  // The shell does not wait for its child before it is told to, so the child stays a zombie.
-  const shell = spawn('/bin/sh', ['-c', 'sleep 60 & echo $!; read line'], { stdio: ['pipe', 'pipe', 'inherit'] })
-  const [text] = await once(shell.stdout, 'data')
-  const pid = Number(String(text))
-  assert.ok(os.threads.isAlive(pid, pid))
-  process.kill(pid, 'SIGKILL')
-  while (readThreadStat(pid, pid)?.ended === false) await new Promise((resolve) => setImmediate(resolve))
-  assert.is(readThreadStat(pid, pid)?.ended, true)
-  assert.not(os.threads.isAlive(pid, pid))
-  shell.stdin.end('\n')
-  await once(shell, 'exit')
+  // What the shell becomes never waits for the child that the shell had, so that stays a zombie.
+  const parent = spawn('/bin/sh', ['-c', 'sleep 60 & echo $!; exec sleep 60'], { stdio: ['ignore', 'pipe', 'inherit'] })
+  try {
+    const [text] = await once(parent.stdout, 'data')
+    const pid = Number(String(text))
+    assert.ok(os.threads.isAlive(pid, pid))
+    process.kill(pid, 'SIGKILL')
+    while (readThreadStat(pid, pid)?.ended === false) await new Promise((resolve) => setImmediate(resolve))
+    assert.is(readThreadStat(pid, pid)?.ended, true)
+    assert.not(os.threads.isAlive(pid, pid))
+  } finally {
+    parent.kill('SIGKILL')
+  }
+  await once(parent, 'exit')
 })
 
 test('processes of others are alive, though we may not signal them', () => {

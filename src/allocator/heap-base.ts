@@ -8,7 +8,7 @@
  * @module
  */
 import type { Arena } from '../arena/arena.ts'
-import type { Claim, ClaimHolder } from '../arena/claim.ts'
+import type { ClaimHolder } from '../arena/claim.ts'
 import { wholeNumber } from '../arguments.ts'
 import { ArenaBusyError, CorruptedError } from '../errors.ts'
 import type { AllocatorOptions, AllocatorStats, SizeClassStats } from './allocator.ts'
@@ -18,9 +18,10 @@ import { FreeingBlocks } from './freeing-blocks.ts'
 import { ATTACH, adoptHeap, type HeapAttachOptions, type HeapRole, recover } from './heap-attach.ts'
 import { blockAround, blockAt, liveBlocks } from './heap-blocks.ts'
 import { checkHeap } from './heap-check.ts'
-import { At, heapLayout, heapMetadataBytes, LAYOUT_HASH, metadataInUse, Slab, Tag, Window } from './heap-layout.ts'
+import { heapLayout, metadataInUse, Slab, Tag, Window } from './heap-layout.ts'
 import { type HeapParts, heapParts } from './heap-parts.ts'
 import { heapSizeClasses, heapStats } from './heap-stats.ts'
+import { clearWords, heapTables, shrinkTables } from './heap-tables.ts'
 import { Roots } from './roots.ts'
 import { Size } from './size-class.ts'
 import type { SpanSource } from './span-map.ts'
@@ -28,9 +29,6 @@ import { WriterRole } from './writer-role.ts'
 
 /** A block that grew to so many bytes and had to move goes where it can grow on. */
 const ROOMY_LEAST = 65536
-
-/** A heap without blocks gives its metadata back when a table of so many bytes has been used. */
-const SHRINK_LEAST = 65536
 
 /** Options of a heap. */
 export interface HeapOptions extends AllocatorOptions {
@@ -248,21 +246,8 @@ export abstract class HeapBase extends FreeingBlocks {
     const before = spans.committedBytes + source.metadataBytes(0, 0)
     this.parts.slabs.retire()
     spans.purge(most)
-    if (spans.usedBytes === 0 && spans.pages.committed === 0) this.#shrink()
+    if (spans.usedBytes === 0 && spans.pages.committed === 0) shrinkTables(this.parts, this.claim)
     return before - spans.committedBytes - source.metadataBytes(0, 0)
-  }
-
-  /** Gives back the metadata of a heap without blocks: all of it but the header reads zero again. */
-  #shrink(): void {
-    const m = this.parts.words
-    const { layout } = this.parts
-    const used = Math.max(m[At.SPAN_TOP] - layout.spans, m[At.SLAB_TOP] - layout.slabs, m[At.TILE_TOP])
-    if (used * 4 < SHRINK_LEAST) return
-    this.parts.slabs.reset()
-    this.parts.spans.forgetAll()
-    m[At.PAGE_TOP] = 0
-    this.claim.purgeMetadata(At.TILES * 4, this.claim.metadata.byteLength - At.TILES * 4)
-    this.parts.spans.open()
   }
 
   override reset(): void {
@@ -321,26 +306,4 @@ export abstract class HeapBase extends FreeingBlocks {
     this.#decay.stop()
     this.#role.give()
   }
-}
-
-/** Makes metadata read zero: long tables by giving their pages back, the rest by filling. */
-function clearWords(claim: Claim, m: Int32Array, pageWords: number, from: number, to: number): void {
-  const first = Math.ceil(from / pageWords) * pageWords
-  const last = Math.floor(to / pageWords) * pageWords
-  if (to - from < SHRINK_LEAST / 4 || claim.metadata.byteLength < SHRINK_LEAST) {
-    m.fill(0, from, to)
-    return
-  }
-  try {
-    claim.purgeMetadata(first * 4, (last - first) * 4)
-  } catch {
-    // What the kernel will not take back is filled: a reset must not stop halfway.
-    m.fill(0, first, last)
-  }
-  m.fill(0, from, first)
-  m.fill(0, last, to)
-}
-
-function heapTables(byteLength: number): { byteLength: number; at: Record<string, number>; hash: number } {
-  return { byteLength: heapMetadataBytes(byteLength), at: {}, hash: LAYOUT_HASH }
 }

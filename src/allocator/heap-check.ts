@@ -91,15 +91,20 @@ function checkBins({ words, spans }: HeapParts): string | undefined {
 /** Every kept span hangs in the list of its bin, whose bit is set. */
 function checkKept({ words, spans }: HeapParts): string | undefined {
   let kept = 0
-  for (let bin = 0; bin < Bin.KEPT_COUNT; bin++)
+  for (let bin = 0; bin < Bin.KEPT_COUNT; bin++) {
+    let previous = 0
     for (const span of spans.keptIn(bin)) {
       kept++
+      if (words[span + Span.BIN_PREVIOUS] !== previous)
+        return `kept span at ${spans.offset(span)} is not linked both ways`
+      previous = span
       if (spans.kind(span) !== Tag.KEPT) return `the kept span at ${spans.offset(span)} is not`
       const length = spans.partLength(span)
       if ((bin < 32 ? length / Size.TILE : spans.binOf(length)) !== bin)
         return `the kept span at ${spans.offset(span)} is in bin ${bin}`
       if ((words[At.KEPT_MAP + (bin >>> 5)] & (1 << bin)) === 0) return `bin ${bin} of kept spans has no bit`
     }
+  }
   if (kept !== words[At.KEPT_NOW]) return `${kept} spans are kept, the count says ${words[At.KEPT_NOW]}`
   for (const span of spans.all()) if (spans.kind(span) === Tag.KEPT) kept--
   return kept === 0 ? undefined : `${-kept} more spans are kept than hang in lists`

@@ -316,8 +316,11 @@ export class Heap extends HeapBase {
         if (size < Bin.KEPT_BELOW && size >= Bin.SHORTEST_KEPT) {
           // As `SpanTable.free`.
           const bin = binOf(size)
+          const head = m[At.KEPT + bin]
           m[span + Span.TAG] += Tag.KEPT - Tag.LIVE
-          m[span + Span.BIN_NEXT] = m[At.KEPT + bin]
+          m[span + Span.BIN_NEXT] = head
+          m[span + Span.BIN_PREVIOUS] = 0
+          if (head !== 0) m[head + Span.BIN_PREVIOUS] = span
           m[At.KEPT + bin] = span
           m[At.KEPT_MAP + (bin >>> 5)] |= 1 << bin
           m[At.KEPT_NOW]++

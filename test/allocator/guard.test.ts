@@ -38,16 +38,16 @@ const recorded: Readonly<Record<string, Recorded>> = {
   dot: {
     peak: 1.0363,
     metadata: 0.0106,
-    purges: [2, 51],
-    purgedPages: [55, 2611],
-    slowCalls: { refill: 4840, settle: 880, allocate: 751, release: 852 },
+    purges: [2, 56],
+    purgedPages: [55, 2615],
+    slowCalls: { refill: 4841, settle: 880, allocate: 757, release: 850 },
   },
   git: {
-    peak: 1.0405,
+    peak: 1.0416,
     metadata: 0.006,
-    purges: [119, 57],
-    purgedPages: [877, 612],
-    slowCalls: { refill: 2912, settle: 601, allocate: 2856, release: 14828 },
+    purges: [126, 14],
+    purgedPages: [1056, 202],
+    slowCalls: { refill: 2911, settle: 605, allocate: 3696, release: 22857 },
   },
   gs: {
     peak: 1.0487,
@@ -57,18 +57,18 @@ const recorded: Readonly<Record<string, Recorded>> = {
     slowCalls: { refill: 90, settle: 84, allocate: 687, release: 1108 },
   },
   pygrow: {
-    peak: 1.0106,
-    metadata: 0.0066,
-    purges: [32, 45],
-    purgedPages: [3440, 12383],
-    slowCalls: { refill: 506, settle: 902, allocate: 11494, release: 31411 },
+    peak: 1.0107,
+    metadata: 0.0062,
+    purges: [58, 65],
+    purgedPages: [10183, 10332],
+    slowCalls: { refill: 504, settle: 902, allocate: 13689, release: 26837 },
   },
   sqlite: {
     peak: 1.0243,
     metadata: 0.0161,
     purges: [0, 10],
     purgedPages: [0, 2522],
-    slowCalls: { refill: 61, settle: 22, allocate: 15854, release: 18885 },
+    slowCalls: { refill: 61, settle: 22, allocate: 15957, release: 18895 },
   },
 }
 

@@ -11,6 +11,8 @@
  * Waste: up to half of a block to the next power of two, 1 1/4 bytes of metadata a unit. Cost: 25 ns for a malloc and free,
  * 5 ns for each split and merge.
  * The idea is Knowlton's (1965), XOR and all; the space above the top is the wilderness of Lea's malloc.
+ *
+ * Longer than other files: a public class is one thing, with all its calls and what is to be known of each.
  * @module
  */
 import type { Arena } from '../arena/arena.ts'

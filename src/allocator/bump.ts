@@ -11,6 +11,8 @@
  * `touched` on were never handed out: `calloc` does not fill them. A block has no recorded size; only the last can be resized.
  * Padding that spans whole pages is not committed. Cost: 1/64 of the bytes used in metadata; 7 ns a block.
  * The idea is bumpalo's, and every compiler's before it.
+ *
+ * Longer than other files: a public class is one thing, with all its calls and what is to be known of each.
  * @module
  */
 import type { Arena } from '../arena/arena.ts'

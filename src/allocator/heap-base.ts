@@ -5,6 +5,8 @@
  *       Heap     fast, the usual block                     hands over to this at the first thing that is not usual
  *
  * Cost: what the tables cost; a call that comes through here takes some 20 ns more than one that does not.
+ *
+ * Longer than other files: it is one class, with all calls that are not hot.
  * @module
  */
 import type { Arena } from '../arena/arena.ts'

@@ -11,6 +11,8 @@
  *
  * The two hot paths are written out in full, on 32-bit integers. What V8 can take for constants there it need not load: the fields they
  * read are set once, by their initialisers, and tables are local to this file (docs/heap.md, "Written for V8").
+ *
+ * Longer than other files: what must not be a call is written out.
  * @module
  */
 import type { Arena } from '../arena/arena.ts'

@@ -15,6 +15,8 @@
  *     a slab without live slots is current or released
  *
  * Cost: 64 bytes a slab of 4 to 32 KiB; nothing is written into slots.
+ *
+ * Longer than other files: all that changes a slab's record is here, where its invariant is.
  * @module
  */
 import { popCount } from '../bits.ts'

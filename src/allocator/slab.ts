@@ -10,6 +10,8 @@
  * even a bit written. The bit is also the check: a slot below `next` is free if and only if its bit is set. Nothing is kept in the
  * slots. Cost: 1 bit a slot; 10 to 13 ns for a malloc and free.
  * The idea is Bonwick's slab (1994), with hardened_malloc's bitmap outside the slots.
+ *
+ * Longer than other files: a public class is one thing, with all its calls and what is to be known of each.
  * @module
  */
 import type { Arena } from '../arena/arena.ts'

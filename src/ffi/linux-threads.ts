@@ -49,11 +49,18 @@ export class LinuxThreads implements Threads {
   isAlive(processId: number, threadId: number): boolean {
     wholeNumber('processId', processId, 1, MOST_THREADS)
     wholeNumber('threadId', threadId, 1, MOST_THREADS)
-    if (this.#libc.syscall(this.#calls.tgkill, processId, threadId, 0) !== 0) return this.#libc.errno() !== ESRCH
+    if (!this.#exists(processId, threadId)) return false
     // A thread of our own leaves no zombie, and reading files takes 50 times as long as the call above.
     if (processId === process.pid) return true
     // Killed, and not yet waited for by its parent: it can be signalled, and does nothing any more.
-    return readThreadStat(processId, threadId)?.ended !== true
+    const stat = readThreadStat(processId, threadId)
+    // What cannot be read may be kept from us, or gone since.
+    return stat === undefined ? this.#exists(processId, threadId) : !stat.ended
+  }
+
+  /** Whether there is such a thread, a zombie or not. */
+  #exists(processId: number, threadId: number): boolean {
+    return this.#libc.syscall(this.#calls.tgkill, processId, threadId, 0) === 0 || this.#libc.errno() !== ESRCH
   }
 
   startTime(processId: number, threadId: number): number {

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { libc } from '../../src/ffi/libc.ts'
@@ -39,6 +40,8 @@ test('a process that was killed and not yet waited for is not alive', async () =
     const [text] = await once(parent.stdout, 'data')
     const pid = Number(String(text))
     assert.ok(os.threads.isAlive(pid, pid))
+    while (readFileSync(`/proc/${parent.pid}/comm`, 'latin1') !== 'sleep\n')
+      await new Promise((resolve) => setImmediate(resolve))
     process.kill(pid, 'SIGKILL')
     while (readThreadStat(pid, pid)?.ended === false) await new Promise((resolve) => setImmediate(resolve))
     assert.is(readThreadStat(pid, pid)?.ended, true)

@@ -9,37 +9,12 @@
  */
 import type { Arena } from '../arena/arena.ts'
 import type { Claim, ClaimHolder } from '../arena/claim.ts'
-import { boolean, optionsObject } from '../arguments.ts'
-import { ArenaBusyError, CorruptedError, InvalidArgumentTypeError, OutOfRangeError } from '../errors.ts'
-import type { HeapOptions } from './heap-base.ts'
+import { ArenaBusyError, CorruptedError, OutOfRangeError } from '../errors.ts'
 import { checkHeap } from './heap-check.ts'
+import type { HeapAttachOptions, HeapRole } from './heap-options.ts'
 import type { HeapParts } from './heap-parts.ts'
 import { rebuildHeap } from './heap-recovery.ts'
 import { isUnfinished, WriterRole } from './writer-role.ts'
-
-/** Options of `Heap.attach`. */
-export interface HeapAttachOptions extends Pick<HeapOptions, 'decayMs' | 'schedule'> {
-  /** Where the heap's range begins. @defaultValue that of the first heap in the arena */
-  readonly offset?: number | undefined
-  /** @defaultValue writer, if nobody is; else reader */
-  readonly role?: HeapRole | undefined
-  /**
-   * Takes the role also from a writer of whom nothing can be known, because he ran in another container. Whoever asks for it knows that
-   * he is gone. @defaultValue false
-   */
-  readonly takeOver?: boolean | undefined
-}
-
-/** What one who has a heap may do: change it, or look at it. */
-export type HeapRole = 'writer' | 'reader'
-
-export function checkAttach(options: unknown): void {
-  optionsObject('options', options)
-  const { role, takeOver } = (options ?? {}) as Record<keyof HeapAttachOptions, unknown>
-  if (role !== undefined && role !== 'writer' && role !== 'reader')
-    throw new InvalidArgumentTypeError('options.role', "'writer' or 'reader'", role)
-  boolean('options.takeOver', takeOver)
-}
 
 /** Tells the constructor that a heap is there already: see `Heap.attach`. */
 export const ATTACH: unique symbol = Symbol('attach')

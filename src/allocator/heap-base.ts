@@ -13,14 +13,15 @@ import type { Arena } from '../arena/arena.ts'
 import type { ClaimHolder } from '../arena/claim.ts'
 import { wholeNumber } from '../arguments.ts'
 import { ArenaBusyError, CorruptedError } from '../errors.ts'
-import type { AllocatorOptions, AllocatorStats, SizeClassStats } from './allocator.ts'
+import type { AllocatorStats, SizeClassStats } from './allocator.ts'
 import { READER } from './blocks.ts'
-import { checkDecay, Decay, type Decaying, type Schedule, unreferencedTimer } from './decay.ts'
+import { checkDecay, Decay, type Decaying, unreferencedTimer } from './decay.ts'
 import { FreeingBlocks } from './freeing-blocks.ts'
-import { ATTACH, adoptHeap, type HeapAttachOptions, type HeapRole, recover } from './heap-attach.ts'
+import { ATTACH, adoptHeap, recover } from './heap-attach.ts'
 import { blockAround, blockAt, liveBlocks } from './heap-blocks.ts'
 import { checkHeap } from './heap-check.ts'
 import { heapLayout, metadataInUse, Slab, Tag, Window } from './heap-layout.ts'
+import type { HeapAttachOptions, HeapOptions, HeapRole } from './heap-options.ts'
 import { type HeapParts, heapParts } from './heap-parts.ts'
 import { heapSizeClasses, heapStats } from './heap-stats.ts'
 import { clearWords, heapTables, shrinkTables } from './heap-tables.ts'
@@ -31,18 +32,6 @@ import { WriterRole } from './writer-role.ts'
 
 /** A block that grew to so many bytes and had to move goes where it can grow on. */
 const ROOMY_LEAST = 65536
-
-/** Options of a heap. */
-export interface HeapOptions extends AllocatorOptions {
-  /**
-   * Milliseconds after which freed memory that was not used again is given back: -1 never, 0 at once, or for slots when the program
-   * next comes to rest (slow).
-   * @defaultValue 1000
-   */
-  readonly decayMs?: number | undefined
-  /** What runs the timer of decay. @defaultValue setTimeout, unreferenced */
-  readonly schedule?: Schedule | undefined
-}
 
 export abstract class HeapBase extends FreeingBlocks {
   protected readonly parts: HeapParts = this.#makeParts()

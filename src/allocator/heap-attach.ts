@@ -8,7 +8,7 @@
  * @module
  */
 import type { Arena } from '../arena/arena.ts'
-import type { Claim, ClaimHolder } from '../arena/claim.ts'
+import type { AdoptRequest, Claim, ClaimHolder } from '../arena/claim.ts'
 import { ArenaBusyError, CorruptedError, OutOfRangeError } from '../errors.ts'
 import { checkHeap } from './heap-check.ts'
 import type { HeapAttachOptions, HeapRole } from './heap-options.ts'
@@ -27,12 +27,14 @@ interface Found {
 
 /** The claim of a heap that is there already: to have, if it can be had and is not only to be read, else to look at. */
 export function adoptHeap(arena: Arena, holder: ClaimHolder, options: HeapAttachOptions = {}): Found {
-  const { offset, role } = options
-  if (role !== 'reader') {
-    const claim = haveHeap(arena, holder, options)
+  const { role, takeOver } = options
+  // Settled first: else a later heap that nobody has would be taken for the first.
+  const offset = options.offset ?? arena.claims().find(({ kind }) => kind === holder.kind)?.offset
+  if (offset !== undefined && role !== 'reader') {
+    const claim = haveHeap(arena, { holder, offset, takeOver })
     if (claim !== undefined) return { claim, role: 'writer' }
   }
-  const claim = arena.adopt({ holder, offset, shared: true })
+  const claim = offset === undefined ? undefined : arena.adopt({ holder, offset, shared: true })
   if (claim !== undefined && !isUnfinished(claim.metadata)) {
     if (role !== 'writer') return { claim, role: 'reader' }
     const writer = new WriterRole(arena, claim.metadata).describe()
@@ -40,14 +42,14 @@ export function adoptHeap(arena: Arena, holder: ClaimHolder, options: HeapAttach
     throw new ArenaBusyError(`Heap: its writer is ${writer}; others can attach as readers`)
   }
   claim?.leave()
-  const where = offset === undefined ? 'an arena with a heap' : 'the offset of a heap in the arena'
-  throw new OutOfRangeError(offset === undefined ? 'arena' : 'options.offset', where, offset ?? arena)
+  if (options.offset === undefined) throw new OutOfRangeError('arena', 'an arena with a heap', arena)
+  throw new OutOfRangeError('options.offset', 'the offset of a heap in the arena', options.offset)
 }
 
 /** The claim of a heap whose writer has gone; undefined when another has it. A heap that was never finished is none, and makes room. */
-function haveHeap(arena: Arena, holder: ClaimHolder, { offset, takeOver }: HeapAttachOptions): Claim | undefined {
+function haveHeap(arena: Arena, request: AdoptRequest): Claim | undefined {
   try {
-    const claim = arena.adopt({ holder, offset, takeOver })
+    const claim = arena.adopt(request)
     if (claim === undefined || !isUnfinished(claim.metadata)) return claim
     claim.release()
     return undefined

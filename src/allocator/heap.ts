@@ -9,7 +9,7 @@
  * neighbour's bytes but never the heap. Every free is checked: an offset that is not the start of a live block finds no such slot
  * or span. Cost: see docs/heap.md; 64 bytes of records for a slab of 4 to 32 KiB, 32 for a span.
  *
- * The two hot paths are written out in full, on 32-bit integers. What V8 can take for constants there it need not load: the fields they
+ * The hot paths are written out in full, on 32-bit integers. What V8 can take for constants there it need not load: the fields they
  * read are set once, by their initialisers, and tables are local to this file (docs/heap.md, "Written for V8").
  *
  * Longer than other files: what must not be a call is written out.
@@ -43,7 +43,7 @@ export class Heap extends HeapBase {
   readonly #spans: HugeSpanTable = this.parts.spans
   readonly #slabs: SlabTable = this.parts.slabs
   readonly #firstTile: number = this.parts.layout.firstTile
-  /** The longest request that may take the fast path of `malloc`: -1 when closed. */
+  /** The longest request that may take the fast path of `malloc`: -1 when closed, and for a reader. */
   #most: number = Size.SMALL_MAX
   /** How many tiles, from the claim's first, the fast path of `free` may look at: 0 while closed, and while there are inner claims. */
   #reach = 0
@@ -361,7 +361,7 @@ export class Heap extends HeapBase {
 
   #aim(): void {
     this.#reach = this.guard === 0 ? this.parts.layout.tileCount : 0
-    this.#most = this.guard & READER ? -1 : Size.SMALL_MAX
+    this.#most = this.guard & (CLOSED | READER) ? -1 : Size.SMALL_MAX
   }
 }
 

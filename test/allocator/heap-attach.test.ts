@@ -156,8 +156,12 @@ for (const [kind, make] of Object.entries(kinds)) {
     second.setRoot('name', second.malloc(2))
     const theirs = arenas.theirs()
     assert.is(Heap.attach(theirs).root('name'), first.root('name'))
+    // The first is meant, though the second could be had.
+    second.close()
+    const found = Heap.attach(theirs)
+    assert.equal([found.role, found.root('name')], ['reader', first.root('name')])
     const heap = Heap.attach(theirs, { offset: half })
-    assert.is(heap.root('name'), second.root('name'))
+    assert.equal([heap.role, heap.usableSize(heap.root('name'))], ['writer', 16])
     throwsCode(() => Heap.attach(theirs, { offset: half + 8 }), 'ERR_OUT_OF_RANGE', 'offset')
     // The limit goes with the heap.
     first.close()

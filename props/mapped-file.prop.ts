@@ -10,6 +10,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { FileMode } from '../src/arena/file/file-options.ts'
 import { systemOs } from '../src/ffi/system.ts'
+import { sharedMemoryFolder } from '../test/helpers/machine.ts'
 import { programs, seed, whole } from './campaign.ts'
 import { MOST_LENGTH, verify } from './file/command.ts'
 import { commandsFor, type Others } from './file/commands.ts'
@@ -68,7 +69,12 @@ test('a mapping shows what the file holds, through stores, syncs, resizes and re
   }))
 
 test('so it does in shared memory, where the file system clears nothing', () =>
-  hold({ modes: ['copy', 'write'], others: 'writers', paths: [...LONGER, 'strayed'], folder: '/dev/shm' }))
+  hold({
+    modes: ['copy', 'write'],
+    others: 'writers',
+    paths: [...LONGER, 'strayed'],
+    folder: sharedMemoryFolder() ?? folder,
+  }))
 
 test('private modes never change the file', () =>
   hold({ modes: ['read', 'copy'], others: 'nobody', paths: [...PRIVATE, ...CARED_FOR] }))

@@ -127,7 +127,6 @@ for (const node of nodes)
     test(`Node ${node.major}: ${example.page}, line ${example.line}`, () => {
       const child = spawnSync(node.path, ['--no-warnings', program(example)], {
         encoding: 'utf8',
-        timeout: 60_000,
         env: { ...process.env, NODE_V8_COVERAGE: '' },
       })
       assert.is(child.signal, null, `ended by ${child.signal}\n${child.stderr}`)

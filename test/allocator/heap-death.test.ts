@@ -1,8 +1,8 @@
 /**
- * A heap's writer is killed at random points, as a process and as a thread. Whoever comes next finds the heap whole, every block that
+ * A heap's writer is killed at random points, after so many steps of its own, as a process and as a thread. Whoever comes next finds the heap whole, every block that
  * the writer had noted with its bytes, and at most two more: those that a realloc was about.
  *
- *     arena   | heap, 32 MiB                     | notes: 400 offsets |
+ *     arena   | heap, 32 MiB                     | notes: 400 offsets | steps |
  * @module
  */
 import { suite } from 'uvu'
@@ -10,7 +10,10 @@ import * as assert from 'uvu/assert'
 import { nodes, runChild } from '../helpers/child.ts'
 
 const test = suite('heap death')
-const KILLS = 12
+/** Writers that are killed; `SOAK=1` for more. */
+const KILLS = process.env.SOAK === undefined ? 12 : 500
+/** Steps after which a writer may be killed, from so many on. */
+const FIRST_STEPS = 500
 
 /** Allocates and frees for ever. A block's first number says which note it has, its second where it is. */
 const writer = `
@@ -18,6 +21,7 @@ const arena = Arena.attach(data.handle ?? { fd: 3 })
 const heap = Heap.attach(arena, { role: 'writer', decayMs: 1 })
 const notes = arena.view(Float64Array, 32 * MiB, 400)
 const numbers = arena.view(Float64Array, 0, 4 * MiB)
+const steps = arena.view(Int32Array, 33 * MiB, 1)
 let seed = data.seed
 const random = (bound) => {
   seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0
@@ -39,22 +43,26 @@ for (;;) {
     if (random(4) === 0) note(place, heap.realloc(block, sizeOf()))
     else heap.free(block)
   }
+  Atomics.add(steps, 0, 1)
 }`
 
 /** Kills one writer after the other, and looks at what each leaves. */
 const watcher = (start: string) => `
-import { setTimeout as sleep } from 'node:timers/promises'
 const arena = Arena.reserve(40 * MiB, { shared: true })
 new Heap(arena, { byteLength: 32 * MiB }).close()
 const notes = arena.view(Float64Array, 32 * MiB, 400)
 const numbers = arena.view(Float64Array, 0, 4 * MiB)
+const steps = arena.view(Int32Array, 33 * MiB, 1)
 const found = []
 let seen = 0
 for (let round = 0; round < ${KILLS}; round++) {
   const data = { seed: 7919 * round + 1 }
+  steps[0] = 0
   const other = ${start}
   await other.next()
-  await sleep(1 + ((round * 13) % 40))
+  // No two writers do the same, and where in its step one is killed depends on the machine.
+  const least = ${FIRST_STEPS} + (round * 7919) % 5000
+  while (Atomics.load(steps, 0) < least) await turns(1)
   const busy = (() => { try { Heap.attach(arena, { role: 'writer' }) } catch (error) { return error.code } })()
   await other.kill()
   const heap = Heap.attach(arena)
@@ -86,6 +94,7 @@ for (const node of nodes)
         found,
         Array.from({ length: KILLS }, () => ['ERR_ARENA_BUSY', 'writer', true, 0, true])
       )
+      // In 500 steps some 250 of the 400 notes are written.
       assert.ok(seen > 50 * KILLS, `${seen} blocks were noted`)
     })
 

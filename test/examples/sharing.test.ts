@@ -11,7 +11,6 @@ const main = fileURLToPath(new URL('../../examples/main.js', import.meta.url))
 function run(node: string, ...args: string[]): { status: number | null; stdout: string; stderr: string } {
   return spawnSync(node, ['--no-warnings', main, ...args], {
     encoding: 'utf8',
-    timeout: 120_000,
     env: { ...process.env, NODE_V8_COVERAGE: '' },
   })
 }

@@ -35,7 +35,9 @@ test('no thread is alive that does not exist', () => {
 
 test('a process that was killed and not yet waited for is not alive', async () => {
   // What the shell becomes never waits for the child that the shell had, so that stays a zombie.
-  const parent = spawn('/bin/sh', ['-c', 'sleep 60 & echo $!; exec sleep 60'], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const parent = spawn('/bin/sh', ['-c', 'sleep 600 & echo $!; exec sleep 600'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
   try {
     const [text] = await once(parent.stdout, 'data')
     const pid = Number(String(text))
@@ -75,8 +77,8 @@ test('a sleep on several words ends with the one that was woken', () =>
   withWord(async (address, words) => {
     const addresses = [0, 4, 8].map((at) => (address + at) as Address)
     assert.is(await os.threads.futexWaitAny(addresses, [0, 0, 0], 1), -1)
-    assert.is(await os.threads.futexWaitAny(addresses, [0, 1, 0], 10_000), -1)
-    const sleeping = os.threads.futexWaitAny(addresses, [0, 0, 0], 10_000)
+    assert.is(await os.threads.futexWaitAny(addresses, [0, 1, 0], 600_000), -1)
+    const sleeping = os.threads.futexWaitAny(addresses, [0, 0, 0], 600_000)
     while (os.threads.futexWake(addresses[1] as Address, 1) === 0) await new Promise((resolve) => setImmediate(resolve))
     assert.equal([await sleeping, words[1]], [1, 0])
   }))

@@ -3,6 +3,7 @@
 import {
   appendFileSync,
   closeSync,
+  mkdirSync,
   openSync,
   readFileSync,
   renameSync,
@@ -19,6 +20,7 @@ import { GiB, KiB, MiB } from '../../../src/units.ts'
 import { nodes, runChild } from '../../helpers/child.ts'
 import { throwsCode } from '../../helpers/errors.ts'
 import { FakeOs } from '../../helpers/fake-os.ts'
+import { canMount, MOUNTING, sharedMemoryFolder } from '../../helpers/machine.ts'
 import { freshFile, freshPath, pattern, scratch } from '../../helpers/scratch.ts'
 
 const { EACCES, EFBIG, ENOMEM, ENOSPC } = constants.errno
@@ -95,8 +97,10 @@ test('new bytes have room on the disk; holes get it from reserveBlocks', () => {
   file.close()
 })
 
-for (const folder of [scratch, '/dev/shm'])
-  test(`stores behind the end of the file never become part of it (${folder === scratch ? 'disk' : folder})`, () => {
+const testOfMounts = canMount() ? test : test.skip
+
+for (const folder of [scratch, sharedMemoryFolder()].filter((each) => each !== undefined))
+  test(`stores behind the end of the file never become part of it (${folder === scratch ? 'disk' : 'memory'})`, () => {
     const path = `${folder}/sorites-stray-${process.pid}`
     for (const grow of ['resize', 'mapFile'] as const) {
       writeFileSync(path, pattern(100))
@@ -289,17 +293,18 @@ for (const node of nodes) {
     assert.equal(report, { lengths: [64 * MiB, 64 * MiB, 64 * MiB, 64 * MiB], first: 0 })
   })
 
-  test(`Node ${node.major}: a full disk is ENOSPC, never a signal, and leaves everything as it was`, async () => {
-    const child = await runChild(
-      `
+  testOfMounts(
+    `Node ${node.major}: a full disk is ENOSPC, never a signal, and leaves everything as it was`,
+    async () => {
+      const folder = freshPath()
+      mkdirSync(folder)
+      const mount = 'mount -t tmpfs -o size=1m none "$SMALL_FOLDER"'
+      const child = await runChild(
+        `
       import { mapFile } from ${JSON.stringify(new URL('../../../src/arena/file/map-file.js', import.meta.url).href)}
-      import { execFileSync } from 'node:child_process'
-      import { mkdtempSync, rmdirSync, statSync, existsSync, writeFileSync, truncateSync, readFileSync } from 'node:fs'
-      import { tmpdir } from 'node:os'
-      const folder = mkdtempSync(tmpdir() + '/sorites-full-')
-      try { execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', folder], { stdio: 'ignore' }) }
-      catch { rmdirSync(folder); report({ skipped: true }); process.exit(0) }
-      try {
+      import { statSync, existsSync, writeFileSync, truncateSync } from 'node:fs'
+      const folder = process.env.SMALL_FOLDER
+      {
         const attempt = (run) => { try { run(); return 'done' } catch (error) { return error.code } }
         const path = folder + '/a'
         const created = attempt(() => mapFile(path, { mode: 'write', create: true, byteLength: 2 * MiB }))
@@ -316,24 +321,24 @@ for (const node of nodes) {
         const small = attempt(() => file.resize(128 * KiB))
         report({ created, left, grown, after, reserved, longer, small, size: statSync(path).size, holes: statSync(sparse).size })
         file.close(), holes.close()
-      } finally { execFileSync('umount', ['-l', folder]); rmdirSync(folder) }
+      }
       `,
-      { node }
-    )
-    const { report } = child.clean()
-    if (report.skipped) return console.log('skipped: this process may not mount a small file system')
-    assert.equal(report, {
-      created: 'ENOSPC',
-      left: false,
-      grown: 'ENOSPC',
-      after: [64 * KiB, 64 * KiB, true],
-      reserved: 'ENOSPC',
-      longer: 'ENOSPC',
-      small: 'done',
-      size: 128 * KiB,
-      holes: 4 * MiB,
-    })
-  })
+        { node, env: { SMALL_FOLDER: folder }, before: `exec ${MOUNTING.join(' ')} '${mount} && exec "$@"' sh "$@"` }
+      )
+      const { report } = child.clean()
+      assert.equal(report, {
+        created: 'ENOSPC',
+        left: false,
+        grown: 'ENOSPC',
+        after: [64 * KiB, 64 * KiB, true],
+        reserved: 'ENOSPC',
+        longer: 'ENOSPC',
+        small: 'done',
+        size: 128 * KiB,
+        holes: 4 * MiB,
+      })
+    }
+  )
 }
 
 test.run()

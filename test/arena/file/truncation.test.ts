@@ -109,12 +109,15 @@ for (const node of nodes) {
       await new Promise((resolve) => saw.stdout.once('data', resolve))
       let whole = 0, truncated = 0, mapped
       while (mapped === undefined) try { mapped = mapFile(path, { mode: 'read', byteLength: ${64 * page} }) } catch (error) { if (error.code !== 'ERR_OUT_OF_RANGE') throw error }
-      for (let round = 0; round < 1e6 && (whole < 200 || truncated < 200); round++)
+      for (let round = 0; whole < 200 || truncated < 200; round++) {
+        if (round % 1000 === 0) await turns(1)
+        if (saw.exitCode !== null) throw new Error('the other process has ended')
         try {
           if (round % 2) mapped.check()
           else if (mapped.read(10, ${63 * page}).length !== ${63 * page}) throw new Error('short')
           whole++
         } catch (error) { if (error.code !== 'ERR_TRUNCATED') throw error; truncated++ }
+      }
       saw.kill()
       report({ whole, truncated })`,
       { node }

@@ -183,8 +183,7 @@ for (const node of nodes) {
         await thread.next()
         arena.close({ detach: true })
         await thread.kill()
-        const start = performance.now()
-        while (isMapped(base, byteLength) && performance.now() - start < 20_000) await turns(10)
+        while (os.live.size > 0) await turns(10)
         report({ left: mappedBytes(base, byteLength) })`
       )
       assert.is(report.left, 0)

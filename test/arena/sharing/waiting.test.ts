@@ -29,10 +29,17 @@ test('a word that is not as expected is not waited for', async () => {
 test('a wait takes as long as it was told, in sleeps of 50 ms', () => {
   const os = new FakeOs()
   using arena = Arena.reserve(MiB, { os })
+  const asked: number[] = []
+  const sleep = os.threads.futexWait.bind(os.threads)
+  os.threads.futexWait = (address, expected, milliseconds) => {
+    asked.push(milliseconds)
+    return sleep(address, expected, milliseconds)
+  }
   const start = performance.now()
   assert.is(arena.wait(0, 0, { timeoutMs: 120 }), 'timed-out')
   assert.ok(performance.now() - start >= 119)
-  assert.ok(os.count('futexWait') >= 3)
+  // On a machine that has no time for us one sleep may take as long as three.
+  assert.ok(asked.length >= 1 && asked.every((milliseconds) => milliseconds <= 50), String(asked))
 })
 
 test('a word that has changed between two sleeps ends the wait', () => {
@@ -86,7 +93,8 @@ test('a promise is fulfilled when the word is woken or changed, or the time is u
   using arena = Arena.reserve(MiB, { os })
   const words = arena.view(Int32Array, 0, 4)
   const waits = [0, 4, 8, 8].map((at) => arena.waitAsync(at, 0, at === 4 ? { timeoutMs: 20 } : {}))
-  const early = await Promise.race([...waits, new Promise((resolve) => setImmediate(() => resolve('none')))])
+  const endless = waits.filter((_, index) => index !== 1)
+  const early = await Promise.race([...endless, new Promise((resolve) => setImmediate(() => resolve('none')))])
   assert.is(early, 'none')
   words[0] = 1
   assert.is(await waits[0], 'ok')
@@ -216,41 +224,40 @@ for (const node of nodes) {
     const report = await run(
       node,
       `
-      const times = [], arena = Arena.reserve(MiB)
+      let ended = 0
+      const arena = Arena.reserve(MiB)
       const bodies = [
-        'arena.wait(0, 0)',
+        'for (;;) arena.wait(0, 0)',
         // Hot code, that the compiler has inlined as far as it likes.
-        'for (let i = 0; i < 50_000; i++) arena.wait(0, 0, { timeoutMs: 0.001 }); post(2); for (;;) arena.wait(0, 0)',
-        'for (let i = 0; i < 50_000; i++) arena.wait(0, 0, { timeoutMs: 0.001 }); post(2); for (;;) arena.wait(0, 0, { timeoutMs: 1 })',
+        'for (let i = 0; i < 20_000; i++) arena.wait(0, 0, { timeoutMs: 0.001 }); post(2); for (;;) arena.wait(0, 0)',
+        'for (let i = 0; i < 20_000; i++) arena.wait(0, 0, { timeoutMs: 0.001 }); post(2); for (;;) arena.wait(0, 0, { timeoutMs: 1 })',
       ]
       for (const body of bodies) {
         const thread = new Thread('const arena = Arena.attach(data); post(1); ' + body, arena.handle())
         await thread.next()
         if (body.includes('post(2)')) await thread.next()
-        await new Promise((resolve) => setTimeout(resolve, 60))
-        const start = performance.now()
+        // Who is woken sleeps, and goes to sleep again.
+        for (let woken = 0; woken < 3; woken += arena.wake(0)) await turns(1)
         await thread.kill()
-        times.push(performance.now() - start)
+        ended++
       }
-      report({ times })`
+      report({ ended })`
     )
-    for (const time of report.times) assert.ok(time < 1000, `${report.times}`)
+    assert.is(report.ended, 3)
   })
 
   test(`${label}: the process can exit while workers wait, and promises are pending`, async () => {
-    const start = performance.now()
     const child = await runChild(
       `
       const arena = Arena.reserve(MiB)
-      const threads = [1, 2].map(() => new Thread('const arena = Arena.attach(data); post(1); arena.wait(0, 0)', arena.handle()))
+      const threads = [1, 2].map(() => new Thread('const arena = Arena.attach(data); post(1); for (;;) arena.wait(0, 0)', arena.handle()))
       for (const thread of threads) await thread.next()
-      arena.waitAsync(0, 0)
-      await new Promise((resolve) => setTimeout(resolve, 20))
+      arena.waitAsync(4, 0)
+      for (let woken = 0; woken < 4; woken += arena.wake(0)) await turns(1)
       process.exit(5)`,
       { node }
     )
     assert.equal([child.status, child.signal, child.stderr], [5, null, ''])
-    assert.ok(performance.now() - start < 10_000)
   })
 
   test(`${label}: with a hundred promises pending, in this thread and in six others, files are still read`, async () => {
@@ -259,29 +266,24 @@ for (const node of nodes) {
       `
       import { readFile } from 'node:fs/promises'
       import { pbkdf2 } from 'node:crypto'
-      const arena = Arena.reserve(MiB), words = arena.view(Int32Array, 0, 1024)
+      const os = new FakeOs(), arena = Arena.reserve(MiB, { os }), words = arena.view(Int32Array, 0, 1024)
       const text = 'const arena = Arena.attach(data); const waits = Array.from({ length: 20 }, (_, i) => arena.waitAsync(4 * i, 0)); post(1); await Promise.all(waits); post(2); await next()'
       const threads = Array.from({ length: 6 }, () => new Thread(text, arena.handle()))
       for (const thread of threads) await thread.next()
       const waits = Array.from({ length: 200 }, (_, i) => arena.waitAsync(4 * i, 0))
-      await new Promise((resolve) => setTimeout(resolve, 30))
-      const times = []
-      for (let round = 0; round < 10; round++) {
-        const start = performance.now()
-        await readFile(process.execPath.replace(/.*/, '/proc/self/status'))
-        times.push(performance.now() - start)
-      }
-      const start = performance.now()
+      while (os.count('futexWaitAny') === 0) await turns(1)
+      const before = os.count('futexWaitAny')
+      for (let round = 0; round < 10; round++) await readFile('/proc/self/status')
+      const sleeps = os.count('futexWaitAny') - before
       words.fill(1)
       for (let i = 0; i < 200; i++) arena.wake(4 * i)
       const settled = await Promise.all(waits)
-      const woken = performance.now() - start
       for (const thread of threads) { await thread.next(); await thread.kill() }
-      report({ worst: Math.max(...times), median: times.sort((a, b) => a - b)[5], settled: new Set(settled).size, woken })`
+      report({ sleeps, settled: new Set(settled).size })`
     )
-    assert.ok(report.median < 300, JSON.stringify(report))
+    // A read is some ten jobs of the pool; each stands behind one sleep of every thread at most, whatever that takes.
+    assert.ok(report.sleeps <= 200, JSON.stringify(report))
     assert.is(report.settled, 1)
-    assert.ok(report.woken < 500, JSON.stringify(report))
   })
 
   test(`${label}: a pending promise keeps the process alive, an arena that waits is not garbage`, async () => {

@@ -1,6 +1,5 @@
 /**
- * What guard.test.ts measures, in processes of their own: a trace replayed with everything counted, and pairs of malloc and free against a
- * loop that does what they do at the least.
+ * What guard.test.ts measures, in processes of their own: a trace replayed with everything counted.
  * @module
  */
 import { Heap } from '../../src/allocator/heap.ts'
@@ -12,7 +11,7 @@ import { Replay } from '../../src/trace/replay.ts'
 import { type Address, GiB } from '../../src/units.ts'
 import { FakeOs } from '../helpers/fake-os.ts'
 
-/** Of one trace. All but `faults` are the same in every run. */
+/** Of one trace, the same in every run. */
 export interface Counts {
   readonly events: number
   readonly peakLiveBytes: number
@@ -25,8 +24,6 @@ export interface Counts {
   readonly purgedPages: readonly [number, number]
   /** Calls out of the fast paths in the third pass: for another word of free slots, a full or an empty slab, a span to cut, a span to join. */
   readonly slowCalls: Readonly<Record<SlowCall, number>>
-  /** Page faults of the process in the third pass. */
-  readonly faults: number
 }
 
 export type SlowCall = 'refill' | 'settle' | 'allocate' | 'release'
@@ -79,7 +76,7 @@ export function countReplay(file: string): Counts {
     allocate: countCalls(SpanTable.prototype, 'allocate'),
     release: countCalls(SpanTable.prototype, 'release'),
   }
-  const before = [os.count('purge'), os.purgedPages, process.resourceUsage().minorPageFault] as const
+  const before = [os.count('purge'), os.purgedPages] as const
   replay.run()
   const { refill, settle, allocate, release } = calls
   return {
@@ -91,64 +88,5 @@ export function countReplay(file: string): Counts {
     purges: [first[0], os.count('purge') - before[0]],
     purgedPages: [first[1], os.purgedPages - before[1]],
     slowCalls: { refill: refill(), settle: settle(), allocate: allocate(), release: release() },
-    faults: process.resourceUsage().minorPageFault - before[2],
   }
-}
-
-const LIVE = 1000
-const BYTES = 64
-
-/** Frees the oldest of a thousand blocks and makes a new one, so many times. */
-type Pairs = (count: number) => void
-
-function heapPairs(): Pairs {
-  const heap = new Heap(Arena.reserve(GiB), { decayMs: -1 })
-  const blocks = Float64Array.from({ length: LIVE }, () => heap.malloc(BYTES))
-  let at = 0
-  return (count) => {
-    for (let i = 0; i < count; i++) {
-      heap.free(blocks[at]!)
-      blocks[at] = heap.malloc(BYTES)
-      at = at + 1 === LIVE ? 0 : at + 1
-    }
-  }
-}
-
-/** The same with slots of one size in one bitmap: a free sets a bit if it is not set, a malloc clears the lowest of a word. */
-function bitmapPairs(): Pairs {
-  const words = new Int32Array(64).fill(-1)
-  let current = 0
-  const make = (): number => {
-    while (words[current] === 0) current = (current + 1) & 63
-    const bits = words[current]!
-    words[current] = bits & (bits - 1)
-    return ((current << 5) + 31 - Math.clz32(bits & -bits)) * BYTES
-  }
-  const drop = (offset: number): void => {
-    const slot = offset >>> 6
-    const bit = 1 << slot
-    if ((offset & 63) !== 0 || (words[slot >>> 5]! & bit) !== 0) throw new Error('not live')
-    words[slot >>> 5]! |= bit
-  }
-  const blocks = Float64Array.from({ length: LIVE }, make)
-  let at = 0
-  return (count) => {
-    for (let i = 0; i < count; i++) {
-      drop(blocks[at]!)
-      blocks[at] = make()
-      at = at + 1 === LIVE ? 0 : at + 1
-    }
-  }
-}
-
-/** The heap's time over the bitmap's, by round: short rounds in turns, so that what disturbs one disturbs the other. */
-export function pairRatios(rounds: number, count: number): number[] {
-  const [heap, bitmap] = [heapPairs(), bitmapPairs()]
-  const time = (pairs: Pairs): number => {
-    const start = performance.now()
-    pairs(count)
-    return performance.now() - start
-  }
-  for (let round = 0; round < 50; round++) [time(heap), time(bitmap)]
-  return Array.from({ length: rounds }, () => time(heap) / time(bitmap))
 }

@@ -1,7 +1,6 @@
 /**
  * A guard against the heap's getting slower or larger unnoticed, by counts that are the same on every machine: what the committed traces make
- * it commit, purge, and leave its fast paths for. One ratio of times stands beside them, to a loop in the same process; no test reads a clock
- * for its own sake.
+ * it commit, purge, and leave its fast paths for, and the length of the code that V8 is to inline. No test reads a clock.
  *
  * The values were recorded on 2026-11-24 with pages of 4 KiB. A count may rise by a tenth, a peak by a fiftieth. Whoever changes a policy records
  * what it does here (a failure prints it), and says in the commit why what rose may rise.
@@ -76,12 +75,7 @@ const PEAK_HEADROOM = 1.02
 const HEADROOM = 1.1
 /** Counts near zero may rise by so many. */
 const FEW = 16
-/** Faults of V8's own in a pass: 88 to 1,600 were seen. */
-const OTHER_FAULTS = 4000
 const PASSES = ['first', 'third']
-
-/** The heap's time over that of the bitmap alone was 1.9 to 2.7 on Node 20 to 26. */
-const MOST_RATIO = 5
 
 const test = suite('guard')
 const folder = fileURLToPath(new URL('../../../traces', import.meta.url))
@@ -101,8 +95,6 @@ for (const name of systemOs().pageSize === 4096 ? files : [])
     const counts = child.clean().report as Counts
     const found = toRecord(counts)
     const risen = [...rises(found, recorded[basename(name, '.mtrc.gz')] as Recorded)]
-    if (counts.faults > found.purgedPages[1] + OTHER_FAULTS)
-      risen.push(`page faults in the third pass: ${counts.faults}`)
     assert.equal(risen, [], `${risen.join('; ')}\nto record: ${JSON.stringify(found)}`)
   })
 
@@ -131,16 +123,34 @@ function* rises(found: Recorded, was: Recorded): Generator<string> {
     if (!(count <= Math.max(before * HEADROOM, before + FEW))) yield `${what}: ${count}, recorded were ${before}`
 }
 
+/** V8 inlines a function of up to so many bytes of bytecode, and functions of up to so many in all into one loop. */
+const INLINED_BYTES = 460
+const INLINED_TOGETHER = 920
+/** What a loop that mallocs and frees needs for itself. */
+const LOOP_BYTES = 200
+
 for (const node of nodes)
-  test(`a malloc and free take no more than ${MOST_RATIO} times what a bitmap alone takes, on Node ${node.major}`, async () => {
+  test(`Node ${node.major}: V8 can inline malloc and free in one loop, and cannot inline what they hand over to`, async () => {
     const program = `
-      const { pairRatios } = await import(${guard})
-      report({ ratios: pairRatios(400, 5000) })
+      const heap = new Heap(Arena.reserve(MiB), { decayMs: -1 })
+      const blocks = Array.from({ length: 1000 }, () => heap.malloc(64))
+      for (const block of blocks) heap.free(block)
+      heap.calloc(8), heap.free(heap.realloc(heap.malloc(8), 100_000))
     `
-    const { ratios } = (await runChild(program, { node })).clean().report as { ratios: number[] }
-    ratios.sort((a, b) => a - b)
-    const middle = ratios[ratios.length >> 1] as number
-    assert.ok(middle > 0 && middle <= MOST_RATIO, `the median of ${ratios.length} rounds is ${middle}`)
+    const bytes = new Map<string, number>()
+    for (const name of ['malloc', 'free', 'calloc', 'realloc', '#allocate', '#freeOther']) {
+      const flags = ['--print-bytecode', `--print-bytecode-filter=${name}`]
+      const { stdout } = (await runChild(program, { node, flags })).clean()
+      bytes.set(name, Number(/^Bytecode length: (\d+)$/m.exec(stdout)?.[1]))
+    }
+    const [malloc, free, ...others] = [...bytes.values()] as [number, number, ...number[]]
+    const found = JSON.stringify([...bytes])
+    assert.ok(malloc <= INLINED_BYTES && free <= INLINED_BYTES, found)
+    assert.ok(malloc + free <= INLINED_TOGETHER - LOOP_BYTES, found)
+    assert.ok(
+      others.every((length) => length > INLINED_BYTES),
+      found
+    )
   })
 
 test.run()

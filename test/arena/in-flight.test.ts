@@ -65,7 +65,7 @@ function program(start: string, during: string): string {
     for (let round = 0; round < 5; round++) { gc(); await turns(1) }
     const waiting = outcome === 'pending' ? os.live.size : 1
     finish()
-    for (let round = 0; round < 2000 && outcome === 'pending'; round++) await turns(1)
+    while (outcome === 'pending') await turns(1)
     finish = undefined
     const freed = await collect(() => os.live.size === 0)
     report({ outcome, waiting, freed })

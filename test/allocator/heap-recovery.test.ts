@@ -16,8 +16,8 @@ import { randomOf } from './program.ts'
 
 const test = suite('heap recovery')
 
-/** Of a step with more stores, states are looked at in equal distances. */
-const MOST_STATES = 16
+/** Of a step with more stores, so many states are looked at, in equal distances; `SOAK=1` for all. */
+const MOST_STATES = process.env.SOAK === undefined ? 8 : Infinity
 
 type Live = Map<number, number>
 
@@ -73,7 +73,7 @@ function crashIn(lab: Laboratory, step: () => number | undefined, touched: numbe
   const after = liveIn(parts)
   const { stores } = journal
   const about = new Set(given === undefined ? touched : [...touched, given])
-  const stride = Math.ceil((stores.length + 1) / MOST_STATES)
+  const stride = Math.max(1, Math.ceil((stores.length + 1) / MOST_STATES))
   let states = 0
   for (let done = stores.length; done >= 0; done--) {
     if (done % stride === 0 || done === stores.length) {
@@ -133,7 +133,7 @@ for (const seed of [1, 2])
     const random = randomOf(seed)
     let states = 0
     for (let step = 0; step < 120; step++) states += randomStep(lab, random)
-    assert.ok(states > 600, `${states} states`)
+    assert.ok(states > 400, `${states} states`)
     lab.heap.check()
   })
 

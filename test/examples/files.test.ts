@@ -84,6 +84,7 @@ test('a word that two pieces share is counted once', () => {
 })
 
 test('help, wrong arguments, wrong names', () => {
+  const list = example(here).out
   for (const name of ['word-count', 'uppercase', 'one-gigabyte', 'truncated', 'random-reads']) {
     const { status, out } = example(here, name, '--help')
     assert.is(status, 0)
@@ -92,7 +93,7 @@ test('help, wrong arguments, wrong names', () => {
     const wrong = example(here, name, '--nonsense')
     assert.is(wrong.status, 2)
     assert.match(wrong.err, /nonsense[\s\S]*Usage/)
-    assert.match(example(here).out, new RegExp(`^ {2}${name}$`, 'm'))
+    assert.match(list, new RegExp(`^ {2}${name}$`, 'm'))
   }
   for (const args of [
     ['word-count', '--mebibytes', 'many'],

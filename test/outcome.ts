@@ -6,13 +6,14 @@
  * processes behind has failed.
  *
  * Nothing here measures speed. A file that does not end is stopped after `watchdogSeconds`, which is many times what the slowest
- * file takes; the report then has every process that it started, and what each thread of them did.
+ * file takes; the report then has every process that it started, what each thread of them did, and where their JavaScript was.
  *
  *     runner ── group of the file: its process, and every process that it starts    ended together, also by Ctrl-C
  * @module
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { describeProcesses, killGroup, processesOf } from './processes.ts'
+import { javascriptStack } from './stacks.ts'
 
 export interface Outcome {
   readonly file: string
@@ -34,6 +35,8 @@ export interface RunOptions {
 }
 
 const SECOND = 1000
+/** What the kernel calls a process of Node's. */
+const NODE = /^(node|MainThread)$/
 /** How often to look. */
 const LOOK_MS = 20
 
@@ -59,7 +62,7 @@ export async function runFile(file: string, options: RunOptions = {}): Promise<O
   const { env = testEnvironment(), watchdogSeconds = 1800, lingerSeconds = 30 } = options
   const start = performance.now()
   process.umask(0o022)
-  const command = ['--enable-source-maps', '--expose-gc', file]
+  const command = ['--enable-source-maps', '--expose-gc', '--inspect-port=0', file]
   const child = spawn(process.execPath, command, { env, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
   const group = child.pid as number
   groups.add(group)
@@ -86,8 +89,10 @@ export async function runFile(file: string, options: RunOptions = {}): Promise<O
 function untilExit(child: ChildProcess, seconds: number): Promise<string | undefined> {
   return new Promise((resolve) => {
     let text: string | undefined
-    const timer = setTimeout(() => {
+    const timer = setTimeout(async () => {
       text = `\n${describeProcesses(child.pid as number)}\n`
+      for (const { pid, command } of processesOf(child.pid as number))
+        if (NODE.test(command)) text += `JavaScript of process ${pid}:\n${await javascriptStack(pid)}\n`
       killGroup(child.pid as number)
     }, seconds * SECOND)
     child.once('exit', () => {

@@ -13,6 +13,8 @@ import { readdirSync, readFileSync } from 'node:fs'
 export interface ProcessEntry {
   readonly pid: number
   readonly group: number
+  /** Its name, as the kernel has it: up to 15 characters. */
+  readonly command: string
 }
 
 /** Zombies and the dead: nothing runs in them any more. */
@@ -34,7 +36,8 @@ export function processesOf(group: number): ProcessEntry[] {
     if (!/^\d+$/.test(name)) continue
     const stat = read(`/proc/${name}/stat`)
     const [state, , found] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    if (Number(found) === group && !ENDED.has(state as string)) entries.push({ pid: Number(name), group })
+    if (Number(found) !== group || ENDED.has(state as string)) continue
+    entries.push({ pid: Number(name), group, command: stat.slice(stat.indexOf('(') + 1, stat.lastIndexOf(')')) })
   }
   return entries
 }

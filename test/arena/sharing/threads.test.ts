@@ -183,10 +183,11 @@ for (const node of nodes) {
         await thread.next()
         arena.close({ detach: true })
         await thread.kill()
-        while (os.live.size > 0) await turns(10)
-        report({ left: mappedBytes(base, byteLength) })`
+        // Not "until no byte is mapped": what is unmapped may be had by anything else at once.
+        while (mappedBytes(base, byteLength) === byteLength) await turns(10)
+        report({ left: mappedBytes(base, byteLength), whole: byteLength })`
       )
-      assert.is(report.left, 0)
+      assert.ok(report.left < report.whole / 2, JSON.stringify(report))
     })
 
     test(`${label}, ${kind}: a handle that nobody attaches to changes nothing`, async () => {

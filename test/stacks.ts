@@ -18,8 +18,7 @@ const LISTENING = '0A'
 
 interface Frame {
   readonly functionName: string
-  readonly url: string
-  readonly location: { readonly lineNumber: number; readonly columnNumber: number }
+  readonly location: { readonly scriptId: string; readonly lineNumber: number; readonly columnNumber: number }
 }
 
 /** The JavaScript stack of a Node process, or why there is none. */
@@ -32,15 +31,15 @@ export async function javascriptStack(pid: number): Promise<string> {
       webSocketDebuggerUrl: string
     }[]
     const { pathname } = new URL(list[0]?.webSocketDebuggerUrl as string)
-    const frames = await pause(port, pathname, deadline)
-    return frames.map(describe).join('\n')
+    return await pause(port, pathname, deadline)
   } catch {
     return '  no JavaScript runs: it waits in its event loop, or is inside a native call'
   }
 }
 
-function describe({ functionName, url, location }: Frame): string {
-  return `  at ${functionName || '(anonymous)'} (${url}:${location.lineNumber + 1}:${location.columnNumber + 1})`
+function describe({ functionName, location }: Frame, urls: ReadonlyMap<string, string>): string {
+  const place = `${urls.get(location.scriptId)}:${location.lineNumber + 1}:${location.columnNumber + 1}`
+  return `  at ${functionName || '(anonymous)'} (${place})`
 }
 
 /** The port on which a process listens, once it does. */
@@ -65,8 +64,8 @@ function linkOf(path: string): string {
   }
 }
 
-/** Asks for a pause, and waits for it. */
-function pause(port: number, path: string, deadline: AbortSignal): Promise<readonly Frame[]> {
+/** Asks for a pause, waits for it, and gives the frames. */
+function pause(port: number, path: string, deadline: AbortSignal): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connect({ port, host: '127.0.0.1', signal: deadline })
     const key = randomBytes(16).toString('base64')
@@ -74,16 +73,21 @@ function pause(port: number, path: string, deadline: AbortSignal): Promise<reado
       `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
         `Sec-WebSocket-Key: ${key}\r\nSec-WebSocket-Version: 13\r\n\r\n`
     )
-    for (const [id, method] of ['Debugger.enable', 'Debugger.pause'].entries())
-      socket.write(frameOf(JSON.stringify({ id: id + 1, method })))
+    // What is sent before the answer to the upgrade is lost.
+    socket.once('data', () => {
+      for (const [id, method] of ['Debugger.enable', 'Debugger.pause'].entries())
+        socket.write(frameOf(JSON.stringify({ id: id + 1, method })))
+    })
     let received = Buffer.alloc(0)
+    const urls = new Map<string, string>()
     socket.on('data', (chunk) => {
       received = Buffer.concat([received, chunk])
       for (const text of textsIn(received)) {
         const { method, params } = JSON.parse(text)
+        if (method === 'Debugger.scriptParsed') urls.set(params.scriptId, params.url)
         if (method !== 'Debugger.paused') continue
         socket.destroy()
-        resolve(params.callFrames)
+        resolve((params.callFrames as Frame[]).map((frame) => describe(frame, urls)).join('\n'))
       }
     })
     socket.on('error', reject)

@@ -3,7 +3,6 @@
  * program and the seed: PROPS_SEED=… runs it again.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as fc from 'fast-check'
 import { test } from 'uvu'
@@ -11,13 +10,14 @@ import * as assert from 'uvu/assert'
 import type { FileMode } from '../src/arena/file/file-options.ts'
 import { systemOs } from '../src/ffi/system.ts'
 import { sharedMemoryFolder } from '../test/helpers/machine.ts'
+import { roomyFolder } from '../test/helpers/scratch.ts'
 import { programs, seed, whole } from './campaign.ts'
 import { MOST_LENGTH, verify } from './file/command.ts'
 import { commandsFor, type Others } from './file/commands.ts'
 import { FileModel } from './file/model.ts'
 import { SecondProcess } from './file/second-process.ts'
 
-const folder = mkdtempSync(join(tmpdir(), 'sorites-props-'))
+const folder = mkdtempSync(join(roomyFolder(), 'sorites-props-'))
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
 
 interface Sentence {

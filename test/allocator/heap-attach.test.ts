@@ -42,7 +42,7 @@ const kinds: Record<string, () => Pair> = {
   },
   'by name': () => {
     const path = freshPath('named')
-    const mine = Arena.open(path, { create: true, byteLength: 32 * MiB })
+    const mine = Arena.open(path, { create: true, byteLength: 8 * MiB })
     return pair(
       mine,
       () => Arena.open(path),
@@ -51,8 +51,12 @@ const kinds: Record<string, () => Pair> = {
   },
   'in a file': () => {
     const path = freshPath('mapped')
-    const mine = mapFile(path, { mode: 'write', create: true, byteLength: 32 * MiB }).arena
-    return pair(mine, () => mapFile(path, { mode: 'write' }).arena)
+    const mine = mapFile(path, { mode: 'write', create: true, byteLength: 8 * MiB }).arena
+    return pair(
+      mine,
+      () => mapFile(path, { mode: 'write' }).arena,
+      () => rmSync(path)
+    )
   },
 }
 
@@ -173,7 +177,7 @@ for (const [kind, make] of Object.entries(kinds)) {
 test('a heap is left in a file, and found there', () => {
   const path = freshPath('heap')
   for (let round = 0; round < 4; round++) {
-    using file = mapFile(path, { mode: 'write', create: true, byteLength: 64 * MiB, maxByteLength: 64 * MiB })
+    using file = mapFile(path, { mode: 'write', create: true, byteLength: 8 * MiB, maxByteLength: 8 * MiB })
     const heap = round === 0 ? new Heap(file.arena) : Heap.attach(file.arena)
     assert.is(heap.role, 'writer')
     const old = heap.root('list')

@@ -4,7 +4,6 @@
  */
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { suite } from 'uvu'
@@ -13,10 +12,11 @@ import type { ComparisonData } from '../../bench/replay/comparison.ts'
 import { commandText } from '../../bench/replay/options.ts'
 import { importUnchecked, makeUnchecked } from '../../bench/unchecked.ts'
 import { nodes } from '../helpers/child.ts'
+import { roomyFolder } from '../helpers/scratch.ts'
 
 const test = suite('bench traces')
 const program = fileURLToPath(new URL('../../bench/traces.bench.js', import.meta.url))
-const folder = mkdtempSync(join(tmpdir(), 'sorites-test-'))
+const folder = mkdtempSync(join(roomyFolder(), 'sorites-test-'))
 test.after(() => rmSync(folder, { recursive: true }))
 
 function run(args: readonly string[], env: NodeJS.ProcessEnv = process.env) {

@@ -1,16 +1,16 @@
 /** The demo as its user runs it: output, exit status, and that it can fail. */
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { writeTrace } from '../../src/trace/format.ts'
+import { roomyFolder } from '../helpers/scratch.ts'
 import { sampleTrace } from '../trace/sample.ts'
 
 const main = fileURLToPath(new URL('../../demo/main.js', import.meta.url))
-const folder = mkdtempSync(join(tmpdir(), 'sorites-demo-'))
+const folder = mkdtempSync(join(roomyFolder(), 'sorites-demo-'))
 const small = join(folder, 'small.mtrc.gz')
 
 function demo(...args: string[]): { status: number | null; out: string; err: string } {

@@ -1,13 +1,29 @@
 /**
  * A folder for the files of one test file, gone when the process ends.
+ *
+ * It lies in the usual place for such files, or, where that has little room, among the compiled files: a disk that holds a clone and
+ * what it depends on has room for what the tests write. A store to a hole of a file on a full disk is a signal.
  * @module
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+/** What two test files at a time may write, many times over. */
+const ROOM = 1024 * 1024 * 1024
+
+/** The folder for folders of tests. */
+export function roomyFolder(): string {
+  const { bavail, bsize } = statfsSync(tmpdir())
+  if (bavail * bsize >= ROOM) return tmpdir()
+  const folder = fileURLToPath(new URL('../../scratch', import.meta.url))
+  mkdirSync(folder, { recursive: true })
+  return folder
+}
 
 /** The folder. */
-export const scratch: string = mkdtempSync(join(tmpdir(), 'sorites-test-'))
+export const scratch: string = mkdtempSync(join(roomyFolder(), 'sorites-test-'))
 process.on('exit', () => rmSync(scratch, { recursive: true, force: true }))
 
 let count = 0

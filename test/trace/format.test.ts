@@ -1,6 +1,5 @@
 /** The bytes of a trace: round trips, and what is said of each kind of damage. */
 import { mkdtempSync, rmSync, statSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { test } from 'uvu'
@@ -8,6 +7,7 @@ import * as assert from 'uvu/assert'
 import { TraceError, type TraceFault } from '../../src/trace/error.ts'
 import { decodeTrace, encodeTrace, readTrace, writeTrace } from '../../src/trace/format.ts'
 import { FREE, MALLOC, MEMALIGN, REALLOC, summarize } from '../../src/trace/trace.ts'
+import { roomyFolder } from '../helpers/scratch.ts'
 import { sampleTrace } from './sample.ts'
 
 const sample = sampleTrace(500)
@@ -45,7 +45,7 @@ test('bytes at an odd place of a larger buffer are decoded', () => {
 })
 
 test('a file is written and read, compressed when its name ends in .gz', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'sorites-'))
+  const folder = mkdtempSync(join(roomyFolder(), 'sorites-'))
   try {
     const [raw, small] = [join(folder, 'a.mtrc'), join(folder, 'a.mtrc.gz')]
     writeTrace(raw, sample)

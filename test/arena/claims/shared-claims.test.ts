@@ -1,6 +1,5 @@
 /** Claims on arenas that others have too. Two arena objects over one file stand for two processes; the threads are real. */
 import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -20,6 +19,7 @@ import { type Address, GiB, MiB } from '../../../src/units.ts'
 import { nodes, runChild } from '../../helpers/child.ts'
 import { throwsCode } from '../../helpers/errors.ts'
 import { FakeOs } from '../../helpers/fake-os.ts'
+import { roomyFolder } from '../../helpers/scratch.ts'
 import { claim, Holder, Lasting } from './holder.ts'
 
 interface Pair {
@@ -218,7 +218,7 @@ test('the lock cannot be had: closing goes on, holders are told', () => {
 })
 
 test('after another start of the machine everybody from before is dead, in whatever namespace', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'sorites-'))
+  const folder = mkdtempSync(join(roomyFolder(), 'sorites-'))
   const before = new FakeOs()
   before.threads.where = { boot: 5, namespace: 6 }
   const lost = Arena.open(join(folder, 'grains'), { byteLength: MiB, create: true, os: before })
@@ -254,7 +254,7 @@ test('a count of entries beyond the directory is not followed', () => {
 })
 
 test('a named file holds 252 claims, whoever makes them', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'sorites-'))
+  const folder = mkdtempSync(join(roomyFolder(), 'sorites-'))
   const path = join(folder, 'grains')
   const [mine, theirs] = [Arena.open(path, { byteLength: MiB, create: true }), Arena.open(path)]
   for (let i = 0; i < 252; i++) claim(i % 2 ? mine : theirs, new Holder('Slab'), i * 8, 8, 64)

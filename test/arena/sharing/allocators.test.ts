@@ -1,14 +1,14 @@
 /** The allocators on arenas that others have: they neither know nor care, and what they write the others read. */
 import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Arena, Buddy, Bump, type FreeingAllocator, GiB, Heap, KiB, MiB, Slab } from '../../../src/index.ts'
 import { nodes, runChild } from '../../helpers/child.ts'
 import { throwsCode } from '../../helpers/errors.ts'
+import { roomyFolder } from '../../helpers/scratch.ts'
 
-const folder = mkdtempSync(join(tmpdir(), 'sorites-'))
+const folder = mkdtempSync(join(roomyFolder(), 'sorites-'))
 test.after(() => rmSync(folder, { recursive: true, force: true }))
 
 /** An arena of each kind, and a second object for it. */
@@ -24,7 +24,7 @@ const kinds: Record<string, () => { mine: Arena; theirs: Arena }> = {
   'by name': () => {
     const path = join(folder, 'grains')
     rmSync(path, { force: true })
-    return { mine: Arena.open(path, { create: true, byteLength: 32 * MiB }), theirs: Arena.open(path) }
+    return { mine: Arena.open(path, { create: true, byteLength: 16 * MiB }), theirs: Arena.open(path) }
   },
 }
 

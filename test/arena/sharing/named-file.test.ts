@@ -1,6 +1,6 @@
 /** Arenas with a name: they stay when everybody has gone, appear whole, tell of owners that died, and never meet a full disk late. */
 import { mkdtempSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { constants, tmpdir } from 'node:os'
+import { constants } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { test } from 'uvu'
@@ -12,10 +12,11 @@ import { type NodeBinary, nodes, runChild } from '../../helpers/child.ts'
 import { throwsCode } from '../../helpers/errors.ts'
 import { FakeOs } from '../../helpers/fake-os.ts'
 import { canMount, MOUNTING, sharedMemoryFolder } from '../../helpers/machine.ts'
+import { roomyFolder } from '../../helpers/scratch.ts'
 
 let folder = ''
 test.before.each(() => {
-  folder = mkdtempSync(join(tmpdir(), 'sorites-'))
+  folder = mkdtempSync(join(roomyFolder(), 'sorites-'))
 })
 test.after.each(() => rmSync(folder, { recursive: true, force: true }))
 

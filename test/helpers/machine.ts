@@ -13,7 +13,7 @@ import { join } from 'node:path'
 /** The user that has nothing: the kernel's overflow user. */
 export const OTHER_USER = 65_534
 /** What the tests in shared memory need there at most. */
-const ROOM = 1024 * 1024
+const ROOM = 4 * 1024 * 1024
 /** f_type of a tmpfs. */
 const TMPFS_MAGIC = 0x0102_1994
 
@@ -33,7 +33,7 @@ export function canMount(): boolean {
   return spawnSync(command, [...rest, script], { stdio: 'ignore' }).status === 0
 }
 
-/** A new folder in memory, gone when this process ends, or nothing where there is no /dev/shm with a MiB of room. */
+/** A new folder in memory, gone when this process ends, or nothing where there is no /dev/shm with 4 MiB of room. */
 export function sharedMemoryFolder(): string | undefined {
   try {
     const { type, bavail, bsize } = statfsSync('/dev/shm')

@@ -181,7 +181,9 @@ test('a memory file has its length for ever, and no page', () => {
 
 test('a file that is made has its permissions, and no seals', () => {
   const path = freshPath()
+  const mask = process.umask(0o022)
   const fd = files.create(path, 0o640)
+  process.umask(mask)
   assert.equal([statSync(path).mode & 0o777, files.isSealed(fd)], [0o640, false])
   files.close(fd)
 })

@@ -25,7 +25,7 @@ import {
   OutOfRangeError,
 } from '../errors.ts'
 import { GiB } from '../units.ts'
-import { type TypedArray, type TypedArrayConstructor, typedArrayConstructor } from '../views.ts'
+import { elementBytes, type TypedArray, type TypedArrayConstructor } from '../views.ts'
 import type { Allocator, AllocatorOptions, AllocatorStats, SizeClassStats, StatsOptions } from './allocator.ts'
 import { type HeaderFields, type Kind, type Layout, readHeader, State, verifyHeader, writeHeader } from './header.ts'
 import { Memory, WINDOW_BYTES } from './memory.ts'
@@ -320,24 +320,23 @@ export abstract class Blocks<Name extends string = string> implements Allocator,
   }
 }
 
-/** Bytes of a view, after checks. The usual types are compared one by one: a look-up in a set takes longer than the allocation. */
+/** Bytes of a view, after checks. The usual types are compared one by one: a look-up in a map takes longer than the allocation. */
 function viewBytes(type: unknown, length: number): number {
-  const elementBytes = bytesPerElement(type)
+  const size = sizeOfElement(type)
   // Whole numbers below 2^32 are the common case; everything else is looked at closely.
   if (typeof length !== 'number' || length >>> 0 !== length) wholeNumber('length', length)
-  const byteLength = length * elementBytes
+  const byteLength = length * size
   if (byteLength > Number.MAX_SAFE_INTEGER)
-    throw new OutOfRangeError('length', `a whole number of at most 2^53 bytes / ${elementBytes}`, length)
+    throw new OutOfRangeError('length', `a whole number of at most 2^53 bytes / ${size}`, length)
   return byteLength
 }
 
-function bytesPerElement(type: unknown): number {
+function sizeOfElement(type: unknown): number {
   if (type === Uint8Array) return 1
   if (type === Float64Array) return 8
   if (type === Int32Array || type === Uint32Array || type === Float32Array) return 4
   if (type === Uint16Array || type === Int16Array) return 2
-  typedArrayConstructor('type', type)
-  return (type as TypedArrayConstructor).BYTES_PER_ELEMENT
+  return elementBytes('type', type)
 }
 
 function tooManyArguments(given: ArrayLike<unknown>): InvalidArgumentTypeError {

@@ -22,7 +22,7 @@ import { filePath, wholeNumber } from '../arguments.ts'
 import { alignDown } from '../bits.ts'
 import { ArenaBusyError, InvalidArgumentTypeError, OutOfRangeError } from '../errors.ts'
 import type { Os } from '../ffi/os.ts'
-import { type TypedArray, type TypedArrayConstructor, typedArrayConstructor } from '../views.ts'
+import { elementBytes, isView, type TypedArray, type TypedArrayConstructor, viewBuffer, viewByteOffset } from '../views.ts'
 import type { AdoptRequest, Claim, ClaimRecord, ClaimRequest } from './claim.ts'
 import { Claims } from './claims/claims.ts'
 import type { Ground } from './ground.ts'
@@ -204,10 +204,9 @@ export class Arena {
    * `offset` must be a multiple of the element's size.
    */
   view<T extends TypedArray>(type: TypedArrayConstructor<T>, offset: number, length: number): T {
-    typedArrayConstructor('type', type)
-    const byteLength = this.#requireElements(type.BYTES_PER_ELEMENT, offset, length)
+    const byteLength = this.#requireElements(elementBytes('type', type), offset, length)
     this.#claims.expose(offset, byteLength)
-    return this.#windows.view(type, offset, length)
+    return this.#windows.view(type, offset, length, byteLength)
   }
 
   /**
@@ -224,12 +223,12 @@ export class Arena {
 
   /** The offset in the arena where a view starts. Throws `ERR_OUT_OF_RANGE` for a view of anything else. */
   offsetOf(view: ArrayBufferView): number {
-    if (!ArrayBuffer.isView(view)) return this.#refuse(view)
+    if (!isView(view)) return this.#refuse(view)
     // Asked for once: V8's getter for it is nearly all that this costs.
-    const { buffer } = view
-    if (buffer === this.#buffers[0] && (this.#bytes[0] as Uint8Array).length !== 0) return view.byteOffset
+    const buffer = viewBuffer(view)
+    if (buffer === this.#buffers[0] && (this.#bytes[0] as Uint8Array).length !== 0) return viewByteOffset(view)
     const start = this.#windows.startOf(buffer)
-    return start < 0 ? this.#refuse(view) : start + view.byteOffset
+    return start < 0 ? this.#refuse(view) : start + viewByteOffset(view)
   }
 
   /** Faults every page of the range in now. Throws `ENOMEM` when the memory is not there, before it is taken. */
@@ -364,7 +363,7 @@ export class Arena {
 
   #refuse(view: unknown): never {
     this.#requireOpen()
-    if (!ArrayBuffer.isView(view)) throw new InvalidArgumentTypeError('view', 'a view', view)
+    if (!isView(view)) throw new InvalidArgumentTypeError('view', 'a view', view)
     throw new OutOfRangeError('view', `a view of ${this.#title}`, view)
   }
 
@@ -385,12 +384,12 @@ export class Arena {
   }
 
   /** Throws unless the elements lie in the arena; gives their length in bytes. */
-  #requireElements(elementBytes: number, offset: number, length: number): number {
+  #requireElements(size: number, offset: number, length: number): number {
     this.#requireOpen()
     wholeNumber('offset', offset, 0, this.byteLength)
-    if (offset % elementBytes !== 0) throw new OutOfRangeError('offset', `a multiple of ${elementBytes}`, offset)
-    wholeNumber('length', length, 0, Math.floor((this.byteLength - offset) / elementBytes))
-    return length * elementBytes
+    if (offset % size !== 0) throw new OutOfRangeError('offset', `a multiple of ${size}`, offset)
+    wholeNumber('length', length, 0, Math.floor((this.byteLength - offset) / size))
+    return length * size
   }
 
   #requireRange(offset: number, byteLength: number): void {
@@ -405,6 +404,6 @@ export class Arena {
 
   /** What is left from `offset` on; of a nonsensical offset 0, which `#requireRange` then finds. */
   #rest(offset: number): number {
-    return offset <= this.byteLength ? this.byteLength - offset : 0
+    return typeof offset === 'number' && offset <= this.byteLength ? this.byteLength - offset : 0
   }
 }

@@ -70,6 +70,7 @@ export function checkOs(os: Os | undefined): Os {
 
 /** Whether the arena is to be shared. */
 export function checkShared(options: ArenaOptions | undefined): boolean {
+  optionsObject('options', options)
   const { shared = false } = options ?? {}
   boolean('options.shared', shared)
   return shared

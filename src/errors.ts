@@ -126,14 +126,7 @@ export class SystemError extends Error {
   /** The file the call was about, where there is one. */
   readonly path: string | undefined
 
-  constructor(
-    syscall: string,
-    errno: number,
-    code: string,
-    reason: string,
-    length?: number,
-    path?: string
-  ) {
+  constructor(syscall: string, errno: number, code: string, reason: string, length?: number, path?: string) {
     const where = path === undefined ? '' : ` '${path}'`
     const extent = length === undefined ? '' : `, ${bytes(length)}`
     super(`${code}: ${reason}, ${syscall}${where}${extent}`)

@@ -36,7 +36,7 @@ export interface TypedArrayConstructor<T extends TypedArray = TypedArray> {
 // ---- views ----
 
 const { getOwnPropertyDescriptor, getPrototypeOf } = Object
-const { call, toString } = Function.prototype
+const { call } = Function.prototype
 const Bytes = Uint8Array
 
 /** A getter of a prototype, as a function of the object. */
@@ -128,7 +128,7 @@ export function elementBytes(name: string, type: unknown): number {
   throw new InvalidArgumentTypeError(name, 'a typed-array constructor', type)
 }
 
-const textOf = call.bind(toString) as unknown as (of: object) => string
+const textOf = call.bind(Function.prototype.toString) as unknown as (of: object) => string
 const NATIVE = /^function (\w+)\(\) \{ \[native code\] \}$/
 
 /** The engine gives the source text of a function. No code can be written whose text is that of a built-in with a name. */

@@ -98,8 +98,7 @@ export abstract class LinuxPages implements Pages {
 
   sync(address: Address, byteLength: number, how: 'sync' | 'async'): void {
     this.mappings.require(address, byteLength, this.pageSize)
-    if (this.libc.msync(address, byteLength, how === 'sync' ? MS_SYNC : MS_ASYNC) !== 0)
-      this.fail('msync', byteLength)
+    if (this.libc.msync(address, byteLength, how === 'sync' ? MS_SYNC : MS_ASYNC) !== 0) this.fail('msync', byteLength)
   }
 
   syncLater(address: Address, byteLength: number): Promise<void> {

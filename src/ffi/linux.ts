@@ -121,8 +121,7 @@ export class LinuxOs extends LinuxPages implements Os {
       throw new OutOfRangeError('fileOffset', `a multiple of ${this.pageSize}`, fileOffset)
     const flags = (sharing === 'shared' ? MAP_SHARED : MAP_PRIVATE) | MAP_NORESERVE | MAP_FIXED
     const pages = protection === 'read' ? PROT_READ : READ_WRITE
-    if (this.libc.mmap(address, byteLength, pages, flags, fd, fileOffset) === MAP_FAILED)
-      this.fail('mmap', byteLength)
+    if (this.libc.mmap(address, byteLength, pages, flags, fd, fileOffset) === MAP_FAILED) this.fail('mmap', byteLength)
   }
 
   replace(address: Address, byteLength: number): void {

@@ -28,7 +28,7 @@ import {
   viewBuffer,
   viewByteOffset,
 } from '../../views.ts'
-import type { Arena } from '../arena.ts'
+import { type Arena, insideOf } from '../arena.ts'
 import { fileBackingOf } from '../backing.ts'
 import { Ground } from '../ground.ts'
 import { Holding } from '../holding.ts'
@@ -45,7 +45,7 @@ import type { FileView } from './read-only-view.ts'
 import { resizeFile } from './resizing.ts'
 import { Truncation } from './truncation.ts'
 
-/** What a mapped file is made of. @internal */
+/** What a mapped file is made of. */
 export interface MappedFileParts {
   /** For messages: `file "x"`. */
   readonly title: string
@@ -61,6 +61,16 @@ export interface SyncOptions {
   readonly offset?: number | undefined
   /** Bytes. @defaultValue to the end */
   readonly byteLength?: number | undefined
+}
+
+/** Parts that this library has put together: a mapped file is made of no others. */
+const made: WeakSet<MappedFileParts> = new WeakSet()
+
+let makeFile: (parts: MappedFileParts) => MappedFile
+
+/** A mapped file of parts that `mapFile` has made. */
+export function mappedFileOf<Mode extends FileMode>(parts: MappedFileParts): MappedFile<Mode> {
+  return makeFile(parts) as MappedFile<Mode>
 }
 
 /** A file in memory. Make one with `mapFile`. */
@@ -86,7 +96,16 @@ export class MappedFile<Mode extends FileMode = FileMode> {
   #exposed = false
   #arena: Arena | undefined
 
-  private constructor({ title, path, place, mapping, link }: MappedFileParts) {
+  static {
+    makeFile = (parts) => {
+      made.add(parts)
+      return new MappedFile(parts)
+    }
+  }
+
+  private constructor(parts: MappedFileParts) {
+    if (!made.has(parts)) throw new UnsupportedOperationError('a MappedFile is made with mapFile')
+    const { title, path, place, mapping, link } = parts
     const { os, base, mappingBytes } = mapping
     this.path = path
     this.mode = place.mode as Mode
@@ -104,11 +123,6 @@ export class MappedFile<Mode extends FileMode = FileMode> {
     this.#holding.onClose(() => link.close())
     this.#windows = new Windows(this.#lifetime, mapping.address(0), Math.max(place.maxByteLength, 1))
     this.#truncation = new Truncation(title, mapping, link, place.offset)
-  }
-
-  /** A mapped file of parts that `mapFile` has made. @internal */
-  static of<Mode extends FileMode>(parts: MappedFileParts): MappedFile<Mode> {
-    return new MappedFile<Mode>(parts)
   }
 
   /** Bytes of the file that are mapped. Changes with `resize`. */
@@ -368,7 +382,7 @@ export class MappedFile<Mode extends FileMode = FileMode> {
   /** Views are about: anybody may write to the file through them, unseen by the arena. */
   #expose(offset: number, byteLength: number): void {
     this.#exposed = true
-    this.#arena?.expose(offset, byteLength)
+    if (this.#arena !== undefined) insideOf(this.#arena).expose(offset, byteLength)
   }
 
   /** What the arena has in a range, for messages. */
@@ -377,7 +391,7 @@ export class MappedFile<Mode extends FileMode = FileMode> {
     if (arena === undefined) return undefined
     if (offset + byteLength > arena.byteLength) return "the arena's tables"
     const { pageSize } = this
-    return arena.claimed(alignDown(offset, pageSize), byteLength + (offset % pageSize))
+    return insideOf(arena).claimed(alignDown(offset, pageSize), byteLength + (offset % pageSize))
   }
 
   #syncRange(options: SyncOptions | undefined): [number, number] {

@@ -46,8 +46,8 @@ function getterOf<T>(prototype: object, name: PropertyKey): (of: ArrayBufferView
 
 const arrays: object = getPrototypeOf(Uint8Array.prototype)
 const arrayKind = getterOf<string | undefined>(arrays, Symbol.toStringTag)
-const arrayBuffer = getterOf<ArrayBufferLike>(arrays, 'buffer')
-const arrayByteOffset = getterOf<number>(arrays, 'byteOffset')
+export const arrayBuffer: (of: ArrayBufferView) => ArrayBufferLike = getterOf<ArrayBufferLike>(arrays, 'buffer')
+export const arrayByteOffset: (of: ArrayBufferView) => number = getterOf<number>(arrays, 'byteOffset')
 const arrayByteLength = getterOf<number>(arrays, 'byteLength')
 const dataBuffer = getterOf<ArrayBufferLike>(DataView.prototype, 'buffer')
 const dataByteOffset = getterOf<number>(DataView.prototype, 'byteOffset')
@@ -55,6 +55,11 @@ const dataByteLength = getterOf<number>(DataView.prototype, 'byteLength')
 
 /** Whether a value is a typed array, a Buffer or a DataView, of any realm. A proxy of one is none. */
 export const isView: (value: unknown) => value is ArrayBufferView = ArrayBuffer.isView as never
+
+/** Whether a view is a typed array: the two getters that follow are for those, and save asking again. */
+export function isTypedArray(view: ArrayBufferView): boolean {
+  return arrayKind(view) !== undefined
+}
 
 /** The buffer that a view lies over. */
 export function viewBuffer(view: ArrayBufferView): ArrayBufferLike {

@@ -33,7 +33,7 @@ import type { Allocator, AllocatorStats, SizeClassStats, StatsOptions } from './
 import { type HeaderFields, type Kind, type Layout, readHeader, State, verifyHeader, writeHeader } from './header.ts'
 import { Memory, WINDOW_BYTES } from './memory.ts'
 import { type CheckedAllocatorOptions, checkStatsOptions } from './options.ts'
-import { lengthOf, ViewCache } from './view-cache.ts'
+import { ViewCache } from './view-cache.ts'
 
 /** Bits of `guard`. */
 export const CLOSED = 1
@@ -339,8 +339,11 @@ export abstract class Blocks<Name extends string = string, H extends Hooks = Hoo
   #viewOf<T extends TypedArray>(type: TypedArrayConstructor<T>, offset: number, length: number, byteLength: number): T {
     const cache = this.#cache
     const at = cache.at(offset)
-    if (cache.offsets[at] === offset && cache.types[at] === type && lengthOf(cache.views[at]) === length)
-      return cache.views[at] as T
+    // A plain property, for speed: somebody may have put a getter of his own on the view while he had it.
+    try {
+      if (cache.offsets[at] === offset && cache.types[at] === type && (cache.views[at] as TypedArray).length === length)
+        return cache.views[at] as T
+    } catch {}
     return this.#newView(type, offset, length, byteLength)
   }
 

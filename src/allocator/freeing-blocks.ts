@@ -13,7 +13,7 @@ import { ArenaClosedError, InvalidArgumentTypeError, InvalidFreeError } from '..
 import { isView } from '../views.ts'
 import type { FreeingAllocator, SizeClassStats } from './allocator.ts'
 import { Blocks, type Hooks, type Own, ownOf } from './blocks.ts'
-import { placeOf, type ViewCache } from './view-cache.ts'
+import type { ViewCache } from './view-cache.ts'
 
 /** What an allocator does in its own way that frees single blocks. */
 export interface FreeingHooks extends Hooks {
@@ -60,11 +60,16 @@ export abstract class FreeingBlocks<Name extends string = string>
 
   /** The offset that a view stands for. */
   protected locate(view: unknown): number {
-    if (isView(view)) {
-      const cache = this.#cache
-      const at = cache.at(placeOf(view))
-      if (cache.views[at] === view) return cache.offsets[at] as number
-    }
+    // What is in the table under the place that it says is a view that we have made, and that is where it lies: so a plain property,
+    // 5 ns faster than the runtime's own getter on Node 24, is enough here. One that lies, or throws, is looked at closely.
+    try {
+      const place = (view as ArrayBufferView).byteOffset
+      if (typeof place === 'number') {
+        const cache = this.#cache
+        const at = cache.at(place)
+        if (cache.views[at] === view) return cache.offsets[at] as number
+      }
+    } catch {}
     return this.#locateSlowly(view)
   }
 

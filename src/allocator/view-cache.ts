@@ -64,25 +64,3 @@ export class ViewCache {
 }
 
 const NO_VIEW = new Uint8Array(0)
-
-/**
- * The length of a view that was handed out, as the view says: the runtime's own getter would take 5 ns more. Whoever has had the view may
- * have put a getter of his own there. One that lies gives him his own view back, one that throws is as a view of no length.
- */
-export function lengthOf(view: TypedArray | undefined): number {
-  try {
-    return (view as TypedArray).length
-  } catch {
-    return 0
-  }
-}
-
-/** Likewise where a view starts that is asked for in the table; -1 when it says nothing. */
-export function placeOf(view: ArrayBufferView): number {
-  try {
-    const { byteOffset } = view
-    return typeof byteOffset === 'number' ? byteOffset : -1
-  } catch {
-    return -1
-  }
-}

@@ -28,7 +28,10 @@ import {
   UnsupportedOperationError,
 } from '../errors.ts'
 import {
+  arrayBuffer,
+  arrayByteOffset,
   elementBytes,
+  isTypedArray,
   isView,
   type TypedArray,
   type TypedArrayConstructor,
@@ -262,9 +265,9 @@ export class Arena {
   /** The offset in the arena where a view starts. Throws `ERR_OUT_OF_RANGE` for a view of anything else. */
   offsetOf(view: ArrayBufferView): number {
     if (!isView(view)) return this.#refuse(view)
-    // Asked for once: V8's getter for it is nearly all that this costs.
-    const buffer = viewBuffer(view)
-    if (buffer === this.#buffers[0] && (this.#bytes[0] as Uint8Array).length !== 0) return viewByteOffset(view)
+    const buffer = isTypedArray(view) ? arrayBuffer(view) : viewBuffer(view)
+    if (buffer === this.#buffers[0] && (this.#bytes[0] as Uint8Array).length !== 0)
+      return isTypedArray(view) ? arrayByteOffset(view) : viewByteOffset(view)
     const start = this.#windows.startOf(buffer)
     return start < 0 ? this.#refuse(view) : start + viewByteOffset(view)
   }

@@ -20,14 +20,14 @@ export type ErrorCode =
   | 'ERR_UNSUPPORTED_OPERATION'
   | 'ERR_CORRUPTED'
 
-/** Stands in a message for a value that must not be shown, such as an address. */
+/** Stands in a message for a value that must not be shown, such as an address. @internal */
 export const HIDDEN: unique symbol = Symbol('hidden')
 
 const quote = JSON.stringify
 const isView = ArrayBuffer.isView
 const text = String
 
-/** A short rendering of any value for a message; never throws and never runs user code. */
+/** A short rendering of any value for a message; never throws and never runs user code. @internal */
 export function show(value: unknown): string {
   switch (typeof value) {
     case 'string':
@@ -52,7 +52,7 @@ function shorten(value: string): string {
   return value.length > 40 ? `${value.slice(0, 40)}…` : value
 }
 
-/** A number of bytes, for messages. */
+/** A number of bytes, for messages. @internal */
 export function bytes(count: number): string {
   return count === 1 ? '1 byte' : `${count} bytes`
 }

@@ -46,32 +46,34 @@ function getterOf<T>(prototype: object, name: PropertyKey): (of: ArrayBufferView
 
 const arrays: object = getPrototypeOf(Uint8Array.prototype)
 const arrayKind = getterOf<string | undefined>(arrays, Symbol.toStringTag)
+/** @internal */
 export const arrayBuffer: (of: ArrayBufferView) => ArrayBufferLike = getterOf<ArrayBufferLike>(arrays, 'buffer')
+/** @internal */
 export const arrayByteOffset: (of: ArrayBufferView) => number = getterOf<number>(arrays, 'byteOffset')
 const arrayByteLength = getterOf<number>(arrays, 'byteLength')
 const dataBuffer = getterOf<ArrayBufferLike>(DataView.prototype, 'buffer')
 const dataByteOffset = getterOf<number>(DataView.prototype, 'byteOffset')
 const dataByteLength = getterOf<number>(DataView.prototype, 'byteLength')
 
-/** Whether a value is a typed array, a Buffer or a DataView, of any realm. A proxy of one is none. */
+/** Whether a value is a typed array, a Buffer or a DataView, of any realm. A proxy of one is none. @internal */
 export const isView: (value: unknown) => value is ArrayBufferView = ArrayBuffer.isView as never
 
-/** Whether a view is a typed array: the two getters that follow are for those, and save asking again. */
+/** Whether a view is a typed array: the two getters that follow are for those, and save asking again. @internal */
 export function isTypedArray(view: ArrayBufferView): boolean {
   return arrayKind(view) !== undefined
 }
 
-/** The buffer that a view lies over. */
+/** The buffer that a view lies over. @internal */
 export function viewBuffer(view: ArrayBufferView): ArrayBufferLike {
   return arrayKind(view) === undefined ? dataBuffer(view) : arrayBuffer(view)
 }
 
-/** Where in its buffer a view starts; 0 when the buffer has been detached, or has become too short. */
+/** Where in its buffer a view starts; 0 when the buffer has been detached, or has become too short. @internal */
 export function viewByteOffset(view: ArrayBufferView): number {
   return arrayKind(view) === undefined ? orZero(dataByteOffset, view) : arrayByteOffset(view)
 }
 
-/** How many bytes a view shows now; 0 when the buffer has been detached, or has become too short. */
+/** How many bytes a view shows now; 0 when the buffer has been detached, or has become too short. @internal */
 export function viewByteLength(view: ArrayBufferView): number {
   return arrayKind(view) === undefined ? orZero(dataByteLength, view) : arrayByteLength(view)
 }
@@ -88,6 +90,7 @@ function orZero(getter: (of: ArrayBufferView) => number, view: ArrayBufferView):
 /**
  * The bytes of a caller's Uint8Array or Buffer, at least so many, as an array that we have made: nothing that is done to it asks
  * the caller's object again.
+ * @internal
  */
 export function plainBytes(name: string, target: unknown, least: number): Uint8Array {
   if (!isView(target) || arrayKind(target) !== 'Uint8Array')
@@ -124,6 +127,7 @@ for (const [name, elementBytes] of ELEMENT_BYTES) {
 /**
  * Bytes of an element of a type. Throws unless it is one of the eleven typed-array constructors (Float16Array too where the runtime
  * has it), of this realm or another.
+ * @internal
  */
 export function elementBytes(name: string, type: unknown): number {
   if (typeof type === 'function') {

@@ -13,6 +13,7 @@
  * Longer than other files: it is the whole contract of view calls, claims and endings, once for all allocators.
  * @module
  */
+
 import { type Arena, insideOf, isArena } from '../arena/arena.ts'
 import type { Claim, ClaimHolder } from '../arena/claim.ts'
 import type { ArenaInside } from '../arena/inside.ts'
@@ -27,6 +28,7 @@ import {
   OutOfRangeError,
   UnsupportedOperationError,
 } from '../errors.ts'
+import type { Facts } from '../inspection.ts'
 import { GiB } from '../units.ts'
 import { elementBytes, type TypedArray, type TypedArrayConstructor } from '../views.ts'
 import type { Allocator, AllocatorStats, SizeClassStats, StatsOptions } from './allocator.ts'
@@ -35,13 +37,14 @@ import { Memory, WINDOW_BYTES } from './memory.ts'
 import { type CheckedAllocatorOptions, checkStatsOptions } from './options.ts'
 import { ViewCache } from './view-cache.ts'
 
-/** Bits of `guard`. */
+/** Bits of `guard`. @internal */
 export const CLOSED = 1
+/** @internal */
 export const INNER = 2
-/** Another may change the blocks, we only look. */
+/** Another may change the blocks, we only look. @internal */
 export const READER = 4
 
-/** The longest alignment: that of an arena in the address space. */
+/** The longest alignment: that of an arena in the address space. @internal */
 export const MOST_ALIGNMENT: number = GiB
 
 /** Dirty memory is cleared by filling it up to this length, and by purging above: filling is 20 times as fast for resident pages. */
@@ -50,6 +53,7 @@ const FILL_MOST = 2 ** 20
 /**
  * What an allocator does in its own way. Called by what all share, with the allocator itself, and reachable from nowhere else: a caller
  * who could call these could spoil the tables.
+ * @internal
  */
 export interface Hooks {
   /** As `tryMalloc`, and the block reads zero. */
@@ -66,11 +70,13 @@ export interface Hooks {
   totals(self: object): AllocatorStats
   /** The live blocks by size. */
   sizeClasses(self: object): SizeClassStats[]
+  /** Figures that need no walk. Bytes of slabs and slots count as used. */
+  glance(self: object): { usedBytes: number; committedBytes: number }
   /** `guard` has changed. */
   guarded?(self: object): void
 }
 
-/** What an allocator keeps to itself, and its own classes have from `ownOf`. */
+/** What an allocator keeps to itself, and its own classes have from `ownOf`. @internal */
 export interface Own<Name extends string, H extends Hooks> {
   readonly kind: Kind
   readonly arena: Arena
@@ -88,7 +94,7 @@ export interface Own<Name extends string, H extends Hooks> {
   revoked(): void
 }
 
-/** How a class makes its part of an allocator. */
+/** How a class makes its part of an allocator. @internal */
 export interface Making<Name extends string, H extends Hooks> {
   readonly kind: Kind
   readonly options: CheckedAllocatorOptions
@@ -102,30 +108,37 @@ export interface Making<Name extends string, H extends Hooks> {
 /** Hooks of our own classes: an allocator is made with no others. */
 const ours: WeakSet<Hooks> = new WeakSet()
 
-/** Notes the hooks of a class of ours. */
+/** Notes the hooks of a class of ours. @internal */
 export function hooksOf<H extends Hooks>(hooks: H): H {
   ours.add(hooks)
   return hooks
 }
 
 let own: (blocks: Blocks) => unknown
+let facts: (blocks: Blocks) => Facts
 
-/** What an allocator keeps to itself. For its own classes, once, when it is made. */
-export function ownOf<Name extends string, H extends Hooks>(blocks: Blocks<Name, H>): Own<Name, H> {
-  return own(blocks as unknown as Blocks) as Own<Name, H>
+/** What is shown of an allocator. @internal */
+export function factsOf(blocks: Blocks): Facts {
+  return facts(blocks)
 }
 
-export abstract class Blocks<Name extends string = string, H extends Hooks = Hooks> implements Allocator {
-  readonly #own: Own<Name, H>
+/** What an allocator keeps to itself. For its own classes, once, when it is made. @internal */
+export function ownOf<Name extends string = string, H extends Hooks = Hooks>(blocks: Blocks): Own<Name, H> {
+  return own(blocks) as Own<Name, H>
+}
+
+export abstract class Blocks implements Allocator {
+  readonly #own: Own<string, Hooks>
   readonly #cache: ViewCache = new ViewCache()
   readonly #fields: HeaderFields
 
   static {
     own = (blocks) => blocks.#own
+    facts = (blocks) => blocks.#facts()
   }
 
   /** Claims the range. @internal */
-  protected constructor(arena: Arena, making: Making<Name, H>) {
+  protected constructor(arena: Arena, making: Making<string, Hooks>) {
     if (!ours.has(making?.hooks))
       throw new UnsupportedOperationError('an allocator is made with new Heap, Slab, Buddy or Bump')
     if (!isArena(arena)) throw new InvalidArgumentTypeError('arena', 'an Arena', arena)
@@ -223,6 +236,14 @@ export abstract class Blocks<Name extends string = string, H extends Hooks = Hoo
     this.close()
   }
 
+  #facts(): Facts {
+    const { guard, claim, hooks } = this.#own
+    const { offset, byteLength } = claim
+    if (guard === CLOSED) return { state: 'closed', offset, byteLength }
+    const { usedBytes, committedBytes } = hooks.glance(this)
+    return { state: guard & READER ? 'open, to be read' : 'open', offset, byteLength, usedBytes, committedBytes }
+  }
+
   #innerClaims(count: number): void {
     if (this.isClosed) return
     const own = this.#own
@@ -239,38 +260,40 @@ export abstract class Blocks<Name extends string = string, H extends Hooks = Hoo
     own.hooks.forget(this)
   }
 
+  /** @internal */
   protected get isClosed(): boolean {
     return this.#own.guard === CLOSED
   }
 
-  /** Called where `guard` is not 0: an inner claim is no reason to refuse. */
+  /** Called where `guard` is not 0: an inner claim is no reason to refuse. @internal */
   protected assertOpen(): void {
     if (this.isClosed) throw new ArenaClosedError(`${this.#own.kind} is closed`)
   }
 
-  /** The same, where blocks change. */
+  /** The same, where blocks change. @internal */
   protected assertWritable(): void {
     this.assertOpen()
     if (this.#own.guard & READER) throw this.readOnly()
   }
 
+  /** @internal */
   protected readOnly(): Error {
     return new ArenaBusyError(`${this.#own.kind} is attached as a reader`)
   }
 
-  /** Throws when an inner claim lies in the range. */
+  /** Throws when an inner claim lies in the range. @internal */
   protected assertNoInner(offset: number, byteLength: number): void {
     const { guard, claim } = this.#own
     if (guard & INNER && claim.overlapsInner(offset, byteLength))
       throw new ArenaBusyError(`the block of ${bytes(byteLength)} at ${offset} has another allocator in it`)
   }
 
-  /** Throws unless the header still says what it said at first. */
+  /** Throws unless the header still says what it said at first. @internal */
   protected checkHeader(): void {
     verifyHeader(this.#own.claim.metadata, this.#fields)
   }
 
-  /** Throws unless the figures are what they say they are. */
+  /** Throws unless the figures are what they say they are. @internal */
   protected checkTotals(): void {
     const { kind, hooks } = this.#own
     const totals = hooks.totals(this)
@@ -286,6 +309,7 @@ export abstract class Blocks<Name extends string = string, H extends Hooks = Hoo
     }
   }
 
+  /** @internal */
   protected outOfMemory(byteLength: number, where = ''): OutOfMemoryError {
     const { kind, claim, limit } = this.#own
     const limited = limit === Number.POSITIVE_INFINITY ? '' : `, limit ${limit}`
@@ -294,7 +318,7 @@ export abstract class Blocks<Name extends string = string, H extends Hooks = Hoo
     )
   }
 
-  /** Copies into a new block, which is given back when its window cannot be made. */
+  /** Copies into a new block, which is given back when its window cannot be made. @internal */
   protected copyNew(to: number, from: number, byteLength: number): void {
     try {
       this.copy(to, from, byteLength)
@@ -304,7 +328,7 @@ export abstract class Blocks<Name extends string = string, H extends Hooks = Hoo
     }
   }
 
-  /** Zeroes a new block, which is given back when its window cannot be made. */
+  /** Zeroes a new block, which is given back when its window cannot be made. @internal */
   protected zeroNew(offset: number, byteLength: number): void {
     try {
       this.zero(offset, byteLength)
@@ -314,7 +338,7 @@ export abstract class Blocks<Name extends string = string, H extends Hooks = Hoo
     }
   }
 
-  /** Makes `[offset, offset + byteLength)` read zero; both are multiples of 8. Throws nothing. */
+  /** Makes `[offset, offset + byteLength)` read zero; both are multiples of 8. Throws nothing. @internal */
   protected zero(offset: number, byteLength: number): void {
     if (byteLength > FILL_MOST && this.#clear(offset, byteLength)) return
     this.#own.memory.zero(offset, byteLength)
@@ -330,7 +354,7 @@ export abstract class Blocks<Name extends string = string, H extends Hooks = Hoo
     }
   }
 
-  /** Copies between two blocks. */
+  /** Copies between two blocks. @internal */
   protected copy(to: number, from: number, byteLength: number): void {
     this.#own.memory.copy(to, from, byteLength)
   }

@@ -19,9 +19,10 @@ import type { Arena } from '../arena/arena.ts'
 import { optionsObject, powerOfTwo, wholeNumber } from '../arguments.ts'
 import { alignUp, log2Ceil } from '../bits.ts'
 import { DoubleFreeError, InvalidFreeError, OutOfRangeError } from '../errors.ts'
+import { showAs } from '../inspection.ts'
 import { GiB } from '../units.ts'
 import type { AllocatorOptions, AllocatorStats } from './allocator.ts'
-import { hooksOf, type Own, ownOf } from './blocks.ts'
+import { factsOf, hooksOf, type Own, ownOf } from './blocks.ts'
 import { checkBuddy } from './buddy-check.ts'
 import { buddyLayout, buddyTables, FREE, HIGH } from './buddy-layout.ts'
 import { BuddyUnits } from './buddy-units.ts'
@@ -56,7 +57,7 @@ const SMALL_MASK = 2 ** 30 - 1
  *     usedBytes = sum of live blocks;   every page of a live block is committed
  *     committedBytes = usedBytes + freeDirtyBytes + metadataBytes
  */
-export class Buddy extends FreeingBlocks<Tables> {
+export class Buddy extends FreeingBlocks {
   /** Bytes of the smallest block. */
   readonly minBlock: number
   readonly #own: Own<Tables, FreeingHooks> = ownOf(this)
@@ -77,10 +78,15 @@ export class Buddy extends FreeingBlocks<Tables> {
     blockAround: (self: Buddy, offset, byteLength) => self.#blockAround(offset, byteLength),
     totals: (self: Buddy) => self.#totals(),
     sizeClasses: (self: Buddy) => classesOfBlocks(self.blocks()),
+    glance: (self: Buddy) => self.#totals(),
     sizeAt: (self: Buddy, offset) => self.#sizeAt(offset),
     freeAt: (self: Buddy, offset) => self.#freeAt(offset),
     resizeAt: (self: Buddy, offset, usable, byteLength) => self.#resizeAt(offset, usable, byteLength),
   })
+
+  static {
+    showAs(Buddy.prototype, 'Buddy', factsOf)
+  }
 
   constructor(arena: Arena, options?: BuddyOptions) {
     const wanted = minBlockOf(options)

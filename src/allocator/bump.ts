@@ -25,9 +25,10 @@ import {
   OutOfRangeError,
   UnsupportedOperationError,
 } from '../errors.ts'
+import { showAs } from '../inspection.ts'
 import type { AllocatorOptions, AllocatorStats } from './allocator.ts'
 import { clearBits, countBits, firstBit, lastBit, wordsFor } from './bitmap.ts'
-import { Blocks, type Hooks, hooksOf, type Own, ownOf } from './blocks.ts'
+import { Blocks, factsOf, type Hooks, hooksOf, type Own, ownOf } from './blocks.ts'
 import {
   COMMITTED_END,
   HEADER_BYTES,
@@ -66,7 +67,7 @@ function granuleOf(byteLength: number): number {
  *     usedCount = bounds - pads;   usedBytes = top - first - purged bytes below the top
  *     committedBytes = usedBytes + freeDirtyBytes + metadataBytes
  */
-export class Bump extends Blocks<Tables> {
+export class Bump extends Blocks {
   readonly #own: Own<Tables, Hooks> = ownOf(this)
   readonly #granule: number
   /** First offset that can be a block, and the end of the claim. */
@@ -90,7 +91,12 @@ export class Bump extends Blocks<Tables> {
     blockAround: (self: Bump, offset, byteLength) => self.#blockAround(offset, byteLength),
     totals: (self: Bump) => self.#totals(),
     sizeClasses: () => [],
+    glance: (self: Bump) => self.#totals(),
   })
+
+  static {
+    showAs(Bump.prototype, 'Bump', factsOf)
+  }
 
   constructor(arena: Arena, options?: AllocatorOptions) {
     super(arena, {

@@ -15,7 +15,7 @@ import type { FreeingAllocator, SizeClassStats } from './allocator.ts'
 import { Blocks, type Hooks, type Own, ownOf } from './blocks.ts'
 import type { ViewCache } from './view-cache.ts'
 
-/** What an allocator does in its own way that frees single blocks. */
+/** What an allocator does in its own way that frees single blocks. @internal */
 export interface FreeingHooks extends Hooks {
   /** Usable bytes of the live block that starts here; throws as `freeAt` does. */
   sizeAt(self: object, offset: number): number
@@ -25,11 +25,8 @@ export interface FreeingHooks extends Hooks {
   resizeAt(self: object, offset: number, usable: number, byteLength: number): boolean
 }
 
-export abstract class FreeingBlocks<Name extends string = string>
-  extends Blocks<Name, FreeingHooks>
-  implements FreeingAllocator
-{
-  readonly #own: Own<Name, FreeingHooks> = ownOf(this)
+export abstract class FreeingBlocks extends Blocks implements FreeingAllocator {
+  readonly #own: Own<string, FreeingHooks> = ownOf(this)
   readonly #cache: ViewCache = this.#own.cache
 
   abstract purge(): number
@@ -58,7 +55,7 @@ export abstract class FreeingBlocks<Name extends string = string>
     return moved
   }
 
-  /** The offset that a view stands for. */
+  /** The offset that a view stands for. @internal */
   protected locate(view: unknown): number {
     // What is in the table under the place that it says is a view that we have made, and that is where it lies: so a plain property,
     // 5 ns faster than the runtime's own getter on Node 24, is enough here. One that lies, or throws, is looked at closely.
@@ -84,14 +81,14 @@ export abstract class FreeingBlocks<Name extends string = string>
     }
   }
 
-  /** Called where `guard` is not 0: refuses a block that an inner claim lies in. */
+  /** Called where `guard` is not 0: refuses a block that an inner claim lies in. @internal */
   protected assertFree(offset: number): void {
     this.assertWritable()
     this.assertNoInner(offset, this.#own.hooks.sizeAt(this, offset))
   }
 }
 
-/** The live blocks by size, of an allocator that cuts no slots: each by itself. */
+/** The live blocks by size, of an allocator that cuts no slots: each by itself. @internal */
 export function classesOfBlocks(blocks: Iterable<{ byteLength: number }>): SizeClassStats[] {
   const classes: Map<number, SizeClassStats> = new Map()
   for (const { byteLength } of blocks) {

@@ -30,7 +30,7 @@ import {
   type HeapRole,
 } from './heap-options.ts'
 import { type HeapParts, heapParts } from './heap-parts.ts'
-import { heapSizeClasses, heapStats } from './heap-stats.ts'
+import { heapGlance, heapSizeClasses, heapStats } from './heap-stats.ts'
 import { clearWords, heapTables, shrinkTables } from './heap-tables.ts'
 import type { CheckedAllocatorOptions } from './options.ts'
 import { Roots } from './roots.ts'
@@ -43,17 +43,17 @@ const NO_OPTIONS: CheckedAllocatorOptions = { offset: undefined, byteLength: und
 /** A block that grew to so many bytes and had to move goes where it can grow on. */
 const ROOMY_LEAST = 65536
 
-/** What `Heap` does in its own way: the rest of an allocator's hooks is here. */
+/** What `Heap` does in its own way: the rest of an allocator's hooks is here. @internal */
 export type HeapHooks = Pick<FreeingHooks, 'tryCalloc' | 'tryMemalign' | 'forget' | 'guarded'>
 
-/** Hooks of a heap: those of its class, and those that are here. */
+/** Hooks of a heap: those of its class, and those that are here. @internal */
 export function heapHooks(hooks: HeapHooks): FreeingHooks {
   return makeHooks(hooks)
 }
 
 let makeHooks: (hooks: HeapHooks) => FreeingHooks
 
-/** What `Heap` has of the slow half of itself. */
+/** What `Heap` has of the slow half of itself. @internal */
 export interface SlowHeap {
   readonly own: Own<never, FreeingHooks>
   readonly parts: HeapParts
@@ -63,12 +63,12 @@ export interface SlowHeap {
 
 let slowHalf: (heap: HeapBase) => SlowHeap
 
-/** The slow half of a heap. For `Heap`, once, when it is made. */
+/** The slow half of a heap. For `Heap`, once, when it is made. @internal */
 export function slowHalfOf(heap: HeapBase): SlowHeap {
   return slowHalf(heap)
 }
 
-export abstract class HeapBase extends FreeingBlocks<never> {
+export abstract class HeapBase extends FreeingBlocks {
   readonly #own: Own<never, FreeingHooks> = ownOf(this)
   readonly #parts: HeapParts = this.#makeParts()
   readonly #roots: Roots = new Roots(this.#own.claim.metadata)
@@ -89,6 +89,7 @@ export abstract class HeapBase extends FreeingBlocks<never> {
         blockAround: (self: HeapBase, offset, byteLength) => blockAround(self.#parts, offset, byteLength),
         totals: (self: HeapBase) => heapStats(self.#parts),
         sizeClasses: (self: HeapBase) => heapSizeClasses(self.#parts),
+        glance: (self: HeapBase) => heapGlance(self.#parts),
         sizeAt: (self: HeapBase, offset) => self.#sizeAt(offset),
         freeAt: (self: HeapBase, offset) => self.#freeAt(offset),
         resizeAt: (self: HeapBase, offset, usable, byteLength) => self.#resizeAt(offset, usable, byteLength),
@@ -353,6 +354,7 @@ export abstract class HeapBase extends FreeingBlocks<never> {
     super.close()
   }
 
+  /** @internal */
   protected override readOnly(): ArenaBusyError {
     return new ArenaBusyError(`Heap is attached as a reader; its writer is ${this.#role.describe()}`)
   }

@@ -36,13 +36,13 @@ export interface HeapAttachOptions extends Pick<HeapOptions, 'decayMs' | 'schedu
 /** What one who has a heap may do: change it, or look at it. */
 export type HeapRole = 'writer' | 'reader'
 
-/** Options of a new heap, checked. */
+/** Options of a new heap, checked. @internal */
 export interface CheckedHeapOptions extends CheckedAllocatorOptions {
   readonly decayMs: number
   readonly schedule: Schedule
 }
 
-/** Options of attaching to one, checked. */
+/** Options of attaching to one, checked. @internal */
 export interface CheckedAttachOptions {
   readonly offset: number | undefined
   readonly role: HeapRole | undefined
@@ -51,11 +51,12 @@ export interface CheckedAttachOptions {
   readonly schedule: Schedule
 }
 
-/** Reads each option once: see options.ts. */
+/** Reads each option once: see options.ts. @internal */
 export function checkHeapOptions(options: HeapOptions | undefined): CheckedHeapOptions {
   return { ...checkAllocatorOptions(options), ...checkPurging(options) }
 }
 
+/** @internal */
 export function checkAttach(options: HeapAttachOptions | undefined): CheckedAttachOptions {
   optionsObject('options', options)
   const { offset, role, takeOver = false } = options ?? {}

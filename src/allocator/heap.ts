@@ -17,7 +17,8 @@
  */
 import type { Arena } from '../arena/arena.ts'
 import { wholeNumber } from '../arguments.ts'
-import { CLOSED, READER } from './blocks.ts'
+import { showAs } from '../inspection.ts'
+import { CLOSED, factsOf, READER } from './blocks.ts'
 import type { FreeingHooks } from './freeing-blocks.ts'
 import { ATTACH } from './heap-attach.ts'
 import { HeapBase, heapHooks, type SlowHeap, slowHalfOf } from './heap-base.ts'
@@ -61,6 +62,10 @@ export class Heap extends HeapBase {
     forget: (self: Heap) => self.#forget(),
     guarded: (self: Heap) => self.#aim(),
   })
+
+  static {
+    showAs(Heap.prototype, 'Heap', factsOf)
+  }
 
   constructor(arena: Arena, options?: HeapOptions)
   /** @internal */

@@ -18,10 +18,11 @@ import type { Arena } from '../arena/arena.ts'
 import { wholeNumber } from '../arguments.ts'
 import { alignUp, lowestBit } from '../bits.ts'
 import { CorruptedError, DoubleFreeError, InvalidFreeError, UnsupportedOperationError } from '../errors.ts'
+import { showAs } from '../inspection.ts'
 import type { AllocatorOptions, AllocatorStats, SizeClassStats } from './allocator.ts'
 import { BitTree, treeWords } from './bit-tree.ts'
 import { firstBit, firstClear } from './bitmap.ts'
-import { hooksOf, type Own, ownOf } from './blocks.ts'
+import { factsOf, hooksOf, type Own, ownOf } from './blocks.ts'
 import { FreeingBlocks, type FreeingHooks } from './freeing-blocks.ts'
 import {
   COMMITTED_END,
@@ -52,7 +53,7 @@ const NEXT = OWN_NUMBER
  *     usedBytes = usedCount * slotSize;   every page of a live slot is committed
  *     committedBytes = usedBytes + freeSlotBytes + metadataBytes
  */
-export class Slab extends FreeingBlocks<'pages' | 'free'> {
+export class Slab extends FreeingBlocks {
   /** Bytes of every slot. */
   readonly slotSize: number
   readonly #own: Own<'pages' | 'free', FreeingHooks> = ownOf(this)
@@ -82,10 +83,15 @@ export class Slab extends FreeingBlocks<'pages' | 'free'> {
     blockAround: (self: Slab, offset, byteLength) => self.#blockAround(offset, byteLength),
     totals: (self: Slab) => self.#totals(),
     sizeClasses: (self: Slab) => self.#sizeClasses(),
+    glance: (self: Slab) => self.#totals(),
     sizeAt: (self: Slab, offset) => self.#sizeAt(offset),
     freeAt: (self: Slab, offset) => self.#freeAt(offset),
     resizeAt: (self: Slab, _offset, _usable, byteLength) => self.#resizeAt(byteLength),
   })
+
+  static {
+    showAs(Slab.prototype, 'Slab', factsOf)
+  }
 
   constructor(arena: Arena, options: SlabOptions) {
     const slotSize = slotSizeOf(options)

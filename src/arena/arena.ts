@@ -27,6 +27,7 @@ import {
   OutOfRangeError,
   UnsupportedOperationError,
 } from '../errors.ts'
+import { type Facts, showAs } from '../inspection.ts'
 import {
   arrayBuffer,
   arrayByteOffset,
@@ -61,7 +62,7 @@ import { existingSite, memorySite, reserveSite, type Site, threadSite } from './
 import { type WaitAsyncOptions, Waiting, type WaitOptions, type WaitResult } from './sharing/waiting.ts'
 import { WINDOW_BYTES, Windows, windowIndex } from './window.ts'
 
-/** What an arena is made of. */
+/** What an arena is made of. @internal */
 export interface ArenaParts {
   /** For messages. */
   readonly title: string
@@ -80,15 +81,15 @@ const made: WeakSet<ArenaParts> = new WeakSet()
 let makeArena: (parts: ArenaParts) => Arena
 let inside: (arena: Arena) => ArenaInside
 
-/** Whether a value is an arena of this library, and no object that looks like one. */
+/** Whether a value is an arena of this library, and no object that looks like one. @internal */
 export let isArena: (value: unknown) => value is Arena
 
-/** What only the library's own code may do with an arena. */
+/** What only the library's own code may do with an arena. @internal */
 export function insideOf(arena: Arena): ArenaInside {
   return inside(arena)
 }
 
-/** An arena over memory that is there. Throws `ERR_CORRUPTED` when a directory is there that cannot be right. */
+/** An arena over memory that is there. Throws `ERR_CORRUPTED` when a directory is there that cannot be right. @internal */
 export function arenaOver(parts: ArenaParts): Arena {
   return makeArena(parts)
 }
@@ -121,6 +122,7 @@ export class Arena {
       made.add(parts)
       return new Arena(parts)
     }
+    showAs(Arena.prototype, 'Arena', (arena: Arena) => arena.#facts())
     inside = (arena) => (arena.#inside ??= arena.#makeInside())
     isArena = (value): value is Arena => typeof value === 'object' && value !== null && #title in value
   }
@@ -345,6 +347,11 @@ export class Arena {
 
   [Symbol.dispose](): void {
     this.close()
+  }
+
+  #facts(): Facts {
+    const { closed, byteLength, shared, path } = this
+    return { state: closed ? 'closed' : 'open', byteLength, shared, path: shared ? path : undefined }
   }
 
   /** What only the library's own code may do. */

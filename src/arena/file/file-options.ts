@@ -42,10 +42,10 @@ export interface FileOptions<Mode extends FileMode = FileMode> {
   /** Fault every page in now, as `populate()` does. @defaultValue false */
   readonly populate?: boolean | undefined
   /** The kernel to use: for tests. @defaultValue the system's */
-  readonly os?: Os | undefined
+  readonly os?: object | undefined
 }
 
-/** Options, checked. What depends on the file is still open. */
+/** Options, checked. What depends on the file is still open. @internal */
 export interface CheckedFileOptions {
   /** A path, or a descriptor. */
   readonly target: string | number
@@ -61,7 +61,7 @@ export interface CheckedFileOptions {
   readonly os: Os
 }
 
-/** Throws unless target and options are what they should be. */
+/** Throws unless target and options are what they should be. @internal */
 export function checkFileOptions(file: unknown, options: FileOptions): CheckedFileOptions {
   optionsObject('options', options)
   if (options === undefined) throw new InvalidArgumentTypeError('options', 'an object with a mode', options)

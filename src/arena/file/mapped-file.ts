@@ -19,6 +19,7 @@ import { boolean, oneOf, optionsObject, wholeNumber } from '../../arguments.ts'
 import { alignDown } from '../../bits.ts'
 import { ArenaBusyError, InvalidArgumentTypeError, OutOfRangeError, UnsupportedOperationError } from '../../errors.ts'
 import { ADVICE, type Advice } from '../../ffi/os-pages.ts'
+import { type Facts, showAs } from '../../inspection.ts'
 import {
   elementBytes,
   isView,
@@ -45,7 +46,7 @@ import type { FileView } from './read-only-view.ts'
 import { resizeFile } from './resizing.ts'
 import { Truncation } from './truncation.ts'
 
-/** What a mapped file is made of. */
+/** What a mapped file is made of. @internal */
 export interface MappedFileParts {
   /** For messages: `file "x"`. */
   readonly title: string
@@ -68,7 +69,7 @@ const made: WeakSet<MappedFileParts> = new WeakSet()
 
 let makeFile: (parts: MappedFileParts) => MappedFile
 
-/** A mapped file of parts that `mapFile` has made. */
+/** A mapped file of parts that `mapFile` has made. @internal */
 export function mappedFileOf<Mode extends FileMode>(parts: MappedFileParts): MappedFile<Mode> {
   return makeFile(parts) as MappedFile<Mode>
 }
@@ -97,6 +98,7 @@ export class MappedFile<Mode extends FileMode = FileMode> {
   #arena: Arena | undefined
 
   static {
+    showAs(MappedFile.prototype, 'MappedFile', (file: MappedFile) => file.#facts())
     makeFile = (parts) => {
       made.add(parts)
       return new MappedFile(parts)
@@ -377,6 +379,11 @@ export class MappedFile<Mode extends FileMode = FileMode> {
 
   [Symbol.dispose](): void {
     this.close()
+  }
+
+  #facts(): Facts {
+    const { closed, path, mode, byteLength } = this
+    return { state: closed ? 'closed' : 'open', path, mode, byteLength }
   }
 
   /** Views are about: anybody may write to the file through them, unseen by the arena. */

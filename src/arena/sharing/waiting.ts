@@ -36,7 +36,7 @@ export interface WaitAsyncOptions extends WaitOptions {
 /** How a wait ended. */
 export type WaitResult = 'ok' | 'not-equal' | 'timed-out'
 
-/** Waiting on the words of one arena. Offsets have been checked. */
+/** Waiting on the words of one arena. Offsets have been checked. @internal */
 export class Waiting {
   readonly #ground: Ground
   readonly #title: string

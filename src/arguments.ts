@@ -12,7 +12,8 @@ export function wholeNumber(name: string, value: unknown, least = 0, most: numbe
   if (typeof value !== 'number') throw new InvalidArgumentTypeError(name, 'a number', value)
   if (!Number.isSafeInteger(value) || value < least || value > most)
     throw new OutOfRangeError(name, `a whole number from ${least} to ${most}`, value)
-  return value
+  // Of -0 the ordinary one.
+  return value + 0
 }
 
 /** A power of two from 1 to `most`. */
@@ -41,10 +42,36 @@ export function boolean(name: string, value: unknown): void {
   if (value !== undefined && typeof value !== 'boolean') throw new InvalidArgumentTypeError(name, 'a boolean', value)
 }
 
+/**
+ * The text of a URL; undefined for anything else. As Node tells one: by what it has, since a URL of another realm is no instance of
+ * ours.
+ */
+function urlText(value: unknown): string | undefined {
+  if (typeof value !== 'object' || value === null) return undefined
+  const { href, protocol, auth, path } = value as Record<string, unknown>
+  return typeof href === 'string' && protocol && auth === undefined && path === undefined ? href : undefined
+}
+
+/** An AbortSignal or nothing, told as Node tells one, so that one of another realm will do. */
+export function abortSignal(name: string, value: unknown): AbortSignal | undefined {
+  if (value === undefined) return undefined
+  if (typeof value === 'object' && value !== null && 'aborted' in value && 'addEventListener' in value)
+    return value as AbortSignal
+  throw new InvalidArgumentTypeError(name, 'an AbortSignal', value)
+}
+
 /** The path of a file, as text or as a `file:` URL; gives the text. */
 export function filePath(name: string, value: unknown): string {
-  const path = value instanceof URL ? fileURLToPath(value) : value
-  if (typeof path !== 'string') throw new InvalidArgumentTypeError(name, 'a string or a file URL', value)
+  const path = pathText(name, value)
+  if (path === undefined) throw new InvalidArgumentTypeError(name, 'a string or a file URL', value)
+  return path
+}
+
+/** The same, and undefined for what is neither. */
+export function pathText(name: string, value: unknown): string | undefined {
+  const url = urlText(value)
+  const path = url === undefined ? value : fileURLToPath(url)
+  if (typeof path !== 'string') return undefined
   // C would take the path to end at the zero.
   if (path === '' || path.includes('\0')) throw new OutOfRangeError(name, 'a path without NUL', value)
   return path

@@ -20,20 +20,41 @@ export type ErrorCode =
   | 'ERR_UNSUPPORTED_OPERATION'
   | 'ERR_CORRUPTED'
 
-/** A short rendering of any value for a message; never throws and never runs user code. */
+/** Stands in a message for a value that must not be shown, such as an address. @internal */
+export const HIDDEN: unique symbol = Symbol('hidden')
+
+const quote = JSON.stringify
+const isView = ArrayBuffer.isView
+const text = String
+
+/** A short rendering of any value for a message; never throws and never runs user code. @internal */
 export function show(value: unknown): string {
   switch (typeof value) {
     case 'string':
-      return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value)
+      return quote(shorten(value))
     case 'bigint':
-      return `${value}n`
+      // The text of a very long one takes seconds to make, and is of no use.
+      return value < LONG && value > -LONG ? `${text(value)}n` : 'a bigint'
+    case 'symbol':
+      return value === HIDDEN ? 'another' : shorten(text(value))
     case 'object':
-      return value === null ? 'null' : ArrayBuffer.isView(value) ? 'a view' : 'an object'
+      return value === null ? 'null' : isView(value) ? 'a view' : 'an object'
     case 'function':
       return 'a function'
     default:
-      return String(value)
+      return text(value)
   }
+}
+
+const LONG = 10n ** 24n
+
+function shorten(value: string): string {
+  return value.length > 40 ? `${value.slice(0, 40)}…` : value
+}
+
+/** A number of bytes, for messages. @internal */
+export function bytes(count: number): string {
+  return count === 1 ? '1 byte' : `${count} bytes`
 }
 
 /** An argument of the wrong kind. */
@@ -92,7 +113,7 @@ export class CorruptedError extends Error {
   readonly code = 'ERR_CORRUPTED'
 }
 
-/** What the kernel refused, in the shape of Node's own system errors. */
+/** What the kernel refused, in the shape of Node's own system errors, without the address that they have: no address leaves the library. */
 export class SystemError extends Error {
   /** The errno's name: `ENOMEM`, `EINVAL`, … */
   readonly code: string
@@ -100,29 +121,18 @@ export class SystemError extends Error {
   readonly errno: number
   /** The call that failed: `mmap`, `madvise`, … */
   readonly syscall: string
-  /** The address the call was about, where there is one. */
-  readonly address: number | undefined
   /** The length in bytes the call was about, where there is one. */
   readonly length: number | undefined
   /** The file the call was about, where there is one. */
   readonly path: string | undefined
 
-  constructor(
-    syscall: string,
-    errno: number,
-    code: string,
-    reason: string,
-    address?: number,
-    length?: number,
-    path?: string
-  ) {
-    const where = path !== undefined ? ` '${path}'` : address === undefined ? '' : ` at 0x${address.toString(16)}`
-    const extent = length === undefined ? '' : `, ${length} bytes`
+  constructor(syscall: string, errno: number, code: string, reason: string, length?: number, path?: string) {
+    const where = path === undefined ? '' : ` '${path}'`
+    const extent = length === undefined ? '' : `, ${bytes(length)}`
     super(`${code}: ${reason}, ${syscall}${where}${extent}`)
     this.code = code
     this.errno = -errno
     this.syscall = syscall
-    this.address = address
     this.length = length
     this.path = path
   }

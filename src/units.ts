@@ -21,5 +21,5 @@ declare const brand: unique symbol
 /** Bytes from the start of an arena. */
 export type Offset = number & { readonly [brand]?: 'offset' }
 
-/** An absolute address in this process. Never leaves `ffi` and `arena`. */
+/** An absolute address in this process. Never leaves `ffi` and `arena`. @internal */
 export type Address = number & { readonly [brand]: 'address' }

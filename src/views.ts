@@ -1,9 +1,18 @@
 /**
- * The typed arrays that views are made of, as types and as a run-time table. DataView and Buffer are not among them: both are
- * made over a typed array's `buffer` and `byteOffset`.
+ * The typed arrays that views are made of, and reading a view or a type that a caller hands in.
+ *
+ * A subclass, or a property on the object itself, may say anything of `length`, `byteOffset` or `buffer`, and code that believes it
+ * writes outside of the view. So everything here goes by the runtime's own getters, taken when this file is loaded: they read what
+ * the engine knows, run no code of the caller's, and work on the arrays of another realm (a vm context, a test runner's) as on ours.
+ *
+ *     view of a caller    viewBuffer, viewByteOffset, viewByteLength    5 to 10 ns each; a plain property 1 to 10
+ *     type of a caller    elementBytes                                  a look-up in a set; a type of another realm is known by its
+ *                                                                       source text, which the engine gives, the first time 1 us
+ *
+ * DataView and Buffer are not among the types that views are made of: both are made over a typed array's `buffer` and `byteOffset`.
  * @module
  */
-import { InvalidArgumentTypeError } from './errors.ts'
+import { bytes, InvalidArgumentTypeError, OutOfRangeError } from './errors.ts'
 
 export type TypedArray =
   | Int8Array
@@ -24,24 +33,116 @@ export interface TypedArrayConstructor<T extends TypedArray = TypedArray> {
   new (buffer: ArrayBufferLike, byteOffset: number, length: number): T
 }
 
-const constructors: ReadonlySet<unknown> = new Set([
-  Int8Array,
-  Uint8Array,
-  Uint8ClampedArray,
-  Int16Array,
-  Uint16Array,
-  Int32Array,
-  Uint32Array,
-  Float32Array,
-  Float64Array,
-  BigInt64Array,
-  BigUint64Array,
+// ---- views ----
+
+const { getOwnPropertyDescriptor, getPrototypeOf } = Object
+const { call } = Function.prototype
+const Bytes = Uint8Array
+
+/** A getter of a prototype, as a function of the object. */
+function getterOf<T>(prototype: object, name: PropertyKey): (of: ArrayBufferView) => T {
+  return call.bind((getOwnPropertyDescriptor(prototype, name) as PropertyDescriptor).get as () => T) as never
+}
+
+const arrays: object = getPrototypeOf(Uint8Array.prototype)
+const arrayKind = getterOf<string | undefined>(arrays, Symbol.toStringTag)
+/** @internal */
+export const arrayBuffer: (of: ArrayBufferView) => ArrayBufferLike = getterOf<ArrayBufferLike>(arrays, 'buffer')
+/** @internal */
+export const arrayByteOffset: (of: ArrayBufferView) => number = getterOf<number>(arrays, 'byteOffset')
+const arrayByteLength = getterOf<number>(arrays, 'byteLength')
+const dataBuffer = getterOf<ArrayBufferLike>(DataView.prototype, 'buffer')
+const dataByteOffset = getterOf<number>(DataView.prototype, 'byteOffset')
+const dataByteLength = getterOf<number>(DataView.prototype, 'byteLength')
+
+/** Whether a value is a typed array, a Buffer or a DataView, of any realm. A proxy of one is none. @internal */
+export const isView: (value: unknown) => value is ArrayBufferView = ArrayBuffer.isView as never
+
+/** Whether a view is a typed array: the two getters that follow are for those, and save asking again. @internal */
+export function isTypedArray(view: ArrayBufferView): boolean {
+  return arrayKind(view) !== undefined
+}
+
+/** The buffer that a view lies over. @internal */
+export function viewBuffer(view: ArrayBufferView): ArrayBufferLike {
+  return arrayKind(view) === undefined ? dataBuffer(view) : arrayBuffer(view)
+}
+
+/** Where in its buffer a view starts; 0 when the buffer has been detached, or has become too short. @internal */
+export function viewByteOffset(view: ArrayBufferView): number {
+  return arrayKind(view) === undefined ? orZero(dataByteOffset, view) : arrayByteOffset(view)
+}
+
+/** How many bytes a view shows now; 0 when the buffer has been detached, or has become too short. @internal */
+export function viewByteLength(view: ArrayBufferView): number {
+  return arrayKind(view) === undefined ? orZero(dataByteLength, view) : arrayByteLength(view)
+}
+
+/** A DataView throws where a typed array says 0. */
+function orZero(getter: (of: ArrayBufferView) => number, view: ArrayBufferView): number {
+  try {
+    return getter(view)
+  } catch {
+    return 0
+  }
+}
+
+/**
+ * The bytes of a caller's Uint8Array or Buffer, at least so many, as an array that we have made: nothing that is done to it asks
+ * the caller's object again.
+ * @internal
+ */
+export function plainBytes(name: string, target: unknown, least: number): Uint8Array {
+  if (!isView(target) || arrayKind(target) !== 'Uint8Array')
+    throw new InvalidArgumentTypeError(name, 'a Uint8Array', target)
+  const byteLength = arrayByteLength(target)
+  if (byteLength < least) throw new OutOfRangeError(name, `at least ${bytes(least)}`, bytes(byteLength))
+  return new Bytes(arrayBuffer(target), arrayByteOffset(target), least)
+}
+
+// ---- types ----
+
+const ELEMENT_BYTES: ReadonlyMap<string, number> = new Map([
+  ['Int8Array', 1],
+  ['Uint8Array', 1],
+  ['Uint8ClampedArray', 1],
+  ['Int16Array', 2],
+  ['Uint16Array', 2],
+  ['Float16Array', 2],
+  ['Int32Array', 4],
+  ['Uint32Array', 4],
+  ['Float32Array', 4],
+  ['Float64Array', 8],
+  ['BigInt64Array', 8],
+  ['BigUint64Array', 8],
 ])
 
-/** Throws unless `type` is one of the eleven typed-array constructors (Float16Array too where the runtime has it). */
-export function typedArrayConstructor(name: string, type: unknown): void {
-  if (constructors.has(type)) return
-  const float16 = (globalThis as { Float16Array?: unknown }).Float16Array
-  if (float16 !== undefined && type === float16) return
+/** Bytes of an element, by type: ours, and those of other realms that have been seen. Weak, so that a realm can go. */
+const known: WeakMap<object, number> = new WeakMap()
+for (const [name, elementBytes] of ELEMENT_BYTES) {
+  const type = (globalThis as Record<string, unknown>)[name]
+  if (typeof type === 'function') known.set(type, elementBytes)
+}
+
+/**
+ * Bytes of an element of a type. Throws unless it is one of the eleven typed-array constructors (Float16Array too where the runtime
+ * has it), of this realm or another.
+ * @internal
+ */
+export function elementBytes(name: string, type: unknown): number {
+  if (typeof type === 'function') {
+    const found = known.get(type) ?? ofAnotherRealm(type)
+    if (found !== undefined) return found
+  }
   throw new InvalidArgumentTypeError(name, 'a typed-array constructor', type)
+}
+
+const textOf = call.bind(Function.prototype.toString) as unknown as (of: object) => string
+const NATIVE = /^function (\w+)\(\) \{ \[native code\] \}$/
+
+/** The engine gives the source text of a function. No code can be written whose text is that of a built-in with a name. */
+function ofAnotherRealm(type: object): number | undefined {
+  const found = ELEMENT_BYTES.get(NATIVE.exec(textOf(type))?.[1] ?? '')
+  if (found !== undefined) known.set(type, found)
+  return found
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import { createHash } from 'node:crypto'
-import { Arena } from '../../src/arena/arena.ts'
+import { Arena, insideOf } from '../../src/arena/arena.ts'
 import type { Claim, ClaimHolder } from '../../src/arena/claim.ts'
 import type { ArenaSource } from '../../src/arena/sharing/handle.ts'
 
@@ -88,7 +88,12 @@ export class Party {
 
   /** Claims a range; its metadata must read zero, and is filled so that the next holder could tell. */
   #claim({ name, offset, byteLength }: Extract<Request, { do: 'claim' }>): string {
-    const claim = this.#arena.claim({ holder, offset, byteLength, metadataBytes: () => 64 + (byteLength % 9000) })
+    const claim = insideOf(this.#arena).claim({
+      holder,
+      offset,
+      byteLength,
+      metadataBytes: () => 64 + (byteLength % 9000),
+    })
     const metadata = new Uint8Array(claim.metadata)
     const zero = metadata.every((byte) => byte === 0)
     metadata.fill(name + 1)

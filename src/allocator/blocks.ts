@@ -13,115 +13,173 @@
  * Longer than other files: it is the whole contract of view calls, claims and endings, once for all allocators.
  * @module
  */
-import { Arena } from '../arena/arena.ts'
+
+import { type Arena, insideOf, isArena } from '../arena/arena.ts'
 import type { Claim, ClaimHolder } from '../arena/claim.ts'
-import { boolean, optionsObject, powerOfTwo, wholeNumber } from '../arguments.ts'
+import type { ArenaInside } from '../arena/inside.ts'
+import { powerOfTwo, wholeNumber } from '../arguments.ts'
 import {
   ArenaBusyError,
   ArenaClosedError,
+  bytes,
   CorruptedError,
   InvalidArgumentTypeError,
   OutOfMemoryError,
   OutOfRangeError,
+  UnsupportedOperationError,
 } from '../errors.ts'
+import type { Facts } from '../inspection.ts'
 import { GiB } from '../units.ts'
-import { type TypedArray, type TypedArrayConstructor, typedArrayConstructor } from '../views.ts'
-import type { Allocator, AllocatorOptions, AllocatorStats, SizeClassStats, StatsOptions } from './allocator.ts'
+import { elementBytes, type TypedArray, type TypedArrayConstructor } from '../views.ts'
+import type { Allocator, AllocatorStats, SizeClassStats, StatsOptions } from './allocator.ts'
 import { type HeaderFields, type Kind, type Layout, readHeader, State, verifyHeader, writeHeader } from './header.ts'
 import { Memory, WINDOW_BYTES } from './memory.ts'
+import { type CheckedAllocatorOptions, checkStatsOptions } from './options.ts'
 import { ViewCache } from './view-cache.ts'
 
-/** Bits of `guard`. */
+/** Bits of `guard`. @internal */
 export const CLOSED = 1
+/** @internal */
 export const INNER = 2
-/** Another may change the blocks, we only look. */
+/** Another may change the blocks, we only look. @internal */
 export const READER = 4
 
-/** The longest alignment: that of an arena in the address space. */
+/** The longest alignment: that of an arena in the address space. @internal */
 export const MOST_ALIGNMENT: number = GiB
 
 /** Dirty memory is cleared by filling it up to this length, and by purging above: filling is 20 times as fast for resident pages. */
 const FILL_MOST = 2 ** 20
 
-export abstract class Blocks<Name extends string = string> implements Allocator, ClaimHolder {
+/**
+ * What an allocator does in its own way. Called by what all share, with the allocator itself, and reachable from nowhere else: a caller
+ * who could call these could spoil the tables.
+ * @internal
+ */
+export interface Hooks {
+  /** As `tryMalloc`, and the block reads zero. */
+  tryCalloc(self: object, byteLength: number): number
+  /** As `tryMalloc`, on a multiple of `alignment`, which has been checked. */
+  tryMemalign(self: object, alignment: number, byteLength: number): number
+  /** Takes back a block that was just handed out and that nobody has seen. */
+  undo(self: object, offset: number): void
+  /** Drops what refers to the metadata: called once, on close. */
+  forget(self: object): void
+  /** As a claim's holder: claim.ts. */
+  blockAround(self: object, offset: number, byteLength: number): { offset: number; byteLength: number } | undefined
+  /** The figures without options. */
+  totals(self: object): AllocatorStats
+  /** The live blocks by size. */
+  sizeClasses(self: object): SizeClassStats[]
+  /** Figures that need no walk. Bytes of slabs and slots count as used. */
+  glance(self: object): { usedBytes: number; committedBytes: number }
+  /** `guard` has changed. */
+  guarded?(self: object): void
+}
+
+/** What an allocator keeps to itself, and its own classes have from `ownOf`. @internal */
+export interface Own<Name extends string, H extends Hooks> {
   readonly kind: Kind
-  protected readonly arena: Arena
-  protected readonly claim: Claim
-  protected readonly layout: Layout<Name>
+  readonly arena: Arena
+  readonly inside: ArenaInside
+  readonly claim: Claim
+  readonly layout: Layout<Name>
   /** Committed bytes allowed; Infinity when there is no limit. */
-  protected readonly limit: number
+  readonly limit: number
+  readonly memory: Memory
+  readonly cache: ViewCache
+  readonly hooks: H
   /** Bits, or 0: the usual. */
-  protected guard = 0
-  protected readonly memory: Memory
-  protected readonly cache: ViewCache = new ViewCache()
+  guard: number
+  /** The claim is gone: closes the allocator, and touches nothing. */
+  revoked(): void
+}
+
+/** How a class makes its part of an allocator. @internal */
+export interface Making<Name extends string, H extends Hooks> {
+  readonly kind: Kind
+  readonly options: CheckedAllocatorOptions
+  readonly hooks: H
+  /** The tables for a claim of so many bytes. Called before the claim is granted, and may throw to refuse it. */
+  readonly layoutOf: (byteLength: number) => Layout<Name>
+  /** Gives a claim that has an allocator already, whose header is verified instead of written. */
+  readonly adopt?: ((holder: ClaimHolder) => Claim) | undefined
+}
+
+/** Hooks of our own classes: an allocator is made with no others. */
+const ours: WeakSet<Hooks> = new WeakSet()
+
+/** Notes the hooks of a class of ours. @internal */
+export function hooksOf<H extends Hooks>(hooks: H): H {
+  ours.add(hooks)
+  return hooks
+}
+
+let own: (blocks: Blocks) => unknown
+let facts: (blocks: Blocks) => Facts
+
+/** What is shown of an allocator. @internal */
+export function factsOf(blocks: Blocks): Facts {
+  return facts(blocks)
+}
+
+/** What an allocator keeps to itself. For its own classes, once, when it is made. @internal */
+export function ownOf<Name extends string = string, H extends Hooks = Hooks>(blocks: Blocks): Own<Name, H> {
+  return own(blocks) as Own<Name, H>
+}
+
+export abstract class Blocks implements Allocator {
+  readonly #own: Own<string, Hooks>
+  readonly #cache: ViewCache = new ViewCache()
   readonly #fields: HeaderFields
 
-  /**
-   * Claims the range. `layoutOf` gives the tables for a claim of so many bytes; it is called before the claim is granted, and may
-   * throw to refuse it. With `adopt` the claim is one that has an allocator already, whose header is verified instead of written.
-   */
-  protected constructor(
-    kind: Kind,
-    arena: Arena,
-    options: AllocatorOptions | undefined,
-    layoutOf: (byteLength: number) => Layout<Name>,
-    adopt?: (holder: ClaimHolder) => Claim
-  ) {
-    if (!(arena instanceof Arena)) throw new InvalidArgumentTypeError('arena', 'an Arena', arena)
-    optionsObject('options', options)
-    for (const name of ['offset', 'byteLength', 'limit'] as const)
-      if (options?.[name] !== undefined) wholeNumber(`options.${name}`, options[name])
-    this.kind = kind
-    this.arena = arena
-    this.memory = new Memory(arena)
-    this.claim =
-      adopt?.(this) ??
-      arena.claim({
-        holder: this,
-        offset: options?.offset,
-        byteLength: options?.byteLength,
-        metadataBytes: (byteLength) => layoutOf(byteLength).byteLength,
-      })
-    const { offset, byteLength, metadata, zeroed } = this.claim
-    this.layout = layoutOf(byteLength)
-    const known = { kind, layoutHash: this.layout.hash, pageSize: arena.pageSize, offset, byteLength }
-    if (adopt === undefined) {
-      this.#fields = { ...known, zeroed, limit: options?.limit ?? Number.POSITIVE_INFINITY }
-      writeHeader(metadata, this.#fields, kind === 'Heap' ? State.closed : State.open)
-    } else this.#fields = this.#adopted(known)
-    this.limit = this.#fields.limit
+  static {
+    own = (blocks) => blocks.#own
+    facts = (blocks) => blocks.#facts()
   }
 
-  /** The header of an adopted claim. When it is none of ours the claim is left as it was. */
-  #adopted(known: Omit<HeaderFields, 'zeroed' | 'limit'>): HeaderFields {
-    try {
-      return readHeader(this.claim.metadata, known)
-    } catch (error) {
-      this.claim.leave()
-      throw error
+  /** Claims the range. @internal */
+  protected constructor(arena: Arena, making: Making<string, Hooks>) {
+    if (!ours.has(making?.hooks))
+      throw new UnsupportedOperationError('an allocator is made with new Heap, Slab, Buddy or Bump')
+    if (!isArena(arena)) throw new InvalidArgumentTypeError('arena', 'an Arena', arena)
+    const { kind, options, hooks, layoutOf, adopt } = making
+    const inside = insideOf(arena)
+    const holder = this.#holder(kind, hooks)
+    const claim =
+      adopt?.(holder) ??
+      inside.claim({
+        holder,
+        offset: options.offset,
+        byteLength: options.byteLength,
+        metadataBytes: (byteLength) => layoutOf(byteLength).byteLength,
+      })
+    const { offset, byteLength, metadata, zeroed } = claim
+    const layout = layoutOf(byteLength)
+    const known = { kind, layoutHash: layout.hash, pageSize: arena.pageSize, offset, byteLength }
+    if (adopt === undefined) {
+      this.#fields = { ...known, zeroed, limit: options.limit ?? Number.POSITIVE_INFINITY }
+      writeHeader(metadata, this.#fields, kind === 'Heap' ? State.closed : State.open)
+    } else this.#fields = adopted(claim, known)
+    const { limit } = this.#fields
+    const memory = new Memory(inside)
+    const revoked = (): void => this.#revoked()
+    const cache = this.#cache
+    this.#own = { kind, arena, inside, claim, layout, limit, memory, cache, hooks, guard: 0, revoked }
+  }
+
+  #holder(kind: Kind, hooks: Hooks): ClaimHolder {
+    return {
+      kind,
+      // What a heap holds can be found again, by its roots; of the others nobody could take the blocks over.
+      lasting: kind === 'Heap',
+      blockAround: (offset, byteLength) => hooks.blockAround(this, offset, byteLength),
+      innerClaims: (count) => this.#innerClaims(count),
+      revoked: () => this.#revoked(),
     }
   }
 
-  /** What a heap holds can be found again, by its roots; of the others nobody could take the blocks over. */
-  get lasting(): boolean {
-    return this.kind === 'Heap'
-  }
-
   abstract tryMalloc(byteLength: number): number
-  /** As `tryMalloc`, and the block reads zero. */
-  protected abstract tryCalloc(byteLength: number): number
-  /** As `tryMalloc`, on a multiple of `alignment`, which has been checked. */
-  protected abstract tryMemalign(alignment: number, byteLength: number): number
-  /** Takes back a block that was just handed out and that nobody has seen. */
-  protected abstract undo(offset: number): void
-  /** Drops what refers to the metadata: called once, on close. */
-  protected abstract forget(): void
-  abstract blockAround(offset: number, byteLength: number): { offset: number; byteLength: number } | undefined
   abstract reset(): void
-  /** The figures without options. */
-  protected abstract totals(): AllocatorStats
-  /** The live blocks by size. */
-  protected abstract sizeClasses(): SizeClassStats[]
   abstract check(): void
 
   malloc(byteLength: number): number {
@@ -133,169 +191,183 @@ export abstract class Blocks<Name extends string = string> implements Allocator,
   calloc(byteLength: number): number {
     // biome-ignore lint/complexity/noArguments: a rest parameter would build an array in every call.
     if (arguments.length > 1) throw tooManyArguments(arguments)
-    const offset = this.tryCalloc(byteLength)
+    const offset = this.#own.hooks.tryCalloc(this, byteLength)
     if (offset === 0) throw this.outOfMemory(byteLength)
     return offset
   }
 
   memalign(alignment: number, byteLength: number): number {
     powerOfTwo('alignment', alignment, MOST_ALIGNMENT)
-    const offset = this.tryMemalign(alignment, byteLength)
+    const offset = this.#own.hooks.tryMemalign(this, alignment, byteLength)
     if (offset === 0) throw this.outOfMemory(byteLength, `on a multiple of ${alignment}`)
     return offset
   }
 
   alloc<T extends TypedArray>(type: TypedArrayConstructor<T>, length: number): T {
     const byteLength = viewBytes(type, length)
-    return this.viewOf(type, this.calloc(byteLength), length, byteLength)
+    return this.#viewOf(type, this.calloc(byteLength), length, byteLength)
   }
 
   allocUnsafe<T extends TypedArray>(type: TypedArrayConstructor<T>, length: number): T {
     const byteLength = viewBytes(type, length)
-    return this.viewOf(type, this.malloc(byteLength), length, byteLength)
+    return this.#viewOf(type, this.malloc(byteLength), length, byteLength)
   }
 
   stats(options?: StatsOptions): AllocatorStats {
     this.assertOpen()
-    const totals = this.totals()
-    if (options === undefined) return totals
-    optionsObject('options', options)
-    for (const name of ['classes', 'resident'] as const) boolean(`options.${name}`, options[name])
+    const { hooks, claim } = this.#own
+    if (options === undefined) return hooks.totals(this)
+    const { classes, resident } = checkStatsOptions(options)
     return {
-      ...totals,
-      ...(options.resident && this.claim.resident()),
-      ...(options.classes && { classes: this.sizeClasses() }),
+      ...hooks.totals(this),
+      ...(resident && claim.resident()),
+      ...(classes && { classes: hooks.sizeClasses(this) }),
     }
   }
 
   close(): void {
     if (this.isClosed) return
     // First what the kernel may refuse; the metadata reads zero afterwards, which is what a closed header looks like.
-    this.claim.release()
-    this.revoked()
+    this.#own.claim.release()
+    this.#revoked()
   }
 
   [Symbol.dispose](): void {
     this.close()
   }
 
-  innerClaims(count: number): void {
-    if (this.isClosed) return
-    this.guard = (this.guard & READER) | (count === 0 ? 0 : INNER)
+  #facts(): Facts {
+    const { guard, claim, hooks } = this.#own
+    const { offset, byteLength } = claim
+    if (guard === CLOSED) return { state: 'closed', offset, byteLength }
+    const { usedBytes, committedBytes } = hooks.glance(this)
+    return { state: guard & READER ? 'open, to be read' : 'open', offset, byteLength, usedBytes, committedBytes }
   }
 
-  revoked(): void {
+  #innerClaims(count: number): void {
     if (this.isClosed) return
-    this.guard = CLOSED
-    this.memory.forget()
-    this.cache.forget()
-    this.forget()
+    const own = this.#own
+    own.guard = (own.guard & READER) | (count === 0 ? 0 : INNER)
+    own.hooks.guarded?.(this)
   }
 
+  #revoked(): void {
+    if (this.isClosed) return
+    const own = this.#own
+    own.guard = CLOSED
+    own.memory.forget()
+    own.cache.forget()
+    own.hooks.forget(this)
+  }
+
+  /** @internal */
   protected get isClosed(): boolean {
-    return this.guard === CLOSED
+    return this.#own.guard === CLOSED
   }
 
-  /** Called where `guard` is not 0: an inner claim is no reason to refuse. */
+  /** Called where `guard` is not 0: an inner claim is no reason to refuse. @internal */
   protected assertOpen(): void {
-    if (this.isClosed) throw new ArenaClosedError(`${this.kind} is closed`)
+    if (this.isClosed) throw new ArenaClosedError(`${this.#own.kind} is closed`)
   }
 
-  /** The same, where blocks change. */
+  /** The same, where blocks change. @internal */
   protected assertWritable(): void {
     this.assertOpen()
-    if (this.guard & READER) throw this.readOnly()
+    if (this.#own.guard & READER) throw this.readOnly()
   }
 
+  /** @internal */
   protected readOnly(): Error {
-    return new ArenaBusyError(`${this.kind} is attached as a reader`)
+    return new ArenaBusyError(`${this.#own.kind} is attached as a reader`)
   }
 
-  /** Throws when an inner claim lies in the range. */
+  /** Throws when an inner claim lies in the range. @internal */
   protected assertNoInner(offset: number, byteLength: number): void {
-    if (this.guard & INNER && this.claim.overlapsInner(offset, byteLength))
-      throw new ArenaBusyError(`the ${byteLength} bytes at ${offset} are claimed by another allocator`)
+    const { guard, claim } = this.#own
+    if (guard & INNER && claim.overlapsInner(offset, byteLength))
+      throw new ArenaBusyError(`the block of ${bytes(byteLength)} at ${offset} has another allocator in it`)
   }
 
-  /** Throws unless the header still says what it said at first. */
+  /** Throws unless the header still says what it said at first. @internal */
   protected checkHeader(): void {
-    verifyHeader(this.claim.metadata, this.#fields)
+    verifyHeader(this.#own.claim.metadata, this.#fields)
   }
 
-  /** Throws unless the figures are what they say they are. */
+  /** Throws unless the figures are what they say they are. @internal */
   protected checkTotals(): void {
-    const totals = this.totals()
+    const { kind, hooks } = this.#own
+    const totals = hooks.totals(this)
     const sum = totals.usedBytes + totals.freeSlotBytes + totals.freeDirtyBytes + totals.metadataBytes
     if (totals.committedBytes !== sum)
-      throw new CorruptedError(`${this.kind}: ${totals.committedBytes} bytes committed, the parts add up to ${sum}`)
-    const classes = this.sizeClasses()
+      throw new CorruptedError(`${kind}: ${totals.committedBytes} bytes committed, the parts add up to ${sum}`)
+    const classes = hooks.sizeClasses(this)
     if (classes.length === 0) return
     for (const name of ['usedCount', 'usedBytes', 'freeSlotBytes'] as const) {
       const all = classes.reduce((total, one) => total + one[name], 0)
       if (all !== totals[name])
-        throw new CorruptedError(`${this.kind}: ${name} is ${totals[name]}, the classes add up to ${all}`)
+        throw new CorruptedError(`${kind}: ${name} is ${totals[name]}, the classes add up to ${all}`)
     }
   }
 
+  /** @internal */
   protected outOfMemory(byteLength: number, where = ''): OutOfMemoryError {
-    const limit = this.limit === Number.POSITIVE_INFINITY ? '' : `, limit ${this.limit}`
+    const { kind, claim, limit } = this.#own
+    const limited = limit === Number.POSITIVE_INFINITY ? '' : `, limit ${limit}`
     return new OutOfMemoryError(
-      `${this.kind} has no room for ${byteLength} bytes${where && ` ${where}`} (claim of ${this.claim.byteLength} bytes${limit})`
+      `${kind} has no room for ${bytes(byteLength)}${where && ` ${where}`} (claim of ${bytes(claim.byteLength)}${limited})`
     )
   }
 
-  /** Copies into a new block, which is given back when its window cannot be made. */
+  /** Copies into a new block, which is given back when its window cannot be made. @internal */
   protected copyNew(to: number, from: number, byteLength: number): void {
     try {
       this.copy(to, from, byteLength)
     } catch (error) {
-      this.undo(to)
+      this.#own.hooks.undo(this, to)
       throw error
     }
   }
 
-  /** Zeroes a new block, which is given back when its window cannot be made. */
+  /** Zeroes a new block, which is given back when its window cannot be made. @internal */
   protected zeroNew(offset: number, byteLength: number): void {
     try {
       this.zero(offset, byteLength)
     } catch (error) {
-      this.undo(offset)
+      this.#own.hooks.undo(this, offset)
       throw error
     }
   }
 
-  /** Makes `[offset, offset + byteLength)` read zero; both are multiples of 8. Throws nothing. */
+  /** Makes `[offset, offset + byteLength)` read zero; both are multiples of 8. Throws nothing. @internal */
   protected zero(offset: number, byteLength: number): void {
     if (byteLength > FILL_MOST && this.#clear(offset, byteLength)) return
-    this.memory.zero(offset, byteLength)
+    this.#own.memory.zero(offset, byteLength)
   }
 
   /** False when the kernel will not take the pages: locked in memory, say. The block must not be lost for that. */
   #clear(offset: number, byteLength: number): boolean {
     try {
-      this.claim.clear(offset, byteLength)
+      this.#own.claim.clear(offset, byteLength)
       return true
     } catch {
       return false
     }
   }
 
-  /** Copies between two blocks. */
+  /** Copies between two blocks. @internal */
   protected copy(to: number, from: number, byteLength: number): void {
-    this.memory.copy(to, from, byteLength)
+    this.#own.memory.copy(to, from, byteLength)
   }
 
   /** A view over a new block: the one that a block had before at this place, or a new one. */
-  protected viewOf<T extends TypedArray>(
-    type: TypedArrayConstructor<T>,
-    offset: number,
-    length: number,
-    byteLength: number
-  ): T {
-    const { cache } = this
+  #viewOf<T extends TypedArray>(type: TypedArrayConstructor<T>, offset: number, length: number, byteLength: number): T {
+    const cache = this.#cache
     const at = cache.at(offset)
-    if (cache.offsets[at] === offset && cache.types[at] === type && (cache.views[at] as TypedArray).length === length)
-      return cache.views[at] as T
+    // A plain property, for speed: somebody may have put a getter of his own on the view while he had it.
+    try {
+      if (cache.offsets[at] === offset && cache.types[at] === type && (cache.views[at] as TypedArray).length === length)
+        return cache.views[at] as T
+    } catch {}
     return this.#newView(type, offset, length, byteLength)
   }
 
@@ -309,35 +381,44 @@ export abstract class Blocks<Name extends string = string> implements Allocator,
     try {
       const window = Math.floor(offset / WINDOW_BYTES)
       const local = offset - window * WINDOW_BYTES
-      if (local + byteLength > WINDOW_BYTES) return this.arena.view(type, offset, length)
-      const view = new type(this.arena.windowBuffer(window), local, length)
-      this.cache.put(offset, type, view)
+      if (local + byteLength > WINDOW_BYTES) return this.#own.arena.view(type, offset, length)
+      const view = new type(this.#own.inside.windowBuffer(window), local, length)
+      this.#cache.put(offset, type, view)
       return view
     } catch (error) {
-      this.undo(offset)
+      this.#own.hooks.undo(this, offset)
       throw error
     }
   }
 }
 
-/** Bytes of a view, after checks. The usual types are compared one by one: a look-up in a set takes longer than the allocation. */
+/** The header of an adopted claim. When it is none of ours the claim is left as it was. */
+function adopted(claim: Claim, known: Omit<HeaderFields, 'zeroed' | 'limit'>): HeaderFields {
+  try {
+    return readHeader(claim.metadata, known)
+  } catch (error) {
+    claim.leave()
+    throw error
+  }
+}
+
+/** Bytes of a view, after checks. The usual types are compared one by one: a look-up in a map takes longer than the allocation. */
 function viewBytes(type: unknown, length: number): number {
-  const elementBytes = bytesPerElement(type)
+  const size = sizeOfElement(type)
   // Whole numbers below 2^32 are the common case; everything else is looked at closely.
   if (typeof length !== 'number' || length >>> 0 !== length) wholeNumber('length', length)
-  const byteLength = length * elementBytes
+  const byteLength = length * size
   if (byteLength > Number.MAX_SAFE_INTEGER)
-    throw new OutOfRangeError('length', `a whole number of at most 2^53 bytes / ${elementBytes}`, length)
+    throw new OutOfRangeError('length', `a whole number of at most 2^53 bytes / ${size}`, length)
   return byteLength
 }
 
-function bytesPerElement(type: unknown): number {
+function sizeOfElement(type: unknown): number {
   if (type === Uint8Array) return 1
   if (type === Float64Array) return 8
   if (type === Int32Array || type === Uint32Array || type === Float32Array) return 4
   if (type === Uint16Array || type === Int16Array) return 2
-  typedArrayConstructor('type', type)
-  return (type as TypedArrayConstructor).BYTES_PER_ELEMENT
+  return elementBytes('type', type)
 }
 
 function tooManyArguments(given: ArrayLike<unknown>): InvalidArgumentTypeError {

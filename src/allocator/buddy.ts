@@ -19,12 +19,14 @@ import type { Arena } from '../arena/arena.ts'
 import { optionsObject, powerOfTwo, wholeNumber } from '../arguments.ts'
 import { alignUp, log2Ceil } from '../bits.ts'
 import { DoubleFreeError, InvalidFreeError, OutOfRangeError } from '../errors.ts'
+import { showAs } from '../inspection.ts'
 import { GiB } from '../units.ts'
 import type { AllocatorOptions, AllocatorStats } from './allocator.ts'
+import { factsOf, hooksOf, type Own, ownOf } from './blocks.ts'
 import { checkBuddy } from './buddy-check.ts'
 import { buddyLayout, buddyTables, FREE, HIGH } from './buddy-layout.ts'
 import { BuddyUnits } from './buddy-units.ts'
-import { FreeingBlocks } from './freeing-blocks.ts'
+import { classesOfBlocks, FreeingBlocks, type FreeingHooks } from './freeing-blocks.ts'
 import {
   COMMITTED_END,
   HEADER_BYTES,
@@ -35,12 +37,16 @@ import {
   USED_BYTES,
   USED_COUNT,
 } from './header.ts'
+import { checkAllocatorOptions } from './options.ts'
 import { Pages } from './pages.ts'
 
 export interface BuddyOptions extends AllocatorOptions {
   /** Bytes of the smallest block, a power of two from 16 on. @defaultValue 64, more in claims above 64 GiB */
   readonly minBlock?: number | undefined
 }
+
+/** Its tables, by name. */
+type Tables = 'pages' | 'states' | 'trees'
 
 /** Requests below this find their order in 32-bit arithmetic. */
 const SMALL_MASK = 2 ** 30 - 1
@@ -51,9 +57,10 @@ const SMALL_MASK = 2 ** 30 - 1
  *     usedBytes = sum of live blocks;   every page of a live block is committed
  *     committedBytes = usedBytes + freeDirtyBytes + metadataBytes
  */
-export class Buddy extends FreeingBlocks<'pages' | 'states' | 'trees'> {
+export class Buddy extends FreeingBlocks {
   /** Bytes of the smallest block. */
   readonly minBlock: number
+  readonly #own: Own<Tables, FreeingHooks> = ownOf(this)
   readonly #shift: number
   readonly #mostOrder: number
   readonly #origin: number
@@ -63,13 +70,36 @@ export class Buddy extends FreeingBlocks<'pages' | 'states' | 'trees'> {
   readonly #units: BuddyUnits
   #numbers: Float64Array
 
+  static readonly #hooks: FreeingHooks = hooksOf<FreeingHooks>({
+    tryCalloc: (self: Buddy, byteLength) => self.#tryCalloc(byteLength),
+    tryMemalign: (self: Buddy, alignment, byteLength) => self.#tryMemalign(alignment, byteLength),
+    undo: (self: Buddy, offset) => self.#freeAt(offset),
+    forget: (self: Buddy) => self.#forget(),
+    blockAround: (self: Buddy, offset, byteLength) => self.#blockAround(offset, byteLength),
+    totals: (self: Buddy) => self.#totals(),
+    sizeClasses: (self: Buddy) => classesOfBlocks(self.blocks()),
+    glance: (self: Buddy) => self.#totals(),
+    sizeAt: (self: Buddy, offset) => self.#sizeAt(offset),
+    freeAt: (self: Buddy, offset) => self.#freeAt(offset),
+    resizeAt: (self: Buddy, offset, usable, byteLength) => self.#resizeAt(offset, usable, byteLength),
+  })
+
+  static {
+    showAs(Buddy.prototype, 'Buddy', factsOf)
+  }
+
   constructor(arena: Arena, options?: BuddyOptions) {
     const wanted = minBlockOf(options)
-    const start = options?.offset ?? 0
-    super('Buddy', arena, options, (byteLength) =>
-      buddyTables(buddyLayout(start, byteLength, wanted, arena.pageSize), byteLength, arena.pageSize)
-    )
-    const { claim, limit } = this
+    const checked = checkAllocatorOptions(options)
+    const start = checked.offset ?? 0
+    super(arena, {
+      kind: 'Buddy',
+      options: checked,
+      hooks: Buddy.#hooks,
+      layoutOf: (byteLength) =>
+        buddyTables(buddyLayout(start, byteLength, wanted, arena.pageSize), byteLength, arena.pageSize),
+    })
+    const { claim, limit, layout: tables } = this.#own
     const { pageSize } = arena
     const layout = buddyLayout(claim.offset, claim.byteLength, wanted, pageSize)
     this.minBlock = layout.minBlock
@@ -78,20 +108,20 @@ export class Buddy extends FreeingBlocks<'pages' | 'states' | 'trees'> {
     this.#origin = layout.origin
     this.#rate = 1 / layout.minBlock
     this.#numbers = new Float64Array(claim.metadata, 0, HEADER_BYTES / 8)
-    this.#units = new BuddyUnits(layout, this.layout, claim.metadata)
+    this.#units = new BuddyUnits(layout, tables, claim.metadata)
     this.#pages = new Pages({
       claim,
       pageSize,
       limit,
       first: this.#offset(layout.first),
-      at: this.layout.at.pages,
+      at: tables.at.pages,
       fixed: layout.fixed,
       rate: layout.rate,
     })
   }
 
   tryMalloc(byteLength: number): number {
-    if (this.guard !== 0) this.assertOpen()
+    if (this.#own.guard !== 0) this.assertOpen()
     const order = this.#orderOf(byteLength)
     if (order > this.#mostOrder) return 0
     const from = this.#units.find(order)
@@ -116,16 +146,16 @@ export class Buddy extends FreeingBlocks<'pages' | 'states' | 'trees'> {
 
   reset(): void {
     this.assertOpen()
-    this.claim.revokeInner()
+    this.#own.claim.revokeInner()
     this.#units.clear()
     this.#numbers[USED_BYTES] = 0
     this.#numbers[USED_COUNT] = 0
   }
 
-  protected override totals(): AllocatorStats {
+  #totals(): AllocatorStats {
     const numbers = this.#numbers
     return {
-      reservedBytes: this.claim.byteLength,
+      reservedBytes: this.#own.claim.byteLength,
       committedBytes: this.#pages.committedBytes,
       usedBytes: numbers[USED_BYTES],
       freeSlotBytes: 0,
@@ -158,7 +188,7 @@ export class Buddy extends FreeingBlocks<'pages' | 'states' | 'trees'> {
     }
   }
 
-  blockAround(offset: number, byteLength: number): { offset: number; byteLength: number } | undefined {
+  #blockAround(offset: number, byteLength: number): { offset: number; byteLength: number } | undefined {
     const units = this.#units
     const unit = units.startAround(Math.floor((offset - this.#origin) * this.#rate))
     if (unit < 0 || units.isFree(unit)) return undefined
@@ -166,8 +196,8 @@ export class Buddy extends FreeingBlocks<'pages' | 'states' | 'trees'> {
     return offset + byteLength <= block.offset + block.byteLength ? block : undefined
   }
 
-  protected tryCalloc(byteLength: number): number {
-    if (this.guard !== 0) this.assertOpen()
+  #tryCalloc(byteLength: number): number {
+    if (this.#own.guard !== 0) this.assertOpen()
     const order = this.#orderOf(byteLength)
     if (order > this.#mostOrder) return 0
     const from = this.#units.find(order)
@@ -181,8 +211,8 @@ export class Buddy extends FreeingBlocks<'pages' | 'states' | 'trees'> {
     return offset
   }
 
-  protected tryMemalign(alignment: number, byteLength: number): number {
-    if (this.guard !== 0) this.assertOpen()
+  #tryMemalign(alignment: number, byteLength: number): number {
+    if (this.#own.guard !== 0) this.assertOpen()
     const order = this.#orderOf(byteLength)
     if (order > this.#mostOrder) return 0
     // A free block of the alignment's order starts where the block should; what is not needed of it is split off.
@@ -190,7 +220,7 @@ export class Buddy extends FreeingBlocks<'pages' | 'states' | 'trees'> {
     return this.#take(order, from, from >= 0 ? from : this.#units.aboveTop(order, alignment), alignment)
   }
 
-  protected freeAt(offset: number): void {
+  #freeAt(offset: number): void {
     const unit = this.#unitOf(offset)
     const order = this.#units.states[unit] - 1
     this.#numbers[USED_BYTES] -= (1 << order) * this.minBlock
@@ -198,11 +228,11 @@ export class Buddy extends FreeingBlocks<'pages' | 'states' | 'trees'> {
     this.#units.give(unit, order)
   }
 
-  protected sizeAt(offset: number): number {
+  #sizeAt(offset: number): number {
     return this.#units.sizeAt(this.#unitOf(offset)) * this.minBlock
   }
 
-  protected resizeAt(offset: number, usable: number, byteLength: number): boolean {
+  #resizeAt(offset: number, usable: number, byteLength: number): boolean {
     const order = this.#orderOf(byteLength)
     const unit = this.#unitOf(offset)
     const old = this.#units.states[unit] - 1
@@ -216,7 +246,7 @@ export class Buddy extends FreeingBlocks<'pages' | 'states' | 'trees'> {
     return true
   }
 
-  protected forget(): void {
+  #forget(): void {
     this.#numbers = new Float64Array(0)
     this.#units.forget()
   }
@@ -298,8 +328,9 @@ export class Buddy extends FreeingBlocks<'pages' | 'states' | 'trees'> {
 
 function minBlockOf(options: BuddyOptions | undefined): number | undefined {
   optionsObject('options', options)
-  if (options?.minBlock === undefined) return undefined
-  const minBlock = powerOfTwo('options.minBlock', options.minBlock, GiB)
+  const wanted = options?.minBlock
+  if (wanted === undefined) return undefined
+  const minBlock = powerOfTwo('options.minBlock', wanted, GiB)
   if (minBlock < 16) throw new OutOfRangeError('options.minBlock', 'a power of two from 16 on', minBlock)
   return minBlock
 }

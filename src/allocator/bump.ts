@@ -25,9 +25,10 @@ import {
   OutOfRangeError,
   UnsupportedOperationError,
 } from '../errors.ts'
-import type { AllocatorOptions, AllocatorStats, SizeClassStats } from './allocator.ts'
+import { showAs } from '../inspection.ts'
+import type { AllocatorOptions, AllocatorStats } from './allocator.ts'
 import { clearBits, countBits, firstBit, lastBit, wordsFor } from './bitmap.ts'
-import { Blocks } from './blocks.ts'
+import { Blocks, factsOf, type Hooks, hooksOf, type Own, ownOf } from './blocks.ts'
 import {
   COMMITTED_END,
   HEADER_BYTES,
@@ -39,6 +40,7 @@ import {
   USED_COUNT,
 } from './header.ts'
 import { placeInWindow, WINDOW_BYTES } from './memory.ts'
+import { checkAllocatorOptions } from './options.ts'
 import { Pages, pageBytes } from './pages.ts'
 
 // End of the last block; its start, or 0 when it has to be looked up; and the top before it, where its padding starts.
@@ -51,6 +53,9 @@ const MOST_BITS = 2 ** 33
 /** Requests below this are rounded in 32-bit arithmetic. */
 const SMALL_MASK = 2 ** 30 - 1
 
+/** Its tables, by name. */
+type Tables = 'pages' | 'bounds' | 'pads'
+
 /** Bytes of a granule in a claim of so many bytes. */
 function granuleOf(byteLength: number): number {
   return 2 ** Math.max(3, log2Ceil(byteLength / MOST_BITS))
@@ -62,7 +67,8 @@ function granuleOf(byteLength: number): number {
  *     usedCount = bounds - pads;   usedBytes = top - first - purged bytes below the top
  *     committedBytes = usedBytes + freeDirtyBytes + metadataBytes
  */
-export class Bump extends Blocks<'pages' | 'bounds' | 'pads'> {
+export class Bump extends Blocks {
+  readonly #own: Own<Tables, Hooks> = ownOf(this)
   readonly #granule: number
   /** First offset that can be a block, and the end of the claim. */
   readonly #first: number
@@ -77,15 +83,34 @@ export class Bump extends Blocks<'pages' | 'bounds' | 'pads'> {
   /** A block that ends here or before needs no page and no other window. 0 when that has to be found out: a cache. */
   #ready = 0
 
+  static readonly #hooks: Hooks = hooksOf<Hooks>({
+    tryCalloc: (self: Bump, byteLength) => self.#tryCalloc(byteLength),
+    tryMemalign: (self: Bump, alignment, byteLength) => self.#tryMemalign(alignment, byteLength),
+    undo: (self: Bump) => self.#undo(),
+    forget: (self: Bump) => self.#forget(),
+    blockAround: (self: Bump, offset, byteLength) => self.#blockAround(offset, byteLength),
+    totals: (self: Bump) => self.#totals(),
+    sizeClasses: () => [],
+    glance: (self: Bump) => self.#totals(),
+  })
+
+  static {
+    showAs(Bump.prototype, 'Bump', factsOf)
+  }
+
   constructor(arena: Arena, options?: AllocatorOptions) {
-    super('Bump', arena, options, (byteLength) =>
-      layOut({
-        pages: pageBytes(byteLength, arena.pageSize),
-        bounds: wordsFor(byteLength / granuleOf(byteLength) + 1) * 4,
-        pads: wordsFor(byteLength / granuleOf(byteLength) + 1) * 4,
-      })
-    )
-    const { claim, limit, layout } = this
+    super(arena, {
+      kind: 'Bump',
+      options: checkAllocatorOptions(options),
+      hooks: Bump.#hooks,
+      layoutOf: (byteLength) =>
+        layOut({
+          pages: pageBytes(byteLength, arena.pageSize),
+          bounds: wordsFor(byteLength / granuleOf(byteLength) + 1) * 4,
+          pads: wordsFor(byteLength / granuleOf(byteLength) + 1) * 4,
+        }),
+    })
+    const { claim, limit, layout } = this.#own
     const { offset, byteLength, metadata } = claim
     this.#granule = granuleOf(byteLength)
     this.#first = alignUp(Math.max(offset, 8), this.#granule)
@@ -177,25 +202,26 @@ export class Bump extends Blocks<'pages' | 'bounds' | 'pads'> {
   purge(): number {
     this.assertOpen()
     const numbers = this.#numbers
-    const { pageSize } = this.arena
+    const { pageSize } = this.#own.arena
     this.#ready = 0
     const given = this.#pages.purge(numbers[TOP], numbers[COMMITTED_END])
     const rest = alignUp(numbers[TOP], pageSize)
-    if (this.claim.zeroed && numbers[COMMITTED_END] % pageSize === 0 && rest < numbers[TOUCHED]) numbers[TOUCHED] = rest
+    if (this.#own.claim.zeroed && numbers[COMMITTED_END] % pageSize === 0 && rest < numbers[TOUCHED])
+      numbers[TOUCHED] = rest
     return given
   }
 
   reset(): void {
     this.assertOpen()
-    this.claim.revokeInner()
+    this.#own.claim.revokeInner()
     this.#lower(this.#first)
   }
 
-  protected override totals(): AllocatorStats {
+  #totals(): AllocatorStats {
     const numbers = this.#numbers
     const usedBytes = this.#usedBytes()
     return {
-      reservedBytes: this.claim.byteLength,
+      reservedBytes: this.#own.claim.byteLength,
       committedBytes: this.#pages.committedBytes,
       usedBytes,
       freeSlotBytes: 0,
@@ -204,10 +230,6 @@ export class Bump extends Blocks<'pages' | 'bounds' | 'pads'> {
       peakCommittedBytes: numbers[PEAK_BYTES],
       usedCount: numbers[USED_COUNT],
     }
-  }
-
-  protected override sizeClasses(): SizeClassStats[] {
-    return []
   }
 
   check(): void {
@@ -236,7 +258,7 @@ export class Bump extends Blocks<'pages' | 'bounds' | 'pads'> {
     this.checkTotals()
   }
 
-  blockAround(offset: number, byteLength: number): { offset: number; byteLength: number } | undefined {
+  #blockAround(offset: number, byteLength: number): { offset: number; byteLength: number } | undefined {
     const top = this.#numbers[TOP]
     if (offset < this.#first || offset + byteLength > top) return undefined
     const bit = lastBit(this.#bounds, 0, Math.floor((offset - this.#first) / this.#granule) + 1)
@@ -247,22 +269,22 @@ export class Bump extends Blocks<'pages' | 'bounds' | 'pads'> {
     return end >= offset + byteLength ? { offset: start, byteLength: end - start } : undefined
   }
 
-  protected tryCalloc(byteLength: number): number {
+  #tryCalloc(byteLength: number): number {
     const start = this.tryMalloc(byteLength)
     const numbers = this.#numbers
     if (start !== 0 && start < numbers[TOUCHED]) this.zeroNew(start, Math.min(numbers[TOP], numbers[TOUCHED]) - start)
     return start
   }
 
-  protected tryMemalign(alignment: number, byteLength: number): number {
+  #tryMemalign(alignment: number, byteLength: number): number {
     return this.#place(alignment, this.#round(byteLength))
   }
 
-  protected undo(): void {
+  #undo(): void {
     this.#lower(this.#numbers[BOUND])
   }
 
-  protected forget(): void {
+  #forget(): void {
     this.#ready = 0
     this.#numbers = new Float64Array(0)
     this.#bounds = new Int32Array(0)
@@ -292,7 +314,7 @@ export class Bump extends Blocks<'pages' | 'bounds' | 'pads'> {
     numbers[BOUND] = bound
     numbers[USED_COUNT]++
     const committed = numbers[COMMITTED_END]
-    const covered = this.#pages.covers(end, committed - end) ? committed : alignUp(end, this.arena.pageSize)
+    const covered = this.#pages.covers(end, committed - end) ? committed : alignUp(end, this.#own.arena.pageSize)
     this.#ready = Math.min(covered, this.#end, alignUp(end, WINDOW_BYTES))
     return start
   }
@@ -353,7 +375,7 @@ export class Bump extends Blocks<'pages' | 'bounds' | 'pads'> {
     const first = this.#first
     if (top === first) return 0
     // The first page may have been left out as well, with the bytes before the first block.
-    const skipped = this.#pages.purgedBytes(first, first + 1) === 0 ? first : alignDown(first, this.arena.pageSize)
+    const skipped = this.#pages.purgedBytes(first, first + 1) === 0 ? first : alignDown(first, this.#own.arena.pageSize)
     return top - skipped - this.#pages.purgedBytes(first, top)
   }
 }

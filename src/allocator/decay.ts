@@ -16,7 +16,7 @@ import { SystemError } from '../errors.ts'
 /** Calls `run` after `ms` milliseconds, once; the answer cancels it. For tests, which have no time to wait. */
 export type Schedule = (run: () => void, ms: number) => () => void
 
-/** What decay works on. */
+/** What decay works on. @internal */
 export interface Decaying {
   /** Bytes that a purge could give back, or a little more. */
   freeDirtyBytes(): number
@@ -26,6 +26,7 @@ export interface Decaying {
   watch(): void
 }
 
+/** @internal */
 export class Decay {
   readonly #heap: Decaying
   readonly #tickMs: number
@@ -84,14 +85,14 @@ export class Decay {
   }
 }
 
-/** A timer that does not keep the process alive. */
+/** A timer that does not keep the process alive. @internal */
 export function unreferencedTimer(run: () => void, ms: number): () => void {
   const timer = setTimeout(run, ms)
   timer.unref()
   return () => clearTimeout(timer)
 }
 
-/** Checks the option: -1 (never), 0 (at once), or a time in milliseconds. */
+/** Checks the option: -1 (never), 0 (at once), or a time in milliseconds. @internal */
 export function checkDecay(value: unknown): number {
   return value === undefined ? 1000 : wholeNumber('options.decayMs', value, -1, 2 ** 31 - 1)
 }

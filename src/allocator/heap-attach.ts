@@ -7,11 +7,12 @@
  * Cost: some 50 us; 200 ns more for each span and slab of a heap that must be rebuilt.
  * @module
  */
-import type { Arena } from '../arena/arena.ts'
+import { type Arena, insideOf } from '../arena/arena.ts'
 import type { AdoptRequest, Claim, ClaimHolder } from '../arena/claim.ts'
+import type { ArenaInside } from '../arena/inside.ts'
 import { ArenaBusyError, CorruptedError, OutOfRangeError } from '../errors.ts'
 import { checkHeap } from './heap-check.ts'
-import type { HeapAttachOptions, HeapRole } from './heap-options.ts'
+import type { CheckedAttachOptions, HeapRole } from './heap-options.ts'
 import type { HeapParts } from './heap-parts.ts'
 import { rebuildHeap } from './heap-recovery.ts'
 import { isUnfinished, WriterRole } from './writer-role.ts'
@@ -26,18 +27,19 @@ interface Found {
 }
 
 /** The claim of a heap that is there already: to have, if it can be had and is not only to be read, else to look at. */
-export function adoptHeap(arena: Arena, holder: ClaimHolder, options: HeapAttachOptions = {}): Found {
+export function adoptHeap(arena: Arena, holder: ClaimHolder, options: CheckedAttachOptions): Found {
   const { role, takeOver } = options
+  const inside = insideOf(arena)
   // Settled first: else a later heap that nobody has would be taken for the first.
-  const offset = options.offset ?? arena.claims().find(({ kind }) => kind === holder.kind)?.offset
+  const offset = options.offset ?? inside.claims().find(({ kind }) => kind === holder.kind)?.offset
   if (offset !== undefined && role !== 'reader') {
-    const claim = haveHeap(arena, { holder, offset, takeOver })
+    const claim = haveHeap(inside, { holder, offset, takeOver })
     if (claim !== undefined) return { claim, role: 'writer' }
   }
-  const claim = offset === undefined ? undefined : arena.adopt({ holder, offset, shared: true })
+  const claim = offset === undefined ? undefined : inside.adopt({ holder, offset, shared: true })
   if (claim !== undefined && !isUnfinished(claim.metadata)) {
     if (role !== 'writer') return { claim, role: 'reader' }
-    const writer = new WriterRole(arena, claim.metadata).describe()
+    const writer = new WriterRole(inside, claim.metadata).describe()
     claim.leave()
     throw new ArenaBusyError(`Heap: its writer is ${writer}; others can attach as readers`)
   }
@@ -47,7 +49,7 @@ export function adoptHeap(arena: Arena, holder: ClaimHolder, options: HeapAttach
 }
 
 /** The claim of a heap whose writer has gone; undefined when another has it. A heap that was never finished is none, and makes room. */
-function haveHeap(arena: Arena, request: AdoptRequest): Claim | undefined {
+function haveHeap(arena: ArenaInside, request: AdoptRequest): Claim | undefined {
   try {
     const claim = arena.adopt(request)
     if (claim === undefined || !isUnfinished(claim.metadata)) return claim

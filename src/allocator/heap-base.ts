@@ -13,54 +13,130 @@ import type { Arena } from '../arena/arena.ts'
 import type { ClaimHolder } from '../arena/claim.ts'
 import { wholeNumber } from '../arguments.ts'
 import { ArenaBusyError, CorruptedError } from '../errors.ts'
-import type { AllocatorStats, SizeClassStats } from './allocator.ts'
-import { READER } from './blocks.ts'
-import { checkDecay, Decay, type Decaying, unreferencedTimer } from './decay.ts'
-import { FreeingBlocks } from './freeing-blocks.ts'
+import { hooksOf, type Own, ownOf, READER } from './blocks.ts'
+import { Decay, type Decaying } from './decay.ts'
+import { FreeingBlocks, type FreeingHooks } from './freeing-blocks.ts'
 import { ATTACH, adoptHeap, recover } from './heap-attach.ts'
 import { blockAround, blockAt, liveBlocks } from './heap-blocks.ts'
 import { checkHeap } from './heap-check.ts'
 import { heapLayout, metadataInUse, Slab, Tag, Window } from './heap-layout.ts'
-import type { HeapAttachOptions, HeapOptions, HeapRole } from './heap-options.ts'
+import {
+  type CheckedAttachOptions,
+  type CheckedHeapOptions,
+  checkAttach,
+  checkHeapOptions,
+  type HeapAttachOptions,
+  type HeapOptions,
+  type HeapRole,
+} from './heap-options.ts'
 import { type HeapParts, heapParts } from './heap-parts.ts'
-import { heapSizeClasses, heapStats } from './heap-stats.ts'
+import { heapGlance, heapSizeClasses, heapStats } from './heap-stats.ts'
 import { clearWords, heapTables, shrinkTables } from './heap-tables.ts'
+import type { CheckedAllocatorOptions } from './options.ts'
 import { Roots } from './roots.ts'
 import { Size } from './size-class.ts'
 import type { SpanSource } from './span-map.ts'
 import { WriterRole } from './writer-role.ts'
 
+const NO_OPTIONS: CheckedAllocatorOptions = { offset: undefined, byteLength: undefined, limit: undefined }
+
 /** A block that grew to so many bytes and had to move goes where it can grow on. */
 const ROOMY_LEAST = 65536
 
+/** What `Heap` does in its own way: the rest of an allocator's hooks is here. @internal */
+export type HeapHooks = Pick<FreeingHooks, 'tryCalloc' | 'tryMemalign' | 'forget' | 'guarded'>
+
+/** Hooks of a heap: those of its class, and those that are here. @internal */
+export function heapHooks(hooks: HeapHooks): FreeingHooks {
+  return makeHooks(hooks)
+}
+
+let makeHooks: (hooks: HeapHooks) => FreeingHooks
+
+/** What `Heap` has of the slow half of itself. @internal */
+export interface SlowHeap {
+  readonly own: Own<never, FreeingHooks>
+  readonly parts: HeapParts
+  allocateSpan(alignment: number, byteLength: number, zero: boolean): number
+  reallocSpan(offset: number, span: number, byteLength: number): number
+}
+
+let slowHalf: (heap: HeapBase) => SlowHeap
+
+/** The slow half of a heap. For `Heap`, once, when it is made. @internal */
+export function slowHalfOf(heap: HeapBase): SlowHeap {
+  return slowHalf(heap)
+}
+
 export abstract class HeapBase extends FreeingBlocks {
-  protected readonly parts: HeapParts = this.#makeParts()
-  readonly #roots: Roots = new Roots(this.claim.metadata)
+  readonly #own: Own<never, FreeingHooks> = ownOf(this)
+  readonly #parts: HeapParts = this.#makeParts()
+  readonly #roots: Roots = new Roots(this.#own.claim.metadata)
   readonly #decay: Decay
   readonly #role: WriterRole
   /** Whether a writer before this one died with the heap, so that it was rebuilt when this one attached. */
   readonly recovered: boolean
 
-  protected constructor(arena: Arena, options?: HeapOptions | HeapAttachOptions, attach?: typeof ATTACH) {
-    const decayMs = checkDecay(options?.decayMs)
+  static {
+    makeHooks = (hooks) =>
+      hooksOf<FreeingHooks>({
+        ...hooks,
+        forget: (self: HeapBase) => {
+          self.#forget()
+          hooks.forget(self)
+        },
+        undo: (self: HeapBase, offset) => self.#freeAt(offset),
+        blockAround: (self: HeapBase, offset, byteLength) => blockAround(self.#parts, offset, byteLength),
+        totals: (self: HeapBase) => heapStats(self.#parts),
+        sizeClasses: (self: HeapBase) => heapSizeClasses(self.#parts),
+        glance: (self: HeapBase) => heapGlance(self.#parts),
+        sizeAt: (self: HeapBase, offset) => self.#sizeAt(offset),
+        freeAt: (self: HeapBase, offset) => self.#freeAt(offset),
+        resizeAt: (self: HeapBase, offset, usable, byteLength) => self.#resizeAt(offset, usable, byteLength),
+      })
+    slowHalf = (heap) => ({
+      own: heap.#own,
+      parts: heap.#parts,
+      allocateSpan: (alignment, byteLength, zero) => heap.#allocateSpan(alignment, byteLength, zero),
+      reallocSpan: (offset, span, byteLength) => heap.#reallocSpan(offset, span, byteLength),
+    })
+  }
+
+  /** @internal */
+  protected constructor(
+    arena: Arena,
+    hooks: FreeingHooks,
+    options: HeapOptions | HeapAttachOptions | undefined,
+    attach?: typeof ATTACH
+  ) {
+    const attaching = attach === ATTACH
+    const asked = attaching ? checkAttach(options as HeapAttachOptions) : checkHeapOptions(options as HeapOptions)
     let role: HeapRole = 'writer'
     const adopt = (holder: ClaimHolder) => {
-      const found = adoptHeap(arena, holder, options as HeapAttachOptions | undefined)
+      const found = adoptHeap(arena, holder, asked as CheckedAttachOptions)
       role = found.role
       return found.claim
     }
-    super('Heap', arena, options, heapTables, attach === ATTACH ? adopt : undefined)
-    this.#role = new WriterRole(arena, this.claim.metadata)
-    this.recovered = attach === ATTACH && role === 'writer' && this.#recover()
-    if (attach !== ATTACH) this.#begin()
+    super(arena, {
+      kind: 'Heap',
+      // One that is there has its range and its limit already.
+      options: attaching ? NO_OPTIONS : (asked as CheckedHeapOptions),
+      hooks,
+      layoutOf: heapTables,
+      adopt: attaching ? adopt : undefined,
+    })
+    const own = this.#own
+    this.#role = new WriterRole(own.inside, own.claim.metadata)
+    this.recovered = attaching && role === 'writer' && this.#recover()
+    if (!attaching) this.#begin()
     if (role === 'writer') this.#role.take()
-    else this.guard |= READER
-    this.#decay = new Decay(this.#decaying(), role === 'writer' ? decayMs : -1, options?.schedule ?? unreferencedTimer)
+    else own.guard |= READER
+    this.#decay = new Decay(this.#decaying(), role === 'writer' ? asked.decayMs : -1, asked.schedule)
   }
 
   /** The state of a heap that was never used. When it cannot be had the claim is given back. */
   #begin(): void {
-    const { claim } = this
+    const { claim } = this.#own
     try {
       if (!claim.zeroed) claim.clear(claim.offset, claim.byteLength)
     } catch (error) {
@@ -72,25 +148,25 @@ export abstract class HeapBase extends FreeingBlocks {
       }
       throw error
     }
-    this.parts.slabs.reset()
-    this.parts.spans.clear()
-    this.parts.spans.open()
+    this.#parts.slabs.reset()
+    this.#parts.spans.clear()
+    this.#parts.spans.open()
   }
 
   /** Puts right what a writer left that died; false when none did. When it cannot be, the claim is left as it was. */
   #recover(): boolean {
     if (!this.#role.dirty) return false
     try {
-      recover(this.parts)
+      recover(this.#parts)
       return true
     } catch (error) {
-      this.claim.leave()
+      this.#own.claim.leave()
       throw error
     }
   }
 
   #decaying(): Decaying {
-    const { spans, slabs } = this.parts
+    const { spans, slabs } = this.#parts
     return {
       freeDirtyBytes: () => {
         // What waits to be taken again is free as well.
@@ -107,19 +183,20 @@ export abstract class HeapBase extends FreeingBlocks {
   }
 
   #makeParts(): HeapParts {
-    const { offset, byteLength, metadata } = this.claim
-    const { pageSize } = this.arena
+    const { claim, arena, limit } = this.#own
+    const { offset, byteLength, metadata } = claim
+    const { pageSize } = arena
     const words = new Int32Array(metadata)
     const layout = heapLayout(offset, byteLength, pageSize)
     const source: SpanSource = {
       offset,
       byteLength,
       pageSize,
-      limit: this.limit,
-      purge: (at, length) => this.claim.purge(at, length),
+      limit,
+      purge: (at, length) => claim.purge(at, length),
       zero: (at, length) => this.zero(at, length),
-      retire: () => this.parts.slabs.retire(),
-      clearWords: (from, to) => clearWords(this.claim, words, pageSize / 4, from, to),
+      retire: () => this.#parts.slabs.retire(),
+      clearWords: (from, to) => clearWords(claim, words, pageSize / 4, from, to),
       freed: () => this.#decay.start(),
       stirred: () => this.#decay.startLater(),
       metadataBytes: (records, end) => metadataInUse(words, layout, pageSize, records, end),
@@ -134,22 +211,22 @@ export abstract class HeapBase extends FreeingBlocks {
 
   // ---- allocating ----
 
-  protected allocateSpan(alignment: number, byteLength: number, zero: boolean): number {
-    if (byteLength > this.claim.byteLength) return 0
+  #allocateSpan(alignment: number, byteLength: number, zero: boolean): number {
+    if (byteLength > this.#own.claim.byteLength) return 0
     const length = Math.max(8, Math.ceil(byteLength / 8) * 8)
     const span =
       length <= Window.BYTES
-        ? this.parts.spans.allocate(length, alignment, Tag.LIVE, zero)
-        : this.parts.spans.allocateHuge(length, alignment, zero)
-    return span === 0 ? 0 : this.parts.spans.offset(span)
+        ? this.#parts.spans.allocate(length, alignment, Tag.LIVE, zero)
+        : this.#parts.spans.allocateHuge(length, alignment, zero)
+    return span === 0 ? 0 : this.#parts.spans.offset(span)
   }
 
   // ---- blocks that are there ----
 
-  protected reallocSpan(offset: number, span: number, byteLength: number): number {
+  #reallocSpan(offset: number, span: number, byteLength: number): number {
     wholeNumber('byteLength', byteLength)
     if (this.#resizeSpan(span, byteLength)) return offset
-    const usable = this.parts.spans.length(span)
+    const usable = this.#parts.spans.length(span)
     const roomy = byteLength > usable && byteLength >= ROOMY_LEAST
     const moved = roomy ? this.#mallocRoomy(byteLength) : this.malloc(byteLength)
     this.copyNew(moved, offset, byteLength < usable ? byteLength : usable)
@@ -158,30 +235,30 @@ export abstract class HeapBase extends FreeingBlocks {
   }
 
   #mallocRoomy(byteLength: number): number {
-    const span = byteLength <= Window.BYTES / 4 ? this.parts.spans.allocateRoomy((byteLength + 7) & -8) : 0
-    return span === 0 ? this.malloc(byteLength) : this.parts.spans.offset(span)
+    const span = byteLength <= Window.BYTES / 4 ? this.#parts.spans.allocateRoomy((byteLength + 7) & -8) : 0
+    return span === 0 ? this.malloc(byteLength) : this.#parts.spans.offset(span)
   }
 
-  protected override freeAt(offset: number): void {
-    if (this.guard !== 0) this.assertWritable()
-    const found = blockAt(this.parts, offset)
+  #freeAt(offset: number): void {
+    if (this.#own.guard !== 0) this.assertWritable()
+    const found = blockAt(this.#parts, offset)
     if (found > 0)
-      this.parts.slabs.free(
+      this.#parts.slabs.free(
         found,
-        this.parts.slabs.slotAt(found, (offset & Window.INSIDE) - this.parts.words[found + Slab.BASE])
+        this.#parts.slabs.slotAt(found, (offset & Window.INSIDE) - this.#parts.words[found + Slab.BASE])
       )
-    else if (this.parts.spans.kind(-found) === Tag.HUGE) this.parts.spans.releaseHuge(-found)
-    else this.parts.spans.free(-found)
+    else if (this.#parts.spans.kind(-found) === Tag.HUGE) this.#parts.spans.releaseHuge(-found)
+    else this.#parts.spans.free(-found)
   }
 
-  protected override sizeAt(offset: number): number {
-    const found = blockAt(this.parts, offset)
-    return found > 0 ? this.parts.slabs.slotSize(found) : this.parts.spans.length(-found)
+  #sizeAt(offset: number): number {
+    const found = blockAt(this.#parts, offset)
+    return found > 0 ? this.#parts.slabs.slotSize(found) : this.#parts.spans.length(-found)
   }
 
-  protected override resizeAt(offset: number, usable: number, byteLength: number): boolean {
+  #resizeAt(offset: number, usable: number, byteLength: number): boolean {
     wholeNumber('byteLength', byteLength)
-    const found = blockAt(this.parts, offset)
+    const found = blockAt(this.#parts, offset)
     if (found < 0) return this.#resizeSpan(-found, byteLength)
     return byteLength <= usable && byteLength >= usable - (usable >>> 2)
   }
@@ -189,21 +266,17 @@ export abstract class HeapBase extends FreeingBlocks {
   #resizeSpan(span: number, byteLength: number): boolean {
     if (byteLength <= Size.SMALL_MAX) return false
     // A huge block is not cut: it moves when it would keep less than half.
-    if (this.parts.spans.kind(span) === Tag.HUGE) {
-      const usable = this.parts.spans.length(span)
+    if (this.#parts.spans.kind(span) === Tag.HUGE) {
+      const usable = this.#parts.spans.length(span)
       return byteLength <= usable && byteLength > usable / 2
     }
-    return byteLength <= Window.BYTES && this.parts.spans.resize(span, Math.ceil(byteLength / 8) * 8)
-  }
-
-  override blockAround(offset: number, byteLength: number): { offset: number; byteLength: number } | undefined {
-    return blockAround(this.parts, offset, byteLength)
+    return byteLength <= Window.BYTES && this.#parts.spans.resize(span, Math.ceil(byteLength / 8) * 8)
   }
 
   /** Every live block. The one that was given last may be freed; what else changes may or may not be seen. */
   override *blocks(): Generator<{ offset: number; byteLength: number }> {
     this.assertOpen()
-    for (const block of liveBlocks(this.parts)) {
+    for (const block of liveBlocks(this.#parts)) {
       yield block
       this.assertOpen()
     }
@@ -215,7 +288,7 @@ export abstract class HeapBase extends FreeingBlocks {
   setRoot(name: string, offset: number): void {
     this.assertWritable()
     wholeNumber('offset', offset)
-    if (offset !== 0) this.sizeAt(offset)
+    if (offset !== 0) this.#sizeAt(offset)
     this.#roots.set(name, offset)
   }
 
@@ -233,36 +306,28 @@ export abstract class HeapBase extends FreeingBlocks {
   }
 
   #purge(most: number): number {
-    const { source, spans } = this.parts
+    const { source, spans } = this.#parts
     const before = spans.committedBytes + source.metadataBytes(0, 0)
-    this.parts.slabs.retire()
+    this.#parts.slabs.retire()
     spans.purge(most)
-    if (spans.usedBytes === 0 && spans.pages.committed === 0) shrinkTables(this.parts, this.claim)
+    if (spans.usedBytes === 0 && spans.pages.committed === 0) shrinkTables(this.#parts, this.#own.claim)
     return before - spans.committedBytes - source.metadataBytes(0, 0)
   }
 
   override reset(): void {
     this.assertWritable()
-    this.claim.revokeInner()
+    this.#own.claim.revokeInner()
     // Spans first: without a span there is no block, whatever else is left undone.
-    this.parts.spans.reset()
-    this.parts.slabs.reset()
+    this.#parts.spans.reset()
+    this.#parts.slabs.reset()
     this.#roots.clear()
-    this.parts.spans.noteRelease()
-  }
-
-  protected override totals(): AllocatorStats {
-    return heapStats(this.parts)
-  }
-
-  protected override sizeClasses(): SizeClassStats[] {
-    return heapSizeClasses(this.parts)
+    this.#parts.spans.noteRelease()
   }
 
   override check(): void {
     this.assertOpen()
     this.checkHeader()
-    const lie = checkHeap(this.parts)
+    const lie = checkHeap(this.#parts)
     if (lie !== undefined) throw new CorruptedError(`Heap: ${lie}`)
     this.checkTotals()
   }
@@ -275,11 +340,11 @@ export abstract class HeapBase extends FreeingBlocks {
    */
   override close(): void {
     if (this.isClosed) return
-    if (this.#role.held && !this.claim.stays) super.close()
+    if (this.#role.held && !this.#own.claim.stays) super.close()
     else {
       this.#role.give()
-      this.claim.leave()
-      this.revoked()
+      this.#own.claim.leave()
+      this.#own.revoked()
     }
   }
 
@@ -289,11 +354,12 @@ export abstract class HeapBase extends FreeingBlocks {
     super.close()
   }
 
+  /** @internal */
   protected override readOnly(): ArenaBusyError {
     return new ArenaBusyError(`Heap is attached as a reader; its writer is ${this.#role.describe()}`)
   }
 
-  protected override forget(): void {
+  #forget(): void {
     this.#decay.stop()
     this.#role.give()
   }

@@ -2,10 +2,11 @@
  * What may be asked for of a heap: when it is made, and when one comes to it that is there already.
  * @module
  */
-import { boolean, optionsObject } from '../arguments.ts'
+import { boolean, optionsObject, wholeNumber } from '../arguments.ts'
 import { InvalidArgumentTypeError } from '../errors.ts'
 import type { AllocatorOptions } from './allocator.ts'
-import type { Schedule } from './decay.ts'
+import { checkDecay, type Schedule, unreferencedTimer } from './decay.ts'
+import { type CheckedAllocatorOptions, checkAllocatorOptions } from './options.ts'
 
 /** Options of a heap. */
 export interface HeapOptions extends AllocatorOptions {
@@ -35,10 +36,39 @@ export interface HeapAttachOptions extends Pick<HeapOptions, 'decayMs' | 'schedu
 /** What one who has a heap may do: change it, or look at it. */
 export type HeapRole = 'writer' | 'reader'
 
-export function checkAttach(options: unknown): void {
+/** Options of a new heap, checked. @internal */
+export interface CheckedHeapOptions extends CheckedAllocatorOptions {
+  readonly decayMs: number
+  readonly schedule: Schedule
+}
+
+/** Options of attaching to one, checked. @internal */
+export interface CheckedAttachOptions {
+  readonly offset: number | undefined
+  readonly role: HeapRole | undefined
+  readonly takeOver: boolean
+  readonly decayMs: number
+  readonly schedule: Schedule
+}
+
+/** Reads each option once: see options.ts. @internal */
+export function checkHeapOptions(options: HeapOptions | undefined): CheckedHeapOptions {
+  return { ...checkAllocatorOptions(options), ...checkPurging(options) }
+}
+
+/** @internal */
+export function checkAttach(options: HeapAttachOptions | undefined): CheckedAttachOptions {
   optionsObject('options', options)
-  const { role, takeOver } = (options ?? {}) as Record<keyof HeapAttachOptions, unknown>
+  const { offset, role, takeOver = false } = options ?? {}
+  if (offset !== undefined) wholeNumber('options.offset', offset)
   if (role !== undefined && role !== 'writer' && role !== 'reader')
     throw new InvalidArgumentTypeError('options.role', "'writer' or 'reader'", role)
   boolean('options.takeOver', takeOver)
+  return { offset, role, takeOver, ...checkPurging(options) }
+}
+
+function checkPurging(options: HeapOptions | HeapAttachOptions | undefined): { decayMs: number; schedule: Schedule } {
+  const { decayMs, schedule = unreferencedTimer } = options ?? {}
+  if (typeof schedule !== 'function') throw new InvalidArgumentTypeError('options.schedule', 'a function', schedule)
+  return { decayMs: checkDecay(decayMs), schedule }
 }

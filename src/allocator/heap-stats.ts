@@ -42,6 +42,11 @@ export function heapStats({ spans, slabs, source }: HeapParts): AllocatorStats {
   }
 }
 
+/** The two figures that counters have. Free slots of slabs count as used. */
+export function heapGlance({ spans, source }: HeapParts): { usedBytes: number; committedBytes: number } {
+  return { usedBytes: spans.usedBytes, committedBytes: spans.committedBytes + source.metadataBytes(0, 0) }
+}
+
 /** The live blocks by slot size, and those that are spans by doubling. */
 export function heapSizeClasses({ spans, slabs }: HeapParts): SizeClassStats[] {
   const slots = Array.from({ length: CLASS_COUNT }, (_, c) => empty('slot', CLASS_SIZE[c], CLASS_SIZE[c]))

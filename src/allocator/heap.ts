@@ -17,13 +17,17 @@
  */
 import type { Arena } from '../arena/arena.ts'
 import { wholeNumber } from '../arguments.ts'
-import { CLOSED, READER } from './blocks.ts'
+import { showAs } from '../inspection.ts'
+import { CLOSED, factsOf, READER } from './blocks.ts'
+import type { FreeingHooks } from './freeing-blocks.ts'
 import { ATTACH } from './heap-attach.ts'
-import { HeapBase } from './heap-base.ts'
+import { HeapBase, heapHooks, type SlowHeap, slowHalfOf } from './heap-base.ts'
 import { blockAt } from './heap-blocks.ts'
 import { At, Bin, Class, Slab, Span, Tag, Tile, Window } from './heap-layout.ts'
-import { checkAttach, type HeapAttachOptions, type HeapOptions } from './heap-options.ts'
+import type { HeapAttachOptions, HeapOptions } from './heap-options.ts'
+import type { HeapParts } from './heap-parts.ts'
 import type { HugeSpanTable } from './huge-span-table.ts'
+import type { Memory } from './memory.ts'
 import * as sizes from './size-class.ts'
 import { Size } from './size-class.ts'
 import type { SlabTable } from './slab-table.ts'
@@ -39,18 +43,35 @@ const enum Hot {
 }
 
 export class Heap extends HeapBase {
-  readonly #m: Int32Array = this.parts.words
-  readonly #spans: HugeSpanTable = this.parts.spans
-  readonly #slabs: SlabTable = this.parts.slabs
-  readonly #firstTile: number = this.parts.layout.firstTile
+  readonly #slow: SlowHeap = slowHalfOf(this)
+  readonly #own: SlowHeap['own'] = this.#slow.own
+  readonly #memory: Memory = this.#own.memory
+  readonly #parts: HeapParts = this.#slow.parts
+  readonly #m: Int32Array = this.#parts.words
+  readonly #spans: HugeSpanTable = this.#parts.spans
+  readonly #slabs: SlabTable = this.#parts.slabs
+  readonly #firstTile: number = this.#parts.layout.firstTile
   /** The longest request that may take the fast path of `malloc`: -1 when closed, and for a reader. */
   #most: number = Size.SMALL_MAX
   /** How many tiles, from the claim's first, the fast path of `free` may look at: 0 while closed, and while there are inner claims. */
   #reach = 0
 
-  /** The third parameter is for `attach`. */
-  constructor(arena: Arena, options?: HeapOptions, attach?: typeof ATTACH) {
-    super(arena, options, attach)
+  static readonly #hooks: FreeingHooks = heapHooks({
+    tryCalloc: (self: Heap, byteLength) => self.#allocate(byteLength, true, false),
+    tryMemalign: (self: Heap, alignment, byteLength) => self.#tryMemalign(alignment, byteLength),
+    forget: (self: Heap) => self.#forget(),
+    guarded: (self: Heap) => self.#aim(),
+  })
+
+  static {
+    showAs(Heap.prototype, 'Heap', factsOf)
+  }
+
+  constructor(arena: Arena, options?: HeapOptions)
+  /** @internal */
+  constructor(arena: Arena, options: HeapAttachOptions | undefined, attach: typeof ATTACH)
+  constructor(arena: Arena, options?: HeapOptions | HeapAttachOptions, attach?: typeof ATTACH) {
+    super(arena, Heap.#hooks, options, attach)
     this.#aim()
   }
 
@@ -63,7 +84,6 @@ export class Heap extends HeapBase {
    * the role of the writer is asked for and taken, ERR_CORRUPTED when it is no heap of this version, or contradicts itself.
    */
   static attach(arena: Arena, options?: HeapAttachOptions): Heap {
-    checkAttach(options)
     return new Heap(arena, options, ATTACH)
   }
 
@@ -138,7 +158,7 @@ export class Heap extends HeapBase {
         if (bits !== 0) {
           m[word] = bits & (bits - 1)
           const start = (m[state + Class.ORIGIN] + Math.imul(31 - Math.clz32(bits & -bits), CLASS_SIZE[sizeClass])) | 0
-          const { near } = this.memory
+          const { near } = this.#memory
           if (m[state + Class.WINDOW] === 0 && near.length !== 0) {
             const end = (start + size + 7) >>> 3
             let cell = start >>> 3
@@ -204,7 +224,7 @@ export class Heap extends HeapBase {
 
   /** Copies the bytes of a slot to a new block. */
   #copySlot(to: number, from: number, byteLength: number): void {
-    const cells = this.memory.near
+    const cells = this.#memory.near
     const limit = cells.length << 3
     if (from >= limit || to >= limit) {
       this.copyNew(to, from, byteLength)
@@ -218,9 +238,9 @@ export class Heap extends HeapBase {
   }
 
   #reallocSlow(offset: number, byteLength: number): number {
-    if (this.guard !== 0 || typeof offset !== 'number') return super.realloc(offset, byteLength)
-    const found = blockAt(this.parts, offset)
-    return found > 0 ? super.realloc(offset, byteLength) : this.reallocSpan(offset, -found, byteLength)
+    if (this.#own.guard !== 0 || typeof offset !== 'number') return super.realloc(offset, byteLength)
+    const found = blockAt(this.#parts, offset)
+    return found > 0 ? super.realloc(offset, byteLength) : this.#slow.reallocSpan(offset, -found, byteLength)
   }
 
   // ---- allocating ----
@@ -230,7 +250,11 @@ export class Heap extends HeapBase {
    * inlined, `free` is not (docs/heap.md, "Written for V8").
    */
   #allocate(byteLength: number, zero: boolean, must: boolean): number {
-    if (typeof byteLength === 'number' && byteLength >>> 0 === byteLength && (this.guard & (CLOSED | READER)) === 0) {
+    if (
+      typeof byteLength === 'number' &&
+      byteLength >>> 0 === byteLength &&
+      (this.#own.guard & (CLOSED | READER)) === 0
+    ) {
       const m = this.#m
       const length = (byteLength + 7) & -8
       if (byteLength <= Size.SMALL_MAX) {
@@ -260,9 +284,9 @@ export class Heap extends HeapBase {
         return 0
       }
     }
-    if (this.guard !== 0) this.assertWritable()
+    if (this.#own.guard !== 0) this.assertWritable()
     wholeNumber('byteLength', byteLength)
-    const offset = this.allocateSpan(8, byteLength, zero)
+    const offset = this.#slow.allocateSpan(8, byteLength, zero)
     if (offset === 0 && must) throw this.outOfMemory(byteLength)
     return offset
   }
@@ -282,12 +306,8 @@ export class Heap extends HeapBase {
     )
   }
 
-  protected override tryCalloc(byteLength: number): number {
-    return this.#allocate(byteLength, true, false)
-  }
-
-  protected override tryMemalign(alignment: number, byteLength: number): number {
-    if (this.guard !== 0) this.assertWritable()
+  #tryMemalign(alignment: number, byteLength: number): number {
+    if (this.#own.guard !== 0) this.assertWritable()
     wholeNumber('byteLength', byteLength)
     if (alignment <= 8) return this.#allocate(byteLength, false, false)
     // Slabs start on tiles, so a slot whose size is a multiple of the alignment is aligned.
@@ -296,7 +316,7 @@ export class Heap extends HeapBase {
       const sizeClass = CLASS_OF[size >>> 3]
       if (CLASS_SIZE[sizeClass] % alignment === 0) return this.#takeSlot(sizeClass)
     }
-    return this.allocateSpan(alignment, byteLength, false)
+    return this.#slow.allocateSpan(alignment, byteLength, false)
   }
 
   // ---- blocks that are there ----
@@ -344,24 +364,18 @@ export class Heap extends HeapBase {
         return
       }
     }
-    if (this.guard !== 0) this.assertFree(offset)
-    this.freeAt(offset)
+    if (this.#own.guard !== 0) this.assertFree(offset)
+    this.#own.hooks.freeAt(this, offset)
   }
 
-  override innerClaims(count: number): void {
-    super.innerClaims(count)
-    this.#aim()
-  }
-
-  protected override forget(): void {
-    super.forget()
+  #forget(): void {
     this.#most = -1
     this.#reach = 0
   }
 
   #aim(): void {
-    this.#reach = this.guard === 0 ? this.parts.layout.tileCount : 0
-    this.#most = this.guard & (CLOSED | READER) ? -1 : Size.SMALL_MAX
+    this.#reach = this.#own.guard === 0 ? this.#parts.layout.tileCount : 0
+    this.#most = this.#own.guard & (CLOSED | READER) ? -1 : Size.SMALL_MAX
   }
 }
 

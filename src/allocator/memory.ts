@@ -6,7 +6,7 @@
  * has become 0 lies over a buffer that foreign code has detached, and is made anew. Cost: a fill or copy of 64 bytes about 20 ns.
  * @module
  */
-import type { Arena } from '../arena/arena.ts'
+import type { ArenaInside } from '../arena/inside.ts'
 import { GiB } from '../units.ts'
 
 /** Bytes of a window; no block crosses a multiple of it unless it is longer. */
@@ -29,10 +29,10 @@ const enum Cells {
 export class Memory {
   /** The cells of window 0, for hot paths: empty until they are first needed, and when foreign code has detached the window. */
   near: Float64Array = NO_CELLS
-  readonly #arena: Arena
+  readonly #arena: ArenaInside
   readonly #cells: Float64Array[] = []
 
-  constructor(arena: Arena) {
+  constructor(arena: ArenaInside) {
     this.#arena = arena
   }
 

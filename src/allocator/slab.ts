@@ -18,10 +18,12 @@ import type { Arena } from '../arena/arena.ts'
 import { wholeNumber } from '../arguments.ts'
 import { alignUp, lowestBit } from '../bits.ts'
 import { CorruptedError, DoubleFreeError, InvalidFreeError, UnsupportedOperationError } from '../errors.ts'
+import { showAs } from '../inspection.ts'
 import type { AllocatorOptions, AllocatorStats, SizeClassStats } from './allocator.ts'
 import { BitTree, treeWords } from './bit-tree.ts'
 import { firstBit, firstClear } from './bitmap.ts'
-import { FreeingBlocks } from './freeing-blocks.ts'
+import { factsOf, hooksOf, type Own, ownOf } from './blocks.ts'
+import { FreeingBlocks, type FreeingHooks } from './freeing-blocks.ts'
 import {
   COMMITTED_END,
   HEADER_BYTES,
@@ -33,6 +35,7 @@ import {
   TOUCHED,
   USED_COUNT,
 } from './header.ts'
+import { checkAllocatorOptions } from './options.ts'
 import { Pages, pageBytes } from './pages.ts'
 import { checkSlab } from './slab-check.ts'
 import { SlotGrid, slotSizeOf } from './slot-grid.ts'
@@ -50,9 +53,10 @@ const NEXT = OWN_NUMBER
  *     usedBytes = usedCount * slotSize;   every page of a live slot is committed
  *     committedBytes = usedBytes + freeSlotBytes + metadataBytes
  */
-export class Slab extends FreeingBlocks<'pages' | 'free'> {
+export class Slab extends FreeingBlocks {
   /** Bytes of every slot. */
   readonly slotSize: number
+  readonly #own: Own<'pages' | 'free', FreeingHooks> = ownOf(this)
   readonly #grid: SlotGrid
   /** 1 / slotSize. Rounded to the nearest, a multiple of the size times this is exact: quotients are below 2^27. */
   readonly #rate: number
@@ -71,16 +75,39 @@ export class Slab extends FreeingBlocks<'pages' | 'free'> {
   #ready = 0
   #clean = false
 
+  static readonly #hooks: FreeingHooks = hooksOf<FreeingHooks>({
+    tryCalloc: (self: Slab, byteLength) => self.#tryCalloc(byteLength),
+    tryMemalign: (self: Slab, alignment, byteLength) => self.#tryMemalign(alignment, byteLength),
+    undo: (self: Slab, offset) => self.#freeAt(offset),
+    forget: (self: Slab) => self.#forget(),
+    blockAround: (self: Slab, offset, byteLength) => self.#blockAround(offset, byteLength),
+    totals: (self: Slab) => self.#totals(),
+    sizeClasses: (self: Slab) => self.#sizeClasses(),
+    glance: (self: Slab) => self.#totals(),
+    sizeAt: (self: Slab, offset) => self.#sizeAt(offset),
+    freeAt: (self: Slab, offset) => self.#freeAt(offset),
+    resizeAt: (self: Slab, _offset, _usable, byteLength) => self.#resizeAt(byteLength),
+  })
+
+  static {
+    showAs(Slab.prototype, 'Slab', factsOf)
+  }
+
   constructor(arena: Arena, options: SlabOptions) {
     const slotSize = slotSizeOf(options)
-    const start = options.offset ?? 0
-    super('Slab', arena, options, (byteLength) =>
-      layOut({
-        pages: pageBytes(byteLength, arena.pageSize),
-        free: treeWords(new SlotGrid(start, byteLength, slotSize).wordCount) * 4,
-      })
-    )
-    const { claim, limit, layout } = this
+    const checked = checkAllocatorOptions(options)
+    const start = checked.offset ?? 0
+    super(arena, {
+      kind: 'Slab',
+      options: checked,
+      hooks: Slab.#hooks,
+      layoutOf: (byteLength) =>
+        layOut({
+          pages: pageBytes(byteLength, arena.pageSize),
+          free: treeWords(new SlotGrid(start, byteLength, slotSize).wordCount) * 4,
+        }),
+    })
+    const { claim, limit, layout } = this.#own
     const grid = new SlotGrid(claim.offset, claim.byteLength, slotSize)
     this.slotSize = slotSize
     this.#rate = 1 / slotSize
@@ -105,7 +132,7 @@ export class Slab extends FreeingBlocks<'pages' | 'free'> {
   tryMalloc(byteLength: number): number {
     if (typeof byteLength !== 'number' || byteLength >>> 0 !== byteLength || byteLength > this.slotSize)
       this.#requireFits(byteLength)
-    if (this.guard !== 0) this.assertOpen()
+    if (this.#own.guard !== 0) this.assertOpen()
     const word = this.#free[this.#word]
     if (word === 0 || this.#numbers[PURGED_BYTES] !== 0) return this.#take()
     this.#free[this.#word] = word & (word - 1)
@@ -124,7 +151,7 @@ export class Slab extends FreeingBlocks<'pages' | 'free'> {
 
   reset(): void {
     this.assertOpen()
-    this.claim.revokeInner()
+    this.#own.claim.revokeInner()
     const numbers = this.#numbers
     numbers[TOUCHED] = Math.max(numbers[TOUCHED], Math.min(numbers[NEXT], this.#grid.end))
     this.#tree.clear(this.#wordEnd())
@@ -135,11 +162,11 @@ export class Slab extends FreeingBlocks<'pages' | 'free'> {
     this.#ready = 0
   }
 
-  protected override totals(): AllocatorStats {
+  #totals(): AllocatorStats {
     const numbers = this.#numbers
     const usedBytes = numbers[USED_COUNT] * this.slotSize
     return {
-      reservedBytes: this.claim.byteLength,
+      reservedBytes: this.#own.claim.byteLength,
       committedBytes: this.#pages.committedBytes,
       usedBytes,
       freeSlotBytes: this.#pages.dataBytes - usedBytes,
@@ -150,8 +177,8 @@ export class Slab extends FreeingBlocks<'pages' | 'free'> {
     }
   }
 
-  protected override sizeClasses(): SizeClassStats[] {
-    const { usedCount, usedBytes, freeSlotBytes } = this.totals()
+  #sizeClasses(): SizeClassStats[] {
+    const { usedCount, usedBytes, freeSlotBytes } = this.#totals()
     const { slotSize } = this
     return [{ kind: 'slot', least: slotSize, most: slotSize, usedCount, usedBytes, freeSlotBytes }]
   }
@@ -184,7 +211,7 @@ export class Slab extends FreeingBlocks<'pages' | 'free'> {
       }
   }
 
-  blockAround(offset: number, byteLength: number): { offset: number; byteLength: number } | undefined {
+  #blockAround(offset: number, byteLength: number): { offset: number; byteLength: number } | undefined {
     if (offset < this.#grid.first) return undefined
     const start = this.#grid.groupStart(this.#grid.groupOf(offset))
     const slot = start + Math.floor((offset - start) / this.slotSize) * this.slotSize
@@ -192,14 +219,14 @@ export class Slab extends FreeingBlocks<'pages' | 'free'> {
     return { offset: slot, byteLength: this.slotSize }
   }
 
-  protected tryCalloc(byteLength: number): number {
+  #tryCalloc(byteLength: number): number {
     this.#clean = false
     const offset = this.tryMalloc(byteLength)
     if (offset !== 0 && !this.#clean) this.zeroNew(offset, alignUp(byteLength, 8))
     return offset
   }
 
-  protected tryMemalign(alignment: number, byteLength: number): number {
+  #tryMemalign(alignment: number, byteLength: number): number {
     if (alignment > this.#grid.alignment)
       throw new UnsupportedOperationError(
         `slots of ${this.slotSize} bytes from ${this.#grid.first} on lie on multiples of ${this.#grid.alignment}, not of ${alignment}`
@@ -207,7 +234,7 @@ export class Slab extends FreeingBlocks<'pages' | 'free'> {
     return this.tryMalloc(byteLength)
   }
 
-  protected freeAt(offset: number): void {
+  #freeAt(offset: number): void {
     let distance = offset - this.#groupStart
     if (!(distance >= 0 && distance < this.#groupSpan)) distance = this.#enterGroup(offset)
     const slot = (distance * this.#rate + 0.5) | 0
@@ -226,18 +253,18 @@ export class Slab extends FreeingBlocks<'pages' | 'free'> {
     }
   }
 
-  protected sizeAt(offset: number): number {
+  #sizeAt(offset: number): number {
     const reason = this.#whyNot(offset)
     if (reason !== undefined) throw reason
     return this.slotSize
   }
 
-  protected resizeAt(_offset: number, _usable: number, byteLength: number): boolean {
+  #resizeAt(byteLength: number): boolean {
     this.#requireFits(byteLength)
     return true
   }
 
-  protected forget(): void {
+  #forget(): void {
     this.#numbers = new Float64Array(0)
     this.#free = new Int32Array(0)
   }

@@ -11,19 +11,19 @@
  * heap rebuilds it first (heap-recovery.ts). Cost: 50 us for the first heap of a thread, which has to find out who it is; then nothing.
  * @module
  */
-import type { Arena } from '../arena/arena.ts'
+import type { ArenaInside } from '../arena/inside.ts'
 import { currentOwner, describeOwner, readOwner, writeOwner } from '../arena/owner.ts'
 import { HEADER_BYTES, OWN_WORD, STATE_WORD, State } from './header.ts'
 
 const WRITER = OWN_WORD * 4
 
 export class WriterRole {
-  readonly #arena: Arena
+  readonly #arena: ArenaInside
   readonly #metadata: ArrayBuffer
   readonly #state: Int32Array
   #held = false
 
-  constructor(arena: Arena, metadata: ArrayBuffer) {
+  constructor(arena: ArenaInside, metadata: ArrayBuffer) {
     this.#arena = arena
     this.#metadata = metadata
     this.#state = new Int32Array(metadata, STATE_WORD * 4, 1)

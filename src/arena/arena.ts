@@ -20,13 +20,29 @@
 import { resolve } from 'node:path'
 import { filePath, wholeNumber } from '../arguments.ts'
 import { alignDown } from '../bits.ts'
-import { ArenaBusyError, InvalidArgumentTypeError, OutOfRangeError } from '../errors.ts'
-import type { Os } from '../ffi/os.ts'
-import { type TypedArray, type TypedArrayConstructor, typedArrayConstructor } from '../views.ts'
-import type { AdoptRequest, Claim, ClaimRecord, ClaimRequest } from './claim.ts'
+import {
+  ArenaBusyError,
+  bytes,
+  InvalidArgumentTypeError,
+  OutOfRangeError,
+  UnsupportedOperationError,
+} from '../errors.ts'
+import { type Facts, showAs } from '../inspection.ts'
+import {
+  arrayBuffer,
+  arrayByteOffset,
+  elementBytes,
+  isTypedArray,
+  isView,
+  type TypedArray,
+  type TypedArrayConstructor,
+  viewBuffer,
+  viewByteOffset,
+} from '../views.ts'
 import { Claims } from './claims/claims.ts'
 import type { Ground } from './ground.ts'
 import { Holding } from './holding.ts'
+import type { ArenaInside } from './inside.ts'
 import { MOST_BYTES } from './layout.ts'
 import { Lifetime } from './lifetime.ts'
 import {
@@ -59,6 +75,25 @@ export interface ArenaParts {
   readonly intact?: () => boolean
 }
 
+/** Parts that this library has put together: an arena is made of no others. */
+const made: WeakSet<ArenaParts> = new WeakSet()
+
+let makeArena: (parts: ArenaParts) => Arena
+let inside: (arena: Arena) => ArenaInside
+
+/** Whether a value is an arena of this library, and no object that looks like one. @internal */
+export let isArena: (value: unknown) => value is Arena
+
+/** What only the library's own code may do with an arena. @internal */
+export function insideOf(arena: Arena): ArenaInside {
+  return inside(arena)
+}
+
+/** An arena over memory that is there. Throws `ERR_CORRUPTED` when a directory is there that cannot be right. @internal */
+export function arenaOver(parts: ArenaParts): Arena {
+  return makeArena(parts)
+}
+
 /** A reserved range of memory. Make one with `Arena.reserve`. */
 export class Arena {
   /** Bytes of data: what was asked for, rounded up to whole pages. */
@@ -80,8 +115,21 @@ export class Arena {
   /** The windows' own arrays, here as well to save a step on hot paths. Both are empty after `close`. */
   readonly #buffers: (ArrayBuffer | undefined)[]
   readonly #bytes: Uint8Array[]
+  #inside: ArenaInside | undefined
 
-  private constructor({ title, site, lifetime, holding, exposed = () => false, intact = () => true }: ArenaParts) {
+  static {
+    makeArena = (parts) => {
+      made.add(parts)
+      return new Arena(parts)
+    }
+    showAs(Arena.prototype, 'Arena', (arena: Arena) => arena.#facts())
+    inside = (arena) => (arena.#inside ??= arena.#makeInside())
+    isArena = (value): value is Arena => typeof value === 'object' && value !== null && #title in value
+  }
+
+  private constructor(parts: ArenaParts) {
+    if (!made.has(parts)) throw new UnsupportedOperationError('an Arena is made with Arena.reserve, open or attach')
+    const { title, site, lifetime, holding, exposed = () => false, intact = () => true } = parts
     const { layout, ground } = site
     const windows = new Windows(lifetime, ground.base, layout.byteLength)
     this.byteLength = layout.byteLength
@@ -117,7 +165,7 @@ export class Arena {
     const title = name === undefined ? 'the arena' : `arena "${name}"`
     const lifetime = new Lifetime(ground.os, ground.base, layout.mappingBytes, tenure)
     try {
-      return new Arena({ title, site, lifetime, holding: new Holding(title, lifetime) })
+      return makeArena({ title, site, lifetime, holding: new Holding(title, lifetime) })
     } catch (error) {
       lifetime.close(undefined)
       throw error
@@ -161,11 +209,6 @@ export class Arena {
     )
   }
 
-  /** An arena over memory that is there. Throws `ERR_CORRUPTED` when a directory is there that cannot be right. @internal */
-  static over(parts: ArenaParts): Arena {
-    return new Arena(parts)
-  }
-
   /** Whether `close` has been called. */
   get closed(): boolean {
     return this.#holding.closed
@@ -204,10 +247,9 @@ export class Arena {
    * `offset` must be a multiple of the element's size.
    */
   view<T extends TypedArray>(type: TypedArrayConstructor<T>, offset: number, length: number): T {
-    typedArrayConstructor('type', type)
-    const byteLength = this.#requireElements(type.BYTES_PER_ELEMENT, offset, length)
+    const byteLength = this.#requireElements(elementBytes('type', type), offset, length)
     this.#claims.expose(offset, byteLength)
-    return this.#windows.view(type, offset, length)
+    return this.#windows.view(type, offset, length, byteLength)
   }
 
   /**
@@ -219,17 +261,17 @@ export class Arena {
     wholeNumber('offset', offset, 0, this.byteLength - 1)
     const start = alignDown(offset, WINDOW_BYTES)
     this.#claims.expose(start, Math.min(WINDOW_BYTES, this.byteLength - start))
-    return { buffer: this.windowBuffer(start / WINDOW_BYTES), start }
+    return { buffer: this.#windowBuffer(start / WINDOW_BYTES), start }
   }
 
   /** The offset in the arena where a view starts. Throws `ERR_OUT_OF_RANGE` for a view of anything else. */
   offsetOf(view: ArrayBufferView): number {
-    if (!ArrayBuffer.isView(view)) return this.#refuse(view)
-    // Asked for once: V8's getter for it is nearly all that this costs.
-    const { buffer } = view
-    if (buffer === this.#buffers[0] && (this.#bytes[0] as Uint8Array).length !== 0) return view.byteOffset
+    if (!isView(view)) return this.#refuse(view)
+    const buffer = isTypedArray(view) ? arrayBuffer(view) : viewBuffer(view)
+    if (buffer === this.#buffers[0] && (this.#bytes[0] as Uint8Array).length !== 0)
+      return isTypedArray(view) ? arrayByteOffset(view) : viewByteOffset(view)
     const start = this.#windows.startOf(buffer)
-    return start < 0 ? this.#refuse(view) : start + view.byteOffset
+    return start < 0 ? this.#refuse(view) : start + viewByteOffset(view)
   }
 
   /** Faults every page of the range in now. Throws `ENOMEM` when the memory is not there, before it is taken. */
@@ -247,7 +289,7 @@ export class Arena {
     const claim = byteLength === 0 ? undefined : this.#claims.overlapping(offset, byteLength)
     if (claim !== undefined)
       throw new ArenaBusyError(
-        `${this.#title}: a purge of ${byteLength} bytes at offset ${offset} would hit ${claim.describe()}`
+        `${this.#title}: a purge of ${bytes(byteLength)} at offset ${offset} would hit ${claim.describe()}`
       )
     if (byteLength > 0) this.#ground.clear(offset, byteLength, (at, length) => this.#bytesAt(at, length))
   }
@@ -307,51 +349,39 @@ export class Arena {
     this.close()
   }
 
-  /** Gives an allocator a range of its own. The contract is in claim.ts. @internal */
-  claim(request: ClaimRequest): Claim {
-    this.#requireOpen()
-    return this.#claims.grant(request)
+  #facts(): Facts {
+    const { closed, byteLength, shared, path } = this
+    return { state: closed ? 'closed' : 'open', byteLength, shared, path: shared ? path : undefined }
   }
 
-  /** Gives an allocator a claim that nobody holds any more, as it was left, or a look at one. The contract is in claim.ts. @internal */
-  adopt(request: AdoptRequest): Claim | undefined {
-    this.#requireOpen()
-    return this.#claims.adopt(request)
+  /** What only the library's own code may do. */
+  #makeInside(): ArenaInside {
+    const claims = this.#claims
+    return {
+      os: this.#ground.os,
+      claim: (request) => {
+        this.#requireOpen()
+        return claims.grant(request)
+      },
+      adopt: (request) => {
+        this.#requireOpen()
+        return claims.adopt(request)
+      },
+      claims: () => {
+        this.#requireOpen()
+        return claims.records()
+      },
+      expose: (offset, byteLength) => claims.expose(offset, byteLength),
+      claimed: (offset, byteLength) => claims.overlapping(offset, byteLength)?.describe(),
+      locked: (run) => {
+        this.#requireOpen()
+        return claims.locked(run)
+      },
+      windowBuffer: (index) => this.#windowBuffer(index),
+    }
   }
 
-  /** Every claim at the top level, whoever holds it, by offset. @internal */
-  claims(): ClaimRecord[] {
-    this.#requireOpen()
-    return this.#claims.records()
-  }
-
-  /** Notes that others than the arena's users may write in a range from now on. @internal */
-  expose(offset: number, byteLength: number): void {
-    this.#claims.expose(offset, byteLength)
-  }
-
-  /** What an allocator holds of a range, for messages; undefined when none holds any of it. @internal */
-  claimed(offset: number, byteLength: number): string | undefined {
-    return this.#claims.overlapping(offset, byteLength)?.describe()
-  }
-
-  /**
-   * Runs `run` while no other thread or process does so, or changes the directory of claims: for what allocators write into memory
-   * that several may write. On an arena that nobody else can have it just runs. Throws ERR_ARENA_BUSY when it cannot be had for a
-   * second. Not to be nested, nor to claim or adopt in. @internal
-   */
-  locked<R>(run: () => R): R {
-    this.#requireOpen()
-    return this.#claims.locked(run)
-  }
-
-  /** The kernel that it asks. @internal */
-  get os(): Os {
-    return this.#ground.os
-  }
-
-  /** The buffer of a window, made at first need, and again when somebody has detached it. @internal */
-  windowBuffer(index: number): ArrayBuffer {
+  #windowBuffer(index: number): ArrayBuffer {
     const bytes = this.#bytes[index]
     return bytes !== undefined && bytes.length !== 0 ? (this.#buffers[index] as ArrayBuffer) : this.#makeWindow(index)
   }
@@ -364,20 +394,20 @@ export class Arena {
 
   #refuse(view: unknown): never {
     this.#requireOpen()
-    if (!ArrayBuffer.isView(view)) throw new InvalidArgumentTypeError('view', 'a view', view)
+    if (!isView(view)) throw new InvalidArgumentTypeError('view', 'a view', view)
     throw new OutOfRangeError('view', `a view of ${this.#title}`, view)
   }
 
   /** Bytes of at most one page, which no window's end cuts. */
   #bytesAt(offset: number, byteLength: number): Uint8Array {
     const index = windowIndex(offset, this.byteLength)
-    return new Uint8Array(this.windowBuffer(index), offset - index * WINDOW_BYTES, byteLength)
+    return new Uint8Array(this.#windowBuffer(index), offset - index * WINDOW_BYTES, byteLength)
   }
 
   #wordAt(offset: number): number {
     this.#requireOpen()
     const index = windowIndex(offset, this.byteLength)
-    return Atomics.load(new Int32Array(this.windowBuffer(index), offset - index * WINDOW_BYTES, 1), 0)
+    return Atomics.load(new Int32Array(this.#windowBuffer(index), offset - index * WINDOW_BYTES, 1), 0)
   }
 
   #requireWord(offset: number): void {
@@ -385,12 +415,12 @@ export class Arena {
   }
 
   /** Throws unless the elements lie in the arena; gives their length in bytes. */
-  #requireElements(elementBytes: number, offset: number, length: number): number {
+  #requireElements(size: number, offset: number, length: number): number {
     this.#requireOpen()
     wholeNumber('offset', offset, 0, this.byteLength)
-    if (offset % elementBytes !== 0) throw new OutOfRangeError('offset', `a multiple of ${elementBytes}`, offset)
-    wholeNumber('length', length, 0, Math.floor((this.byteLength - offset) / elementBytes))
-    return length * elementBytes
+    if (offset % size !== 0) throw new OutOfRangeError('offset', `a multiple of ${size}`, offset)
+    wholeNumber('length', length, 0, Math.floor((this.byteLength - offset) / size))
+    return length * size
   }
 
   #requireRange(offset: number, byteLength: number): void {
@@ -405,6 +435,6 @@ export class Arena {
 
   /** What is left from `offset` on; of a nonsensical offset 0, which `#requireRange` then finds. */
   #rest(offset: number): number {
-    return offset <= this.byteLength ? this.byteLength - offset : 0
+    return typeof offset === 'number' && offset <= this.byteLength ? this.byteLength - offset : 0
   }
 }

@@ -66,7 +66,7 @@ export class Ground {
     const missing = length > available ? length - residentBytes(os, base, first, length) : 0
     if (missing > available) {
       const detail = `, ${missing} bytes wanted and ${available} available`
-      throw systemError('madvise', ENOMEM, this.address(first), length, detail)
+      throw systemError('madvise', ENOMEM, { length, detail })
     }
     this.#backing.populate(this.address(first), length)
   }

@@ -76,7 +76,10 @@ export class Holding {
     optionsObject('options', options)
     const detach = options?.detach
     boolean('options.detach', detach)
-    if (this.#pins > 0) throw new ArenaBusyError(`${this.title} is pinned ${this.#pins} times and cannot be closed`)
+    if (this.#pins > 0)
+      throw new ArenaBusyError(
+        `${this.title} is pinned ${this.#pins === 1 ? 'once' : `${this.#pins} times`} and cannot be closed`
+      )
     for (const listener of this.#before) listener()
     this.#lifetime.close(detach)
     this.#closed = true

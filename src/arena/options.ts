@@ -21,7 +21,7 @@ export interface AttachOptions {
   /** Fault every page in now, as `populate()` does. @defaultValue false */
   readonly populate?: boolean | undefined
   /** The kernel to use: for tests, and for kernels that this library does not know. @defaultValue the system's */
-  readonly os?: Os | undefined
+  readonly os?: object | undefined
 }
 
 /** Options of `Arena.reserve`. */
@@ -43,7 +43,7 @@ export interface OpenOptions extends AttachOptions {
   readonly permissions?: number | undefined
 }
 
-/** The options with their defaults. */
+/** The options with their defaults. @internal */
 export interface CheckedOptions {
   readonly name: string | undefined
   readonly hugePages: HugePageAdvice
@@ -51,7 +51,7 @@ export interface CheckedOptions {
   readonly os: Os
 }
 
-/** Throws unless the options that all arenas have are what they should be. */
+/** Throws unless the options that all arenas have are what they should be. @internal */
 export function checkOptions(options: AttachOptions | undefined): CheckedOptions {
   optionsObject('options', options)
   const { name, hugePages = 'never', populate = false, os } = options ?? {}
@@ -61,27 +61,30 @@ export function checkOptions(options: AttachOptions | undefined): CheckedOptions
   return { name, hugePages: oneOf('options.hugePages', hugePages, ['never', 'advise']), populate, os: checkOs(os) }
 }
 
-/** The kernel to use. */
-export function checkOs(os: Os | undefined): Os {
-  if (os !== undefined && (typeof os !== 'object' || os === null || typeof os.reserve !== 'function'))
+/** The kernel to use. @internal */
+export function checkOs(os: unknown): Os {
+  if (os === undefined) return systemOs()
+  if (typeof os !== 'object' || os === null || typeof (os as Os).reserve !== 'function')
     throw new InvalidArgumentTypeError('options.os', 'an Os', os)
-  return os ?? systemOs()
+  return os as Os
 }
 
-/** Whether the arena is to be shared. */
+/** Whether the arena is to be shared. @internal */
 export function checkShared(options: ArenaOptions | undefined): boolean {
+  optionsObject('options', options)
   const { shared = false } = options ?? {}
   boolean('options.shared', shared)
   return shared
 }
 
-/** What is asked of a named file besides. */
+/** What is asked of a named file besides. @internal */
 export interface CheckedOpening {
   readonly byteLength: number | undefined
   readonly create: boolean
   readonly permissions: number
 }
 
+/** @internal */
 export function checkOpening(options: OpenOptions | undefined): CheckedOpening {
   optionsObject('options', options)
   const { byteLength, create = false, permissions = 0o600 } = options ?? {}

@@ -62,6 +62,6 @@ function reserveAddresses(os: Os, layout: Layout): Address {
     const waiting = (waitingBytes() / GiB).toFixed(3)
     if (!isErrno(error, ENOMEM) || waitingBytes() === 0) throw error
     const remedy = `; ${waiting} GiB of closed arenas wait for the garbage collector: keep an arena and reset its allocators`
-    throw systemError(error.syscall, ENOMEM, undefined, layout.mappingBytes, remedy)
+    throw systemError(error.syscall, ENOMEM, { length: layout.mappingBytes, detail: remedy })
   }
 }

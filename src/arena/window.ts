@@ -58,8 +58,7 @@ export class Windows {
   }
 
   /** A view of elements that lie in the range: in a window, or across a window's end in a buffer of its own. */
-  view<T extends TypedArray>(type: TypedArrayConstructor<T>, offset: number, length: number): T {
-    const byteLength = length * type.BYTES_PER_ELEMENT
+  view<T extends TypedArray>(type: TypedArrayConstructor<T>, offset: number, length: number, byteLength: number): T {
     const index = windowIndex(offset, this.#byteLength)
     const start = offset - index * WINDOW_BYTES
     if (start + byteLength <= WINDOW_BYTES) return new type(this.window(index), start, length)

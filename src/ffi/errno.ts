@@ -48,17 +48,17 @@ export function isErrno(error: unknown, errno: number): error is SystemError {
 /** The error for a call about a file that failed. */
 export function fileError(syscall: string, errno: number, path: string | undefined, length?: number): SystemError {
   const reason = getSystemErrorMap().get(-errno)?.[1] ?? 'unknown error'
-  return new SystemError(syscall, errno, errnoName(errno), reason, undefined, length, path)
+  return new SystemError(syscall, errno, errnoName(errno), reason, length, path)
 }
 
-/** The error for a call that failed. `detail` follows the reason in the message. */
-export function systemError(
-  syscall: string,
-  errno: number,
-  address?: number,
-  length?: number,
-  detail = ''
-): SystemError {
+/** What a call was about: a length in bytes, and what follows the reason in the message. Not the address, which is never shown. */
+export interface CallDetails {
+  readonly length?: number | undefined
+  readonly detail?: string | undefined
+}
+
+/** The error for a call that failed. */
+export function systemError(syscall: string, errno: number, { length, detail = '' }: CallDetails = {}): SystemError {
   const reason = getSystemErrorMap().get(-errno)?.[1] ?? 'unknown error'
-  return new SystemError(syscall, errno, errnoName(errno), reason + detail, address, length)
+  return new SystemError(syscall, errno, errnoName(errno), reason + detail, length)
 }

@@ -65,7 +65,7 @@ export abstract class LinuxPages implements Pages {
     for (let done = 0; done < byteLength; done += scratch.length) {
       const part = Math.min(scratch.length, byteLength - done)
       if (copyOwnMemory(this.libc, (address + done) as Address, part, scratch) < part)
-        throw systemError('madvise', EFAULT, address, byteLength)
+        throw systemError('madvise', EFAULT, { length: byteLength })
     }
   }
 
@@ -88,24 +88,23 @@ export abstract class LinuxPages implements Pages {
 
   lock(address: Address, byteLength: number): void {
     this.mappings.require(address, byteLength, this.pageSize)
-    if (this.libc.mlock2(address, byteLength, MLOCK_ONFAULT) !== 0) this.fail('mlock2', address, byteLength)
+    if (this.libc.mlock2(address, byteLength, MLOCK_ONFAULT) !== 0) this.fail('mlock2', byteLength)
   }
 
   unlock(address: Address, byteLength: number): void {
     this.mappings.require(address, byteLength, this.pageSize)
-    if (this.libc.munlock(address, byteLength) !== 0) this.fail('munlock', address, byteLength)
+    if (this.libc.munlock(address, byteLength) !== 0) this.fail('munlock', byteLength)
   }
 
   sync(address: Address, byteLength: number, how: 'sync' | 'async'): void {
     this.mappings.require(address, byteLength, this.pageSize)
-    if (this.libc.msync(address, byteLength, how === 'sync' ? MS_SYNC : MS_ASYNC) !== 0)
-      this.fail('msync', address, byteLength)
+    if (this.libc.msync(address, byteLength, how === 'sync' ? MS_SYNC : MS_ASYNC) !== 0) this.fail('msync', byteLength)
   }
 
   syncLater(address: Address, byteLength: number): Promise<void> {
     this.mappings.require(address, byteLength, this.pageSize)
     return this.libc.msyncLater(address, byteLength, MS_SYNC).then((result) => {
-      if (result !== 0) throw systemError('msync', -result, address, byteLength)
+      if (result !== 0) throw systemError('msync', -result, { length: byteLength })
     })
   }
 
@@ -114,7 +113,7 @@ export abstract class LinuxPages implements Pages {
     const pages = byteLength / this.pageSize
     if (!(vector instanceof Uint8Array) || vector.length < pages)
       throw new OutOfRangeError('vector', `a Uint8Array of at least ${pages} bytes`, vector)
-    if (this.libc.mincore(address, byteLength, vector) !== 0) this.fail('mincore', address, byteLength)
+    if (this.libc.mincore(address, byteLength, vector) !== 0) this.fail('mincore', byteLength)
   }
 
   copyOut(address: Address, byteLength: number, target: Uint8Array): number {
@@ -126,7 +125,7 @@ export abstract class LinuxPages implements Pages {
 
   #madvise(address: Address, byteLength: number, advice: number): void {
     this.mappings.require(address, byteLength, this.pageSize)
-    if (this.libc.madvise(address, byteLength, advice) !== 0) this.fail('madvise', address, byteLength)
+    if (this.libc.madvise(address, byteLength, advice) !== 0) this.fail('madvise', byteLength)
   }
 
   /** False when the kernel does not know the advice. */
@@ -134,11 +133,11 @@ export abstract class LinuxPages implements Pages {
     this.mappings.require(address, byteLength, this.pageSize)
     if (this.libc.madvise(address, byteLength, advice) === 0) return true
     const errno = this.libc.errno()
-    if (errno !== EINVAL) throw systemError('madvise', errno, address, byteLength)
+    if (errno !== EINVAL) throw systemError('madvise', errno, { length: byteLength })
     return false
   }
 
-  protected fail(syscall: string, address: Address, byteLength: number): never {
-    throw systemError(syscall, this.libc.errno(), address, byteLength)
+  protected fail(syscall: string, byteLength: number): never {
+    throw systemError(syscall, this.libc.errno(), { length: byteLength })
   }
 }

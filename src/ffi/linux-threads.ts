@@ -6,7 +6,7 @@
  * @module
  */
 import { wholeNumber } from '../arguments.ts'
-import { InvalidArgumentTypeError, OutOfRangeError } from '../errors.ts'
+import { HIDDEN, InvalidArgumentTypeError, OutOfRangeError } from '../errors.ts'
 import type { Address } from '../units.ts'
 import {
   CLOCK_MONOTONIC,
@@ -82,14 +82,14 @@ export class LinuxThreads implements Threads {
     const errno = this.#libc.errno()
     if (errno === ETIMEDOUT || errno === EINTR) return 'timed-out'
     if (errno === EAGAIN) return 'changed'
-    throw systemError('futex', errno, address)
+    throw systemError('futex', errno)
   }
 
   futexWake(address: Address, count: number): number {
     this.#requireWord(address)
     wholeNumber('count', count, 0, 2 ** 31 - 1)
     const woken = this.#libc.futex(this.#calls.futex, address, FUTEX_WAKE, count, null)
-    if (woken < 0) throw systemError('futex', this.#libc.errno(), address)
+    if (woken < 0) throw systemError('futex', this.#libc.errno())
     return woken
   }
 
@@ -117,11 +117,11 @@ export class LinuxThreads implements Threads {
     )
     if (result >= 0) return result
     if (-result === ETIMEDOUT || -result === EAGAIN || -result === EINTR) return -1
-    throw systemError('futex_waitv', -result, addresses[0])
+    throw systemError('futex_waitv', -result)
   }
 
   #requireWord(address: Address): void {
-    if (address % 4 !== 0) throw new OutOfRangeError('address', 'a multiple of 4', address)
+    if (address % 4 !== 0) throw new OutOfRangeError('address', 'a multiple of 4', HIDDEN)
     this.#mappings.requireInside(address, 4)
   }
 }

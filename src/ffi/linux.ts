@@ -65,7 +65,7 @@ export class LinuxOs extends LinuxPages implements Os {
     const length = byteLength + alignment - page
     if (!Number.isSafeInteger(length)) throw new OutOfRangeError('byteLength', 'a range of addresses', byteLength)
     const taken = this.libc.mmap(0, length, READ_WRITE, EMPTY_PAGES, -1, 0)
-    if (taken === MAP_FAILED) throw systemError('mmap', this.libc.errno(), undefined, byteLength)
+    if (taken === MAP_FAILED) throw systemError('mmap', this.libc.errno(), { length: byteLength })
     const address = (Math.ceil(taken / alignment) * alignment) as Address
     this.#trim(taken as Address, (taken + length) as Address, address, (address + byteLength) as Address)
     this.mappings.add(address, byteLength)
@@ -82,13 +82,13 @@ export class LinuxOs extends LinuxPages implements Os {
       if (length === 0 || this.libc.munmap(address, length) === 0) continue
       const errno = this.libc.errno()
       this.libc.munmap(from, to - from)
-      throw systemError('munmap', errno, address, length)
+      throw systemError('munmap', errno, { length })
     }
   }
 
   release(address: Address, byteLength: number): void {
     this.mappings.requireWhole(address, byteLength)
-    if (this.libc.munmap(address, byteLength) !== 0) this.fail('munmap', address, byteLength)
+    if (this.libc.munmap(address, byteLength) !== 0) this.fail('munmap', byteLength)
     this.mappings.remove(address)
   }
 
@@ -97,7 +97,7 @@ export class LinuxOs extends LinuxPages implements Os {
     this.mappings.requireFree(address, byteLength, page)
     const last = (address + byteLength - page) as Address
     for (const end of [address, last])
-      if (this.libc.mincore(end, page, new Uint8Array(1)) !== 0) this.fail('mincore', end, page)
+      if (this.libc.mincore(end, page, new Uint8Array(1)) !== 0) this.fail('mincore', page)
     this.mappings.add(address, byteLength)
   }
 
@@ -121,14 +121,13 @@ export class LinuxOs extends LinuxPages implements Os {
       throw new OutOfRangeError('fileOffset', `a multiple of ${this.pageSize}`, fileOffset)
     const flags = (sharing === 'shared' ? MAP_SHARED : MAP_PRIVATE) | MAP_NORESERVE | MAP_FIXED
     const pages = protection === 'read' ? PROT_READ : READ_WRITE
-    if (this.libc.mmap(address, byteLength, pages, flags, fd, fileOffset) === MAP_FAILED)
-      this.fail('mmap', address, byteLength)
+    if (this.libc.mmap(address, byteLength, pages, flags, fd, fileOffset) === MAP_FAILED) this.fail('mmap', byteLength)
   }
 
   replace(address: Address, byteLength: number): void {
     this.mappings.require(address, byteLength, this.pageSize)
     const placed = this.libc.mmap(address, byteLength, READ_WRITE, EMPTY_PAGES | MAP_FIXED, -1, 0)
-    if (placed === MAP_FAILED) this.fail('mmap', address, byteLength)
+    if (placed === MAP_FAILED) this.fail('mmap', byteLength)
   }
 
   name(address: Address, byteLength: number, name: string): void {

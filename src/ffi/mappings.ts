@@ -5,7 +5,7 @@
  * one arena come in runs. A few nanoseconds a call.
  * @module
  */
-import { InvalidArgumentTypeError, OutOfRangeError } from '../errors.ts'
+import { HIDDEN, InvalidArgumentTypeError, OutOfRangeError } from '../errors.ts'
 import type { Address } from '../units.ts'
 
 /** Below this Linux maps nothing (`vm.mmap_min_addr`), so no mapping of ours can start there. */
@@ -34,7 +34,7 @@ export class Mappings {
     requireGranules(address, byteLength, granule)
     const index = this.#indexFrom(address + byteLength - 1)
     if (index >= 0 && (this.#ends[index] ?? 0) > address)
-      throw new OutOfRangeError('address', 'a range with no live mapping in it', address)
+      throw new OutOfRangeError('address', 'a range with no live mapping in it', HIDDEN)
   }
 
   /** Throws unless the range is exactly one mapping on record. */
@@ -42,7 +42,7 @@ export class Mappings {
     requireNumbers(address, byteLength)
     const index = this.#indexFrom(address)
     if (this.#starts[index] !== address || this.#ends[index] !== address + byteLength)
-      throw new OutOfRangeError('address', `the start of a live mapping of ${byteLength} bytes`, address)
+      throw new OutOfRangeError('address', `the start of a live mapping of ${byteLength} bytes`, HIDDEN)
   }
 
   /** Takes the mapping that starts at `address` off the record. */
@@ -68,7 +68,7 @@ export class Mappings {
     if (address >= (this.#starts[recent] ?? Infinity) && end <= (this.#ends[recent] ?? 0)) return
     const index = this.#indexFrom(address)
     if (index < 0 || end > (this.#ends[index] ?? 0))
-      throw new OutOfRangeError('address', `a range of ${byteLength} bytes inside a live mapping`, address)
+      throw new OutOfRangeError('address', `a range of ${byteLength} bytes inside a live mapping`, HIDDEN)
     this.#recent = index
   }
 
@@ -92,14 +92,14 @@ function requireNumbers(address: number, byteLength: number): void {
 }
 
 function requireGranules(address: number, byteLength: number, granule: number): void {
-  if (address % granule !== 0) throw new OutOfRangeError('address', `a multiple of ${granule}`, address)
+  if (address % granule !== 0) throw new OutOfRangeError('address', `a multiple of ${granule}`, HIDDEN)
   if (byteLength % granule !== 0) throw new OutOfRangeError('byteLength', `a multiple of ${granule}`, byteLength)
 }
 
 function requireAddress(address: number): void {
   if (typeof address !== 'number') throw new InvalidArgumentTypeError('address', 'a number', address)
   if (!Number.isSafeInteger(address) || address < LEAST_ADDRESS)
-    throw new OutOfRangeError('address', `a whole number from ${LEAST_ADDRESS}`, address)
+    throw new OutOfRangeError('address', `a whole number from ${LEAST_ADDRESS}`, HIDDEN)
 }
 
 /** Throws unless `byteLength` is a whole number above 0. */

@@ -17,6 +17,7 @@ export type Advice = (typeof ADVICE)[number]
 /** What is asked of the kernel about huge pages in a range. */
 export type HugePageAdvice = 'advise' | 'never'
 
+/** @internal */
 export interface Pages {
   /** Bytes in a page, as the kernel says. A power of two. */
   readonly pageSize: number

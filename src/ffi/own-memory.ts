@@ -29,7 +29,7 @@ export function copyOwnMemory(libc: Libc, address: Address, byteLength: number, 
     else {
       const errno = copied === 0 ? EFAULT : libc.errno()
       if (errno === EFAULT) return done
-      if (errno !== EPERM && errno !== ENOSYS) throw systemError('process_vm_readv', errno, address, byteLength)
+      if (errno !== EPERM && errno !== ENOSYS) throw systemError('process_vm_readv', errno, { length: byteLength })
       return done + copyThroughFile((address + done) as Address, target.subarray(done, byteLength))
     }
   }

@@ -10,9 +10,9 @@
  * call: for recording, not for production.
  * @module
  */
-import type { AllocatorStats, FreeingAllocator } from '../allocator/allocator.ts'
+import type { AllocatorStats, FreeingAllocator, StatsOptions } from '../allocator/allocator.ts'
 import { wholeNumber } from '../arguments.ts'
-import { type TypedArray, type TypedArrayConstructor, typedArrayConstructor } from '../views.ts'
+import { elementBytes, type TypedArray, type TypedArrayConstructor, viewByteLength } from '../views.ts'
 import { TraceBuilder } from './builder.ts'
 import { LARGEST, type Trace } from './trace.ts'
 
@@ -57,14 +57,14 @@ export class Recorder implements FreeingAllocator {
   alloc<T extends TypedArray>(type: TypedArrayConstructor<T>, length: number): T {
     this.#checkLength(type, length)
     const view = this.#inner.alloc(type, length)
-    this.#made(this.#offsetOf(view), this.#builder.calloc(view.byteLength))
+    this.#made(this.#offsetOf(view), this.#builder.calloc(viewByteLength(view)))
     return view
   }
 
   allocUnsafe<T extends TypedArray>(type: TypedArrayConstructor<T>, length: number): T {
     this.#checkLength(type, length)
     const view = this.#inner.allocUnsafe(type, length)
-    this.#made(this.#offsetOf(view), this.#builder.malloc(view.byteLength))
+    this.#made(this.#offsetOf(view), this.#builder.malloc(viewByteLength(view)))
     return view
   }
 
@@ -105,8 +105,8 @@ export class Recorder implements FreeingAllocator {
     return this.#inner.blocks()
   }
 
-  stats(): AllocatorStats {
-    return this.#inner.stats()
+  stats(options?: StatsOptions): AllocatorStats {
+    return this.#inner.stats(options)
   }
 
   check(): void {
@@ -124,8 +124,7 @@ export class Recorder implements FreeingAllocator {
 
   /** Sizes that the format cannot hold are refused before the block is made. */
   #checkLength(type: TypedArrayConstructor, length: number): void {
-    typedArrayConstructor('type', type)
-    wholeNumber('length', length, 0, Math.floor(LARGEST / type.BYTES_PER_ELEMENT))
+    wholeNumber('length', length, 0, Math.floor(LARGEST / elementBytes('type', type)))
   }
 
   #made(offset: number, slot: number): number {

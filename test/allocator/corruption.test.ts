@@ -5,6 +5,7 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { FreeingAllocator } from '../../src/allocator/allocator.ts'
+import { type Blocks, ownOf } from '../../src/allocator/blocks.ts'
 import { Buddy } from '../../src/allocator/buddy.ts'
 import { Bump } from '../../src/allocator/bump.ts'
 import { PEAK_BYTES } from '../../src/allocator/header.ts'
@@ -17,7 +18,7 @@ import { balance, bytesAt, readsZero } from './subject.ts'
 
 /** The metadata, which no public call shows. */
 function metadataOf(allocator: object): ArrayBuffer {
-  return (allocator as { claim: { metadata: ArrayBuffer } }).claim.metadata
+  return ownOf(allocator as Blocks).claim.metadata
 }
 
 const kinds: Record<string, (arena: Arena) => FreeingAllocator> = {
@@ -72,8 +73,7 @@ for (const [kind, make] of Object.entries(kinds)) {
     const offsets = Array.from({ length: 256 }, () => allocator.malloc(64))
     if (kind !== 'Bump') for (const offset of offsets.filter((_, index) => index % 32 === 1)) allocator.free(offset)
     const bytes = new Uint8Array(metadataOf(allocator))
-    const table = (allocator as unknown as { layout: { at: { free?: number; states?: number; bounds?: number } } })
-      .layout.at
+    const table: { free?: number; states?: number; bounds?: number } = ownOf(allocator as unknown as Blocks).layout.at
     const start = table.free ?? table.states ?? (table.bounds as number)
     // 250 blocks: one bit each, or one byte each.
     for (let byte = 1; byte < (kind === 'Buddy' ? 250 : 31); byte++) {

@@ -2,6 +2,7 @@
 import { rmSync } from 'node:fs'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { insideOf } from '../../src/arena/arena.ts'
 import type { Claim } from '../../src/arena/claim.ts'
 import { Arena, type FreeingAllocator, GiB, Heap, MiB, mapFile } from '../../src/index.ts'
 import { throwsCode } from '../helpers/errors.ts'
@@ -241,7 +242,7 @@ test('what is no heap of ours is ERR_CORRUPTED, and stays as it was', () => {
       innerClaims: () => undefined,
       revoked: () => undefined,
     }
-    const { metadata } = mine.adopt({ holder, shared: true }) as Claim
+    const { metadata } = insideOf(mine).adopt({ holder, shared: true }) as Claim
     change(new Int32Array(metadata), new Float64Array(metadata))
     const before = Buffer.from(metadata, 0, 64 * 1024).toString('latin1')
     for (const role of ['writer', 'reader'] as const)

@@ -1,6 +1,7 @@
 /** @module Heap: the contract, and what is its own. */
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { ownOf } from '../../src/allocator/blocks.ts'
 import { Heap } from '../../src/allocator/heap.ts'
 import { CLASS_COUNT, CLASS_SIZE, Size } from '../../src/allocator/size-class.ts'
 import { Arena } from '../../src/arena/arena.ts'
@@ -213,7 +214,7 @@ test('check finds a metadata word that was changed behind its back', () => {
   onHeap(MiB, (heap) => {
     for (let i = 0; i < 100; i++) heap.malloc(i * 40)
     heap.check()
-    const { claim } = heap as unknown as { claim: { metadata: ArrayBuffer } }
+    const { claim } = ownOf(heap)
     const words = new Int32Array(claim.metadata)
     let found = 0
     // Words of the counters, classes and bins: each holds something that another word implies.

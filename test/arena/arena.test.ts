@@ -1,6 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { Arena } from '../../src/arena/arena.ts'
+import { Arena, insideOf } from '../../src/arena/arena.ts'
 import { GiB, KiB, MiB, TiB } from '../../src/units.ts'
 import type { TypedArray, TypedArrayConstructor } from '../../src/views.ts'
 import { throwsCode } from '../helpers/errors.ts'
@@ -196,8 +196,8 @@ test('after close everything but close and the lengths says so', () => {
     () => arena.offsetOf(new Uint8Array(1)),
     () => arena.window(0),
     () => arena.pin(),
-    () => arena.windowBuffer(0),
-    () => arena.claim({ holder, metadataBytes: () => 0 }),
+    () => insideOf(arena).windowBuffer(0),
+    () => insideOf(arena).claim({ holder, metadataBytes: () => 0 }),
   ])
     throwsCode(call, 'ERR_ARENA_CLOSED', 'the arena is closed')
   assert.equal([arena.closed, arena.byteLength], [true, MiB])

@@ -87,7 +87,7 @@ for (const node of nodes) {
       let views = []
       const open = (detach) => {
         const arena = Arena.reserve(2 * GiB, { os })
-        arena.claim({ holder, byteLength: MiB, metadataBytes: () => 8192 })
+        insideOf(arena).claim({ holder, byteLength: MiB, metadataBytes: () => 8192 })
         views.push(arena.view(Uint8Array, 0, 8), arena.view(Uint8Array, GiB - 8, 16), arena.view(Uint8Array, GiB, 8))
         arena.close({ detach })
       }
@@ -109,7 +109,7 @@ for (const node of nodes) {
       const os = new FakeOs()
       const open = () => {
         const arena = Arena.reserve(4 * GiB, { os })
-        for (let i = 0; i < 4; i++) arena.windowBuffer(i)
+        for (let i = 0; i < 4; i++) insideOf(arena).windowBuffer(i)
         const kept = arena.view(Uint8Array, 3 * GiB + 5, 10).subarray(5)
         arena.close({ detach: false })
         return kept
@@ -178,8 +178,8 @@ for (const node of nodes) {
         after(arena)
       }
       await open((arena) => arena.close())
-      await open((arena) => { arena.windowBuffer(0); arena.close() })
-      await open((arena) => arena.windowBuffer(0))
+      await open((arena) => { insideOf(arena).windowBuffer(0); arena.close() })
+      await open((arena) => insideOf(arena).windowBuffer(0))
       await open(() => undefined)
       await collect(() => os.live.size === 0)
       report({ live: os.live.size, values: moved.map((bytes) => bytes[0]) })`

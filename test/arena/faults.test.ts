@@ -5,7 +5,7 @@
 import { constants } from 'node:os'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { Arena } from '../../src/arena/arena.ts'
+import { Arena, insideOf } from '../../src/arena/arena.ts'
 import type { ClaimHolder } from '../../src/arena/claim.ts'
 import { SystemError } from '../../src/errors.ts'
 import { type Address, GiB, KiB, MiB } from '../../src/units.ts'
@@ -48,7 +48,7 @@ const actions: Record<string, { run: (arena: Arena) => unknown; calls: OsCall[] 
   'view across': { run: (arena) => arena.view(Uint8Array, GiB - 4, 8), calls: ['view'] },
   window: { run: (arena) => arena.window(2 * GiB), calls: ['view'] },
   claim: {
-    run: (arena) => arena.claim({ holder, offset: 2 * GiB, byteLength: MiB, metadataBytes: () => 64 * KiB }),
+    run: (arena) => insideOf(arena).claim({ holder, offset: 2 * GiB, byteLength: MiB, metadataBytes: () => 64 * KiB }),
     calls: ['view'],
   },
   purge: { run: (arena) => arena.purge(100, MiB), calls: ['purge'] },
@@ -63,7 +63,7 @@ for (const [name, { run, calls }] of Object.entries(actions))
       const os = new FakeOs()
       const arena = Arena.reserve(3 * GiB, { os })
       const view = arena.view(Uint8Array, 0, 2 * MiB).fill(1)
-      const claim = arena.claim({ holder, offset: GiB, byteLength: MiB, metadataBytes: () => 256 })
+      const claim = insideOf(arena).claim({ holder, offset: GiB, byteLength: MiB, metadataBytes: () => 256 })
       new Uint8Array(claim.metadata).fill(9)
       for (const errno of [ENOMEM, EAGAIN, EINVAL]) {
         os.fail(call, 1, errno)
@@ -94,14 +94,14 @@ test('claim: whichever call fails, its metadata and its range are free again', (
   for (const metadataBytes of [64, 8192]) {
     const counting = new FakeOs()
     const request = { holder, metadataBytes: () => metadataBytes }
-    Arena.reserve(MiB, { os: counting }).claim(request)
+    insideOf(Arena.reserve(MiB, { os: counting })).claim(request)
     for (let nth = 1; nth <= counting.count('view'); nth++) {
       const os = new FakeOs()
       const arena = Arena.reserve(MiB, { os })
       os.fail('view', nth)
-      throwsCode(() => arena.claim(request), 'ENOMEM')
+      throwsCode(() => insideOf(arena).claim(request), 'ENOMEM')
       const claims = Array.from({ length: 3 }, () => {
-        const claim = arena.claim({ ...request, metadataBytes: () => 3 * MiB })
+        const claim = insideOf(arena).claim({ ...request, metadataBytes: () => 3 * MiB })
         claim.release()
         return claim.metadata
       })
@@ -115,10 +115,10 @@ test('release of a claim: the purge of its range fails, and it is still held', (
   const os = new FakeOs()
   using arena = Arena.reserve(MiB, { os })
   const view = arena.view(Uint8Array, 0, MiB).fill(1)
-  const claim = arena.claim({ holder, byteLength: 64 * KiB, metadataBytes: () => 64 })
+  const claim = insideOf(arena).claim({ holder, byteLength: 64 * KiB, metadataBytes: () => 64 })
   os.fail('purge')
   throwsCode(() => claim.release(), 'ENOMEM')
-  throwsCode(() => arena.claim({ holder, byteLength: MiB, metadataBytes: () => 64 }), 'ERR_ARENA_BUSY')
+  throwsCode(() => insideOf(arena).claim({ holder, byteLength: MiB, metadataBytes: () => 64 }), 'ERR_ARENA_BUSY')
   assert.is(view[0], 1)
   claim.release()
   assert.equal([view[0], view[64 * KiB]], [0, 1])
@@ -128,12 +128,12 @@ test('release of a claim: the purge of its metadata fails, and it reads zero all
   const os = new FakeOs()
   using arena = Arena.reserve(MiB, { os })
   const request = { holder, byteLength: 64 * KiB, metadataBytes: () => 64 * KiB }
-  const claim = arena.claim(request)
+  const claim = insideOf(arena).claim(request)
   new Uint8Array(claim.metadata).fill(1)
   os.fail('purge', 2)
   claim.release()
   assert.is(os.heal(), 0)
-  assert.ok(new Uint8Array(arena.claim(request).metadata).every((byte) => byte === 0))
+  assert.ok(new Uint8Array(insideOf(arena).claim(request).metadata).every((byte) => byte === 0))
 })
 
 test('purge with ragged edges: the kernel refuses, and not a byte has changed', () => {

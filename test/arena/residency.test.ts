@@ -134,7 +134,7 @@ for (const node of nodes) {
       const page = arena.pageSize
       const count = 4096
       const touch = () => { for (let i = 0; i < count; i++) arena.window(i * 16 * MiB).buffer && (bytes[Math.floor(i * 16 * MiB / GiB)][i * 16 * MiB % GiB] = 1) }
-      const bytes = Array.from({ length: 64 }, (_, i) => new Uint8Array(arena.windowBuffer(i)))
+      const bytes = Array.from({ length: 64 }, (_, i) => new Uint8Array(insideOf(arena).windowBuffer(i)))
       const before = rssBytes()
       touch()
       const touched = rssBytes()

@@ -1,6 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { Arena } from '../../src/arena/arena.ts'
+import { Arena, insideOf } from '../../src/arena/arena.ts'
 import { detach, detachByStream } from '../../src/arena/detach.ts'
 import { WINDOW_BYTES } from '../../src/arena/window.ts'
 import { GiB, MiB } from '../../src/units.ts'
@@ -11,10 +11,10 @@ test('windows are made at first need, once each', () => {
   const os = new FakeOs()
   using arena = Arena.reserve(3 * GiB + MiB, { os })
   assert.is(os.count('view'), 0)
-  const last = arena.windowBuffer(3)
+  const last = insideOf(arena).windowBuffer(3)
   assert.is(last.byteLength, MiB)
-  assert.is(arena.windowBuffer(0).byteLength, WINDOW_BYTES)
-  assert.is(arena.windowBuffer(3), last)
+  assert.is(insideOf(arena).windowBuffer(0).byteLength, WINDOW_BYTES)
+  assert.is(insideOf(arena).windowBuffer(3), last)
   assert.is(arena.window(3 * GiB + 5).buffer, last)
   assert.is(os.count('view'), 2)
 })
@@ -22,8 +22,8 @@ test('windows are made at first need, once each', () => {
 test('there is no window past the end, nor one of an odd number', () => {
   using arena = Arena.reserve(2 * GiB)
   for (const bad of [2, -1, NaN, 0.5, Infinity])
-    throwsCode(() => arena.windowBuffer(bad), 'ERR_OUT_OF_RANGE', '"index"')
-  throwsCode(() => arena.windowBuffer('x' as never), 'ERR_INVALID_ARG_TYPE', '"index"')
+    throwsCode(() => insideOf(arena).windowBuffer(bad), 'ERR_OUT_OF_RANGE', '"index"')
+  throwsCode(() => insideOf(arena).windowBuffer('x' as never), 'ERR_INVALID_ARG_TYPE', '"index"')
 })
 
 test('window gives the buffer that shows an offset, and where it starts', () => {
@@ -58,10 +58,10 @@ test("a view across a window's end sees both windows, in a buffer of its own", (
 
 test('a view that ends where a window ends needs none', () => {
   using arena = Arena.reserve(2 * GiB)
-  assert.is(arena.view(Uint8Array, GiB - 8, 8).buffer, arena.windowBuffer(0))
-  assert.is(arena.view(Uint8Array, GiB, 8).buffer, arena.windowBuffer(1))
-  assert.is(arena.view(Uint8Array, 0, GiB).buffer, arena.windowBuffer(0))
-  assert.is(arena.view(Uint8Array, 2 * GiB - 8, 8).buffer, arena.windowBuffer(1))
+  assert.is(arena.view(Uint8Array, GiB - 8, 8).buffer, insideOf(arena).windowBuffer(0))
+  assert.is(arena.view(Uint8Array, GiB, 8).buffer, insideOf(arena).windowBuffer(1))
+  assert.is(arena.view(Uint8Array, 0, GiB).buffer, insideOf(arena).windowBuffer(0))
+  assert.is(arena.view(Uint8Array, 2 * GiB - 8, 8).buffer, insideOf(arena).windowBuffer(1))
 })
 
 test('a zero-length view keeps its place, at the very end too', () => {

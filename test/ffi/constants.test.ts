@@ -63,12 +63,9 @@ test('an errno has the name and the reason that Node gives it', () => {
   assert.is(EINVAL, platform.errno.EINVAL)
   assert.is(errnoName(12), 'ENOMEM')
   assert.is(errnoName(999), 'errno 999')
-  const error = systemError('madvise', 12, 0x10000, 4096, ', detail')
-  assert.is(error.message, 'ENOMEM: not enough memory, detail, madvise at 0x10000, 4096 bytes')
-  assert.equal(
-    [error.code, error.errno, error.syscall, error.address, error.length],
-    ['ENOMEM', -12, 'madvise', 0x10000, 4096]
-  )
+  const error = systemError('madvise', 12, { length: 4096, detail: ', detail' })
+  assert.is(error.message, 'ENOMEM: not enough memory, detail, madvise, 4096 bytes')
+  assert.equal([error.code, error.errno, error.syscall, error.length], ['ENOMEM', -12, 'madvise', 4096])
   assert.match(systemError('mmap', 999).message, 'unknown error')
 })
 

@@ -100,7 +100,7 @@ export function runChild(program: string, options: ChildOptions = {}): Promise<C
 /** What every program starts with. */
 function prelude(): string {
   return `
-import { Arena } from ${JSON.stringify(compiled('src/arena/arena'))}
+import { Arena, insideOf } from ${JSON.stringify(compiled('src/arena/arena'))}
 import { Heap } from ${JSON.stringify(compiled('src/allocator/heap'))}
 import { KiB, MiB, GiB, TiB } from ${JSON.stringify(compiled('src/units'))}
 import { FakeOs } from ${JSON.stringify(compiled('test/helpers/fake-os'))}

@@ -244,13 +244,13 @@ export class FakeOs implements Os {
     return this.available ?? this.#real.availableMemory()
   }
 
-  #enter(call: OsCall, syscall: string, address?: Address, byteLength?: number): void {
+  #enter(call: OsCall, syscall: string, _address?: Address, byteLength?: number): void {
     this.calls.set(call, this.count(call) + 1)
     for (const failure of this.#failures) {
       if (failure.call !== call && failure.call !== 'any') continue
       if (--failure.left > 0) continue
       this.#failures.splice(this.#failures.indexOf(failure), 1)
-      throw systemError(syscall, failure.errno, address, byteLength)
+      throw systemError(syscall, failure.errno, { length: byteLength })
     }
   }
 

@@ -64,7 +64,7 @@ const { parentPort, workerData: data } = require('node:worker_threads')
 const post = (value) => parentPort.postMessage(value)
 const next = () => new Promise((resolve) => parentPort.once('message', resolve))
 Promise.all(${JSON.stringify(imports.map(compiled))}.map((path) => import(path))).then(async (parts) => {
-  const { Arena, Heap, KiB, MiB, GiB, TiB, FakeOs, collect, turns, isMapped, mappedBytes, rssBytes } = Object.assign({}, ...parts)
+  const { Arena, insideOf, Heap, KiB, MiB, GiB, TiB, FakeOs, collect, turns, isMapped, mappedBytes, rssBytes } = Object.assign({}, ...parts)
   ${body}
 }).catch((error) => setImmediate(() => { throw error }))
 `

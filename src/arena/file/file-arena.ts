@@ -15,7 +15,7 @@
 import { alignDown } from '../../bits.ts'
 import { OutOfRangeError, TruncatedError, UnsupportedOperationError } from '../../errors.ts'
 import { type Address, MiB } from '../../units.ts'
-import { Arena } from '../arena.ts'
+import { type Arena, arenaOver } from '../arena.ts'
 import { BackingKind } from '../backing.ts'
 import type { Ground } from '../ground.ts'
 import { holdsMappedArena, holdsNamedArena } from '../header.ts'
@@ -65,12 +65,12 @@ export function openFileArena(source: FileArenaSource): Arena {
   // The last page is the first to go.
   const intact = (): boolean => os.copyOut((ground.base + mappingBytes - 1) as Address, 1, new Uint8Array(1)) === 1
   const parts = { title: `the arena in ${title}`, lifetime, holding, intact }
-  if (hasMagic(source, layout)) return Arena.over({ ...parts, site: siteOf(source, layout, true), exposed: () => true })
+  if (hasMagic(source, layout)) return arenaOver({ ...parts, site: siteOf(source, layout, true), exposed: () => true })
   return withHoles(source, (nextData) => {
     makeRoom(source, layout, nextData)
     const end = (window: number): number => Math.min((window + 1) * WINDOW_BYTES, layout.byteLength)
     const written = (window: number): boolean => exposed || nextData(window * WINDOW_BYTES) < end(window)
-    return Arena.over({ ...parts, site: siteOf(source, layout, false), exposed: written })
+    return arenaOver({ ...parts, site: siteOf(source, layout, false), exposed: written })
   })
 }
 

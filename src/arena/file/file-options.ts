@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { boolean, filePath, oneOf, optionsObject, wholeNumber } from '../../arguments.ts'
+import { boolean, oneOf, optionsObject, pathText, wholeNumber } from '../../arguments.ts'
 import { InvalidArgumentTypeError, OutOfRangeError } from '../../errors.ts'
 import type { Os } from '../../ffi/os.ts'
 import { MOST_BYTES } from '../layout.ts'
@@ -42,10 +42,10 @@ export interface FileOptions<Mode extends FileMode = FileMode> {
   /** Fault every page in now, as `populate()` does. @defaultValue false */
   readonly populate?: boolean | undefined
   /** The kernel to use: for tests. @defaultValue the system's */
-  readonly os?: Os | undefined
+  readonly os?: object | undefined
 }
 
-/** Options, checked. What depends on the file is still open. */
+/** Options, checked. What depends on the file is still open. @internal */
 export interface CheckedFileOptions {
   /** A path, or a descriptor. */
   readonly target: string | number
@@ -61,12 +61,12 @@ export interface CheckedFileOptions {
   readonly os: Os
 }
 
-/** Throws unless target and options are what they should be. */
+/** Throws unless target and options are what they should be. @internal */
 export function checkFileOptions(file: unknown, options: FileOptions): CheckedFileOptions {
   optionsObject('options', options)
   if (options === undefined) throw new InvalidArgumentTypeError('options', 'an object with a mode', options)
+  const { offset = 0, byteLength, maxByteLength, create, hardened, populate, os } = options
   const mode = oneOf('options.mode', options.mode, MODES)
-  const { offset = 0, byteLength, maxByteLength, os } = options
   wholeNumber('options.offset', offset)
   if (byteLength !== undefined) wholeNumber('options.byteLength', byteLength, 0, MOST_BYTES)
   if (maxByteLength !== undefined) wholeNumber('options.maxByteLength', maxByteLength, byteLength ?? 0, MOST_BYTES)
@@ -79,9 +79,9 @@ export function checkFileOptions(file: unknown, options: FileOptions): CheckedFi
     offset,
     byteLength,
     maxByteLength,
-    create: flag('create', options.create, mode, 'write'),
-    hardened: flag('hardened', options.hardened, mode, 'read'),
-    populate: flag('populate', options.populate, mode, mode),
+    create: flag('create', create, mode, 'write'),
+    hardened: flag('hardened', hardened, mode, 'read'),
+    populate: flag('populate', populate, mode, mode),
     os: checkOs(os),
   }
 }
@@ -97,9 +97,10 @@ function requireMode(name: string, value: unknown, mode: FileMode, only: FileMod
 }
 
 function checkTarget(file: unknown): string | number {
-  if (typeof file === 'string' || file instanceof URL) return filePath('file', file)
   if (typeof file === 'number') return wholeNumber('file', file, 0, 2 ** 31 - 1)
   const { fd } = (file ?? {}) as { fd?: unknown }
   if (typeof fd === 'number') return wholeNumber('file.fd', fd, 0, 2 ** 31 - 1)
+  const path = pathText('file', file)
+  if (path !== undefined) return path
   throw new InvalidArgumentTypeError('file', "a path, a 'file:' URL, a descriptor or an object that has one", file)
 }

@@ -19,7 +19,7 @@ import {
   type FileOptions,
   type FileTarget,
 } from './file-options.ts'
-import { MappedFile } from './mapped-file.ts'
+import { type MappedFile, mappedFileOf } from './mapped-file.ts'
 
 /** What the page cache keeps in one piece can be mapped in one piece, with one entry of the TLB, on multiples of this. */
 const LARGE_PAGE_BYTES: number = 2 * MiB
@@ -127,7 +127,7 @@ function overlay<Mode extends FileMode>(
     mapping.lay(fd, place.byteLength)
     const link = new FileLink({ title, files: os.files, target, fd, access, status })
     const path = typeof target === 'string' ? target : undefined
-    return MappedFile.of<Mode>({ title, path, place, mapping, link })
+    return mappedFileOf<Mode>({ title, path, place, mapping, link })
   } catch (error) {
     mapping.release()
     throw error

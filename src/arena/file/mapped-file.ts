@@ -19,8 +19,17 @@ import { boolean, oneOf, optionsObject, wholeNumber } from '../../arguments.ts'
 import { alignDown } from '../../bits.ts'
 import { ArenaBusyError, InvalidArgumentTypeError, OutOfRangeError, UnsupportedOperationError } from '../../errors.ts'
 import { ADVICE, type Advice } from '../../ffi/os-pages.ts'
-import { type TypedArray, type TypedArrayConstructor, typedArrayConstructor } from '../../views.ts'
-import type { Arena } from '../arena.ts'
+import { type Facts, showAs } from '../../inspection.ts'
+import {
+  elementBytes,
+  isView,
+  plainBytes,
+  type TypedArray,
+  type TypedArrayConstructor,
+  viewBuffer,
+  viewByteOffset,
+} from '../../views.ts'
+import { type Arena, insideOf } from '../arena.ts'
 import { fileBackingOf } from '../backing.ts'
 import { Ground } from '../ground.ts'
 import { Holding } from '../holding.ts'
@@ -55,6 +64,16 @@ export interface SyncOptions {
   readonly byteLength?: number | undefined
 }
 
+/** Parts that this library has put together: a mapped file is made of no others. */
+const made: WeakSet<MappedFileParts> = new WeakSet()
+
+let makeFile: (parts: MappedFileParts) => MappedFile
+
+/** A mapped file of parts that `mapFile` has made. @internal */
+export function mappedFileOf<Mode extends FileMode>(parts: MappedFileParts): MappedFile<Mode> {
+  return makeFile(parts) as MappedFile<Mode>
+}
+
 /** A file in memory. Make one with `mapFile`. */
 export class MappedFile<Mode extends FileMode = FileMode> {
   /** The path it was opened by; undefined when a descriptor was given. */
@@ -78,7 +97,17 @@ export class MappedFile<Mode extends FileMode = FileMode> {
   #exposed = false
   #arena: Arena | undefined
 
-  private constructor({ title, path, place, mapping, link }: MappedFileParts) {
+  static {
+    showAs(MappedFile.prototype, 'MappedFile', (file: MappedFile) => file.#facts())
+    makeFile = (parts) => {
+      made.add(parts)
+      return new MappedFile(parts)
+    }
+  }
+
+  private constructor(parts: MappedFileParts) {
+    if (!made.has(parts)) throw new UnsupportedOperationError('a MappedFile is made with mapFile')
+    const { title, path, place, mapping, link } = parts
     const { os, base, mappingBytes } = mapping
     this.path = path
     this.mode = place.mode as Mode
@@ -98,11 +127,6 @@ export class MappedFile<Mode extends FileMode = FileMode> {
     this.#truncation = new Truncation(title, mapping, link, place.offset)
   }
 
-  /** A mapped file of parts that `mapFile` has made. @internal */
-  static of<Mode extends FileMode>(parts: MappedFileParts): MappedFile<Mode> {
-    return new MappedFile<Mode>(parts)
-  }
-
   /** Bytes of the file that are mapped. Changes with `resize`. */
   get byteLength(): number {
     return this.#byteLength
@@ -120,14 +144,13 @@ export class MappedFile<Mode extends FileMode = FileMode> {
    * written through. A view across a window's end has a buffer of its own.
    */
   view<T extends TypedArray>(type: TypedArrayConstructor<T>, offset: number, length: number): FileView<Mode, T> {
-    typedArrayConstructor('type', type)
+    const size = elementBytes('type', type)
     this.#holding.requireOpen()
-    const elementBytes = type.BYTES_PER_ELEMENT
     wholeNumber('offset', offset, 0, this.#byteLength)
-    if (offset % elementBytes !== 0) throw new OutOfRangeError('offset', `a multiple of ${elementBytes}`, offset)
-    wholeNumber('length', length, 0, Math.floor((this.#byteLength - offset) / elementBytes))
-    const view = this.#windows.view(type, offset, length)
-    this.#expose(offset, length * elementBytes)
+    if (offset % size !== 0) throw new OutOfRangeError('offset', `a multiple of ${size}`, offset)
+    wholeNumber('length', length, 0, Math.floor((this.#byteLength - offset) / size))
+    const view = this.#windows.view(type, offset, length, length * size)
+    this.#expose(offset, length * size)
     return view as FileView<Mode, T>
   }
 
@@ -149,10 +172,10 @@ export class MappedFile<Mode extends FileMode = FileMode> {
   /** The offset where a view starts. Throws `ERR_OUT_OF_RANGE` for a view of anything else. */
   offsetOf(view: ArrayBufferView): number {
     this.#holding.requireOpen()
-    if (!ArrayBuffer.isView(view)) throw new InvalidArgumentTypeError('view', 'a view', view)
-    const start = this.#windows.startOf(view.buffer)
+    if (!isView(view)) throw new InvalidArgumentTypeError('view', 'a view', view)
+    const start = this.#windows.startOf(viewBuffer(view))
     if (start < 0) throw new OutOfRangeError('view', `a view of ${this.#title}`, view)
-    return start + view.byteOffset
+    return start + viewByteOffset(view)
   }
 
   // ---- when others shorten the file ----
@@ -172,11 +195,7 @@ export class MappedFile<Mode extends FileMode = FileMode> {
    */
   read(offset: number, byteLength: number, target?: Uint8Array): Uint8Array {
     this.#requireRange(offset, byteLength)
-    if (target !== undefined && !(target instanceof Uint8Array))
-      throw new InvalidArgumentTypeError('target', 'a Uint8Array', target)
-    if (target !== undefined && target.length < byteLength)
-      throw new OutOfRangeError('target', `at least ${byteLength} bytes`, `${target.length} bytes`)
-    const bytes = target === undefined ? new Uint8Array(byteLength) : target.subarray(0, byteLength)
+    const bytes = target === undefined ? new Uint8Array(byteLength) : plainBytes('target', target, byteLength)
     this.#truncation.read(offset, byteLength, bytes)
     return bytes
   }
@@ -224,15 +243,17 @@ export class MappedFile<Mode extends FileMode = FileMode> {
    * `'read'` and `'copy'` there is nothing to write, and nothing is done.
    */
   sync(options?: SyncOptions & { readonly async?: boolean | undefined }): void {
-    const [offset, byteLength] = this.#syncRange(options)
+    optionsObject('options', options)
     const { async = false } = options ?? {}
     boolean('options.async', async)
+    const [offset, byteLength] = this.#syncRange(options)
     if (this.mode !== 'write' || byteLength === 0) return
     this.#mapping.os.sync(...this.#mapping.pages(offset, byteLength), async ? 'async' : 'sync')
   }
 
   /** As `sync`, on another thread: the promise is settled when the changes are on the disk. Holds the file open until then. */
   async syncAsync(options?: SyncOptions): Promise<void> {
+    optionsObject('options', options)
     const [offset, byteLength] = this.#syncRange(options)
     if (this.mode !== 'write' || byteLength === 0) return
     await this.#holding.use(this.#mapping, ({ os }) => os.syncLater(...this.#mapping.pages(offset, byteLength)))
@@ -360,10 +381,15 @@ export class MappedFile<Mode extends FileMode = FileMode> {
     this.close()
   }
 
+  #facts(): Facts {
+    const { closed, path, mode, byteLength } = this
+    return { state: closed ? 'closed' : 'open', path, mode, byteLength }
+  }
+
   /** Views are about: anybody may write to the file through them, unseen by the arena. */
   #expose(offset: number, byteLength: number): void {
     this.#exposed = true
-    this.#arena?.expose(offset, byteLength)
+    if (this.#arena !== undefined) insideOf(this.#arena).expose(offset, byteLength)
   }
 
   /** What the arena has in a range, for messages. */
@@ -372,11 +398,10 @@ export class MappedFile<Mode extends FileMode = FileMode> {
     if (arena === undefined) return undefined
     if (offset + byteLength > arena.byteLength) return "the arena's tables"
     const { pageSize } = this
-    return arena.claimed(alignDown(offset, pageSize), byteLength + (offset % pageSize))
+    return insideOf(arena).claimed(alignDown(offset, pageSize), byteLength + (offset % pageSize))
   }
 
   #syncRange(options: SyncOptions | undefined): [number, number] {
-    optionsObject('options', options)
     const { offset = 0, byteLength = this.#rest(offset) } = options ?? {}
     this.#requireRange(offset, byteLength, 'options.')
     return [offset, byteLength]
@@ -399,6 +424,6 @@ export class MappedFile<Mode extends FileMode = FileMode> {
 
   /** What is left from `offset` on; of a nonsensical offset 0, which `#requireRange` then finds. */
   #rest(offset: number): number {
-    return offset <= this.#byteLength ? this.#byteLength - offset : 0
+    return typeof offset === 'number' && offset <= this.#byteLength ? this.#byteLength - offset : 0
   }
 }

@@ -49,7 +49,7 @@ export class Truncation {
       const copied = os.copyOut(address, byteLength, target)
       // After the copy: what was cut before it reads zero up to the end of its page.
       this.requireLength(offset, byteLength)
-      if (copied < byteLength) throw systemError('process_vm_readv', EFAULT, address, byteLength)
+      if (copied < byteLength) throw systemError('process_vm_readv', EFAULT, { length: byteLength })
     })
   }
 

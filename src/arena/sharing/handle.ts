@@ -30,25 +30,25 @@ export interface ArenaHandle {
 /** What `Arena.attach` takes. */
 export type ArenaSource = ArenaHandle | { readonly fd: number } | { readonly path: string | URL }
 
-/** A handle that came from a thread of this process. */
+/** A handle that came from a thread of this process. @internal */
 export interface ThreadSource {
   readonly control: SharedArrayBuffer
   readonly generation: string
   readonly path: string | undefined
 }
 
-/** A source that was looked at. */
+/** A source that was looked at. @internal */
 export type CheckedSource =
   | ThreadSource
   | { readonly fd: number }
   | { readonly path: string; readonly generation: string | undefined }
 
-/** An identity as text. */
+/** An identity as text. @internal */
 export function generationOf(identity: Identity): string {
   return identity.map((word) => word.toString(16).padStart(8, '0')).join('')
 }
 
-/** Throws unless the source is of one of the three kinds. */
+/** Throws unless the source is of one of the three kinds. @internal */
 export function checkSource(source: unknown): CheckedSource {
   if (typeof source !== 'object' || source === null)
     throw new InvalidArgumentTypeError('source', "an arena's handle, { fd } or { path }", source)

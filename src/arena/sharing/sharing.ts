@@ -24,6 +24,7 @@ export interface StaleOwner {
   readonly threadId: number
 }
 
+/** @internal */
 export class Sharing {
   readonly #title: string
   readonly #site: Site

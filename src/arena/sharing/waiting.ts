@@ -10,7 +10,7 @@
  * `wait` stops everything else; `waitAsync` does not (async-waits.ts).
  * @module
  */
-import { optionsObject, wholeNumber } from '../../arguments.ts'
+import { abortSignal, optionsObject, wholeNumber } from '../../arguments.ts'
 import { ArenaClosedError, InvalidArgumentTypeError, OutOfRangeError } from '../../errors.ts'
 import type { SleepEnd } from '../../ffi/os-threads.ts'
 import type { Ground } from '../ground.ts'
@@ -36,7 +36,7 @@ export interface WaitAsyncOptions extends WaitOptions {
 /** How a wait ended. */
 export type WaitResult = 'ok' | 'not-equal' | 'timed-out'
 
-/** Waiting on the words of one arena. Offsets have been checked. */
+/** Waiting on the words of one arena. Offsets have been checked. @internal */
 export class Waiting {
   readonly #ground: Ground
   readonly #title: string
@@ -71,7 +71,7 @@ export class Waiting {
   waitAsync(offset: number, expected: number, options: WaitAsyncOptions | undefined): Promise<WaitResult> {
     const value = checkExpected(expected)
     const deadline = performance.now() + checkTimeout(options)
-    const signal = checkSignal(options)
+    const signal = abortSignal('options.signal', options?.signal)
     if (signal?.aborted) return Promise.reject(signal.reason)
     if (this.#read(offset) !== value) return Promise.resolve('not-equal')
     return new Promise((resolve, reject) => {
@@ -97,8 +97,9 @@ export class Waiting {
         },
         fail,
       }
-      this.#pending.set(wait, fail)
+      // First what is the caller's, and may throw.
       signal?.addEventListener('abort', abort)
+      this.#pending.set(wait, fail)
       waits.add(wait)
     })
   }
@@ -126,11 +127,4 @@ function checkTimeout(options: WaitOptions | undefined): number {
   if (typeof timeoutMs !== 'number') throw new InvalidArgumentTypeError('options.timeoutMs', 'a number', timeoutMs)
   if (!(timeoutMs >= 0)) throw new OutOfRangeError('options.timeoutMs', 'a number from 0', timeoutMs)
   return timeoutMs
-}
-
-function checkSignal(options: WaitAsyncOptions | undefined): AbortSignal | undefined {
-  const signal = options?.signal
-  if (signal !== undefined && !(signal instanceof AbortSignal))
-    throw new InvalidArgumentTypeError('options.signal', 'an AbortSignal', signal)
-  return signal
 }

@@ -1,6 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { Arena } from '../../../src/arena/arena.ts'
+import { Arena, insideOf } from '../../../src/arena/arena.ts'
 import type { Claim } from '../../../src/arena/claim.ts'
 import { KiB, MiB } from '../../../src/units.ts'
 import { throwsCode } from '../../helpers/errors.ts'
@@ -27,7 +27,7 @@ test('requests are checked, and nothing is taken', () => {
   throwsCode(() => claim(arena, holder, '8' as never), 'ERR_INVALID_ARG_TYPE', '"offset"')
   throwsCode(() => claim(arena, holder, 0, 8, -1), 'ERR_OUT_OF_RANGE', '"metadataBytes"')
   throwsCode(() => claim(arena, holder, 0, 8, NaN), 'ERR_OUT_OF_RANGE', '"metadataBytes"')
-  throwsCode(() => arena.claim(undefined as never), 'ERR_INVALID_ARG_TYPE', '"request"')
+  throwsCode(() => insideOf(arena).claim(undefined as never), 'ERR_INVALID_ARG_TYPE', '"request"')
   assert.ok(claim(arena, holder).zeroed)
 })
 

@@ -2,7 +2,7 @@
  * Claims without an allocator.
  * @module
  */
-import type { Arena } from '../../../src/arena/arena.ts'
+import { type Arena, insideOf } from '../../../src/arena/arena.ts'
 import type { Claim, ClaimHolder } from '../../../src/arena/claim.ts'
 
 /** A holder whose live blocks are what the test says, and that writes down what it is told. */
@@ -38,5 +38,5 @@ export function claim(
   byteLength?: number,
   metadataBytes = 256
 ): Claim {
-  return arena.claim({ holder, offset, byteLength, metadataBytes: () => metadataBytes })
+  return insideOf(arena).claim({ holder, offset, byteLength, metadataBytes: () => metadataBytes })
 }

@@ -2,7 +2,7 @@
 import { closeSync, openSync, readSync, writeSync } from 'node:fs'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { Arena } from '../../../src/arena/arena.ts'
+import { Arena, insideOf } from '../../../src/arena/arena.ts'
 import { FreeRanges } from '../../../src/arena/claims/free-ranges.ts'
 import { mapFile } from '../../../src/arena/file/map-file.ts'
 import type { MappedFile } from '../../../src/arena/file/mapped-file.ts'
@@ -57,7 +57,7 @@ const left = (kind: string, offset: number, byteLength: number) => ({
 test('what was left is listed and counts as held; what does not last is gone, and what was in a block', () => {
   const file = reopen(leave())
   const { arena } = file
-  assert.equal(arena.claims(), [left('Heap', 0, MiB), left('Heap', MiB + 4096, 64 * KiB)])
+  assert.equal(insideOf(arena).claims(), [left('Heap', 0, MiB), left('Heap', MiB + 4096, 64 * KiB)])
   for (const [offset, length] of [
     [0, 8],
     [4096, 8],
@@ -76,33 +76,33 @@ test('an adopted claim has its range and metadata as they were left, and is a cl
   const { arena } = file
   const at = MiB + 4096
   const holder = new Lasting('Heap')
-  const adopted = arena.adopt({ holder, offset: at })
+  const adopted = insideOf(arena).adopt({ holder, offset: at })
   assert.equal([adopted?.offset, adopted?.byteLength, adopted?.zeroed], [at, 64 * KiB, false])
   assert.is(adopted?.metadata.byteLength, 320)
   assert.ok(new Uint8Array(adopted?.metadata as ArrayBuffer).every((byte) => byte === 7))
   assert.ok(arena.view(Uint8Array, at, 64 * KiB).every((byte) => byte === 8))
-  throwsCode(() => arena.adopt({ holder, offset: at }), 'ERR_ARENA_BUSY', 'cannot adopt Heap (65536 bytes')
+  throwsCode(() => insideOf(arena).adopt({ holder, offset: at }), 'ERR_ARENA_BUSY', 'cannot adopt Heap (65536 bytes')
   throwsCode(() => claim(arena, new Holder('Bump'), at, 8), 'ERR_ARENA_BUSY', `Heap (65536 bytes at offset ${at})`)
   adopted?.release()
   assert.ok(arena.view(Uint8Array, at, 64 * KiB).every((byte) => byte === 0))
   const fresh = claim(arena, new Holder('Bump'), at, 64 * KiB, 300)
   assert.ok(new Uint8Array(fresh.metadata).every((byte) => byte === 0))
   file.close()
-  assert.equal(reopen(path).arena.claims(), [left('Heap', 0, MiB)])
+  assert.equal(insideOf(reopen(path).arena).claims(), [left('Heap', 0, MiB)])
 })
 
 test('without an offset the first of the kind is adopted; of another kind none is', () => {
   const file = reopen(leave())
   const { arena } = file
-  assert.is(arena.adopt({ holder: new Holder('Buddy') }), undefined)
-  assert.is(arena.adopt({ holder: new Holder('Heap'), offset: 8 }), undefined)
-  assert.is(arena.adopt({ holder: new Holder('Heap') })?.offset, 0)
-  assert.is(arena.adopt({ holder: new Holder('Heap') })?.offset, MiB + 4096)
-  throwsCode(() => arena.adopt({ holder: new Holder('Heap') }), 'ERR_ARENA_BUSY', 'it has a holder')
-  throwsCode(() => arena.adopt(undefined as never), 'ERR_INVALID_ARG_TYPE', '"request"')
-  throwsCode(() => arena.adopt({ holder: new Holder('Bump'), offset: -1 }), 'ERR_OUT_OF_RANGE', '"offset"')
+  assert.is(insideOf(arena).adopt({ holder: new Holder('Buddy') }), undefined)
+  assert.is(insideOf(arena).adopt({ holder: new Holder('Heap'), offset: 8 }), undefined)
+  assert.is(insideOf(arena).adopt({ holder: new Holder('Heap') })?.offset, 0)
+  assert.is(insideOf(arena).adopt({ holder: new Holder('Heap') })?.offset, MiB + 4096)
+  throwsCode(() => insideOf(arena).adopt({ holder: new Holder('Heap') }), 'ERR_ARENA_BUSY', 'it has a holder')
+  throwsCode(() => insideOf(arena).adopt(undefined as never), 'ERR_INVALID_ARG_TYPE', '"request"')
+  throwsCode(() => insideOf(arena).adopt({ holder: new Holder('Bump'), offset: -1 }), 'ERR_OUT_OF_RANGE', '"offset"')
   throwsCode(
-    () => arena.adopt({ holder: new Holder('Bump'), shared: 1 as never }),
+    () => insideOf(arena).adopt({ holder: new Holder('Bump'), shared: 1 as never }),
     'ERR_INVALID_ARG_TYPE',
     '"request.shared"'
   )
@@ -112,7 +112,7 @@ test('without an offset the first of the kind is adopted; of another kind none i
 test('an adopted claim nests as any other does', () => {
   const file = reopen(leave())
   const heap = new Holder('Heap', [4096, 8192])
-  const outer = file.arena.adopt({ holder: heap })
+  const outer = insideOf(file.arena).adopt({ holder: heap })
   assert.not(outer?.overlapsInner(4096, 8192))
   const slab = new Holder('Slab')
   claim(file.arena, slab, 4096, 8192, 64)
@@ -136,22 +136,32 @@ for (const [place, make] of [
     claim(arena, slab, 4096, 4096, 64)
     new Uint8Array(first.metadata).fill(5)
     arena.view(Uint8Array, 4096, 8192).fill(6)
-    assert.equal(arena.claims(), [{ kind: 'Heap', offset: 4096, byteLength: 8192, state: 'ours', lasting: false }])
+    assert.equal(insideOf(arena).claims(), [
+      { kind: 'Heap', offset: 4096, byteLength: 8192, state: 'ours', lasting: false },
+    ])
     first.leave()
     first.leave()
     first.release()
     assert.equal([heap.told, slab.told], [[1], ['revoked']])
     throwsCode(() => first.clear(4096, 8), 'ERR_ARENA_CLOSED')
-    assert.equal(arena.claims(), [{ kind: 'Heap', offset: 4096, byteLength: 8192, state: 'left', lasting: false }])
+    assert.equal(insideOf(arena).claims(), [
+      { kind: 'Heap', offset: 4096, byteLength: 8192, state: 'left', lasting: false },
+    ])
     throwsCode(() => claim(arena, new Holder('Bump'), 0, 4104), 'ERR_ARENA_BUSY', 'left by an earlier holder')
     throwsCode(() => arena.purge(8192, 8), 'ERR_ARENA_BUSY', 'left by an earlier holder')
     const second = claim(arena, new Holder('Bump'), 0, 4096, 64)
     assert.ok(new Uint8Array(second.metadata).every((byte) => byte === 0))
-    const again = arena.adopt({ holder: new Lasting('Heap') })
+    const again = insideOf(arena).adopt({ holder: new Lasting('Heap') })
     assert.ok(new Uint8Array(again?.metadata as ArrayBuffer).every((byte) => byte === 5 || byte === 0))
     assert.is(new Uint8Array(again?.metadata as ArrayBuffer)[299], 5)
     assert.ok(arena.view(Uint8Array, 4096, 8192).every((byte) => byte === 6))
-    assert.equal(arena.claims()[1], { kind: 'Heap', offset: 4096, byteLength: 8192, state: 'ours', lasting: true })
+    assert.equal(insideOf(arena).claims()[1], {
+      kind: 'Heap',
+      offset: 4096,
+      byteLength: 8192,
+      state: 'ours',
+      lasting: true,
+    })
     again?.release()
     assert.not(claim(arena, new Holder('Heap'), 4096, 8192).zeroed)
     arena.close()
@@ -162,7 +172,7 @@ for (const [place, make] of [
     const held = claim(arena, new Holder('Heap'), 4096, 8192, 300)
     new Uint8Array(held.metadata).fill(5)
     const reader = new Holder('Heap')
-    const view = arena.adopt({ holder: reader, shared: true })
+    const view = insideOf(arena).adopt({ holder: reader, shared: true })
     assert.equal([view?.offset, view?.byteLength, view?.metadata.byteLength], [4096, 8192, 320])
     assert.is.not(view?.metadata, held.metadata)
     new Uint8Array(held.metadata)[1] = 9
@@ -175,14 +185,14 @@ for (const [place, make] of [
     ])
       throwsCode(change, 'ERR_UNSUPPORTED_OPERATION', 'only looked at')
     assert.ok((view?.resident().residentMetadataBytes as number) > 0)
-    const other = arena.adopt({ holder: new Holder('Heap'), offset: 4096, shared: true })
+    const other = insideOf(arena).adopt({ holder: new Holder('Heap'), offset: 4096, shared: true })
     other?.leave()
     other?.release()
-    assert.is(arena.adopt({ holder: new Holder('Slab'), shared: true }), undefined)
-    assert.equal(arena.claims().length, 1)
+    assert.is(insideOf(arena).adopt({ holder: new Holder('Slab'), shared: true }), undefined)
+    assert.equal(insideOf(arena).claims().length, 1)
     held.release()
     assert.equal(reader.told, ['revoked'])
-    assert.equal(arena.claims(), [])
+    assert.equal(insideOf(arena).claims(), [])
     arena.close()
   })
 
@@ -190,9 +200,9 @@ for (const [place, make] of [
     const arena = make()
     claim(arena, new Holder('Heap'), 4096, 8192, 0).leave()
     const reader = new Holder('Heap')
-    assert.is(arena.adopt({ holder: reader, shared: true })?.metadata.byteLength, 0)
+    assert.is(insideOf(arena).adopt({ holder: reader, shared: true })?.metadata.byteLength, 0)
     assert.is(
-      arena.locked(() => 5),
+      insideOf(arena).locked(() => 5),
       5
     )
     arena.close()
@@ -203,22 +213,32 @@ for (const [place, make] of [
 test('two mappings of one file see each other: one holder, readers beside him, and no claim in the way of another', () => {
   const path = leave()
   const [mine, theirs] = [reopen(path), reopen(path)].map(({ arena }) => arena) as [Arena, Arena]
-  const writer = mine.adopt({ holder: new Lasting('Heap') })
-  throwsCode(() => theirs.adopt({ holder: new Lasting('Heap'), offset: 0 }), 'ERR_ARENA_BUSY', `process ${process.pid}`)
-  const reader = theirs.adopt({ holder: new Lasting('Heap'), offset: 0, shared: true })
+  const writer = insideOf(mine).adopt({ holder: new Lasting('Heap') })
+  throwsCode(
+    () => insideOf(theirs).adopt({ holder: new Lasting('Heap'), offset: 0 }),
+    'ERR_ARENA_BUSY',
+    `process ${process.pid}`
+  )
+  const reader = insideOf(theirs).adopt({ holder: new Lasting('Heap'), offset: 0, shared: true })
   new Uint8Array(writer?.metadata as ArrayBuffer).fill(3)
   assert.is(new Uint8Array(reader?.metadata as ArrayBuffer)[77], 3)
   assert.equal(
-    theirs.claims().map(({ state }) => state),
+    insideOf(theirs)
+      .claims()
+      .map(({ state }) => state),
     ['theirs', 'left']
   )
   throwsCode(() => claim(theirs, new Holder('Bump'), 0, 64), 'ERR_ARENA_BUSY', `of process ${process.pid}`)
   claim(theirs, new Holder('Bump'), MiB, 4096, 64)
   throwsCode(() => claim(mine, new Holder('Bump'), MiB, 8), 'ERR_ARENA_BUSY')
   throwsCode(() => mine.purge(MiB, 8), 'ERR_ARENA_BUSY', 'Bump')
-  throwsCode(() => mine.locked(() => theirs.locked(() => 1)), 'ERR_ARENA_BUSY', 'its directory is held')
+  throwsCode(
+    () => insideOf(mine).locked(() => insideOf(theirs).locked(() => 1)),
+    'ERR_ARENA_BUSY',
+    'its directory is held'
+  )
   writer?.leave()
-  assert.is(theirs.adopt({ holder: new Lasting('Heap') })?.offset, 0)
+  assert.is(insideOf(theirs).adopt({ holder: new Lasting('Heap') })?.offset, 0)
   for (const arena of [mine, theirs]) arena.close()
 })
 
@@ -227,8 +247,8 @@ const HOLDING = `
   const { mapFile } = await import(${JSON.stringify(compiled('src/arena/file/map-file'))})
   const holder = { kind: 'Heap', lasting: true, blockAround: (offset, byteLength) => ({ offset, byteLength }), innerClaims() {}, revoked() {} }
   const { arena } = mapFile(data, { mode: 'write' })
-  const claim = arena.claim({ holder, offset: 0, byteLength: 65536, metadataBytes: () => 300 })
-  arena.claim({ holder: { ...holder, kind: 'Bump' }, offset: 4096, byteLength: 64, metadataBytes: () => 64 })
+  const claim = insideOf(arena).claim({ holder, offset: 0, byteLength: 65536, metadataBytes: () => 300 })
+  insideOf(arena).claim({ holder: { ...holder, kind: 'Bump' }, offset: 4096, byteLength: 64, metadataBytes: () => 64 })
   new Uint8Array(claim.metadata).fill(7)
   post('here')
   await next()`
@@ -243,16 +263,16 @@ for (const node of nodes)
       await peer.next()
       const holder = { kind: 'Heap', lasting: true, blockAround: () => undefined, innerClaims() {}, revoked() {} }
       const code = (run) => { try { run(); return 'done' } catch (error) { return error.code } }
-      const seen = arena.adopt({ holder, shared: true })
+      const seen = insideOf(arena).adopt({ holder, shared: true })
       const looks = [seen.metadata.byteLength, new Uint8Array(seen.metadata)[299]]
-      const before = [code(() => arena.adopt({ holder })), arena.claims()[0].state]
+      const before = [code(() => insideOf(arena).adopt({ holder })), insideOf(arena).claims()[0].state]
       seen.leave()
       await peer.kill()
-      const after = arena.claims()[0].state
-      const claim = arena.adopt({ holder })
+      const after = insideOf(arena).claims()[0].state
+      const claim = insideOf(arena).adopt({ holder })
       const kept = new Uint8Array(claim.metadata)[299]
       claim.release()
-      report({ looks, before, after, kept, rest: arena.claims().length, free: code(() => new Heap(arena)) })`,
+      report({ looks, before, after, kept, rest: insideOf(arena).claims().length, free: code(() => new Heap(arena)) })`,
       { node }
     )
     assert.equal(child.clean().report, {
@@ -296,11 +316,11 @@ test('entries that were given back are used again, the lowest first', () => {
   for (const index of [7, 2, 4]) claims[index]?.release()
   file.close()
   const again = reopen(path)
-  assert.is(again.arena.claims().length, 7)
+  assert.is(insideOf(again.arena).claims().length, 7)
   for (const index of [2, 4, 7]) claim(again.arena, new Lasting('Buddy'), index * 64, 64, 64)
   again.close()
-  const kinds = reopen(path)
-    .arena.claims()
+  const kinds = insideOf(reopen(path).arena)
+    .claims()
     .map(({ kind }) => kind)
   assert.equal(kinds.map((kind) => kind[0]).join(''), 'SSBSBSSBSS')
 })
@@ -312,7 +332,7 @@ test('as many claims as a small directory holds, left and taken up again', () =>
   throwsCode(() => claim(arena, new Holder('Slab'), most * 8, 8, 0), 'ERR_OUT_OF_MEMORY', `${most} claims`)
   file.close()
   const again = reopen(path)
-  assert.is(again.arena.claims().length, most)
+  assert.is(insideOf(again.arena).claims().length, most)
   throwsCode(() => claim(again.arena, new Holder('Slab'), most * 8, 8, 0), 'ERR_OUT_OF_MEMORY', `${most} claims`)
   again.close()
 })

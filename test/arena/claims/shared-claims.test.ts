@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { Arena } from '../../../src/arena/arena.ts'
+import { Arena, insideOf } from '../../../src/arena/arena.ts'
 import {
   ClaimState,
   ENTRY_BYTES,
@@ -104,7 +104,9 @@ test('what lies in a block of ours is ours to grant, and nobody else’s', () =>
   const inner = claim(mine, new Holder('Bump'), 4096, 4096)
   throwsCode(() => claim(theirs, new Holder('Bump'), 4096, 64), 'ERR_ARENA_BUSY', 'Heap')
   assert.equal(
-    theirs.claims().map(({ kind, state }) => [kind, state]),
+    insideOf(theirs)
+      .claims()
+      .map(({ kind, state }) => [kind, state]),
     [['Heap', 'theirs']]
   )
   inner.release()
@@ -155,7 +157,9 @@ test('a lasting claim stays when its holder leaves, with its metadata, and is in
     'ERR_ARENA_BUSY',
     'Heap (8192 bytes at offset 4096, left by'
   )
-  assert.equal(mine.claims(), [{ kind: 'Heap', offset: 4096, byteLength: 8192, state: 'left', lasting: true }])
+  assert.equal(insideOf(mine).claims(), [
+    { kind: 'Heap', offset: 4096, byteLength: 8192, state: 'left', lasting: true },
+  ])
   // Its metadata is not given to others.
   const other = claim(mine, new Holder('Slab'), 0, 4096, 64)
   assert.ok(new Uint8Array(other.metadata).every((byte) => byte === 0))
@@ -282,14 +286,18 @@ test('what is done under the lock is done alone', () => {
   const { mine, theirs, words } = pair()
   const word = new BigUint64Array(words.buffer, words.byteOffset + HEADER_LOCK, 1)
   assert.is(
-    mine.locked(() => word[0]),
-    tokenOf(currentOwner(mine.os))
+    insideOf(mine).locked(() => word[0]),
+    tokenOf(currentOwner(insideOf(mine).os))
   )
   assert.is(word[0], 0n)
-  throwsCode(() => mine.locked(() => theirs.locked(() => 1)), 'ERR_ARENA_BUSY', 'its directory is held')
+  throwsCode(
+    () => insideOf(mine).locked(() => insideOf(theirs).locked(() => 1)),
+    'ERR_ARENA_BUSY',
+    'its directory is held'
+  )
   const alone = Arena.reserve(MiB)
   assert.is(
-    alone.locked(() => alone.locked(() => 5)),
+    insideOf(alone).locked(() => insideOf(alone).locked(() => 5)),
     5
   )
 })
@@ -313,16 +321,16 @@ for (const node of nodes)
         const holder = { kind: 'Bump', blockAround: () => undefined, innerClaims() {}, revoked() {} }
         const thread = new Thread(\`
           const holder = { kind: 'Slab', blockAround: () => undefined, innerClaims() {}, revoked() {} }
-          const arena = Arena.attach(data), claim = arena.claim({ holder, offset: 4096, byteLength: 4096, metadataBytes: () => 300 })
+          const arena = Arena.attach(data), claim = insideOf(arena).claim({ holder, offset: 4096, byteLength: 4096, metadataBytes: () => 300 })
           new Uint8Array(claim.metadata).fill(1)
           arena.view(Uint8Array, 4096, 4096).fill(2)
           post(1)
           await next()\`, arena.handle())
         await thread.next()
         const request = { holder, byteLength: MiB, metadataBytes: () => 1000 }
-        try { arena.claim(request) } catch (error) { codes.push(error.code) }
+        try { insideOf(arena).claim(request) } catch (error) { codes.push(error.code) }
         await thread.kill()
-        const claim = arena.claim(request)
+        const claim = insideOf(arena).claim(request)
         codes.push(new Uint8Array(claim.metadata).every((byte) => byte === 0), arena.view(Uint8Array, 4096, 1)[0])
         arena.close()
       }

@@ -8,6 +8,7 @@ import { Buddy } from '../../../src/allocator/buddy.ts'
 import { Bump } from '../../../src/allocator/bump.ts'
 import { Heap } from '../../../src/allocator/heap.ts'
 import { Slab } from '../../../src/allocator/slab.ts'
+import { insideOf } from '../../../src/arena/arena.ts'
 import { mapFile } from '../../../src/arena/file/map-file.ts'
 import { type Layout, layoutWithin } from '../../../src/arena/layout.ts'
 import { GiB, KiB, MiB } from '../../../src/units.ts'
@@ -141,7 +142,7 @@ test('closing keeps what is there: file and arena close together, pins of both c
         .every((byte) => byte === 7)
     )
     const again = mapFile(path, { mode: 'write' })
-    assert.equal(again.arena.claims(), [
+    assert.equal(insideOf(again.arena).claims(), [
       { kind: 'Heap', offset: 0, byteLength: again.arena.byteLength, state: 'left', lasting: true },
     ])
     again.close()
@@ -159,7 +160,7 @@ test('destroying a heap gives its claim back, and its bytes to the file system',
   assert.ok(statSync(path).blocks * 512 < 256 * KiB)
   file.close()
   const again = mapFile(path, { mode: 'write' })
-  assert.equal(again.arena.claims(), [])
+  assert.equal(insideOf(again.arena).claims(), [])
   new Heap(again.arena).close()
   again.close()
 })
@@ -183,7 +184,7 @@ test('copy: a heap in a file is taken up as it is, and the file keeps its own', 
   file.close()
   const before = readFileSync(path)
   const copy = mapFile(path, { mode: 'copy' })
-  const adopted = copy.arena.adopt({ holder: new Holder('Heap') })
+  const adopted = insideOf(copy.arena).adopt({ holder: new Holder('Heap') })
   assert.ok(copy.bytes.includes(7))
   adopted?.release()
   assert.ok(copy.arena.view(Uint8Array, 0, copy.arena.byteLength).every((byte) => byte === 0))
@@ -427,11 +428,13 @@ for (const node of nodes) {
     assert.is(child.signal, 'SIGKILL')
     const file = mapFile(path, { mode: 'write' })
     assert.equal(
-      file.arena.claims().map(({ kind }) => kind),
+      insideOf(file.arena)
+        .claims()
+        .map(({ kind }) => kind),
       ['Heap']
     )
     assert.ok(file.arena.view(Float64Array, child.report.offset, 1000).every((number) => number === 2.5))
-    const metadata = Buffer.from(file.arena.adopt({ holder: new Holder('Heap') })?.metadata as ArrayBuffer)
+    const metadata = Buffer.from(insideOf(file.arena).adopt({ holder: new Holder('Heap') })?.metadata as ArrayBuffer)
     assert.ok(metadata.includes('numbers'))
     file.close()
   })

@@ -102,7 +102,7 @@ for (const node of nodes)
       heap.setRoot('data', arena.offsetOf(root))
       const peer = new Peer(\`
         const arena = Arena.attach({ fd: 3 })
-        post([arena.claims().length, arena.view(Float64Array, data, 100)[99]])\`, { fds: [arena.fd], data: heap.root('data') })
+        post([insideOf(arena).claims().length, arena.view(Float64Array, data, 100)[99]])\`, { fds: [arena.fd], data: heap.root('data') })
       report({ grown, there: await peer.next() })`,
       { node }
     )

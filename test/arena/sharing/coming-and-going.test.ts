@@ -24,7 +24,7 @@ for (;;) {
     const views = [[Uint8Array, random(GiB), 4096], [Float64Array, GiB + 8 * random(1000), 512], [Uint8Array, GiB - 10, 20]].map((each) => arena.view(...each))
     for (const view of views) view.fill(random(256))
     try {
-      const claim = arena.claim({ holder, offset: 4096 * random(20), byteLength: 8192, metadataBytes: () => random(9000) })
+      const claim = insideOf(arena).claim({ holder, offset: 4096 * random(20), byteLength: 8192, metadataBytes: () => random(9000) })
       if (random(2)) claim.release()
     } catch (error) { if (error.code !== 'ERR_ARENA_BUSY') throw error }
     if (random(3)) held.push({ arena, views })

@@ -98,7 +98,7 @@ for (const node of nodes)
         for (let i = 0; !enough(); i++) {
           const at = i * 7 % 32
           let claim
-          try { claim = arena.claim({ holder, offset: 4096 * (at + 1), byteLength: 8192, metadataBytes: () => 200 }) } catch (error) {
+          try { claim = insideOf(arena).claim({ holder, offset: 4096 * (at + 1), byteLength: 8192, metadataBytes: () => 200 }) } catch (error) {
             if (error.code !== 'ERR_ARENA_BUSY') throw error
             continue
           }
@@ -123,7 +123,7 @@ for (const node of nodes)
         while (Atomics.load(counts, 0) < 5 + 10 * round) await turns(1)
         await peer.kill()
         const holder = { kind: 'Heap', blockAround: () => undefined, innerClaims() {}, revoked() {} }
-        const claim = arena.claim({ holder, metadataBytes: () => 4096 })
+        const claim = insideOf(arena).claim({ holder, metadataBytes: () => 4096 })
         after.push(claim.byteLength === MiB && new Uint8Array(claim.metadata).every((byte) => byte === 0))
         claim.release()
         arena.view(Int32Array, 0, 64).fill(0)

@@ -1,0 +1,30 @@
+/**
+ * What the library's own code may do with an arena, and callers may not. `insideOf` in arena.ts gives it; nothing that is public
+ * refers to it, so no caller's code comes to the tables, the kernel, or another's claim.
+ * @module
+ */
+import type { Os } from '../ffi/os.ts'
+import type { AdoptRequest, Claim, ClaimRecord, ClaimRequest } from './claim.ts'
+
+export interface ArenaInside {
+  /** The kernel that it asks. */
+  readonly os: Os
+  /** Gives an allocator a range of its own. The contract is in claim.ts. */
+  claim(request: ClaimRequest): Claim
+  /** Gives an allocator a claim that nobody holds any more, as it was left, or a look at one. The contract is in claim.ts. */
+  adopt(request: AdoptRequest): Claim | undefined
+  /** Every claim at the top level, whoever holds it, by offset. */
+  claims(): ClaimRecord[]
+  /** Notes that others than the arena's users may write in a range from now on. */
+  expose(offset: number, byteLength: number): void
+  /** What an allocator holds of a range, for messages; undefined when none holds any of it. */
+  claimed(offset: number, byteLength: number): string | undefined
+  /**
+   * Runs `run` while no other thread or process does so, or changes the directory of claims: for what allocators write into memory
+   * that several may write. On an arena that nobody else can have it just runs. Throws ERR_ARENA_BUSY when it cannot be had for a
+   * second. Not to be nested, nor to claim or adopt in.
+   */
+  locked<R>(run: () => R): R
+  /** The buffer of a window, made at first need, and again when somebody has detached it. */
+  windowBuffer(index: number): ArrayBuffer
+}

@@ -55,6 +55,7 @@ export abstract class Blocks<Name extends string = string> implements Allocator,
   protected readonly memory: Memory
   protected readonly cache: ViewCache = new ViewCache()
   readonly #fields: HeaderFields
+  #ending = false
 
   /**
    * Claims the range. `layoutOf` gives the tables for a claim of so many bytes; it is called before the claim is granted, and may
@@ -114,7 +115,7 @@ export abstract class Blocks<Name extends string = string> implements Allocator,
   protected abstract tryMemalign(alignment: number, byteLength: number): number
   /** Takes back a block that was just handed out and that nobody has seen. */
   protected abstract undo(offset: number): void
-  /** Drops what refers to the metadata: called once, on close. */
+  /** Drops what refers to the metadata, without touching it: called once, when the claim is gone. */
   protected abstract forget(): void
   abstract blockAround(offset: number, byteLength: number): { offset: number; byteLength: number } | undefined
   abstract reset(): void
@@ -169,9 +170,21 @@ export abstract class Blocks<Name extends string = string> implements Allocator,
   }
 
   close(): void {
-    if (this.isClosed) return
-    // First what the kernel may refuse; the metadata reads zero afterwards, which is what a closed header looks like.
-    this.claim.release()
+    this.endBy(() => this.claim.release())
+  }
+
+  /**
+   * Ends this allocator: refuses, stores and gives back as the claim does it (arena/ending.ts), and only then forgets. What is refused
+   * has changed nothing. Released metadata reads zero, which is what a closed header looks like.
+   */
+  protected endBy(giveBack: () => void): void {
+    if (this.isClosed || this.#ending) return
+    this.#ending = true
+    try {
+      giveBack()
+    } finally {
+      this.#ending = false
+    }
     this.revoked()
   }
 
@@ -294,7 +307,13 @@ export abstract class Blocks<Name extends string = string> implements Allocator,
   ): T {
     const { cache } = this
     const at = cache.at(offset)
-    if (cache.offsets[at] === offset && cache.types[at] === type && (cache.views[at] as TypedArray).length === length)
+    // A view without elements has its length when it is detached, too: there is none in the cache.
+    if (
+      cache.offsets[at] === offset &&
+      cache.types[at] === type &&
+      (cache.views[at] as TypedArray).length === length &&
+      length !== 0
+    )
       return cache.views[at] as T
     return this.#newView(type, offset, length, byteLength)
   }

@@ -13,9 +13,10 @@ import type { Arena } from '../arena/arena.ts'
 import type { ClaimHolder } from '../arena/claim.ts'
 import { wholeNumber } from '../arguments.ts'
 import { ArenaBusyError, CorruptedError } from '../errors.ts'
+import { unreferencedTimer } from '../runtime.ts'
 import type { AllocatorStats, SizeClassStats } from './allocator.ts'
 import { READER } from './blocks.ts'
-import { checkDecay, Decay, type Decaying, unreferencedTimer } from './decay.ts'
+import { checkDecay, checkSchedule, Decay, type Decaying } from './decay.ts'
 import { FreeingBlocks } from './freeing-blocks.ts'
 import { ATTACH, adoptHeap, recover } from './heap-attach.ts'
 import { blockAround, blockAt, liveBlocks } from './heap-blocks.ts'
@@ -43,6 +44,7 @@ export abstract class HeapBase extends FreeingBlocks {
 
   protected constructor(arena: Arena, options?: HeapOptions | HeapAttachOptions, attach?: typeof ATTACH) {
     const decayMs = checkDecay(options?.decayMs)
+    checkSchedule(options?.schedule)
     let role: HeapRole = 'writer'
     const adopt = (holder: ClaimHolder) => {
       const found = adoptHeap(arena, holder, options as HeapAttachOptions | undefined)
@@ -53,8 +55,10 @@ export abstract class HeapBase extends FreeingBlocks {
     this.#role = new WriterRole(arena, this.claim.metadata)
     this.recovered = attach === ATTACH && role === 'writer' && this.#recover()
     if (attach !== ATTACH) this.#begin()
-    if (role === 'writer') this.#role.take()
-    else this.guard |= READER
+    if (role === 'writer') {
+      this.#role.take()
+      this.claim.storeOnLeave(this.#role)
+    } else this.guard |= READER
     this.#decay = new Decay(this.#decaying(), role === 'writer' ? decayMs : -1, options?.schedule ?? unreferencedTimer)
   }
 
@@ -141,14 +145,18 @@ export abstract class HeapBase extends FreeingBlocks {
       length <= Window.BYTES
         ? this.parts.spans.allocate(length, alignment, Tag.LIVE, zero)
         : this.parts.spans.allocateHuge(length, alignment, zero)
-    return span === 0 ? 0 : this.parts.spans.offset(span)
+    const offset = span === 0 ? 0 : this.parts.spans.offset(span)
+    this.parts.spans.tell()
+    return offset
   }
 
   // ---- blocks that are there ----
 
   protected reallocSpan(offset: number, span: number, byteLength: number): number {
     wholeNumber('byteLength', byteLength)
-    if (this.#resizeSpan(span, byteLength)) return offset
+    const resized = this.#resizeSpan(span, byteLength)
+    this.parts.spans.tell()
+    if (resized) return offset
     const usable = this.parts.spans.length(span)
     const roomy = byteLength > usable && byteLength >= ROOMY_LEAST
     const moved = roomy ? this.#mallocRoomy(byteLength) : this.malloc(byteLength)
@@ -172,6 +180,7 @@ export abstract class HeapBase extends FreeingBlocks {
       )
     else if (this.parts.spans.kind(-found) === Tag.HUGE) this.parts.spans.releaseHuge(-found)
     else this.parts.spans.free(-found)
+    this.parts.spans.tell()
   }
 
   protected override sizeAt(offset: number): number {
@@ -182,7 +191,11 @@ export abstract class HeapBase extends FreeingBlocks {
   protected override resizeAt(offset: number, usable: number, byteLength: number): boolean {
     wholeNumber('byteLength', byteLength)
     const found = blockAt(this.parts, offset)
-    if (found < 0) return this.#resizeSpan(-found, byteLength)
+    if (found < 0) {
+      const resized = this.#resizeSpan(-found, byteLength)
+      this.parts.spans.tell()
+      return resized
+    }
     return byteLength <= usable && byteLength >= usable - (usable >>> 2)
   }
 
@@ -229,7 +242,9 @@ export abstract class HeapBase extends FreeingBlocks {
 
   override purge(): number {
     this.assertWritable()
-    return this.#purge(Number.POSITIVE_INFINITY)
+    const given = this.#purge(Number.POSITIVE_INFINITY)
+    this.parts.spans.tell()
+    return given
   }
 
   #purge(most: number): number {
@@ -249,6 +264,7 @@ export abstract class HeapBase extends FreeingBlocks {
     this.parts.slabs.reset()
     this.#roots.clear()
     this.parts.spans.noteRelease()
+    this.parts.spans.tell()
   }
 
   protected override totals(): AllocatorStats {
@@ -274,13 +290,8 @@ export abstract class HeapBase extends FreeingBlocks {
    * role up; elsewhere it is gone, as after `destroy`.
    */
   override close(): void {
-    if (this.isClosed) return
     if (this.#role.held && !this.claim.stays) super.close()
-    else {
-      this.#role.give()
-      this.claim.leave()
-      this.revoked()
-    }
+    else this.endBy(() => this.claim.leave())
   }
 
   /** Ends the heap itself, whoever else has it: all its blocks, its metadata, and its claim. Only the writer may. */
@@ -294,7 +305,7 @@ export abstract class HeapBase extends FreeingBlocks {
   }
 
   protected override forget(): void {
+    this.#role.forget()
     this.#decay.stop()
-    this.#role.give()
   }
 }

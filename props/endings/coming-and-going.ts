@@ -89,7 +89,10 @@ export class ComingAndGoing {
   }
 
   #expected(code: string): boolean {
-    return ['ERR_ARENA_BUSY', 'ERR_OUT_OF_MEMORY', 'ERR_OUT_OF_RANGE'].includes(code) || (this.#os !== undefined && code === 'ENOMEM')
+    return (
+      ['ERR_ARENA_BUSY', 'ERR_OUT_OF_MEMORY', 'ERR_OUT_OF_RANGE'].includes(code) ||
+      (this.#os !== undefined && code === 'ENOMEM')
+    )
   }
 
   #step(name: (typeof STEPS)[number][0], [one, two, three]: readonly [number, number, number]): void {
@@ -110,7 +113,8 @@ export class ComingAndGoing {
 
   #open(one: number, two: number, three: number): void {
     const outer = three % 3 === 0 ? this.#roomyBlock(one) : undefined
-    const [from, most] = outer === undefined ? [0, ARENA] : [outer.block, outer.living.blocks.get(outer.block) as number]
+    const [from, most] =
+      outer === undefined ? [0, ARENA] : [outer.block, outer.living.blocks.get(outer.block) as number]
     const byteLength = Math.max(8, Math.floor((most * ((two % 997) + 1)) / 998 / (1 + (two % 5)) / 8) * 8)
     const offset = from + Math.floor(((most - byteLength) * (one % 991)) / 990 / 8) * 8
     const subject = this.#make(three, offset, byteLength)
@@ -151,7 +155,8 @@ export class ComingAndGoing {
     const wanted =
       subject instanceof Slab ? subject.slotSize : two % 4 === 0 ? 8 + (two % 100_000) : 8 + (two % 128) * 8
     const offset = subject.malloc(wanted)
-    const byteLength = subject instanceof Bump ? Math.floor(wanted / 8) * 8 : Math.floor(subject.usableSize(offset) / 8) * 8
+    const byteLength =
+      subject instanceof Bump ? Math.floor(wanted / 8) * 8 : Math.floor(subject.usableSize(offset) / 8) * 8
     assert.ok(offset >= living.offset && offset + byteLength <= living.offset + living.byteLength)
     for (const [block, length] of living.blocks)
       assert.ok(block + length <= offset || offset + byteLength <= block, `blocks at ${block} and ${offset} overlap`)
@@ -184,7 +189,8 @@ export class ComingAndGoing {
     if (heap && !closing) subject.destroy()
     else subject.close()
     for (const one of inner) {
-      for (const block of blocks.keys()) if (one.outer?.living === living && one.outer.block === block) blocks.set(block, 0)
+      for (const block of blocks.keys())
+        if (one.outer?.living === living && one.outer.block === block) blocks.set(block, 0)
       this.#forget(one)
     }
     this.#forget(living)

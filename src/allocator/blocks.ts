@@ -15,6 +15,7 @@
  */
 import { Arena } from '../arena/arena.ts'
 import type { Claim, ClaimHolder } from '../arena/claim.ts'
+import { step } from '../arena/ending.ts'
 import { boolean, optionsObject, powerOfTwo, wholeNumber } from '../arguments.ts'
 import {
   ArenaBusyError,
@@ -118,7 +119,8 @@ export abstract class Blocks<Name extends string = string> implements Allocator,
   /** Drops what refers to the metadata, without touching it: called once, when the claim is gone. */
   protected abstract forget(): void
   abstract blockAround(offset: number, byteLength: number): { offset: number; byteLength: number } | undefined
-  abstract reset(): void
+  /** Frees every block: called when no claim lies in one. Throws nothing. */
+  protected abstract dropBlocks(): void
   /** The figures without options. */
   protected abstract totals(): AllocatorStats
   /** The live blocks by size. */
@@ -169,6 +171,15 @@ export abstract class Blocks<Name extends string = string> implements Allocator,
     }
   }
 
+  reset(): void {
+    this.assertWritable()
+    // One step: what the end of inner claims calls finds no block left.
+    step(() => {
+      this.claim.revokeInner()
+      this.dropBlocks()
+    })
+  }
+
   close(): void {
     this.endBy(() => this.claim.release())
   }
@@ -179,13 +190,15 @@ export abstract class Blocks<Name extends string = string> implements Allocator,
    */
   protected endBy(giveBack: () => void): void {
     if (this.isClosed || this.#ending) return
-    this.#ending = true
-    try {
-      giveBack()
-    } finally {
-      this.#ending = false
-    }
-    this.revoked()
+    step(() => {
+      this.#ending = true
+      try {
+        giveBack()
+      } finally {
+        this.#ending = false
+      }
+      this.revoked()
+    })
   }
 
   [Symbol.dispose](): void {

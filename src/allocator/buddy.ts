@@ -114,9 +114,7 @@ export class Buddy extends FreeingBlocks<'pages' | 'states' | 'trees'> {
     return given + this.#pages.purge(this.#offset(run < 0 ? units.top : run), this.#numbers[COMMITTED_END])
   }
 
-  reset(): void {
-    this.assertOpen()
-    this.claim.revokeInner()
+  protected dropBlocks(): void {
     this.#units.clear()
     this.#numbers[USED_BYTES] = 0
     this.#numbers[USED_COUNT] = 0

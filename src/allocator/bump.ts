@@ -185,9 +185,7 @@ export class Bump extends Blocks<'pages' | 'bounds' | 'pads'> {
     return given
   }
 
-  reset(): void {
-    this.assertOpen()
-    this.claim.revokeInner()
+  protected dropBlocks(): void {
     this.#lower(this.#first)
   }
 

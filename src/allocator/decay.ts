@@ -12,7 +12,7 @@
  * what it misjudged.
  * @module
  */
-import { told } from '../arena/ending.ts'
+import { afterwards, told } from '../arena/ending.ts'
 import { wholeNumber } from '../arguments.ts'
 import { InvalidArgumentTypeError, SystemError } from '../errors.ts'
 
@@ -158,7 +158,7 @@ const NOTHING = (): void => undefined
 /** Calls what `schedule` has answered, if it is a function. */
 function cancel(timer: Timer): void {
   const { cancel: call } = timer
-  if (typeof call === 'function') told(() => call())
+  if (typeof call === 'function') afterwards(() => call())
 }
 
 /** Checks the option: -1 (never), 0 (at once), or a time in milliseconds. */

@@ -257,14 +257,16 @@ export abstract class HeapBase extends FreeingBlocks {
   }
 
   override reset(): void {
-    this.assertWritable()
-    this.claim.revokeInner()
+    super.reset()
+    this.parts.spans.tell()
+  }
+
+  protected override dropBlocks(): void {
     // Spans first: without a span there is no block, whatever else is left undone.
     this.parts.spans.reset()
     this.parts.slabs.reset()
     this.#roots.clear()
     this.parts.spans.noteRelease()
-    this.parts.spans.tell()
   }
 
   protected override totals(): AllocatorStats {

@@ -122,9 +122,7 @@ export class Slab extends FreeingBlocks<'pages' | 'free'> {
     return given
   }
 
-  reset(): void {
-    this.assertOpen()
-    this.claim.revokeInner()
+  protected dropBlocks(): void {
     const numbers = this.#numbers
     numbers[TOUCHED] = Math.max(numbers[TOUCHED], Math.min(numbers[NEXT], this.#grid.end))
     this.#tree.clear(this.#wordEnd())

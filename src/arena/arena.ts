@@ -95,7 +95,12 @@ export class Arena {
     const recorded = site.recorded
     const bytesAt = (offset: number, length: number): Uint8Array => this.#bytesAt(offset, length)
     const claims = new Claims({ title, layout, ground, lifetime, recorded, exposed, bytesAt })
-    const waiting = new Waiting(ground, title, (offset) => this.#wordAt(offset), () => lifetime.hold())
+    const waiting = new Waiting(
+      ground,
+      title,
+      (offset) => this.#wordAt(offset),
+      () => lifetime.hold()
+    )
     const sharing = new Sharing(title, site, lifetime, claims)
     this.#claims = claims
     this.#waiting = waiting

@@ -15,7 +15,7 @@ import { optionsObject, wholeNumber } from '../../arguments.ts'
 import { ArenaClosedError, InvalidArgumentTypeError, OutOfRangeError } from '../../errors.ts'
 import { monotonicNow } from '../../ffi/clock.ts'
 import type { SleepEnd } from '../../ffi/os-threads.ts'
-import { told } from '../ending.ts'
+import { afterwards } from '../ending.ts'
 import type { Ground } from '../ground.ts'
 import { type AsyncWait, asyncWaits } from './async-waits.ts'
 
@@ -84,7 +84,7 @@ export class Waiting {
       const waits = asyncWaits(this.#ground.os)
       const finish = (): void => {
         this.#pending.delete(wait)
-        told(() => signal?.removeEventListener('abort', abort))
+        if (signal !== undefined) afterwards(() => signal.removeEventListener('abort', abort))
       }
       const fail = (error: unknown): void => {
         waits.remove(wait)

@@ -16,6 +16,7 @@
 
 import { type Arena, insideOf, isArena } from '../arena/arena.ts'
 import type { Claim, ClaimHolder } from '../arena/claim.ts'
+import { step } from '../arena/ending.ts'
 import type { ArenaInside } from '../arena/inside.ts'
 import { powerOfTwo, wholeNumber } from '../arguments.ts'
 import {
@@ -62,8 +63,10 @@ export interface Hooks {
   tryMemalign(self: object, alignment: number, byteLength: number): number
   /** Takes back a block that was just handed out and that nobody has seen. */
   undo(self: object, offset: number): void
-  /** Drops what refers to the metadata: called once, on close. */
+  /** Drops what refers to the metadata, without touching it: called once, when the claim is gone. */
   forget(self: object): void
+  /** Frees every block: called when no claim lies in one. Throws nothing. */
+  dropBlocks(self: object): void
   /** As a claim's holder: claim.ts. */
   blockAround(self: object, offset: number, byteLength: number): { offset: number; byteLength: number } | undefined
   /** The figures without options. */
@@ -131,6 +134,7 @@ export abstract class Blocks implements Allocator {
   readonly #own: Own<string, Hooks>
   readonly #cache: ViewCache = new ViewCache()
   readonly #fields: HeaderFields
+  #ending = false
 
   static {
     own = (blocks) => blocks.#own
@@ -179,7 +183,6 @@ export abstract class Blocks implements Allocator {
   }
 
   abstract tryMalloc(byteLength: number): number
-  abstract reset(): void
   abstract check(): void
 
   malloc(byteLength: number): number {
@@ -225,11 +228,34 @@ export abstract class Blocks implements Allocator {
     }
   }
 
+  reset(): void {
+    this.assertWritable()
+    // One step: what the end of inner claims calls finds no block left.
+    step(() => {
+      this.#own.claim.revokeInner()
+      this.#own.hooks.dropBlocks(this)
+    })
+  }
+
   close(): void {
-    if (this.isClosed) return
-    // First what the kernel may refuse; the metadata reads zero afterwards, which is what a closed header looks like.
-    this.#own.claim.release()
-    this.#revoked()
+    this.endBy(() => this.#own.claim.release())
+  }
+
+  /**
+   * Ends this allocator: refuses, stores and gives back as the claim does it (arena/ending.ts), and only then forgets. What is refused
+   * has changed nothing. Released metadata reads zero, which is what a closed header looks like. @internal
+   */
+  protected endBy(giveBack: () => void): void {
+    if (this.isClosed || this.#ending) return
+    step(() => {
+      this.#ending = true
+      try {
+        giveBack()
+      } finally {
+        this.#ending = false
+      }
+      this.#revoked()
+    })
   }
 
   [Symbol.dispose](): void {
@@ -363,9 +389,15 @@ export abstract class Blocks implements Allocator {
   #viewOf<T extends TypedArray>(type: TypedArrayConstructor<T>, offset: number, length: number, byteLength: number): T {
     const cache = this.#cache
     const at = cache.at(offset)
-    // A plain property, for speed: somebody may have put a getter of his own on the view while he had it.
+    // A plain property, for speed: the caller may have put a getter of its own on the view. A view without elements has its length when it
+    // is detached, too: there is none in the cache.
     try {
-      if (cache.offsets[at] === offset && cache.types[at] === type && (cache.views[at] as TypedArray).length === length)
+      if (
+        cache.offsets[at] === offset &&
+        cache.types[at] === type &&
+        (cache.views[at] as TypedArray).length === length &&
+        length !== 0
+      )
         return cache.views[at] as T
     } catch {}
     return this.#newView(type, offset, length, byteLength)

@@ -78,6 +78,7 @@ export class Buddy extends FreeingBlocks {
     blockAround: (self: Buddy, offset, byteLength) => self.#blockAround(offset, byteLength),
     totals: (self: Buddy) => self.#totals(),
     sizeClasses: (self: Buddy) => classesOfBlocks(self.blocks()),
+    dropBlocks: (self: Buddy) => self.#dropBlocks(),
     glance: (self: Buddy) => self.#totals(),
     sizeAt: (self: Buddy, offset) => self.#sizeAt(offset),
     freeAt: (self: Buddy, offset) => self.#freeAt(offset),
@@ -144,9 +145,7 @@ export class Buddy extends FreeingBlocks {
     return given + this.#pages.purge(this.#offset(run < 0 ? units.top : run), this.#numbers[COMMITTED_END])
   }
 
-  reset(): void {
-    this.assertOpen()
-    this.#own.claim.revokeInner()
+  #dropBlocks(): void {
     this.#units.clear()
     this.#numbers[USED_BYTES] = 0
     this.#numbers[USED_COUNT] = 0

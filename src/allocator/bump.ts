@@ -91,6 +91,7 @@ export class Bump extends Blocks {
     blockAround: (self: Bump, offset, byteLength) => self.#blockAround(offset, byteLength),
     totals: (self: Bump) => self.#totals(),
     sizeClasses: () => [],
+    dropBlocks: (self: Bump) => self.#dropBlocks(),
     glance: (self: Bump) => self.#totals(),
   })
 
@@ -211,9 +212,7 @@ export class Bump extends Blocks {
     return given
   }
 
-  reset(): void {
-    this.assertOpen()
-    this.#own.claim.revokeInner()
+  #dropBlocks(): void {
     this.#lower(this.#first)
   }
 

@@ -89,6 +89,7 @@ export abstract class HeapBase extends FreeingBlocks {
         blockAround: (self: HeapBase, offset, byteLength) => blockAround(self.#parts, offset, byteLength),
         totals: (self: HeapBase) => heapStats(self.#parts),
         sizeClasses: (self: HeapBase) => heapSizeClasses(self.#parts),
+        dropBlocks: (self: HeapBase) => self.#dropBlocks(),
         glance: (self: HeapBase) => heapGlance(self.#parts),
         sizeAt: (self: HeapBase, offset) => self.#sizeAt(offset),
         freeAt: (self: HeapBase, offset) => self.#freeAt(offset),
@@ -129,8 +130,10 @@ export abstract class HeapBase extends FreeingBlocks {
     this.#role = new WriterRole(own.inside, own.claim.metadata)
     this.recovered = attaching && role === 'writer' && this.#recover()
     if (!attaching) this.#begin()
-    if (role === 'writer') this.#role.take()
-    else own.guard |= READER
+    if (role === 'writer') {
+      this.#role.take()
+      own.claim.storeOnLeave(this.#role)
+    } else own.guard |= READER
     this.#decay = new Decay(this.#decaying(), role === 'writer' ? asked.decayMs : -1, asked.schedule)
   }
 
@@ -218,14 +221,18 @@ export abstract class HeapBase extends FreeingBlocks {
       length <= Window.BYTES
         ? this.#parts.spans.allocate(length, alignment, Tag.LIVE, zero)
         : this.#parts.spans.allocateHuge(length, alignment, zero)
-    return span === 0 ? 0 : this.#parts.spans.offset(span)
+    const offset = span === 0 ? 0 : this.#parts.spans.offset(span)
+    this.#parts.spans.tell()
+    return offset
   }
 
   // ---- blocks that are there ----
 
   #reallocSpan(offset: number, span: number, byteLength: number): number {
     wholeNumber('byteLength', byteLength)
-    if (this.#resizeSpan(span, byteLength)) return offset
+    const resized = this.#resizeSpan(span, byteLength)
+    this.#parts.spans.tell()
+    if (resized) return offset
     const usable = this.#parts.spans.length(span)
     const roomy = byteLength > usable && byteLength >= ROOMY_LEAST
     const moved = roomy ? this.#mallocRoomy(byteLength) : this.malloc(byteLength)
@@ -249,6 +256,7 @@ export abstract class HeapBase extends FreeingBlocks {
       )
     else if (this.#parts.spans.kind(-found) === Tag.HUGE) this.#parts.spans.releaseHuge(-found)
     else this.#parts.spans.free(-found)
+    this.#parts.spans.tell()
   }
 
   #sizeAt(offset: number): number {
@@ -259,7 +267,11 @@ export abstract class HeapBase extends FreeingBlocks {
   #resizeAt(offset: number, usable: number, byteLength: number): boolean {
     wholeNumber('byteLength', byteLength)
     const found = blockAt(this.#parts, offset)
-    if (found < 0) return this.#resizeSpan(-found, byteLength)
+    if (found < 0) {
+      const resized = this.#resizeSpan(-found, byteLength)
+      this.#parts.spans.tell()
+      return resized
+    }
     return byteLength <= usable && byteLength >= usable - (usable >>> 2)
   }
 
@@ -302,7 +314,9 @@ export abstract class HeapBase extends FreeingBlocks {
 
   override purge(): number {
     this.assertWritable()
-    return this.#purge(Number.POSITIVE_INFINITY)
+    const given = this.#purge(Number.POSITIVE_INFINITY)
+    this.#parts.spans.tell()
+    return given
   }
 
   #purge(most: number): number {
@@ -315,8 +329,11 @@ export abstract class HeapBase extends FreeingBlocks {
   }
 
   override reset(): void {
-    this.assertWritable()
-    this.#own.claim.revokeInner()
+    super.reset()
+    this.#parts.spans.tell()
+  }
+
+  #dropBlocks(): void {
     // Spans first: without a span there is no block, whatever else is left undone.
     this.#parts.spans.reset()
     this.#parts.slabs.reset()
@@ -339,13 +356,8 @@ export abstract class HeapBase extends FreeingBlocks {
    * role up; elsewhere it is gone, as after `destroy`.
    */
   override close(): void {
-    if (this.isClosed) return
     if (this.#role.held && !this.#own.claim.stays) super.close()
-    else {
-      this.#role.give()
-      this.#own.claim.leave()
-      this.#own.revoked()
-    }
+    else this.endBy(() => this.#own.claim.leave())
   }
 
   /** Ends the heap itself, whoever else has it: all its blocks, its metadata, and its claim. Only the writer may. */
@@ -360,7 +372,7 @@ export abstract class HeapBase extends FreeingBlocks {
   }
 
   #forget(): void {
+    this.#role.forget()
     this.#decay.stop()
-    this.#role.give()
   }
 }

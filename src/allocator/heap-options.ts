@@ -4,8 +4,9 @@
  */
 import { boolean, optionsObject, wholeNumber } from '../arguments.ts'
 import { InvalidArgumentTypeError } from '../errors.ts'
+import { unreferencedTimer } from '../runtime.ts'
 import type { AllocatorOptions } from './allocator.ts'
-import { checkDecay, type Schedule, unreferencedTimer } from './decay.ts'
+import { checkDecay, checkSchedule, type Schedule } from './decay.ts'
 import { type CheckedAllocatorOptions, checkAllocatorOptions } from './options.ts'
 
 /** Options of a heap. */
@@ -69,6 +70,6 @@ export function checkAttach(options: HeapAttachOptions | undefined): CheckedAtta
 
 function checkPurging(options: HeapOptions | HeapAttachOptions | undefined): { decayMs: number; schedule: Schedule } {
   const { decayMs, schedule = unreferencedTimer } = options ?? {}
-  if (typeof schedule !== 'function') throw new InvalidArgumentTypeError('options.schedule', 'a function', schedule)
+  checkSchedule(schedule)
   return { decayMs: checkDecay(decayMs), schedule }
 }

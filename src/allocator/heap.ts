@@ -267,6 +267,7 @@ export class Heap extends HeapBase {
           const start = m[state + Class.ORIGIN] + (31 - Math.clz32(bits & -bits)) * CLASS_SIZE[sizeClass]
           const offset = m[state + Class.WINDOW] * Window.BYTES + start
           if (zero) this.zeroNew(offset, length)
+          this.#spans.tell()
           return offset
         }
         if (must) throw this.outOfMemory(byteLength)
@@ -299,11 +300,10 @@ export class Heap extends HeapBase {
     const word = m[state + Class.WORD]
     const bits = m[word]
     m[word] = bits & (bits - 1)
-    return (
-      m[state + Class.WINDOW] * Window.BYTES +
-      m[state + Class.ORIGIN] +
-      (31 - Math.clz32(bits & -bits)) * CLASS_SIZE[sizeClass]
-    )
+    const start = m[state + Class.ORIGIN] + (31 - Math.clz32(bits & -bits)) * CLASS_SIZE[sizeClass]
+    const offset = m[state + Class.WINDOW] * Window.BYTES + start
+    this.#spans.tell()
+    return offset
   }
 
   #tryMemalign(alignment: number, byteLength: number): number {
@@ -349,6 +349,7 @@ export class Heap extends HeapBase {
           m[At.KEPT_NOW]++
           if (this.#spans.watch) this.#spans.noteRelease()
         } else this.#spans.release(span)
+        this.#spans.tell()
         return
       }
     } else if (entry > 0) {

@@ -155,6 +155,8 @@ export class SlabTable {
       }
     } else this.unlist(slab)
     this.release(slab)
+    // The free is over.
+    this.spans.tell()
   }
 
   /** For a slot that the bound of what is known does not cover: raises it over the slot, if that is live; whether it is. */

@@ -83,6 +83,7 @@ export class Slab extends FreeingBlocks {
     blockAround: (self: Slab, offset, byteLength) => self.#blockAround(offset, byteLength),
     totals: (self: Slab) => self.#totals(),
     sizeClasses: (self: Slab) => self.#sizeClasses(),
+    dropBlocks: (self: Slab) => self.#dropBlocks(),
     glance: (self: Slab) => self.#totals(),
     sizeAt: (self: Slab, offset) => self.#sizeAt(offset),
     freeAt: (self: Slab, offset) => self.#freeAt(offset),
@@ -149,9 +150,7 @@ export class Slab extends FreeingBlocks {
     return given
   }
 
-  reset(): void {
-    this.assertOpen()
-    this.#own.claim.revokeInner()
+  #dropBlocks(): void {
     const numbers = this.#numbers
     numbers[TOUCHED] = Math.max(numbers[TOUCHED], Math.min(numbers[NEXT], this.#grid.end))
     this.#tree.clear(this.#wordEnd())

@@ -28,7 +28,7 @@ export interface SpanSource {
   metadataBytes(records: number, end: number): number
   /** Makes the words `from … to - 1` of the metadata read zero. */
   clearWords(from: number, to: number): void
-  /** Told of the first release after `watch` was set, or of the first slab that became current. */
+  /** Told of the first release after `watch` was set, or of the first slab that became current, when the step is over (`tell`). */
   freed(): void
   stirred(): void
 }

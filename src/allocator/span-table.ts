@@ -20,9 +20,18 @@ import { At, Bin, Span, Tag } from './heap-layout.ts'
 import { Size } from './size-class.ts'
 import { binOf, enter, leave, nextBin, resizeFree, unbin } from './span.ts'
 
+/** What a step has done that the source wants to know. */
+const enum News {
+  NONE,
+  RELEASED,
+  STIRRED,
+}
+
 export class SpanTable extends FreeSpans {
   /** Whether the source wants to be told of the next release. */
   watch = false
+  /** What the source is still to be told of. */
+  news: News = News.NONE
 
   /**
    * A live span of `length` bytes (above `Size.SMALL_MAX`, below `Bin.KEPT_BELOW`), or a little more, dirty; 0 where it takes more than
@@ -215,17 +224,28 @@ export class SpanTable extends FreeSpans {
     this.dropKept()
   }
 
-  /** Tells the source that something was released, if it wants to know. */
+  /** Something was released: the source is told, if it wants to know, when the step is over. */
   noteRelease(): void {
     if (!this.watch) return
     this.watch = false
-    this.source.freed()
+    this.news = News.RELEASED
   }
 
-  /** Tells the source that something may fall free unnoticed. */
+  /** Something may fall free unnoticed: the same. */
   noteStir(): void {
     this.watch = false
-    this.source.stirred()
+    this.news = News.STIRRED
+  }
+
+  /**
+   * Tells the source what there is to tell. The last thing that a step does: the source may purge, and runs its owner's callback, which
+   * may do anything with the heap.
+   */
+  tell(): void {
+    const { news } = this
+    this.news = News.NONE
+    if (news === News.RELEASED) this.source.freed()
+    else if (news === News.STIRRED) this.source.stirred()
   }
 
   /** Changes a live span's length in place; false when the span behind it leaves no room. */

@@ -8,16 +8,18 @@
  *
  * That there is one writer at a time is the arena's doing: a claim has one holder (arena/claim.ts). The record is written before the state
  * becomes dirty and cleared after it has become open, so a dirty heap always says whose it is, or was. Who adopts the claim of a dirty
- * heap rebuilds it first (heap-recovery.ts). Cost: 50 us for the first heap of a thread, which has to find out who it is; then nothing.
+ * heap rebuilds it first (heap-recovery.ts). So the role is given up, in the header, before the claim is given back, and a role whose claim
+ * is released or revoked is forgotten without a store: the memory may be another's by then. Cost: 50 us for the first heap of a thread, which has to find out who it is; then nothing.
  * @module
  */
+import type { LastStore } from '../arena/claim.ts'
 import type { ArenaInside } from '../arena/inside.ts'
 import { currentOwner, describeOwner, readOwner, writeOwner } from '../arena/owner.ts'
 import { HEADER_BYTES, OWN_WORD, STATE_WORD, State } from './header.ts'
 
 const WRITER = OWN_WORD * 4
 
-export class WriterRole {
+export class WriterRole implements LastStore {
   readonly #arena: ArenaInside
   readonly #metadata: ArrayBuffer
   readonly #state: Int32Array
@@ -46,13 +48,22 @@ export class WriterRole {
     this.#held = true
   }
 
-  /** Gives the role up: all tables are true. Where the memory has gone already there is nobody to tell. */
-  give(): void {
-    if (!this.#held) return
-    this.#held = false
-    if (this.#state.length === 0) return
+  /** Gives the role up, in the header: all tables are true. For before the claim is left. */
+  store(): void {
+    // Where somebody has detached the metadata there is nothing to store in.
+    if (!this.#held || this.#state.length === 0) return
     this.#state[0] = State.open
     writeOwner(this.#metadata, WRITER, undefined)
+  }
+
+  /** The claim was not left after all. */
+  restore(): void {
+    if (this.#held && this.#state.length > 0) this.take()
+  }
+
+  /** The claim is gone, and the role with it. Nothing is stored. */
+  forget(): void {
+    this.#held = false
   }
 
   /** Says who has it, or had it and died. */

@@ -143,19 +143,27 @@ export class Arena {
     const recorded = site.recorded
     const bytesAt = (offset: number, length: number): Uint8Array => this.#bytesAt(offset, length)
     const claims = new Claims({ title, layout, ground, lifetime, recorded, exposed, bytesAt })
-    const waiting = new Waiting(ground, title, (offset) => this.#wordAt(offset))
+    const waiting = new Waiting(
+      ground,
+      title,
+      (offset) => this.#wordAt(offset),
+      () => lifetime.hold()
+    )
     const sharing = new Sharing(title, site, lifetime, claims)
     this.#claims = claims
     this.#waiting = waiting
     this.#sharing = sharing
     this.staleOwner = sharing.begin()
-    holding.beforeClose(() => {
-      if (intact()) claims.leave()
-    })
-    holding.onClose(() => {
-      sharing.close()
-      waiting.close()
-      claims.revokeAll()
+    holding.onClose({
+      store: () => {
+        if (intact()) claims.leave()
+      },
+      restore: () => claims.stay(),
+      forget: () => {
+        sharing.close()
+        claims.revokeAll()
+        waiting.close()
+      },
     })
   }
 

@@ -33,8 +33,15 @@ export interface ClaimHolder {
   blockAround(offset: number, byteLength: number): { offset: number; byteLength: number } | undefined
   /** Told after an inner claim was granted or released: how many are open inside this one now. */
   innerClaims(count: number): void
-  /** Told when the arena, or the outer allocator, is closing or dropping its blocks: forget the claim, touch nothing. */
+  /** Told when the arena, or the outer allocator, has closed or dropped its blocks: forget the claim, touch nothing. */
   revoked(): void
+}
+
+/** What a holder writes into its metadata before others may have the claim. It writes there and nowhere else, and throws nothing. */
+export interface LastStore {
+  store(): void
+  /** The claim was not left after all. */
+  restore(): void
 }
 
 /** A granted claim. */
@@ -64,11 +71,16 @@ export interface Claim {
   overlapsInner(offset: number, byteLength: number): boolean
   /** Revokes the inner claims in the range (default: all of them). */
   revokeInner(offset?: number, byteLength?: number): void
-  /** Gives the range and the metadata back; the metadata reads zero when it is granted again. Does nothing the second time. */
+  /** What is to be stored when the claim is left, by `leave` or by closing the arena. Not when it is released or revoked. */
+  storeOnLeave(last: LastStore): void
+  /**
+   * Gives the range and the metadata back; the metadata reads zero when it is granted again. Does nothing the second time. Throws what
+   * the kernel refuses, or ERR_ARENA_BUSY where others keep the directory locked; nothing has changed then.
+   */
   release(): void
   /**
    * Lets go of the claim and leaves range and metadata as they are, for others to adopt. Inner claims are revoked. A claim in
-   * another's block is released. Does nothing the second time.
+   * another's block is released. Does nothing the second time. Throws ERR_ARENA_BUSY as `release` does.
    */
   leave(): void
 }

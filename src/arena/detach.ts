@@ -9,6 +9,7 @@
  * would abort when it exits, since Node itself detaches the buffers over memory of others then.
  * @module
  */
+import { ReadableStream } from 'node:stream/web'
 
 interface Transferable {
   transfer?(byteLength: number): ArrayBuffer

@@ -12,6 +12,7 @@
 import { CorruptedError, UnsupportedOperationError } from '../errors.ts'
 import type { Os } from '../ffi/os.ts'
 import type { Place } from '../ffi/os-threads.ts'
+import { randomWords } from '../runtime.ts'
 import {
   ArenaState,
   HEADER_BYTES,
@@ -32,7 +33,7 @@ export type Identity = readonly [number, number]
 
 /** A new identity. */
 export function newIdentity(): Identity {
-  const [first, second] = crypto.getRandomValues(new Uint32Array(2)) as unknown as Identity
+  const [first, second] = randomWords(2) as unknown as Identity
   return [first, second]
 }
 

@@ -2,8 +2,11 @@
  * Whether a mapping is open, and what keeps it so. An arena has one, a mapped file has one, and a file and the arena in it have
  * the same one: they are opened, pinned and closed together.
  *
- *     open ──close()──▶ pinned? ERR_ARENA_BUSY.  Who asked for it before is told, Lifetime closes the mapping (lifetime.ts), and
- *                       who asked for it after is told.
+ *     open ──close()──▶ closing ──▶ closed          in the order of ending.ts
+ *                       refuse: pinned? ERR_ARENA_BUSY.  store: what its parts leave to others.  give back: Lifetime closes the
+ *                       mapping (lifetime.ts).  forget: its parts let go.
+ *
+ * From `closing` on every call is refused: nobody makes a buffer over a mapping that is going.
  *
  * When this is garbage without having been closed, so is everything that could still use the mapping but views of it: that is
  * what the lifetime watches.
@@ -11,16 +14,26 @@
  */
 import { boolean, optionsObject } from '../arguments.ts'
 import { ArenaBusyError, ArenaClosedError, InvalidArgumentTypeError } from '../errors.ts'
+import { end, told } from './ending.ts'
 import type { Lifetime } from './lifetime.ts'
+
+/** What a part of an arena or a file does when it is closed. None of it throws. */
+export interface Closing {
+  /** Stores what others must read. Called again when closing was refused and is tried again. */
+  store?(): void
+  /** Closing was refused. */
+  restore?(): void
+  /** The mapping is gone: drops references, and tells whoever must know. */
+  forget(): void
+}
 
 export class Holding {
   /** For messages: 'the arena', 'file "x"'. */
   readonly title: string
   readonly #lifetime: Lifetime
-  readonly #before: (() => void)[] = []
-  readonly #after: (() => void)[] = []
+  readonly #parts: Closing[] = []
   #pins = 0
-  #closed = false
+  #state: 'open' | 'closing' | 'closed' = 'open'
 
   constructor(title: string, lifetime: Lifetime) {
     this.title = title
@@ -29,21 +42,16 @@ export class Holding {
   }
 
   get closed(): boolean {
-    return this.#closed
+    return this.#state === 'closed'
   }
 
   requireOpen(): void {
-    if (this.#closed) throw new ArenaClosedError(`${this.title} is closed`)
+    if (this.#state !== 'open') throw new ArenaClosedError(`${this.title} is closed`)
   }
 
-  /** Has a function called before the mapping is closed. It may not throw, and be called again when closing is refused. */
-  beforeClose(listener: () => void): void {
-    this.#before.push(listener)
-  }
-
-  /** Has a function called once the mapping is closed. It may not throw. */
-  onClose(listener: () => void): void {
-    this.#after.push(listener)
+  /** Has a part told when it is closed. */
+  onClose(part: Closing): void {
+    this.#parts.push(part)
   }
 
   /** Holds the mapping open until the pin is disposed of. */
@@ -72,17 +80,30 @@ export class Holding {
 
   /** Closes the mapping, unless it is closed. Throws while it is pinned, and what the kernel refuses: it is open then. */
   close(options: { readonly detach?: boolean | undefined } | undefined): void {
-    if (this.#closed) return
+    if (this.#state !== 'open') return
     optionsObject('options', options)
     const detach = options?.detach
     boolean('options.detach', detach)
+    // Reading the options may have closed it.
+    if (this.#state !== 'open') return
     if (this.#pins > 0)
       throw new ArenaBusyError(
         `${this.title} is pinned ${this.#pins === 1 ? 'once' : `${this.#pins} times`} and cannot be closed`
       )
-    for (const listener of this.#before) listener()
-    this.#lifetime.close(detach)
-    this.#closed = true
-    for (const listener of this.#after) listener()
+    end({
+      store: () => {
+        this.#state = 'closing'
+        for (const part of this.#parts) part.store?.()
+      },
+      restore: () => {
+        this.#state = 'open'
+        for (const part of this.#parts) part.restore?.()
+      },
+      giveBack: () => this.#lifetime.close(detach),
+      forget: () => {
+        this.#state = 'closed'
+        for (const part of this.#parts) told(() => part.forget())
+      },
+    })
   }
 }

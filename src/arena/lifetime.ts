@@ -16,11 +16,18 @@
  * done by the last of them, and closing detaches our buffers only: `Tenure` knows (tenure.ts, sharing/tenancy.ts).
  *
  * A buffer found detached by others while the arena is open means that its memory has moved to a buffer that we cannot watch:
- * such a mapping is emptied as usual but never unmapped, which costs addresses and no memory. What cannot be seen is a move
- * in step 3: a stale view that is still attached, is first put into a byte stream then, and whose chunk is touched after step 4.
- * That takes Node 20, `detach: false`, or an arena that was dropped.
+ * such a mapping is emptied as usual but never unmapped, which costs addresses and no memory. A buffer that nobody here refers to any
+ * more, and that is garbage before it was looked at for the last time, may have been moved: it counts as one that was.
  *
- * Each buffer is one token in a set, so that a callback that comes twice, or never, does no harm. Costs 0.1 us a buffer.
+ *     kept       by its windows, until the end: looked at when it is used, and at the end
+ *     forgotten  a weak reference to it: alive at the end, it is looked at and detached like any other; garbage before that, moved
+ *     private    never handed out, so nobody can have moved it
+ *
+ * What cannot be seen is a move in step 3: a stale view that is still attached, is first put into a byte stream (or transferred) then,
+ * and whose chunk is touched after step 4. That takes Node 20, `detach: false`, or an arena that was dropped.
+ *
+ * Each buffer is one token in a set, so that a callback that comes twice, or never, does no harm. Costs 0.1 us a buffer. A sleep in the
+ * kernel on a word of the mapping counts as a buffer (`hold`).
  * @module
  */
 import type { Os } from '../ffi/os.ts'
@@ -32,6 +39,12 @@ import type { Windows } from './window.ts'
 /** Stands for one ArrayBuffer; must not refer to it. */
 interface Token {
   readonly lifetime: Lifetime
+}
+
+/** A buffer that was handed out, to whoever made it. */
+export interface Seen {
+  readonly buffer: ArrayBuffer
+  readonly token: Token
 }
 
 /** Told when a buffer is garbage. Exported so that it is itself never garbage. @internal */
@@ -59,6 +72,7 @@ export class Lifetime {
   readonly #outstanding: Set<Token> = new Set()
   #tenure: Tenure
   #metadata: Map<Token, WeakRef<ArrayBuffer>> = new Map()
+  #forgotten: Map<Token, WeakRef<ArrayBuffer>> = new Map()
   readonly #windows: Windows[] = []
   #state: 'open' | 'closed' | 'dropped' | 'over' = 'open'
   #moved = false
@@ -94,10 +108,22 @@ export class Lifetime {
   }
 
   /** A buffer over part of the mapping, for callers to see. */
-  view(address: Address, byteLength: number): ArrayBuffer {
+  view(address: Address, byteLength: number): Seen {
     const buffer = this.#os.view(address, byteLength)
-    this.#register(buffer)
-    return buffer
+    return { buffer, token: this.#register(buffer) }
+  }
+
+  /** Whoever made a buffer does not keep it any more. */
+  forget({ buffer, token }: Seen): void {
+    if (buffer.byteLength === 0) this.memoryMoved()
+    else this.#forgotten.set(token, new WeakRef(buffer))
+  }
+
+  /** Keeps the addresses taken until the answer is called, as a buffer does that is alive. */
+  hold(): () => void {
+    const token: Token = { lifetime: this }
+    this.#outstanding.add(token)
+    return () => this.lost(token)
   }
 
   /** A buffer that is never handed out: no operation in flight can hold it, so detaching it ends the wait for it. */
@@ -109,6 +135,7 @@ export class Lifetime {
 
   /** A buffer was found detached by others: its memory is in use where we cannot see it. */
   memoryMoved(): void {
+    if (this.#moved) return
     this.#moved = true
     this.#tenure.moved()
   }
@@ -138,6 +165,7 @@ export class Lifetime {
   lost(token: Token): void {
     if (!this.#outstanding.delete(token)) return
     this.#metadata.delete(token)
+    if (this.#forgotten.delete(token)) this.memoryMoved()
     if ((this.#state === 'closed' || this.#state === 'dropped') && this.#outstanding.size === 0) this.#end()
   }
 
@@ -156,17 +184,25 @@ export class Lifetime {
     }
   }
 
+  /** Looks at every buffer that may have been moved, for the last time. */
   #findMoved(): void {
-    for (const windows of this.#windows)
-      for (const buffer of windows.all()) if (buffer.byteLength === 0) this.memoryMoved()
+    const detached = ({ byteLength }: ArrayBuffer): boolean => byteLength === 0
+    for (const windows of this.#windows) if (windows.all().some(detached)) this.memoryMoved()
+    for (const references of [this.#metadata, this.#forgotten])
+      for (const reference of references.values()) {
+        const buffer = reference.deref()
+        if (buffer === undefined ? references === this.#forgotten : detached(buffer)) this.memoryMoved()
+      }
   }
 
   #forgetBuffers(detaching: boolean): void {
+    if (detaching) for (const reference of this.#forgotten.values()) detachIfAlive(reference)
     for (const windows of this.#windows.splice(0)) {
       if (detaching) for (const buffer of windows.all()) detach(buffer)
       windows.forget()
     }
     this.#metadata = new Map()
+    this.#forgotten = new Map()
   }
 
   /** Until no buffer is left. `counting`: whether nobody but them keeps the addresses. */
@@ -198,4 +234,9 @@ export class Lifetime {
       // Locked in memory by somebody. It stays.
     }
   }
+}
+
+function detachIfAlive(reference: WeakRef<ArrayBuffer>): void {
+  const buffer = reference.deref()
+  if (buffer !== undefined) detach(buffer)
 }

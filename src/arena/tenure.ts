@@ -44,7 +44,7 @@ export class SoleTenure implements Tenure {
     const stays = watched || this.#moved
     if (stays) this.#os.replace(this.#base, this.#byteLength)
     else this.#os.release(this.#base, this.#byteLength)
-    if (this.#fd >= 0) this.#os.files.close(this.#fd)
+    closeQuietly(this.#os, this.#fd)
     return stays ? 'emptied' : 'unmapped'
   }
 
@@ -54,5 +54,15 @@ export class SoleTenure implements Tenure {
 
   moved(): void {
     this.#moved = true
+  }
+}
+
+/** Closes the descriptor behind a mapping that has been given back. It is too late to refuse; the kernel frees it in any case. */
+export function closeQuietly(os: Os, fd: number): void {
+  if (fd < 0) return
+  try {
+    os.files.close(fd)
+  } catch {
+    // What could not be written out is said by `sync`.
   }
 }

@@ -6,22 +6,30 @@
  *
  * One buffer over it all would be simpler and is not possible: Node 20 aborts above 4 GiB, and on Node 24 and 26 an index
  * above 2^32 and 2^31 costs 20 to 30 times as much. A window is made at first need, about 1.5 us and no memory.
- * A range that one window cannot show gets a buffer of its own, the most recent of which are kept for the next time.
+ * A range that one window cannot show gets a buffer of its own, the most recent of which are kept for the next time. A buffer costs
+ * some 400 bytes beside what V8 counts for it, its whole length, so they cannot all be kept; no bound may make a buffer that can be
+ * alive forgotten, either. So there are three:
+ *
+ *     own buffers   64, given again for the same range  ─▶  4,096 of 256 MiB together, kept to be looked at  ─▶  forgotten (lifetime.ts)
  *
  * Foreign code can detach a buffer it was given (byte streams and `transfer` do), which moves the memory to a buffer that
- * nobody here knows. The window is then made anew, and the mapping is never unmapped: see lifetime.ts.
+ * nobody here knows. The window is then made anew, and the mapping is never unmapped: see lifetime.ts. A buffer that was forgotten and
+ * is garbage at the end may have gone that way, and counts as if it had: that mapping's addresses stay taken, without memory.
  * @module
  */
 import { OutOfRangeError } from '../errors.ts'
 import type { Address } from '../units.ts'
 import type { TypedArray, TypedArrayConstructor } from '../views.ts'
-import type { Lifetime } from './lifetime.ts'
+import type { Lifetime, Seen } from './lifetime.ts'
 
 /** Bytes in a window, except the last of an arena. */
 export const WINDOW_BYTES: number = 2 ** 30
 
 /** Buffers of their own that are kept for the next view over the same range. */
 const KEPT_OWN_BUFFERS = 64
+/** Those of them that are kept to be looked at once more, how many and how many bytes long. */
+const WATCHED_BUFFERS = 4096
+const WATCHED_BYTES = 2 ** 28
 
 /** How many windows an arena of so many bytes has. */
 export function windowCount(byteLength: number): number {
@@ -45,7 +53,9 @@ export class Windows {
   readonly #lifetime: Lifetime
   readonly #base: Address
   readonly #byteLength: number
-  readonly #own: Map<string, ArrayBuffer> = new Map()
+  readonly #own: Map<string, Seen> = new Map()
+  readonly #watched: Set<Seen> = new Set()
+  #watchedBytes = 0
   #starts: WeakMap<ArrayBufferLike, number> = new WeakMap()
   #recent: ArrayBufferLike | undefined
   #recentStart = 0
@@ -76,7 +86,7 @@ export class Windows {
     const old = this.buffers[index]
     if (old !== undefined) this.#lifetime.memoryMoved()
     const start = index * WINDOW_BYTES
-    const buffer = this.#view(start, Math.min(WINDOW_BYTES, this.#byteLength - start))
+    const { buffer } = this.#view(start, Math.min(WINDOW_BYTES, this.#byteLength - start))
     // Filled from 0 on, so that the arrays stay packed and a look-up stays a plain load.
     while (this.buffers.length <= index) {
       this.buffers.push(undefined)
@@ -98,13 +108,13 @@ export class Windows {
       )
     const key = `${offset} ${byteLength}`
     const kept = this.#own.get(key)
-    if (kept !== undefined && kept.byteLength !== 0) return kept
+    if (kept !== undefined && kept.buffer.byteLength !== 0) return kept.buffer
     if (kept !== undefined) this.#lifetime.memoryMoved()
-    const buffer = this.#view(offset, byteLength)
+    const seen = this.#view(offset, byteLength)
     this.#own.delete(key)
-    this.#own.set(key, buffer)
+    this.#own.set(key, seen)
     if (this.#own.size > KEPT_OWN_BUFFERS) this.#dropOldest()
-    return buffer
+    return seen.buffer
   }
 
   /** The offset in the arena where a buffer starts, or -1 when it is not one of this arena's, or detached. */
@@ -120,9 +130,9 @@ export class Windows {
   }
 
   /** Every buffer that is kept. */
-  *all(): Generator<ArrayBuffer> {
-    for (const buffer of this.buffers) if (buffer !== undefined) yield buffer
-    yield* this.#own.values()
+  all(): ArrayBuffer[] {
+    const own = [...this.#own.values(), ...this.#watched].map(({ buffer }) => buffer)
+    return [...this.buffers.filter((buffer) => buffer !== undefined), ...own]
   }
 
   /** Lets go of every buffer. */
@@ -130,22 +140,32 @@ export class Windows {
     this.buffers.length = 0
     this.bytes.length = 0
     this.#own.clear()
+    this.#watched.clear()
+    this.#watchedBytes = 0
     this.#recent = undefined
     this.#starts = new WeakMap()
   }
 
   #dropOldest(): void {
-    for (const [key, buffer] of this.#own) {
-      if (buffer.byteLength === 0) this.#lifetime.memoryMoved()
+    for (const [key, seen] of this.#own) {
       this.#own.delete(key)
-      return
+      this.#watched.add(seen)
+      this.#watchedBytes += seen.buffer.byteLength
+      break
+    }
+    for (const seen of this.#watched) {
+      if (this.#watched.size <= WATCHED_BUFFERS && this.#watchedBytes <= WATCHED_BYTES) return
+      this.#watched.delete(seen)
+      // Of one that was detached meanwhile the bytes stay counted: then it is too late to save addresses.
+      this.#watchedBytes -= seen.buffer.byteLength
+      this.#lifetime.forget(seen)
     }
   }
 
-  #view(offset: number, byteLength: number): ArrayBuffer {
-    const buffer = this.#lifetime.view((this.#base + offset) as Address, byteLength)
-    this.#starts.set(buffer, offset)
-    return buffer
+  #view(offset: number, byteLength: number): Seen {
+    const seen = this.#lifetime.view((this.#base + offset) as Address, byteLength)
+    this.#starts.set(seen.buffer, offset)
+    return seen
   }
 }
 

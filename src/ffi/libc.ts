@@ -33,6 +33,7 @@ export interface Libc {
   futex(call: number, word: Address, operation: number, value: number, time: BigInt64Array | null): number
   /** In the thread pool. Resolves to the result, or to minus the errno. */
   futex_waitv(call: number, words: BigUint64Array, count: number, until: BigInt64Array, clock: number): Promise<number>
+  clock_gettime(clock: number, time: BigInt64Array): number
   prctl(option: number, attribute: number, address: Address, length: number, name: string): number
   /** The errno of the call that has just returned -1. Stale after a call that succeeded. */
   errno(): number
@@ -90,6 +91,7 @@ function load(): Libc {
     futex: bind('long syscall(long, intptr_t, int, uint32_t, void *)'),
     futex_waitv: (call, words, count, until, clock) =>
       new Promise((resolve, reject) => waitv.async(call, words, count, 0, until, clock, settle(resolve, reject))),
+    clock_gettime: bind('int clock_gettime(int, void *)'),
     errno: () => koffi.errno(),
     addressOf: (view) => koffi.address(view),
     view: (address, length) => koffi.view(address, length),

@@ -8,6 +8,7 @@
 import { wholeNumber } from '../arguments.ts'
 import { HIDDEN, InvalidArgumentTypeError, OutOfRangeError } from '../errors.ts'
 import type { Address } from '../units.ts'
+import { monotonicNow } from './clock.ts'
 import {
   CLOCK_MONOTONIC,
   FUTEX_WAIT,
@@ -108,9 +109,9 @@ export class LinuxThreads implements Threads {
       words[3 * index + 1] = BigInt(address)
       words[3 * index + 2] = BigInt(FUTEX2_SIZE_U32)
     }
-    // Not a length of time but a moment on the clock that hrtime reads.
+    // Not a length of time but a moment on the kernel's clock.
     const until = new BigInt64Array(2)
-    setTime(until, Number(process.hrtime.bigint()) / 1e6 + milliseconds)
+    setTime(until, monotonicNow() + milliseconds)
     const { futex_waitv } = this.#calls
     const result = await kept([words, until], () =>
       this.#libc.futex_waitv(futex_waitv, words, addresses.length, until, CLOCK_MONOTONIC)

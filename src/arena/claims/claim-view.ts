@@ -6,6 +6,7 @@
  */
 import { UnsupportedOperationError } from '../../errors.ts'
 import type { Claim, ClaimHolder } from '../claim.ts'
+import { told } from '../ending.ts'
 import type { Ground } from '../ground.ts'
 import { residentBytes } from '../residency.ts'
 import type { MetadataSpace } from './metadata-space.ts'
@@ -109,6 +110,9 @@ export class ClaimView implements Claim {
     return this.#refuse('revokeInner')
   }
 
+  /** Nothing: who only looks stores nothing. */
+  storeOnLeave(): void {}
+
   release(): void {
     this.leave()
   }
@@ -123,7 +127,7 @@ export class ClaimView implements Claim {
   revoke(): void {
     if (!this.#open) return
     this.leave()
-    this.#parts.holder.revoked()
+    told(() => this.#parts.holder.revoked())
   }
 
   #refuse(call: string): never {

@@ -20,6 +20,7 @@ import { boolean, wholeNumber } from '../../arguments.ts'
 import { alignUp } from '../../bits.ts'
 import { ArenaBusyError, InvalidArgumentTypeError, OutOfMemoryError, OutOfRangeError } from '../../errors.ts'
 import type { AdoptRequest, Claim, ClaimHolder, ClaimRecord, ClaimRequest } from '../claim.ts'
+import { type Ending, end, told } from '../ending.ts'
 import type { Ground } from '../ground.ts'
 import { type Identity, newIdentity } from '../header.ts'
 import { type Layout, METADATA_GRANULE } from '../layout.ts'
@@ -66,6 +67,10 @@ export class Claims {
   #shared: SharedClaims | undefined
   /** Whether others can have the arena, and nobody has looked whether they do. */
   #unmet = false
+  /** Claims that were left or dropped because the arena is closing, whose holders are told when it is closed. */
+  #untold: GrantedClaim[] = []
+  /** Whether claims of ours have become others', so that the directory is to be read anew. */
+  #stale = false
 
   constructor(arena: ClaimedArena) {
     const { layout, ground, lifetime, title } = arena
@@ -191,12 +196,14 @@ export class Claims {
     const { offset, byteLength } = this.#range(request)
     const wanted = wholeNumber('metadataBytes', request.metadataBytes(byteLength))
     const metadataLength = alignUp(wanted, METADATA_GRANULE)
+    // What is asked of an outer holder is asked before the lock is taken.
+    const around = this.#claimAround(holder, offset, byteLength)
     const claim = this.locked(() => {
-      const around = this.#claimAround(holder, offset, byteLength)
+      if (around === undefined) this.#requireNoOther(holder, offset, byteLength)
       const metadataOffset = this.#takeMetadata(holder, byteLength, metadataLength)
       return this.#book(holder, around, { offset, byteLength, metadataOffset }, metadataLength)
     })
-    claim.around?.holder.innerClaims(claim.around.inner.count)
+    if (around !== undefined) told(() => around.holder.innerClaims(around.inner.count))
     return claim
   }
 
@@ -241,61 +248,153 @@ export class Claims {
     }
   }
 
-  /** Takes a claim out of the books; its metadata reads zero afterwards. Its inner claims are gone already. */
-  drop(claim: GrantedClaim): void {
-    const { offset, byteLength, around, metadata, metadataOffset, entry } = claim
-    this.#views.revoke(entry)
-    ;(around?.inner ?? this.#top).remove(claim)
-    // Whoever had a block in it may still write there.
-    if (around === undefined) this.expose(offset, byteLength)
-    this.#space.clear(metadataOffset, metadata)
-    this.locked(() => {
-      this.#own.delete(entry)
-      this.#directory.remove(entry)
-      this.#space.give(metadataOffset, metadata.byteLength)
-    })
-    this.#space.keep(metadataOffset, metadata)
+  /** Gives a claim's range and metadata back. Those inside it go with it, and their holders are told. */
+  release(claim: GrantedClaim): void {
+    const { around, lasting } = claim
+    const all = claim.withInner().reverse()
+    const ending: Ending = {
+      // A holder that dies from here on leaves a claim that nobody adopts: half of it may be gone.
+      store: () => {
+        if (lasting) this.#hold(claim, false)
+      },
+      restore: () => {
+        if (lasting) this.#hold(claim, true)
+        for (const one of all) one.resume()
+      },
+      giveBack: () => {
+        for (const one of all) one.begin()
+        // First what the kernel can refuse. Data in another's block is that block's.
+        if (around === undefined) this.#clear(claim)
+        for (const one of all) this.#drop(one)
+      },
+      forget: () => {
+        this.#forget(all)
+        tell(all.slice(0, -1))
+        if (around?.isOpen) told(() => around.holder.innerClaims(around.inner.count))
+      },
+    }
+    end(ending, (run) => this.locked(run))
   }
 
-  /** Takes a claim out of our books, not out of the directory. */
+  /** The holder of the outer claim takes blocks away: the claims in them go, and their holders are told. */
+  dropInner(claims: readonly GrantedClaim[]): void {
+    const all = claims.flatMap((claim) => claim.withInner()).reverse()
+    const ending: Ending = {
+      giveBack: () => {
+        for (const one of all) one.begin()
+        for (const one of all) this.#drop(one)
+      },
+      forget: () => {
+        this.#forget(all)
+        tell(all)
+      },
+    }
+    end(ending, (run) => this.locked(run))
+  }
+
+  /** Takes a claim out of our books, not out of the directory: others may adopt it. */
   leaveBehind(claim: GrantedClaim): void {
-    const { entry, lasting, offset, byteLength } = claim
-    this.locked(() => {
-      this.#directory.hold(entry, 0n, lasting)
-      this.#top.remove(claim)
-      this.#own.delete(entry)
-      this.#others.read()
-    })
-    this.expose(offset, byteLength)
+    const inner = claim.withInner().slice(1).reverse()
+    end(this.#leaving([claim], inner), (run) => this.locked(run))
+    tell(inner)
   }
 
   /**
-   * This thread is leaving an arena that others can have: every holder is told. Claims that are lasting stay in the directory, with
-   * what is in them, for others to take over; the rest are dropped. The data is not touched, others may be reading it.
+   * This thread is leaving an arena that others can have. Claims that are lasting stay in the directory, with what is in them, for
+   * others to take over; the rest are dropped; every holder is told. The data is not touched, others may be reading it.
+   *
+   * Where the lock cannot be had, or the directory has been written over, that is no reason not to close: the claims stay this
+   * thread's in the directory, and are free for others when it has ended. What others must read is stored all the same, and `stay`
+   * takes that back when the arena is not closed after all.
    */
   leave(): void {
     const shared = this.#shared
     if (shared === undefined) return
+    const top = this.#top.all()
+    const staying = top.filter(({ lasting }) => lasting)
+    const going = top.flatMap((claim) => claim.withInner().slice(claim.lasting ? 1 : 0)).reverse()
     try {
-      for (const claim of this.#top.all()) {
-        claim.end(!claim.lasting)
-        if (claim.lasting) this.leaveBehind(claim)
-      }
-      shared.giveOwnershipUp()
+      end(this.#leaving(staying, going), (run) =>
+        this.locked(() => {
+          run()
+          shared.giveOwnershipUp()
+        })
+      )
+      this.#untold = [...going, ...staying]
     } catch {
-      // The lock cannot be had, or the directory has been written over. That is no reason not to close: what is still entered
-      // there is free for others when this thread has ended.
+      for (const claim of this.#top.all()) claim.store()
     }
     shared.invalidate()
   }
 
+  /** The arena is not closed after all: what is left is left, and told of. */
+  stay(): void {
+    for (const claim of this.#top.all()) claim.restore()
+    tell(this.#untold.splice(0))
+  }
+
+  /** How claims at the top level are left: these stay in the directory, and those go. */
+  #leaving(staying: readonly GrantedClaim[], going: readonly GrantedClaim[]): Ending {
+    return {
+      store: () => {
+        for (const claim of staying) claim.store()
+      },
+      giveBack: () => {
+        for (const one of [...going, ...staying]) one.begin()
+        for (const one of going) this.#drop(one)
+        for (const claim of staying) {
+          this.#directory.hold(claim.entry, 0n, claim.lasting)
+          this.#own.delete(claim.entry)
+          this.#top.remove(claim)
+        }
+        this.#stale = true
+      },
+      forget: () => {
+        for (const claim of staying) this.expose(claim.offset, claim.byteLength)
+        this.#forget(going)
+      },
+    }
+  }
+
+  /** Says in the directory that a claim is ours, and whether it outlives us. Where nobody else can be there is nothing to say. */
+  #hold({ entry }: GrantedClaim, lasting: boolean): void {
+    if (this.#shared !== undefined) this.#directory.hold(entry, this.#shared.token, lasting)
+  }
+
+  /** Makes a claim's range read zero. */
+  #clear({ offset, byteLength }: GrantedClaim): void {
+    this.arena.ground.clear(offset, byteLength, (at, length) => this.arena.bytesAt(at, length))
+  }
+
+  /** Gives a claim's metadata back, which reads zero then, and takes it out of the books. Throws nothing. */
+  #drop(claim: GrantedClaim): void {
+    const { around, metadata, metadataOffset, entry } = claim
+    this.#space.clear(metadataOffset, metadata)
+    ;(around?.inner ?? this.#top).remove(claim)
+    this.#own.delete(entry)
+    this.#directory.remove(entry)
+    this.#space.give(metadataOffset, metadata.byteLength)
+  }
+
+  /** After claims were dropped: keeps what the next ones can use, and ends the looking at them. */
+  #forget(claims: readonly GrantedClaim[]): void {
+    for (const { around, offset, byteLength, metadata, metadataOffset } of claims) {
+      // Whoever had a block in it may still write there.
+      if (around === undefined) this.expose(offset, byteLength)
+      this.#space.keep(metadataOffset, metadata)
+    }
+    for (const claim of claims) this.#views.revoke(claim.entry)
+  }
+
   /** The arena is closed: every holder is told, nothing is touched. */
   revokeAll(): void {
-    this.#views.revoke()
-    for (const claim of this.#top.all()) claim.revoke()
+    const claims = this.#top.all()
     this.#space.forget()
     this.#shared = undefined
     this.#unmet = false
+    this.#views.revoke()
+    tell(this.#untold.splice(0))
+    for (const claim of claims) claim.revoke()
   }
 
   /** Whether others can have the arena, or find it again. */
@@ -311,7 +410,14 @@ export class Claims {
       this.#shared = shared
       this.#unmet = false
     }
-    return this.#shared === undefined ? run() : this.#shared.locked(run)
+    const stale = this.#stale
+    this.#stale = false
+    if (this.#shared === undefined) {
+      if (stale) this.#others.read()
+      return run()
+    }
+    if (stale) this.#shared.invalidate()
+    return this.#shared.locked(run)
   }
 
   #range(request: ClaimRequest): { offset: number; byteLength: number } {
@@ -332,15 +438,19 @@ export class Claims {
       around = other
       level = other.inner
     }
-    if (around === undefined) {
-      const other = this.#others.overlapping(offset, byteLength)
-      if (other !== undefined) throw this.#busy(holder, offset, byteLength, other)
-      return undefined
-    }
+    if (around === undefined) return undefined
     const block = around.holder.blockAround(offset, byteLength)
-    if (block === undefined || !contains(block, offset, byteLength))
+    const inside = block !== undefined && contains(block, offset, byteLength)
+    // The holder may have ended its claim, or granted another there, when it was asked.
+    if (!inside || !around.isOpen || around.inner.overlapping(offset, byteLength) !== undefined)
       throw this.#busy(holder, offset, byteLength, around)
     return around
+  }
+
+  /** Throws when a claim of another, at the top level, is in the way. */
+  #requireNoOther(holder: ClaimHolder, offset: number, byteLength: number): void {
+    const other = this.#others.overlapping(offset, byteLength)
+    if (other !== undefined) throw this.#busy(holder, offset, byteLength, other)
   }
 
   #busy(holder: ClaimHolder, offset: number, byteLength: number, other: Obstacle): ArenaBusyError {
@@ -358,6 +468,11 @@ export class Claims {
         `${this.#space.byteLength} left`
     )
   }
+}
+
+/** Tells holders that their claims are gone. */
+function tell(claims: readonly GrantedClaim[]): void {
+  for (const { holder } of claims) told(() => holder.revoked())
 }
 
 function record(

@@ -1,11 +1,16 @@
 /**
- * One claim, as its holder has it. Its place in the tree is kept by claims.ts.
+ * One claim, as its holder has it. Its place in the tree is kept by claims.ts, which also ends it:
+ *
+ *     open ──release, leave, revokeInner of the outer, closing the arena──▶ ending ──▶ over
+ *
+ * While it ends, and afterwards, every call is refused, and ending it again does nothing.
  * @module
  */
 import { wholeNumber } from '../../arguments.ts'
 import { alignDown, alignUp } from '../../bits.ts'
 import { ArenaClosedError, OutOfRangeError } from '../../errors.ts'
-import type { Claim, ClaimHolder } from '../claim.ts'
+import type { Claim, ClaimHolder, LastStore } from '../claim.ts'
+import { told } from '../ending.ts'
 import { residentBytes } from '../residency.ts'
 import type { Claims } from './claims.ts'
 import { Ranges } from './ranges.ts'
@@ -35,6 +40,7 @@ export class GrantedClaim implements Claim {
   readonly inner: Ranges<GrantedClaim> = new Ranges()
   readonly #claims: Claims
   #open = true
+  #last: LastStore | undefined
 
   constructor(claims: Claims, holder: ClaimHolder, around: GrantedClaim | undefined, place: ClaimPlace) {
     this.#claims = claims
@@ -105,18 +111,51 @@ export class GrantedClaim implements Claim {
   revokeInner(offset: number = this.offset, byteLength: number = this.byteLength): void {
     this.#requireRange(offset, byteLength)
     const inner = this.inner.allOverlapping(offset, byteLength)
-    for (const claim of inner) claim.end(true)
-    if (inner.length > 0) this.holder.innerClaims(this.inner.count)
+    if (inner.length === 0) return
+    this.#claims.dropInner(inner)
+    told(() => this.holder.innerClaims(this.inner.count))
+  }
+
+  storeOnLeave(last: LastStore): void {
+    this.#last = last
   }
 
   release(): void {
-    if (!this.#open) return
-    // First what the kernel can refuse: the claim is then as it was. Data in another's block is that block's.
-    if (this.around === undefined) this.clear(this.offset, this.byteLength)
-    for (const claim of this.inner.all()) claim.end(true)
+    if (this.#open) this.#claims.release(this)
+  }
+
+  leave(): void {
+    if (this.around !== undefined) this.release()
+    else if (this.#open) this.#claims.leaveBehind(this)
+  }
+
+  /** From here on it refuses every call, and is not ended again. Takes part in an ending (claims.ts). */
+  begin(): void {
     this.#open = false
-    this.#claims.drop(this)
-    this.around?.holder.innerClaims(this.around.inner.count)
+  }
+
+  /** The ending was refused: it is as it was. */
+  resume(): void {
+    this.#open = true
+  }
+
+  get isOpen(): boolean {
+    return this.#open
+  }
+
+  /** Stores what others must read. */
+  store(): void {
+    this.#last?.store()
+  }
+
+  /** Takes that back. */
+  restore(): void {
+    this.#last?.restore()
+  }
+
+  /** This claim, and those inside it, at any depth. */
+  withInner(): GrantedClaim[] {
+    return [this, ...this.inner.all().flatMap((claim) => claim.withInner())]
   }
 
   /** The memory is gone: tells the holder, and those inside, without touching anything. */
@@ -124,27 +163,7 @@ export class GrantedClaim implements Claim {
     if (!this.#open) return
     this.#open = false
     for (const claim of this.inner.all()) claim.revoke()
-    this.holder.revoked()
-  }
-
-  leave(): void {
-    if (this.around !== undefined) {
-      this.release()
-      return
-    }
-    if (!this.#open) return
-    for (const claim of this.inner.all()) claim.end(true)
-    this.#claims.leaveBehind(this)
-    this.#open = false
-  }
-
-  /** The outer holder takes the block away, or this thread leaves the arena: tells the holder, and those inside. */
-  end(dropping: boolean): void {
-    if (!this.#open) return
-    this.#open = false
-    for (const claim of this.inner.all()) claim.end(true)
-    this.holder.revoked()
-    if (dropping) this.#claims.drop(this)
+    told(() => this.holder.revoked())
   }
 
   #requireRange(offset: number, byteLength: number): void {

@@ -111,14 +111,12 @@ export class SharedClaims {
     })
   }
 
-  /** Makes nobody the arena's owner, if this thread is. */
+  /** Makes nobody the arena's owner, if this thread is. Under the lock. */
   giveOwnershipUp(): void {
     const { directory, ground } = this.#options
     const { buffer } = directory.header
-    this.#lock.run(() => {
-      const owner = readOwner(buffer, HEADER_OWNER)
-      if (owner !== undefined && sameOwner(owner, currentOwner(ground.os))) writeOwner(buffer, HEADER_OWNER, undefined)
-    })
+    const owner = readOwner(buffer, HEADER_OWNER)
+    if (owner !== undefined && sameOwner(owner, currentOwner(ground.os))) writeOwner(buffer, HEADER_OWNER, undefined)
   }
 
   /** Runs `run` under the lock, with the claims of others as they are now. Not to be nested. */

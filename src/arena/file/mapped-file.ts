@@ -122,7 +122,7 @@ export class MappedFile<Mode extends FileMode = FileMode> {
     this.#tenure = new SoleTenure(os, base, mappingBytes, -1)
     this.#lifetime = new Lifetime(os, base, mappingBytes, this.#tenure)
     this.#holding = new Holding(title, this.#lifetime)
-    this.#holding.onClose(() => link.close())
+    this.#holding.onClose({ forget: () => link.close() })
     this.#windows = new Windows(this.#lifetime, mapping.address(0), Math.max(place.maxByteLength, 1))
     this.#truncation = new Truncation(title, mapping, link, place.offset)
   }

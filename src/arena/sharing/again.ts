@@ -5,6 +5,7 @@
  *     after 1 s, 2 s, 4 s, … every 32 s        and whenever `lookNow` is called: arenas do so when one is reserved or attached to
  * @module
  */
+import { unreferencedTimer } from '../../runtime.ts'
 
 /** Milliseconds until the first look by itself, and at most between two. */
 const FIRST_MS = 1000
@@ -14,14 +15,14 @@ const MOST_MS = 32_000
 type Look = (closely: boolean) => boolean
 
 const looks: Set<Look> = new Set()
-let timer: NodeJS.Timeout | undefined
+let cancel: (() => void) | undefined
 let delay = FIRST_MS
 
 /** Looks from time to time until `look` says true. */
 export function lookAgain(look: Look): void {
   looks.add(look)
   delay = FIRST_MS
-  if (timer !== undefined) clearTimeout(timer)
+  cancel?.()
   arm()
 }
 
@@ -31,7 +32,7 @@ export function lookNow(closely = false): void {
 }
 
 function arm(): void {
-  timer = looks.size === 0 ? undefined : setTimeout(tick, delay).unref()
+  cancel = looks.size === 0 ? undefined : unreferencedTimer(tick, delay)
 }
 
 function tick(): void {

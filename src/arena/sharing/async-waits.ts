@@ -9,11 +9,17 @@
  * the callback it takes 0.1 to 0.2 ms, and while nothing happens 2 % of a processor. Where the kernel cannot sleep on several
  * words (before Linux 5.16) the words are looked at by a timer instead, every twenty milliseconds in the end.
  *
+ * An arena may be closed while a sleep on its words is in the pool, or waits there for a thread: its addresses stay taken until the sleep
+ * is over (`hold`), so the kernel never meets an address that is gone, or another's. Should it refuse a word all the same, the waits
+ * for that word are rejected and the others go on.
+ *
  * A sleep is short because Node waits for the pool when a worker is terminated and when the process exits.
  * @module
  */
-import { ENOSYS, isErrno } from '../../ffi/errno.ts'
+import { monotonicNow } from '../../ffi/clock.ts'
+import { EFAULT, ENOSYS, isErrno } from '../../ffi/errno.ts'
 import type { Os } from '../../ffi/os.ts'
+import { pause } from '../../runtime.ts'
 import type { Address } from '../../units.ts'
 
 /** Milliseconds of one sleep, and at most between two looks without sleeping. */
@@ -25,10 +31,12 @@ const MOST_WORDS = 127
 export interface AsyncWait {
   readonly address: Address
   readonly expected: number
-  /** When it is too late, as `performance.now()` counts. */
+  /** When it is too late, as `monotonicNow()` counts. */
   readonly deadline: number
   /** What the word is now. */
   read(): number
+  /** Keeps the word's address taken until the answer is called. */
+  hold(): () => void
   /** Called once: the word was woken or has changed, or it is too late. */
   settle(result: 'ok' | 'timed-out'): void
   /** Called instead when something else went wrong. */
@@ -83,7 +91,7 @@ export class AsyncWaits {
         this.#look(woken)
       }
     } catch (error) {
-      for (const wait of this.#waits) wait.fail(error)
+      for (const wait of [...this.#waits]) wait.fail(error)
       this.#waits.clear()
     } finally {
       this.#running = false
@@ -93,16 +101,18 @@ export class AsyncWaits {
 
   /** Sleeps once; gives the wait that was woken, if one was. */
   async #sleep(waits: readonly AsyncWait[]): Promise<AsyncWait | undefined> {
-    const now = performance.now()
-    const next = Math.min(...[...this.#waits].map(({ deadline }) => deadline))
+    const now = monotonicNow()
+    let next = Infinity
+    for (const { deadline } of this.#waits) if (deadline < next) next = deadline
     if (!this.#canSleep) {
-      await new Promise((resolve) => setTimeout(resolve, Math.min(this.#pause, Math.max(0, next - now))))
+      await pause(Math.min(this.#pause, Math.max(0, next - now)))
       this.#pause = Math.min(2 * this.#pause, SLEEP_MS)
       return undefined
     }
     const { address, word } = this.#bell as { address: Address; word: Int32Array }
     const addresses = [address, ...waits.map((wait) => wait.address)]
     const expected = [Atomics.load(word, 0), ...waits.map((wait) => wait.expected)]
+    const held = waits.map((wait) => wait.hold())
     try {
       const woken = await this.#os.threads.futexWaitAny(
         addresses,
@@ -111,19 +121,47 @@ export class AsyncWaits {
       )
       return waits[woken - 1]
     } catch (error) {
-      if (!isErrno(error, ENOSYS)) throw error
-      this.#canSleep = false
+      if (isErrno(error, ENOSYS)) this.#canSleep = false
+      // One whose word may be what was refused has gone meanwhile: the others sleep again.
+      else if (waits.every((wait) => this.#waits.has(wait))) this.#refuse(waits, error)
       return undefined
+    } finally {
+      for (const letGo of held) letGo()
+    }
+  }
+
+  /** The kernel refused a sleep: rejects the waits whose word it refuses, or all when it is none of them. */
+  #refuse(waits: readonly AsyncWait[], error: unknown): void {
+    const guilty = isErrno(error, EFAULT) ? waits.filter((wait) => !this.#canWaitFor(wait)) : []
+    for (const wait of guilty.length > 0 ? guilty : [...this.#waits]) {
+      this.#waits.delete(wait)
+      wait.fail(error)
+    }
+  }
+
+  #canWaitFor({ address, expected }: AsyncWait): boolean {
+    try {
+      this.#os.threads.futexWait(address, expected, 0)
+      return true
+    } catch {
+      return false
     }
   }
 
   #look(woken: AsyncWait | undefined): void {
-    const now = performance.now()
-    for (const wait of this.#waits) {
-      const changed = wait === woken || wait.read() !== wait.expected
-      if (!changed && now < wait.deadline) continue
-      this.#waits.delete(wait)
-      wait.settle(changed ? 'ok' : 'timed-out')
+    const now = monotonicNow()
+    for (const wait of [...this.#waits]) {
+      // Whoever was settled before may have ended this one.
+      if (!this.#waits.has(wait)) continue
+      try {
+        const changed = wait === woken || wait.read() !== wait.expected
+        if (!changed && now < wait.deadline) continue
+        this.#waits.delete(wait)
+        wait.settle(changed ? 'ok' : 'timed-out')
+      } catch (error) {
+        this.#waits.delete(wait)
+        wait.fail(error)
+      }
     }
   }
 
@@ -136,7 +174,11 @@ export class AsyncWaits {
   #ring(): void {
     if (this.#bell === undefined) return
     Atomics.add(this.#bell.word, 0, 1)
-    this.#os.threads.futexWake(this.#bell.address, 1)
+    try {
+      this.#os.threads.futexWake(this.#bell.address, 1)
+    } catch {
+      // The sleep ends by itself, twenty milliseconds later at most.
+    }
   }
 
   /** Nobody sleeps on it any more, and nobody but us has seen its buffer. */

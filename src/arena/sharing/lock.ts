@@ -53,7 +53,7 @@ export class Lock {
       return run()
     } finally {
       // Only if it is still ours: somebody in another namespace might have taken us for dead.
-      if (Atomics.compareExchange(word, 0, token, 0n) === token) os.threads.futexWake(address, 1)
+      if (Atomics.compareExchange(word, 0, token, 0n) === token) wakeQuietly(os, address)
     }
   }
 
@@ -78,5 +78,14 @@ export class Lock {
       `${title}: its directory is held by ${describeOwner(tokenNumbers(holder))}, which has not let go for ` +
         `${SLEEPS * SLEEP_MS} ms`
     )
+  }
+}
+
+/** What was run under the lock is done, so there is nothing to refuse any more. A waiter that is not woken looks by itself. */
+function wakeQuietly(os: Os, address: Address): void {
+  try {
+    os.threads.futexWake(address, 1)
+  } catch {
+    // It sleeps five milliseconds at a time.
   }
 }

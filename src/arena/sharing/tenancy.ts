@@ -18,7 +18,7 @@ import { ArenaClosedError, OutOfRangeError } from '../../errors.ts'
 import type { Os } from '../../ffi/os.ts'
 import type { Address } from '../../units.ts'
 import { HeaderWord } from '../layout.ts'
-import type { Leaving, Tenure } from '../tenure.ts'
+import { closeQuietly, type Leaving, type Tenure } from '../tenure.ts'
 import { lookAgain, lookNow } from './again.ts'
 import { type Control, MappingState, SlotState } from './control.ts'
 import { generationOf } from './handle.ts'
@@ -128,7 +128,7 @@ export class Tenancy implements Tenure {
       this.#os.replace(control.facts.base, control.facts.layout.mappingBytes)
       control.state = MappingState.closed
     } else this.#unmap()
-    if (fd >= 0) this.#os.files.close(fd)
+    closeQuietly(this.#os, fd)
     return stays ? 'emptied' : 'unmapped'
   }
 

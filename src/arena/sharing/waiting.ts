@@ -6,13 +6,16 @@
  *     waker     Atomics.store(words, i, next); arena.wake(offset)                     first the change, then the wake
  *
  * A sleep in the kernel cannot be interrupted by JavaScript, so a wait is many of at most 50 ms, and between two of them a worker
- * can be terminated and the process can exit. From one side to the other and back takes 10 to 30 us. On a main thread
+ * can be terminated and the process can exit. How long it has been is the kernel's to say (ffi/clock.ts): a clock of the runtime's may
+ * be a test's. From one side to the other and back takes 10 to 30 us. On a main thread
  * `wait` stops everything else; `waitAsync` does not (async-waits.ts).
  * @module
  */
 import { abortSignal, optionsObject, wholeNumber } from '../../arguments.ts'
 import { ArenaClosedError, InvalidArgumentTypeError, OutOfRangeError } from '../../errors.ts'
+import { monotonicNow } from '../../ffi/clock.ts'
 import type { SleepEnd } from '../../ffi/os-threads.ts'
+import { afterwards } from '../ending.ts'
 import type { Ground } from '../ground.ts'
 import { type AsyncWait, asyncWaits } from './async-waits.ts'
 
@@ -42,21 +45,24 @@ export class Waiting {
   readonly #title: string
   /** What the word at an offset is now. */
   readonly #read: (offset: number) => number
+  /** Keeps the addresses taken until the answer is called. */
+  readonly #hold: () => () => void
   readonly #pending: Map<AsyncWait, (error: unknown) => void> = new Map()
 
-  constructor(ground: Ground, title: string, read: (offset: number) => number) {
+  constructor(ground: Ground, title: string, read: (offset: number) => number, hold: () => () => void) {
     this.#ground = ground
     this.#title = title
     this.#read = read
+    this.#hold = hold
   }
 
   wait(offset: number, expected: number, options: WaitOptions | undefined): WaitResult {
     const value = checkExpected(expected)
-    const deadline = performance.now() + checkTimeout(options)
+    const deadline = monotonicNow() + checkTimeout(options)
     let slept = false
     for (;;) {
       if (this.#read(offset) !== value) return slept ? 'ok' : 'not-equal'
-      const left = deadline - performance.now()
+      const left = deadline - monotonicNow()
       if (left <= 0) return 'timed-out'
       // A call of a JavaScript function each time: only there does V8 look whether this worker is to end.
       if (this.#sleep(offset, value, Math.min(left, SLEEP_MS)) === 'woken') return 'ok'
@@ -70,20 +76,20 @@ export class Waiting {
 
   waitAsync(offset: number, expected: number, options: WaitAsyncOptions | undefined): Promise<WaitResult> {
     const value = checkExpected(expected)
-    const deadline = performance.now() + checkTimeout(options)
+    const deadline = monotonicNow() + checkTimeout(options)
     const signal = abortSignal('options.signal', options?.signal)
     if (signal?.aborted) return Promise.reject(signal.reason)
     if (this.#read(offset) !== value) return Promise.resolve('not-equal')
     return new Promise((resolve, reject) => {
       const waits = asyncWaits(this.#ground.os)
-      const end = (): void => {
+      const finish = (): void => {
         this.#pending.delete(wait)
-        signal?.removeEventListener('abort', abort)
+        if (signal !== undefined) afterwards(() => signal.removeEventListener('abort', abort))
       }
       const fail = (error: unknown): void => {
-        end()
         waits.remove(wait)
         reject(error)
+        finish()
       }
       const abort = (): void => fail(signal?.reason)
       const wait: AsyncWait = {
@@ -91,16 +97,21 @@ export class Waiting {
         expected: value,
         deadline,
         read: () => this.#read(offset),
+        hold: this.#hold,
         settle: (result) => {
-          end()
           resolve(result)
+          finish()
         },
         fail,
       }
-      // First what is the caller's, and may throw.
-      signal?.addEventListener('abort', abort)
       this.#pending.set(wait, fail)
       waits.add(wait)
+      // Last: a signal of the caller's making may call back at once.
+      try {
+        if (this.#pending.has(wait)) signal?.addEventListener('abort', abort)
+      } catch (error) {
+        fail(error)
+      }
     })
   }
 
@@ -111,7 +122,7 @@ export class Waiting {
 
   /** The arena is closed: promises that are pending are rejected. */
   close(): void {
-    for (const fail of this.#pending.values())
+    for (const fail of [...this.#pending.values()])
       fail(new ArenaClosedError(`${this.#title} was closed while a wait was pending`))
   }
 }

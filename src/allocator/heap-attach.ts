@@ -14,10 +14,14 @@ import { checkHeap } from './heap-check.ts'
 import type { HeapAttachOptions, HeapRole } from './heap-options.ts'
 import type { HeapParts } from './heap-parts.ts'
 import { rebuildHeap } from './heap-recovery.ts'
+import { heapTables } from './heap-tables.ts'
 import { isUnfinished, WriterRole } from './writer-role.ts'
 
 /** Tells the constructor that a heap is there already: see `Heap.attach`. */
 export const ATTACH: unique symbol = Symbol('attach')
+
+/** What a directory that others can write to must say of a heap. */
+const metadataBytes = (byteLength: number): number => heapTables(byteLength).byteLength
 
 /** A heap's claim, and what can be done with it. */
 interface Found {
@@ -31,10 +35,10 @@ export function adoptHeap(arena: Arena, holder: ClaimHolder, options: HeapAttach
   // Settled first: else a later heap that nobody has would be taken for the first.
   const offset = options.offset ?? arena.claims().find(({ kind }) => kind === holder.kind)?.offset
   if (offset !== undefined && role !== 'reader') {
-    const claim = haveHeap(arena, { holder, offset, takeOver })
+    const claim = haveHeap(arena, { holder, offset, takeOver, metadataBytes })
     if (claim !== undefined) return { claim, role: 'writer' }
   }
-  const claim = offset === undefined ? undefined : arena.adopt({ holder, offset, shared: true })
+  const claim = offset === undefined ? undefined : arena.adopt({ holder, offset, shared: true, metadataBytes })
   if (claim !== undefined && !isUnfinished(claim.metadata)) {
     if (role !== 'writer') return { claim, role: 'reader' }
     const writer = new WriterRole(arena, claim.metadata).describe()

@@ -18,14 +18,14 @@
  */
 import { boolean, wholeNumber } from '../../arguments.ts'
 import { alignUp } from '../../bits.ts'
-import { ArenaBusyError, InvalidArgumentTypeError, OutOfMemoryError, OutOfRangeError } from '../../errors.ts'
+import { ArenaBusyError, CorruptedError, InvalidArgumentTypeError, OutOfMemoryError, OutOfRangeError } from '../../errors.ts'
 import type { AdoptRequest, Claim, ClaimHolder, ClaimRecord, ClaimRequest } from '../claim.ts'
 import type { Ground } from '../ground.ts'
 import { type Identity, newIdentity } from '../header.ts'
 import { type Layout, METADATA_GRANULE } from '../layout.ts'
 import type { Lifetime } from '../lifetime.ts'
 import type { Owner } from '../owner.ts'
-import { type ClaimView, ClaimViews } from './claim-view.ts'
+import { ClaimViews } from './claim-view.ts'
 import { Directory } from './directory.ts'
 import { Exposure } from './exposure.ts'
 import { GrantedClaim } from './granted-claim.ts'
@@ -74,10 +74,10 @@ export class Claims {
     this.#space = new MetadataSpace(layout, ground, lifetime)
     this.#views = new ClaimViews(ground, this.#space)
     const start = ground.address(layout.metadataStart)
-    this.#directory = new Directory(layout, ground.pageSize, (byteLength) => lifetime.privateView(start, byteLength))
+    this.#directory = new Directory(title, layout, ground.pageSize, (byteLength) => lifetime.privateView(start, byteLength))
     const isOwn = (entry: number): boolean => this.#own.has(entry)
     this.#others = new OtherClaims({ title, ground, layout, directory: this.#directory, space: this.#space, isOwn })
-    if (arena.recorded) this.#directory.open(title)
+    if (arena.recorded) this.#directory.open()
   }
 
   /** Finds the claims that are there already. Throws ERR_CORRUPTED, naming the entry, when the directory makes no sense. */
@@ -145,16 +145,23 @@ export class Claims {
   adopt(request: AdoptRequest): Claim | undefined {
     if (typeof request !== 'object' || request === null)
       throw new InvalidArgumentTypeError('request', 'an object', request)
-    const { holder, offset, shared = false, takeOver = false } = request
+    const { holder, offset, shared = false, takeOver = false, metadataBytes } = request
     if (offset !== undefined) wholeNumber('offset', offset)
     boolean('request.shared', shared)
     const wanted = (kind: string, at: number): boolean => kind === holder.kind && (offset ?? at) === at
     return this.locked(() => {
       const ours = this.#top.all().filter((claim) => wanted(claim.holder.kind, claim.offset))
       const others = this.#others.all().filter((claim) => wanted(claim.said.kind, claim.offset))
-      if (shared) return this.#show(holder, ours, others)
+      if (shared) {
+        const seen = first([...ours, ...others])
+        if (seen !== undefined) this.#requireMetadata(seen, metadataBytes)
+        return seen && this.#views.add(holder, seen)
+      }
       const left = others.find((claim) => claim.isLeft || (takeOver && !claim.isAlive))
-      if (left !== undefined) return this.#take(holder, left)
+      if (left !== undefined) {
+        this.#requireMetadata(left, metadataBytes)
+        return this.#take(holder, left)
+      }
       const held = others[0] ?? ours[0]
       if (held === undefined) return undefined
       throw new ArenaBusyError(`${holder.kind} cannot adopt ${held.describe()} of ${this.arena.title}: it has a holder`)
@@ -164,8 +171,8 @@ export class Claims {
   #take(holder: ClaimHolder, left: OtherClaim): GrantedClaim {
     const { entry, offset, byteLength, metadataOffset, metadataLength } = left
     const metadata = this.#space.buffer(metadataOffset, metadataLength)
+    this.#directory.hold(entry, this.#token, holder.lasting === true)
     this.#others.take(left)
-    this.#directory.hold(entry, this.#shared?.token ?? 0n, holder.lasting === true)
     const place = { offset, byteLength, metadata, metadataOffset, entry, zeroed: false }
     const claim = new GrantedClaim(this, holder, undefined, place)
     this.#top.add(claim)
@@ -173,9 +180,23 @@ export class Claims {
     return claim
   }
 
-  #show(holder: ClaimHolder, ours: readonly GrantedClaim[], others: readonly OtherClaim[]): ClaimView | undefined {
-    const [found] = [...ours, ...others].sort((one, other) => one.offset - other.offset)
-    return found === undefined ? undefined : this.#views.add(holder, found)
+  /**
+   * Throws ERR_CORRUPTED unless a claim has the metadata that its kind needs for its range: a directory that others have written may
+   * say anything, and shorter tables would lie in another claim's.
+   */
+  #requireMetadata(claim: GrantedClaim | OtherClaim, metadataBytes: AdoptRequest['metadataBytes']): void {
+    if (metadataBytes === undefined) return
+    const expected = alignUp(metadataBytes(claim.byteLength), METADATA_GRANULE)
+    if (claim.metadataLength !== expected)
+      throw new CorruptedError(
+        `${this.arena.title}: directory entry ${claim.entry}: "metadata length" expected ${expected} for ${claim.describe()}, got ` +
+          `${claim.metadataLength}`
+      )
+  }
+
+  /** This thread, as the directory names it: 0 where nobody else can have the arena. */
+  get #token(): bigint {
+    return this.#shared?.token ?? 0n
   }
 
   /** Notes that others than holders may write in a range from now on. */
@@ -220,7 +241,7 @@ export class Claims {
         around: around?.entry ?? -1,
         // A claim in a block goes with the block.
         lasting: holder.lasting === true && around === undefined,
-        holder: this.#shared?.token ?? 0n,
+        holder: this.#token,
       })
       const zeroed =
         around === undefined && !this.#exposure.has(offset, byteLength) && this.#shared?.attachedTo !== true
@@ -248,9 +269,11 @@ export class Claims {
     ;(around?.inner ?? this.#top).remove(claim)
     // Whoever had a block in it may still write there.
     if (around === undefined) this.expose(offset, byteLength)
-    this.#space.clear(metadataOffset, metadata)
     this.locked(() => {
       this.#own.delete(entry)
+      // Another may have taken it over, who could not see that we are alive: then all of it is that one's.
+      if (!this.#directory.isHeldBy(entry, this.#token)) return
+      this.#space.clear(metadataOffset, metadata)
       this.#directory.remove(entry)
       this.#space.give(metadataOffset, metadata.byteLength)
     })
@@ -261,7 +284,7 @@ export class Claims {
   leaveBehind(claim: GrantedClaim): void {
     const { entry, lasting, offset, byteLength } = claim
     this.locked(() => {
-      this.#directory.hold(entry, 0n, lasting)
+      if (this.#directory.isHeldBy(entry, this.#token)) this.#directory.hold(entry, 0n, lasting)
       this.#top.remove(claim)
       this.#own.delete(entry)
       this.#others.read()
@@ -358,6 +381,11 @@ export class Claims {
         `${this.#space.byteLength} left`
     )
   }
+}
+
+/** The one that starts first. */
+function first<T extends Range>(claims: readonly T[]): T | undefined {
+  return claims.toSorted((one, other) => one.offset - other.offset)[0]
 }
 
 function record(

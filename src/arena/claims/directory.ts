@@ -163,11 +163,14 @@ export class Directory {
     this.#change(0)
   }
 
-  /** Notes that every holder in the directory is dead: another start of the machine has ended them all. */
-  orphanAll(): void {
-    for (let index = 0; index < this.#count; index++)
-      if (this.#stateOf(index) !== ClaimState.free && !this.isHeldBy(index, 0n))
-        this.hold(index, DEAD_TOKEN, this.#stateOf(index) === ClaimState.lasting)
+  /** Notes of every holder that is dead that it is, for readers who could not tell. */
+  buryHolders(isDead: (holder: bigint) => boolean): void {
+    for (let index = 0; index < this.#count; index++) {
+      const state = this.#copy.words[wordOf(index) + EntryWord.state]
+      const holder = this.#copy.holders[holderOf(index)] as bigint
+      if (state !== ClaimState.free && holder !== 0n && isDead(holder))
+        this.hold(index, DEAD_TOKEN, state === ClaimState.lasting)
+    }
   }
 
   /**
@@ -201,10 +204,6 @@ export class Directory {
     // A writer that died between an entry and the count of them has left a wrong one.
     if (header[HeaderWord.openClaims] !== open.entries.size) header[HeaderWord.openClaims] = open.entries.size
     this.#seen = seen
-  }
-
-  #stateOf(index: number): number {
-    return this.#copy.words[wordOf(index) + EntryWord.state] as number
   }
 
   /** Throws unless an entry is what the copy says. */

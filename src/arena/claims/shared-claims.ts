@@ -87,9 +87,9 @@ export class SharedClaims {
       const boot = header[HeaderWord.boot] as number
       const namespace = header[HeaderWord.namespace] as number
       if (boot !== here.boot && boot !== 0 && here.boot !== 0) {
-        // Every thread from before is gone with that start of the machine, and nobody will be able to tell from now on which those were.
+        // All holders from before are gone with that start of the machine. The header will not say so any more, so the entries must.
         others.read()
-        directory.orphanAll()
+        directory.buryHolders((holder) => others.fateOfHolder(holder) === 'dead')
         directory.invalidate()
         // The boot comes last: until then whoever attaches does the same again.
         header[HeaderWord.namespace] = here.namespace

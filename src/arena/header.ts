@@ -15,15 +15,15 @@ import type { Os } from '../ffi/os.ts'
 import type { Place } from '../ffi/os-threads.ts'
 import {
   ArenaState,
+  fileLayoutOf,
   HEADER_BYTES,
   HeaderLength,
   HeaderWord,
   type Layout,
   layOut,
   layoutHash,
-  layoutWithin,
-  fileLayoutOf,
   layoutOf,
+  layoutWithin,
   MAGIC,
   MOST_BYTES,
   MOST_MAPPING_BYTES,

@@ -203,7 +203,11 @@ let hash: number | undefined
 /** What the layout functions make of one length, in units of 4 KiB, so that each fits a word. */
 function lengthsFor(byteLength: number): number[] {
   const pageSize = 4 * KiB
-  const layouts = [layoutOf(byteLength, pageSize), fileLayoutOf(byteLength, pageSize), layoutWithin(byteLength, pageSize)]
+  const layouts = [
+    layoutOf(byteLength, pageSize),
+    fileLayoutOf(byteLength, pageSize),
+    layoutWithin(byteLength, pageSize),
+  ]
   return layouts.flatMap((layout) => [layout?.directoryBytes ?? 0, layout?.metadataBytes ?? 0]).map((n) => n / pageSize)
 }
 

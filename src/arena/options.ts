@@ -66,7 +66,13 @@ export function checkOptions(options: AttachOptions | undefined): CheckedOptions
     throw new InvalidArgumentTypeError('options.name', 'a string', name)
   boolean('options.populate', populate)
   boolean('options.sealed', sealed)
-  return { name, hugePages: oneOf('options.hugePages', hugePages, ['never', 'advise']), populate, sealed, os: checkOs(os) }
+  return {
+    name,
+    hugePages: oneOf('options.hugePages', hugePages, ['never', 'advise']),
+    populate,
+    sealed,
+    os: checkOs(os),
+  }
 }
 
 /** The kernel to use. */

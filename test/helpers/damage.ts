@@ -65,7 +65,8 @@ export function* damagesAt(
   const [value = 0] = new type(before.buffer)
   for (const changed of damagedValues(value, random)) {
     const after = new type([changed])
-    if (after[0] !== value) yield { at, before, after: new Uint8Array(after.buffer), values: [value, after[0] as number] }
+    if (after[0] !== value)
+      yield { at, before, after: new Uint8Array(after.buffer), values: [value, after[0] as number] }
   }
 }
 

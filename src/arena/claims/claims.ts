@@ -18,7 +18,13 @@
  */
 import { boolean, wholeNumber } from '../../arguments.ts'
 import { alignUp } from '../../bits.ts'
-import { ArenaBusyError, CorruptedError, InvalidArgumentTypeError, OutOfMemoryError, OutOfRangeError } from '../../errors.ts'
+import {
+  ArenaBusyError,
+  CorruptedError,
+  InvalidArgumentTypeError,
+  OutOfMemoryError,
+  OutOfRangeError,
+} from '../../errors.ts'
 import type { AdoptRequest, Claim, ClaimHolder, ClaimRecord, ClaimRequest } from '../claim.ts'
 import type { Ground } from '../ground.ts'
 import { type Identity, newIdentity } from '../header.ts'
@@ -74,7 +80,9 @@ export class Claims {
     this.#space = new MetadataSpace(layout, ground, lifetime)
     this.#views = new ClaimViews(ground, this.#space)
     const start = ground.address(layout.metadataStart)
-    this.#directory = new Directory(title, layout, ground.pageSize, (byteLength) => lifetime.privateView(start, byteLength))
+    this.#directory = new Directory(title, layout, ground.pageSize, (byteLength) =>
+      lifetime.privateView(start, byteLength)
+    )
     const isOwn = (entry: number): boolean => this.#own.has(entry)
     this.#others = new OtherClaims({ title, ground, layout, directory: this.#directory, space: this.#space, isOwn })
     if (arena.recorded) this.#directory.open()
@@ -171,8 +179,8 @@ export class Claims {
   #take(holder: ClaimHolder, left: OtherClaim): GrantedClaim {
     const { entry, offset, byteLength, metadataOffset, metadataLength } = left
     const metadata = this.#space.buffer(metadataOffset, metadataLength)
-    this.#directory.hold(entry, this.#token, holder.lasting === true)
     this.#others.take(left)
+    this.#directory.hold(entry, this.#token, holder.lasting === true)
     const place = { offset, byteLength, metadata, metadataOffset, entry, zeroed: false }
     const claim = new GrantedClaim(this, holder, undefined, place)
     this.#top.add(claim)

@@ -44,7 +44,11 @@ const SHAPES: Record<string, Shape> = {
   'nested, the outermost first': (index) => ({ around: index - 1 }),
   'side by side, the last first': (index) => ({ offset: (MOST_CLAIMS - index) * 64, byteLength: 64 }),
   'all in one': (index) => (index === 0 ? {} : { around: 0, offset: index * 64, byteLength: 64 }),
-  'metadata backwards': (index) => ({ offset: index * 64, byteLength: 64, metadataOffset: SPACE + (MOST_CLAIMS - index) * 128 }),
+  'metadata backwards': (index) => ({
+    offset: index * 64,
+    byteLength: 64,
+    metadataOffset: SPACE + (MOST_CLAIMS - index) * 128,
+  }),
 }
 
 function entriesOf(shape: Shape, holder = DEAD_TOKEN): Counting {
@@ -117,7 +121,11 @@ test('a circle of all entries is refused, and so is a way that leads nowhere', (
   const circle = entriesOf((index) => ({ around: (index + 1) % MOST_CLAIMS }))
   throwsCode(() => requireEntries(circle, layout, os.maxViewBytes), 'ERR_CORRUPTED', 'leads in a circle')
   const nowhere = entriesOf((index) => ({ around: index + 1 }))
-  throwsCode(() => requireEntries(nowhere, layout, os.maxViewBytes), 'ERR_CORRUPTED', 'expected an open claim that contains it')
+  throwsCode(
+    () => requireEntries(nowhere, layout, os.maxViewBytes),
+    'ERR_CORRUPTED',
+    'expected an open claim that contains it'
+  )
   for (const entries of [circle, nowhere]) assert.ok(entries.gets <= 2 * MOST_CLAIMS)
 })
 

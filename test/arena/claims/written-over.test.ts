@@ -15,8 +15,8 @@ import {
   HEADER_BYTES,
   HEADER_LOCK,
   HeaderWord,
-  layoutWithin,
   type Layout,
+  layoutWithin,
 } from '../../../src/arena/layout.ts'
 import { type Address, MiB } from '../../../src/units.ts'
 import { throwsCode } from '../../helpers/errors.ts'
@@ -53,7 +53,11 @@ test('a count of entries that is too small is found out: what it leaves out is i
   for (let index = 0; index < 3; index++) claim(theirs, new Holder('Slab'), index * 4096, 4096)
   for (const count of [0, 1, 2]) {
     words[HeaderWord.entries] = count
-    throwsCode(() => claim(mine, new Holder('Bump'), 0, 12288), 'ERR_CORRUPTED', `"entries" expected more than ${count}`)
+    throwsCode(
+      () => claim(mine, new Holder('Bump'), 0, 12288),
+      'ERR_CORRUPTED',
+      `"entries" expected more than ${count}`
+    )
   }
   words[HeaderWord.entries] = 3
   throwsCode(() => claim(mine, new Holder('Bump'), 0, 12288), 'ERR_ARENA_BUSY')
@@ -174,7 +178,7 @@ test('a heap is adopted, and looked at, only with the metadata that a heap of it
     heap.close()
     const start = file ? (layoutWithin(total, arena.pageSize) as Layout).metadataStart : arena.byteLength
     const directory = new Float64Array(
-      file ? file.window(0).buffer : os.view(([...os.live.keys()][0] as number + start) as Address, 4096),
+      file ? file.window(0).buffer : os.view((([...os.live.keys()][0] as number) + start) as Address, 4096),
       file ? start : 0,
       512
     )

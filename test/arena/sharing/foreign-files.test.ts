@@ -1,6 +1,15 @@
 /** What `Arena.attach` and `Arena.open` are given that others have made: no arena, an arena of odd lengths, and files that are not sealed. */
 import { spawnSync } from 'node:child_process'
-import { closeSync, copyFileSync, ftruncateSync, openSync, readdirSync, readSync, writeFileSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  copyFileSync,
+  ftruncateSync,
+  openSync,
+  readdirSync,
+  readSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Arena } from '../../../src/arena/arena.ts'
@@ -53,7 +62,11 @@ test('sealed: what we make in memory is accepted, by descriptor, path and handle
 test('sealed: a memory file without all three seals is refused, and so is a named file', () => {
   for (const seals of [0, SHRINK, GROW, SHRINK | GROW, SEAL]) {
     const fd = copyWith(seals)
-    refused((os) => Arena.attach({ fd }, { sealed: true, os }), 'ERR_UNSUPPORTED_OPERATION', /options\.sealed: .* can shorten it/)
+    refused(
+      (os) => Arena.attach({ fd }, { sealed: true, os }),
+      'ERR_UNSUPPORTED_OPERATION',
+      /options\.sealed: .* can shorten it/
+    )
     Arena.attach({ fd }).close()
     closeSync(fd)
   }
@@ -65,7 +78,11 @@ test('sealed: a memory file without all three seals is refused, and so is a name
   refused((os) => Arena.open(path, { sealed: true, os }), 'ERR_UNSUPPORTED_OPERATION', path)
   refused((os) => Arena.attach({ path }, { sealed: true, os }), 'ERR_UNSUPPORTED_OPERATION', path)
   refused((os) => Arena.attach({ fd: named.fd as number }, { sealed: true, os }), 'ERR_UNSUPPORTED_OPERATION')
-  throwsCode(() => Arena.attach(named.handle(), { sealed: true }), 'ERR_UNSUPPORTED_OPERATION', 'the arena of this handle')
+  throwsCode(
+    () => Arena.attach(named.handle(), { sealed: true }),
+    'ERR_UNSUPPORTED_OPERATION',
+    'the arena of this handle'
+  )
   named.close()
 })
 

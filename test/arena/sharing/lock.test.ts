@@ -92,8 +92,11 @@ test('its own token in the word, which this thread did not put there, is stale: 
 })
 
 test('its own token of numbers alone is not, where another container may have a thread with the same', () => {
-  const bare = 100n << 22n | 101n
-  for (const [fate, code] of [['unknown', 'ERR_ARENA_BUSY'], ['alive', undefined]] as const) {
+  const bare = (100n << 22n) | 101n
+  for (const [fate, code] of [
+    ['unknown', 'ERR_ARENA_BUSY'],
+    ['alive', undefined],
+  ] as const) {
     const os = new FakeOs()
     const address = os.reserve(os.pageSize, os.pageSize)
     const word = new BigUint64Array(os.view(address, 8))
@@ -111,7 +114,11 @@ test('nested use is an error at once, in one arena object or another over the sa
   const other = new Lock({ os, address, word, token: SELF, fateOf: () => 'alive', title: 'arena "grains"' })
   lock.run(() => {
     for (const one of [lock, other])
-      throwsCode(() => one.run(() => assert.unreachable()), 'ERR_ARENA_BUSY', 'its directory is held by this very thread')
+      throwsCode(
+        () => one.run(() => assert.unreachable()),
+        'ERR_ARENA_BUSY',
+        'its directory is held by this very thread'
+      )
     assert.is(word[0], SELF)
   })
   assert.equal([word[0], os.count('futexWait')], [0n, 0])
@@ -127,7 +134,11 @@ test('a word that holds another token at each look is waited for, and not for ev
       return 'changed'
     }
     word[0] = OTHER
-    if (fate === 'dead') assert.is(lock.run(() => word[0]), SELF)
+    if (fate === 'dead')
+      assert.is(
+        lock.run(() => word[0]),
+        SELF
+      )
     else throwsCode(() => lock.run(() => assert.unreachable()), 'ERR_ARENA_BUSY')
     assert.is(sleeps, fate === 'dead' ? 0 : 200)
   }

@@ -15,10 +15,14 @@ import { checkHeap } from './heap-check.ts'
 import type { CheckedAttachOptions, HeapRole } from './heap-options.ts'
 import type { HeapParts } from './heap-parts.ts'
 import { rebuildHeap } from './heap-recovery.ts'
+import { heapTables } from './heap-tables.ts'
 import { isUnfinished, WriterRole } from './writer-role.ts'
 
 /** Tells the constructor that a heap is there already: see `Heap.attach`. */
 export const ATTACH: unique symbol = Symbol('attach')
+
+/** What a directory that others can write to must say of a heap. */
+const metadataBytes = (byteLength: number): number => heapTables(byteLength).byteLength
 
 /** A heap's claim, and what can be done with it. */
 interface Found {
@@ -33,10 +37,10 @@ export function adoptHeap(arena: Arena, holder: ClaimHolder, options: CheckedAtt
   // Settled first: else a later heap that nobody has would be taken for the first.
   const offset = options.offset ?? inside.claims().find(({ kind }) => kind === holder.kind)?.offset
   if (offset !== undefined && role !== 'reader') {
-    const claim = haveHeap(inside, { holder, offset, takeOver })
+    const claim = haveHeap(inside, { holder, offset, takeOver, metadataBytes })
     if (claim !== undefined) return { claim, role: 'writer' }
   }
-  const claim = offset === undefined ? undefined : inside.adopt({ holder, offset, shared: true })
+  const claim = offset === undefined ? undefined : inside.adopt({ holder, offset, shared: true, metadataBytes })
   if (claim !== undefined && !isUnfinished(claim.metadata)) {
     if (role !== 'writer') return { claim, role: 'reader' }
     const writer = new WriterRole(inside, claim.metadata).describe()

@@ -114,6 +114,11 @@ export interface AdoptRequest {
    * @defaultValue false
    */
   readonly takeOver?: boolean | undefined
+  /**
+   * Bytes of metadata that the kind has for a range of so many bytes, as in `ClaimRequest`. A claim with more or less is refused as
+   * ERR_CORRUPTED, before anything of it is touched. @defaultValue any length will do
+   */
+  readonly metadataBytes?: ((byteLength: number) => number) | undefined
 }
 
 /** What an arena's directory says of a claim. */

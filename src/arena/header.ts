@@ -3,7 +3,8 @@
  * is mapped that claims to hold an arena.
  *
  * Whoever attaches reads the header out of the file, so a file that is none, or too short, or of another version, is found out
- * without a page of it being touched. The message names the field.
+ * without a page of it being touched. The message names the field. Others may write to a header while it is read, so it is copied
+ * first, and the copy is what is verified and used.
  *
  *     another build, another page size     ERR_UNSUPPORTED_OPERATION: the memory is all right, for somebody else
  *     anything else                        ERR_CORRUPTED
@@ -15,15 +16,18 @@ import type { Place } from '../ffi/os-threads.ts'
 import { randomWords } from '../runtime.ts'
 import {
   ArenaState,
+  fileLayoutOf,
   HEADER_BYTES,
   HeaderLength,
   HeaderWord,
   type Layout,
   layOut,
   layoutHash,
+  layoutOf,
   layoutWithin,
   MAGIC,
   MOST_BYTES,
+  MOST_MAPPING_BYTES,
   mostClaims,
   VERSION,
 } from './layout.ts'
@@ -61,7 +65,8 @@ export function writeIdentity(buffer: ArrayBuffer, identity: Identity, place: Pl
 
 /** Whether a file holds the arena of a mapped file, mapped from `offset` to `end`: its header is behind the data. */
 export function holdsMappedArena(os: Os, fd: number, offset: number, end: number): boolean {
-  const layout = offset % os.pageSize === 0 && end > offset ? layoutWithin(end - offset, os.pageSize) : undefined
+  const possible = offset % os.pageSize === 0 && end > offset && end - offset <= MOST_MAPPING_BYTES
+  const layout = possible ? layoutWithin(end - offset, os.pageSize) : undefined
   return layout !== undefined && hasMagic(os, fd, offset + layout.metadataStart)
 }
 
@@ -93,8 +98,9 @@ const LENGTHS = ['byteLength', 'metadataBytes', 'directoryBytes'] as const
 
 /** Reads a header; `name` is that of the file or arena in messages. Throws unless an arena is there that this build understands. */
 export function readHeader(buffer: ArrayBufferLike, pageSize: number, name: string): HeaderFacts {
-  const words = new Uint32Array(buffer, 0, HEADER_BYTES / 4)
-  const lengths = new Float64Array(buffer, 0, HEADER_BYTES / 8)
+  const words = new Uint32Array(HEADER_BYTES / 4)
+  words.set(new Uint32Array(buffer, 0, HEADER_BYTES / 4))
+  const lengths = new Float64Array(words.buffer)
   const problem = (field: string, expected: unknown, found: unknown): string =>
     `${name}: arena header: "${field}" expected ${expected}, got ${found}`
   const magic = words[HeaderWord.magic] as number
@@ -114,6 +120,7 @@ export function readHeader(buffer: ArrayBufferLike, pageSize: number, name: stri
   const layout = layoutIn(lengths)
   if (layout.directoryBytes > layout.metadataBytes)
     throw new CorruptedError(problem('directoryBytes', `at most ${layout.metadataBytes}`, layout.directoryBytes))
+  requireCounts(words, layout, name)
   return { layout, identity: [words[HeaderWord.identity] as number, words[HeaderWord.identity + 1] as number] }
 }
 
@@ -124,8 +131,17 @@ export function requireLayout(found: Layout, expected: Layout, name: string): vo
       throw new CorruptedError(`${name}: arena header: "${field}" expected ${expected[field]}, got ${found[field]}`)
 }
 
+/** Throws unless a header that was read out of a file has lengths that `Arena.reserve` or `Arena.open` gives an arena. */
+export function requireFileLayout(found: Layout, pageSize: number, name: string): void {
+  const { byteLength } = found
+  const expected = fileLayoutOf(byteLength, pageSize)
+  // A copy of a memory file is a named file with the layout of one.
+  const other = layoutOf(byteLength, pageSize)
+  if (!LENGTHS.every((field) => found[field] === other[field])) requireLayout(found, expected, name)
+}
+
 /** Throws unless the counts in a header are possible ones. */
-export function requireCounts(words: Uint32Array, layout: Layout, name: string): void {
+function requireCounts(words: Uint32Array, layout: Layout, name: string): void {
   const most = mostClaims(layout.directoryBytes)
   for (const field of ['entries', 'openClaims'] as const) {
     const found = words[HeaderWord[field]] as number

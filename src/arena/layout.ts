@@ -28,6 +28,14 @@
  *     32  f64 metadata bytes    96  owner (owner.ts, 32 bytes)
  *     40  u32 entries in use   128  … free, zero
  *     44  u32 generation
+ *
+ * An entry in state `changing` is being written or cleared; whoever holds the lock and finds one knows that its writer died, and
+ * clears it. So these hold for every other entry, and are verified (claims/directory.ts):
+ *
+ *     state free               =>  all of the entry but the times it was used is zero
+ *     the entry after the last in use was never written  =>  all of it is zero
+ *
+ * The lengths follow from the first of them: `layoutOf`, `fileLayoutOf` and `layoutWithin` are part of the format, and of the hash.
  * @module
  */
 import { alignDown, alignUp } from '../bits.ts'
@@ -38,6 +46,9 @@ export const ARENA_ALIGNMENT: number = GiB
 
 /** More than any process can address on the platforms we know (47 bits). */
 export const MOST_BYTES: number = 128 * TiB
+
+/** More than data and metadata of any arena take together. */
+export const MOST_MAPPING_BYTES: number = 2 * MOST_BYTES
 
 /** Bytes of the header. */
 export const HEADER_BYTES = 256
@@ -55,7 +66,7 @@ export const METADATA_GRANULE = 64
 /** 'SRTS', read as a little-endian word. */
 export const MAGIC = 0x53545253
 /** Raised with every change of what is in the metadata region. */
-export const VERSION = 2
+export const VERSION = 3
 
 /** Words of the header, as indices of 32-bit words. */
 export const HeaderWord = {
@@ -88,8 +99,11 @@ export const KIND_BYTES = 12
 /** Where an entry's holder is. */
 export const ENTRY_HOLDER = 56
 
-/** The state of a directory entry. A claim that is lasting outlives its holder: another may take it over. */
-export const ClaimState = { free: 0, open: 1, lasting: 2 } as const
+/**
+ * The state of a directory entry. A claim that is lasting outlives its holder: another may take it over. An entry that is being
+ * written or cleared is `changing`.
+ */
+export const ClaimState = { free: 0, open: 1, lasting: 2, changing: 3 } as const
 
 /** An arena's state, as in its header. */
 export const ArenaState = { none: 0, open: 1 } as const
@@ -165,8 +179,7 @@ export function mostClaims(directoryBytes: number): number {
 
 /** A number that differs between builds that would not understand each other's metadata region (FNV-1a over its constants). */
 export function layoutHash(): number {
-  let hash = 0x811c9dc5
-  const parts = [
+  hash ??= hashOf([
     VERSION,
     HEADER_BYTES,
     ENTRY_BYTES,
@@ -179,7 +192,27 @@ export function layoutHash(): number {
     ...Object.values(HeaderLength),
     ...Object.values(EntryLength),
     ...Object.values(EntryWord),
+    ...Object.values(ClaimState),
+    ...[4 * KiB, MiB, GiB + 4 * KiB, TiB].flatMap(lengthsFor),
+  ])
+  return hash
+}
+
+let hash: number | undefined
+
+/** What the layout functions make of one length, in units of 4 KiB, so that each fits a word. */
+function lengthsFor(byteLength: number): number[] {
+  const pageSize = 4 * KiB
+  const layouts = [
+    layoutOf(byteLength, pageSize),
+    fileLayoutOf(byteLength, pageSize),
+    layoutWithin(byteLength, pageSize),
   ]
-  for (const part of parts) hash = Math.imul(hash ^ part, 0x01000193)
-  return hash >>> 0
+  return layouts.flatMap((layout) => [layout?.directoryBytes ?? 0, layout?.metadataBytes ?? 0]).map((n) => n / pageSize)
+}
+
+function hashOf(parts: readonly number[]): number {
+  let value = 0x811c9dc5
+  for (const part of parts) value = Math.imul(value ^ part, 0x01000193)
+  return value >>> 0
 }

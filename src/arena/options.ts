@@ -20,12 +20,18 @@ export interface AttachOptions {
   readonly hugePages?: HugePageAdvice | undefined
   /** Fault every page in now, as `populate()` does. @defaultValue false */
   readonly populate?: boolean | undefined
+  /**
+   * Only memory that no other process can make shorter under our hands, which would end this process at the next access: a file in
+   * memory whose length is sealed, as `Arena.reserve` with `shared` makes it, or memory of this process alone. Anything else is
+   * ERR_UNSUPPORTED_OPERATION. @defaultValue false
+   */
+  readonly sealed?: boolean | undefined
   /** The kernel to use: for tests, and for kernels that this library does not know. @defaultValue the system's */
   readonly os?: object | undefined
 }
 
 /** Options of `Arena.reserve`. */
-export interface ArenaOptions extends AttachOptions {
+export interface ArenaOptions extends Omit<AttachOptions, 'sealed'> {
   /**
    * Whether other processes can have the arena too: its pages are a file in memory then, which is gone when the last of them has
    * closed or died. Threads of this process can have any arena. @defaultValue false
@@ -48,17 +54,25 @@ export interface CheckedOptions {
   readonly name: string | undefined
   readonly hugePages: HugePageAdvice
   readonly populate: boolean
+  readonly sealed: boolean
   readonly os: Os
 }
 
 /** Throws unless the options that all arenas have are what they should be. @internal */
 export function checkOptions(options: AttachOptions | undefined): CheckedOptions {
   optionsObject('options', options)
-  const { name, hugePages = 'never', populate = false, os } = options ?? {}
+  const { name, hugePages = 'never', populate = false, sealed = false, os } = options ?? {}
   if (name !== undefined && typeof name !== 'string')
     throw new InvalidArgumentTypeError('options.name', 'a string', name)
   boolean('options.populate', populate)
-  return { name, hugePages: oneOf('options.hugePages', hugePages, ['never', 'advise']), populate, os: checkOs(os) }
+  boolean('options.sealed', sealed)
+  return {
+    name,
+    hugePages: oneOf('options.hugePages', hugePages, ['never', 'advise']),
+    populate,
+    sealed,
+    os: checkOs(os),
+  }
 }
 
 /** The kernel to use. @internal */

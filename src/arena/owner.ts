@@ -9,13 +9,16 @@
  *
  * `boot` differs from one start of the machine to the next, and `namespace` between containers, whose processes cannot see each
  * other: the fate of an owner in another namespace is unknown. What could not be read is 0 (Node's permission model forbids it),
- * and nothing is concluded from it. The check of a token is a hash of start and boot, 0 when one of them could not be read;
- * whoever reads a token has to know that it was written in his own namespace.
+ * and nothing is concluded from it. The check of a token is a hash of start and boot, 0 when one of them could not be read. Where a
+ * token was written is not in it, but beside it (`tokenFateIn`): an arena's header says it for all tokens in the arena.
+ *
+ *     fate      numbers that no thread can have, or another boot: dead.   else another namespace: unknown.   else the kernel says
  *
  * Making one costs about 50 us, once a thread; asking for a fate about 30 us.
  * @module
  */
 import type { Os } from '../ffi/os.ts'
+import type { Place } from '../ffi/os-threads.ts'
 
 /** A thread of a process on a machine. */
 export interface Owner {
@@ -52,14 +55,19 @@ export function currentOwner(os: Os): Owner {
   return owner
 }
 
-/** Writes a record; nobody when `owner` is undefined. Not in one step: whoever writes holds a lock. */
+/**
+ * Writes a record; nobody when `owner` is undefined. Not in one step, so a writer holds a lock. The process comes last and goes
+ * first: a writer that dies on the way leaves a record of nobody.
+ */
 export function writeOwner(buffer: ArrayBufferLike, at: number, owner: Owner | undefined): void {
   const words = new Uint32Array(buffer, at, OWNER_BYTES / 4)
+  Atomics.store(words, 0, 0)
   words.fill(0)
   if (owner === undefined) return
-  words.set([owner.processId, owner.threadId])
+  words[1] = owner.threadId
   new Float64Array(buffer, at + 8, 1)[0] = owner.startTime
   words.set([owner.boot, owner.namespace], 4)
+  Atomics.store(words, 0, owner.processId)
 }
 
 /** Reads a record; undefined for nobody. */
@@ -72,9 +80,9 @@ export function readOwner(buffer: ArrayBufferLike, at: number): Owner | undefine
 /** What has become of an owner. */
 export function fateOf(os: Os, owner: Owner): Fate {
   const here = os.threads.place()
+  if (!possible(owner.processId, owner.threadId)) return 'dead'
   if (owner.boot !== here.boot) return owner.boot === 0 || here.boot === 0 ? 'unknown' : 'dead'
   if (owner.namespace !== here.namespace) return 'unknown'
-  if (!possible(owner.processId, owner.threadId)) return 'dead'
   if (!os.threads.isAlive(owner.processId, owner.threadId)) return 'dead'
   const startTime = os.threads.startTime(owner.processId, owner.threadId)
   return owner.startTime === 0 || startTime === 0 || startTime === owner.startTime ? 'alive' : 'dead'
@@ -95,6 +103,7 @@ const NUMBER_BITS = 22n
 const NUMBER_MASK = (1n << NUMBER_BITS) - 1n
 const CHECK_SHIFT = 2n * NUMBER_BITS
 const CHECK_MASK = 2 ** 20 - 1
+const NUMBERS_MASK = (1n << CHECK_SHIFT) - 1n
 
 /** The owner as one word. Never 0, which stands for nobody. */
 export function tokenOf(owner: Owner): bigint {
@@ -107,13 +116,50 @@ export function tokenNumbers(token: bigint): { processId: number; threadId: numb
   return { processId: Number((token >> NUMBER_BITS) & NUMBER_MASK), threadId: Number(token & NUMBER_MASK) }
 }
 
-/** What has become of the owner that a token stands for, which was written in this process's namespace. */
-export function tokenFate(os: Os, token: bigint): Fate {
-  const { processId, threadId } = tokenNumbers(token)
-  if (!possible(processId, threadId) || !os.threads.isAlive(processId, threadId)) return 'dead'
+/** Whether a token says more of its owner than numbers, which another container may have given as well. */
+export function hasCheck(token: bigint): boolean {
+  return token >> CHECK_SHIFT !== 0n
+}
+
+/** A token of no thread, which is dead wherever it is read. */
+export const DEAD_TOKEN = 1n
+
+/** Threads that have been looked at, by their numbers in a token: the check of the one that has them now, or `GONE`. */
+export type ThreadsSeen = Map<bigint, number>
+const GONE = -1
+
+/** What has become of the owner that a token stands for, which was written in this process's namespace and boot. */
+export function tokenFate(os: Os, token: bigint, seen: ThreadsSeen = new Map()): Fate {
+  const found = checkNow(os, token, seen)
+  if (found === GONE) return 'dead'
   const check = Number(token >> CHECK_SHIFT)
-  const found = checkOf(os.threads.startTime(processId, threadId), os.threads.place().boot)
   return check === 0 || found === 0 || check === found ? 'alive' : 'dead'
+}
+
+/** The same of a token that was written in this place. */
+export function tokenFateIn(os: Os, token: bigint, { boot, namespace }: Place, seen: ThreadsSeen = new Map()): Fate {
+  const { processId, threadId } = tokenNumbers(token)
+  if (!possible(processId, threadId)) return 'dead'
+  const here = os.threads.place()
+  if (boot !== here.boot && boot !== 0 && here.boot !== 0) {
+    // A thread of this boot may have attached and not said so in the header yet. Its check proves it, and nothing else does.
+    const check = Number(token >> CHECK_SHIFT)
+    return check !== 0 && check === checkNow(os, token, seen) ? 'alive' : 'dead'
+  }
+  return namespace === here.namespace ? tokenFate(os, token, seen) : 'unknown'
+}
+
+/** The check that the live thread with a token's numbers has, 0 when it has none, `GONE` when there is no such thread. */
+function checkNow(os: Os, token: bigint, seen: ThreadsSeen): number {
+  const numbers = token & NUMBERS_MASK
+  let check = seen.get(numbers)
+  if (check === undefined) {
+    const { processId, threadId } = tokenNumbers(numbers)
+    const alive = possible(processId, threadId) && os.threads.isAlive(processId, threadId)
+    check = alive ? checkOf(os.threads.startTime(processId, threadId), os.threads.place().boot) : GONE
+    seen.set(numbers, check)
+  }
+  return check
 }
 
 function checkOf(startTime: number, boot: number): number {

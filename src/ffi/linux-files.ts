@@ -151,7 +151,7 @@ export class LinuxFiles implements Files {
     const seals = this.#libc.fcntl(fd, F_GET_SEALS, 0)
     // EINVAL: a file that has no seals.
     if (seals < 0 && this.#libc.errno() === EBADF) this.#fail('fcntl')
-    const fixed = F_SEAL_SHRINK | F_SEAL_GROW
+    const fixed = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL
     return seals > 0 && (seals & fixed) === fixed
   }
 

@@ -64,7 +64,7 @@ export interface Files {
   /** The same for the file at a path; undefined when nothing can be found there. */
   statusAt(path: string): FileStatus | undefined
 
-  /** Whether nobody can make a file shorter or longer any more. EBADF: no such descriptor. */
+  /** Whether a file can become neither shorter nor longer any more, nor be sealed any further. EBADF: no such descriptor. */
   isSealed(fd: number): boolean
 
   /**

@@ -18,7 +18,13 @@
  */
 import { boolean, wholeNumber } from '../../arguments.ts'
 import { alignUp } from '../../bits.ts'
-import { ArenaBusyError, InvalidArgumentTypeError, OutOfMemoryError, OutOfRangeError } from '../../errors.ts'
+import {
+  ArenaBusyError,
+  CorruptedError,
+  InvalidArgumentTypeError,
+  OutOfMemoryError,
+  OutOfRangeError,
+} from '../../errors.ts'
 import type { AdoptRequest, Claim, ClaimHolder, ClaimRecord, ClaimRequest } from '../claim.ts'
 import { type Ending, end, told } from '../ending.ts'
 import type { Ground } from '../ground.ts'
@@ -26,7 +32,7 @@ import { type Identity, newIdentity } from '../header.ts'
 import { type Layout, METADATA_GRANULE } from '../layout.ts'
 import type { Lifetime } from '../lifetime.ts'
 import type { Owner } from '../owner.ts'
-import { type ClaimView, ClaimViews } from './claim-view.ts'
+import { ClaimViews } from './claim-view.ts'
 import { Directory } from './directory.ts'
 import { Exposure } from './exposure.ts'
 import { GrantedClaim } from './granted-claim.ts'
@@ -79,10 +85,12 @@ export class Claims {
     this.#space = new MetadataSpace(layout, ground, lifetime)
     this.#views = new ClaimViews(ground, this.#space)
     const start = ground.address(layout.metadataStart)
-    this.#directory = new Directory(layout, ground.pageSize, (byteLength) => lifetime.privateView(start, byteLength))
+    this.#directory = new Directory(title, layout, ground.pageSize, (byteLength) =>
+      lifetime.privateView(start, byteLength)
+    )
     const isOwn = (entry: number): boolean => this.#own.has(entry)
     this.#others = new OtherClaims({ title, ground, layout, directory: this.#directory, space: this.#space, isOwn })
-    if (arena.recorded) this.#directory.open(title)
+    if (arena.recorded) this.#directory.open()
   }
 
   /** Finds the claims that are there already. Throws ERR_CORRUPTED, naming the entry, when the directory makes no sense. */
@@ -150,16 +158,23 @@ export class Claims {
   adopt(request: AdoptRequest): Claim | undefined {
     if (typeof request !== 'object' || request === null)
       throw new InvalidArgumentTypeError('request', 'an object', request)
-    const { holder, offset, shared = false, takeOver = false } = request
+    const { holder, offset, shared = false, takeOver = false, metadataBytes } = request
     if (offset !== undefined) wholeNumber('offset', offset)
     boolean('request.shared', shared)
     const wanted = (kind: string, at: number): boolean => kind === holder.kind && (offset ?? at) === at
     return this.locked(() => {
       const ours = this.#top.all().filter((claim) => wanted(claim.holder.kind, claim.offset))
       const others = this.#others.all().filter((claim) => wanted(claim.said.kind, claim.offset))
-      if (shared) return this.#show(holder, ours, others)
+      if (shared) {
+        const seen = first([...ours, ...others])
+        if (seen !== undefined) this.#requireMetadata(seen, metadataBytes)
+        return seen && this.#views.add(holder, seen)
+      }
       const left = others.find((claim) => claim.isLeft || (takeOver && !claim.isAlive))
-      if (left !== undefined) return this.#take(holder, left)
+      if (left !== undefined) {
+        this.#requireMetadata(left, metadataBytes)
+        return this.#take(holder, left)
+      }
       const held = others[0] ?? ours[0]
       if (held === undefined) return undefined
       throw new ArenaBusyError(`${holder.kind} cannot adopt ${held.describe()} of ${this.arena.title}: it has a holder`)
@@ -170,7 +185,7 @@ export class Claims {
     const { entry, offset, byteLength, metadataOffset, metadataLength } = left
     const metadata = this.#space.buffer(metadataOffset, metadataLength)
     this.#others.take(left)
-    this.#directory.hold(entry, this.#shared?.token ?? 0n, holder.lasting === true)
+    this.#directory.hold(entry, this.#token, holder.lasting === true)
     const place = { offset, byteLength, metadata, metadataOffset, entry, zeroed: false }
     const claim = new GrantedClaim(this, holder, undefined, place)
     this.#top.add(claim)
@@ -178,9 +193,23 @@ export class Claims {
     return claim
   }
 
-  #show(holder: ClaimHolder, ours: readonly GrantedClaim[], others: readonly OtherClaim[]): ClaimView | undefined {
-    const [found] = [...ours, ...others].sort((one, other) => one.offset - other.offset)
-    return found === undefined ? undefined : this.#views.add(holder, found)
+  /**
+   * Throws ERR_CORRUPTED unless a claim has the metadata that its kind needs for its range: a directory that others have written may
+   * say anything, and shorter tables would lie in another claim's.
+   */
+  #requireMetadata(claim: GrantedClaim | OtherClaim, metadataBytes: AdoptRequest['metadataBytes']): void {
+    if (metadataBytes === undefined) return
+    const expected = alignUp(metadataBytes(claim.byteLength), METADATA_GRANULE)
+    if (claim.metadataLength !== expected)
+      throw new CorruptedError(
+        `${this.arena.title}: directory entry ${claim.entry}: "metadata length" expected ${expected} for ${claim.describe()}, got ` +
+          `${claim.metadataLength}`
+      )
+  }
+
+  /** This thread, as the directory names it: 0 where nobody else can have the arena. */
+  get #token(): bigint {
+    return this.#shared?.token ?? 0n
   }
 
   /** Notes that others than holders may write in a range from now on. */
@@ -227,7 +256,7 @@ export class Claims {
         around: around?.entry ?? -1,
         // A claim in a block goes with the block.
         lasting: holder.lasting === true && around === undefined,
-        holder: this.#shared?.token ?? 0n,
+        holder: this.#token,
       })
       const zeroed =
         around === undefined && !this.#exposure.has(offset, byteLength) && this.#shared?.attachedTo !== true
@@ -264,7 +293,7 @@ export class Claims {
       giveBack: () => {
         for (const one of all) one.begin()
         // First what the kernel can refuse. Data in another's block is that block's.
-        if (around === undefined) this.#clear(claim)
+        if (around === undefined && this.#isOurs(claim)) this.#clear(claim)
         for (const one of all) this.#drop(one)
       },
       forget: () => {
@@ -343,7 +372,7 @@ export class Claims {
         for (const one of [...going, ...staying]) one.begin()
         for (const one of going) this.#drop(one)
         for (const claim of staying) {
-          this.#directory.hold(claim.entry, 0n, claim.lasting)
+          if (this.#isOurs(claim)) this.#directory.hold(claim.entry, 0n, claim.lasting)
           this.#own.delete(claim.entry)
           this.#top.remove(claim)
         }
@@ -357,8 +386,14 @@ export class Claims {
   }
 
   /** Says in the directory that a claim is ours, and whether it outlives us. Where nobody else can be there is nothing to say. */
-  #hold({ entry }: GrantedClaim, lasting: boolean): void {
-    if (this.#shared !== undefined) this.#directory.hold(entry, this.#shared.token, lasting)
+  #hold(claim: GrantedClaim, lasting: boolean): void {
+    if (this.#shared !== undefined && this.#isOurs(claim))
+      this.#directory.hold(claim.entry, this.#shared.token, lasting)
+  }
+
+  /** Whether the directory still says so: another that could not see that we are alive may have taken it over, and all of it with it. */
+  #isOurs({ entry }: GrantedClaim): boolean {
+    return this.#directory.isHeldBy(entry, this.#token)
   }
 
   /** Makes a claim's range read zero. */
@@ -369,9 +404,10 @@ export class Claims {
   /** Gives a claim's metadata back, which reads zero then, and takes it out of the books. Throws nothing. */
   #drop(claim: GrantedClaim): void {
     const { around, metadata, metadataOffset, entry } = claim
-    this.#space.clear(metadataOffset, metadata)
     ;(around?.inner ?? this.#top).remove(claim)
     this.#own.delete(entry)
+    if (!this.#isOurs(claim)) return
+    this.#space.clear(metadataOffset, metadata)
     this.#directory.remove(entry)
     this.#space.give(metadataOffset, metadata.byteLength)
   }
@@ -468,6 +504,11 @@ export class Claims {
         `${this.#space.byteLength} left`
     )
   }
+}
+
+/** The one that starts first. */
+function first<T extends Range>(claims: readonly T[]): T | undefined {
+  return claims.toSorted((one, other) => one.offset - other.offset)[0]
 }
 
 /** Tells holders that their claims are gone. */

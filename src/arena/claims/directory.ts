@@ -6,14 +6,18 @@
  * page is touched, and another for every 64 claims that are open at the same time. The buffer over it covers what is in use and
  * grows by doubling, because the garbage collector counts a buffer's whole length as memory.
  *
- * Of an arena that is shared, others write here as well: then every call but `generation` is made under the lock, and what was
- * read before is no longer true. An entry's state is written last when it is added and first when it is freed, so that whoever
- * dies on the way leaves an entry or none.
+ * Others may write here as well, at any moment and anything. So the memory is read once, into a copy (`scan`); the copy is verified
+ * and used, and an entry is changed only while it still is what the copy says. Every change is made under the lock.
+ *
+ *     copy = memory, for all entries in use    or    the next change of the entry throws ERR_CORRUPTED
+ *     fresh  =>  nobody but this object has changed the directory since the scan, as far as the count of changes tells
+ *
+ * An entry's state is `changing` while it is written or cleared, so a writer that dies on the way leaves an entry or none.
  * @module
  */
 import { alignUp } from '../../bits.ts'
 import { CorruptedError, OutOfMemoryError } from '../../errors.ts'
-import { readHeader, requireCounts, requireLayout, writeHeader } from '../header.ts'
+import { readHeader, requireLayout, writeHeader } from '../header.ts'
 import {
   ClaimState,
   ENTRY_BYTES,
@@ -28,6 +32,7 @@ import {
   type Layout,
   mostClaims,
 } from '../layout.ts'
+import { DEAD_TOKEN } from '../owner.ts'
 
 /** What an entry says of a claim. */
 export interface DirectoryEntry {
@@ -44,45 +49,61 @@ export interface DirectoryEntry {
   readonly holder: bigint
 }
 
+/** The same bytes as words, lengths and tokens. */
+interface Views {
+  readonly words: Uint32Array<ArrayBuffer>
+  readonly lengths: Float64Array
+  readonly holders: BigUint64Array
+  readonly bytes: Uint8Array
+}
+
+const ENTRY_WORDS = ENTRY_BYTES / 4
+const NONE: Views = viewsOf(new ArrayBuffer(0))
+
 export class Directory {
+  readonly #title: string
   readonly #layout: Layout
   readonly #pageSize: number
   readonly #view: (byteLength: number) => ArrayBuffer
+  /** The memory, and what it held when it was read or written last. Both are of one length. */
+  #memory: Views = NONE
+  #copy: Views = NONE
+  /** Entries in use, free ones among them, and which are free. */
+  #count = 0
   #free: number[] = []
-  #words: Uint32Array = new Uint32Array(0)
-  #lengths: Float64Array = new Float64Array(0)
-  #holders: BigUint64Array = new BigUint64Array(0)
+  /** The count of changes that the copy is true for. */
+  #seen = -1
 
   /** `view` makes a buffer over the first so many bytes of the metadata region. */
-  constructor(layout: Layout, pageSize: number, view: (byteLength: number) => ArrayBuffer) {
+  constructor(title: string, layout: Layout, pageSize: number, view: (byteLength: number) => ArrayBuffer) {
+    this.#title = title
     this.#layout = layout
     this.#pageSize = pageSize
     this.#view = view
   }
 
-  /** The header's words. Written at first need. */
+  /** The header's words. Written at first need; verified there when others have written them. */
   get header(): Uint32Array<ArrayBuffer> {
-    if (this.#words.length === 0) {
+    if (this.#memory.words.length === 0) {
+      const header = this.#view(HEADER_BYTES)
+      if (Atomics.load(new Uint32Array(header), HeaderWord.magic) === 0)
+        writeHeader(header, this.#layout, this.#pageSize)
+      else this.#verify(header)
       this.#cover(HEADER_BYTES + ENTRY_BYTES)
-      if (Atomics.load(this.#words, HeaderWord.magic) === 0)
-        writeHeader(this.#words.buffer as ArrayBuffer, this.#layout, this.#pageSize)
     }
-    return this.#words as Uint32Array<ArrayBuffer>
-  }
-
-  /** Whether there is anything of it, as far as this arena has seen. */
-  get written(): boolean {
-    return this.#words.length > 0
+    return this.#memory.words
   }
 
   /**
    * Takes up a directory that others have written. Throws ERR_CORRUPTED or ERR_UNSUPPORTED_OPERATION, naming the field, unless the
    * header is what it should be; nothing is written then.
    */
-  open(name: string): void {
-    const header = this.#view(HEADER_BYTES)
-    requireLayout(readHeader(header, this.#pageSize, name).layout, this.#layout, name)
-    requireCounts(new Uint32Array(header, 0, HEADER_BYTES / 4), this.#layout, name)
+  open(): void {
+    this.#verify(this.#view(HEADER_BYTES))
+  }
+
+  #verify(header: ArrayBuffer): void {
+    requireLayout(readHeader(header, this.#pageSize, this.#title).layout, this.#layout, this.#title)
   }
 
   /** The word of the lock. */
@@ -90,109 +111,247 @@ export class Directory {
     return new BigUint64Array(this.header.buffer, HEADER_LOCK, 1)
   }
 
-  /** Differs from what it was when anybody has changed the directory. */
-  get generation(): number {
-    return Atomics.load(this.header, HeaderWord.generation)
+  /** Whether what was read last is true still. */
+  get fresh(): boolean {
+    return Atomics.load(this.header, HeaderWord.generation) === this.#seen
+  }
+
+  /** From now on nothing that was read is true any more. */
+  invalidate(): void {
+    this.#seen = -1
   }
 
   /** Writes an entry and gives its number. Changes nothing when it throws. */
   add(entry: DirectoryEntry): number {
     const { header } = this
-    let index = this.#free.at(-1)
-    if (index === undefined) {
-      const most = mostClaims(this.#layout.directoryBytes)
-      index = header[HeaderWord.entries] as number
-      if (index === most) throw new OutOfMemoryError(`the arena holds ${most} claims already, the most it can`)
-      this.#cover(HEADER_BYTES + (index + 1) * ENTRY_BYTES)
-      this.#setWord(HeaderWord.entries, index + 1)
+    const reused = this.#free.at(-1)
+    const index = reused ?? this.#count
+    const most = mostClaims(this.#layout.directoryBytes)
+    if (index === most) throw new OutOfMemoryError(`the arena holds ${most} claims already, the most it can`)
+    this.#cover(HEADER_BYTES + (index + 1) * ENTRY_BYTES)
+    this.#requireSame(index)
+    if (reused === undefined) {
+      this.#count++
+      header[HeaderWord.entries] = this.#count
     } else this.#free.pop()
     this.#write(index, entry)
     this.#change(1)
     return index
   }
 
-  /** Frees an entry. */
+  /** Whether the claim of an open entry is held by this one, and not by another that has taken it over. */
+  isHeldBy(index: number, holder: bigint): boolean {
+    return this.#copy.holders[holderOf(index)] === holder
+  }
+
+  /** Frees an entry. Throws ERR_CORRUPTED, and changes nothing, when others have written over it. */
   remove(index: number): void {
-    this.#setWord(wordOf(index) + EntryWord.state, ClaimState.free)
+    this.#requireSame(index)
+    this.#clear(index)
     this.#free.push(index)
     this.#change(-1)
   }
 
-  /** Notes who holds a claim, and whether it outlives him. 0: its holder has left, and not died. */
+  /** Notes who holds a claim, and whether it outlives its holder. 0: its holder has left, and not died. Throws as `remove` does. */
   hold(index: number, holder: bigint, lasting: boolean): void {
-    this.#holders[holderOf(index)] = holder
-    Atomics.store(this.#words, wordOf(index) + EntryWord.state, lasting ? ClaimState.lasting : ClaimState.open)
+    this.#requireSame(index)
+    const state = lasting ? ClaimState.lasting : ClaimState.open
+    for (const { words, holders } of [this.#copy, this.#memory]) {
+      Atomics.store(holders, holderOf(index), holder)
+      Atomics.store(words, wordOf(index) + EntryWord.state, state)
+    }
     this.#change(0)
   }
 
-  /** Every open entry, and anew which ones are free: for when others have been here. Throws ERR_CORRUPTED at a state that is none. */
-  scan(): Map<number, DirectoryEntry> {
-    const count = Math.min(this.header[HeaderWord.entries] as number, mostClaims(this.#layout.directoryBytes))
-    this.#cover(HEADER_BYTES + count * ENTRY_BYTES)
-    const open = new Map<number, DirectoryEntry>()
-    this.#free = []
-    // From the last to the first, so that the lowest free entry is taken first.
-    for (let index = count - 1; index >= 0; index--) {
-      const state = this.#words[wordOf(index) + EntryWord.state] as number
-      if (state > ClaimState.lasting)
-        throw new CorruptedError(`directory entry ${index}: "state" expected 0, 1 or 2, got ${state}`)
-      if (state === ClaimState.free) this.#free.push(index)
-      else open.set(index, this.#read(index))
+  /** Notes of every holder that is dead that it is, for readers who could not tell. */
+  buryHolders(isDead: (holder: bigint) => boolean): void {
+    for (let index = 0; index < this.#count; index++) {
+      const state = this.#copy.words[wordOf(index) + EntryWord.state]
+      const holder = this.#copy.holders[holderOf(index)] as bigint
+      if (state !== ClaimState.free && holder !== 0n && isDead(holder))
+        this.hold(index, DEAD_TOKEN, state === ClaimState.lasting)
     }
-    // Whoever died between an entry and the count of them has left a wrong one.
-    this.#setWord(HeaderWord.openClaims, open.size)
-    return open
   }
 
-  #read(index: number): DirectoryEntry {
-    const length = lengthOf(index)
-    const word = wordOf(index)
-    const kind = new Uint8Array(this.#words.buffer, HEADER_BYTES + index * ENTRY_BYTES + ENTRY_KIND, KIND_BYTES)
-    return {
-      kind: String.fromCharCode(...kind).replace(/\0.*$/s, ''),
-      offset: this.#lengths[length + EntryLength.offset] as number,
-      byteLength: this.#lengths[length + EntryLength.byteLength] as number,
-      metadataOffset: this.#lengths[length + EntryLength.metadataOffset] as number,
-      metadataLength: this.#lengths[length + EntryLength.metadataLength] as number,
-      around: (this.#words[word + EntryWord.around] as number) - 1,
-      lasting: this.#words[word + EntryWord.state] === ClaimState.lasting,
-      holder: this.#holders[holderOf(index)] as bigint,
-    }
+  /**
+   * Reads the directory anew: for when others have been here. `use` is given every open entry, and throws unless they can all be
+   * true. `isOwn`: whether a claim is this arena object's, which nobody else may have changed. Throws ERR_CORRUPTED, naming the entry.
+   */
+  scan(isOwn: (entry: number) => boolean, use: (open: Map<number, DirectoryEntry>) => void): void {
+    const { header } = this
+    this.#seen = -1
+    const seen = Atomics.load(header, HeaderWord.generation)
+    const most = mostClaims(this.#layout.directoryBytes)
+    const count = Math.min(Atomics.load(header, HeaderWord.entries), most)
+    this.#cover(HEADER_BYTES + Math.min(count + 1, most) * ENTRY_BYTES)
+    const before = this.#copy
+    const copy = viewsOf(new ArrayBuffer(before.words.byteLength))
+    const used = wordOf(Math.min(count + 1, most))
+    copy.words.set(this.#memory.words.subarray(0, used))
+    if (count < most && !isZero(copy.words, wordOf(count)))
+      throw new CorruptedError(
+        `${this.#title}: arena header: "entries" expected more than ${count}: entry ${count} has been in use`
+      )
+    for (let index = 0; index < count; index++) if (isOwn(index)) requireOwn(index, before, copy)
+    const open = readEntries(copy, count)
+    use(open.entries)
+    this.#copy = copy
+    this.#count = count
+    // Their writers died, since we have the lock.
+    for (const index of open.unfinished) this.#clear(index)
+    // From the last to the first, so that the lowest free entry is taken first.
+    this.#free = open.free.reverse()
+    // A writer that died between an entry and the count of them has left a wrong one.
+    if (header[HeaderWord.openClaims] !== open.entries.size) header[HeaderWord.openClaims] = open.entries.size
+    this.#seen = seen
+  }
+
+  /** Throws unless an entry is what the copy says. */
+  #requireSame(index: number): void {
+    const { words } = this.#memory
+    const copy = this.#copy.words
+    const first = wordOf(index)
+    for (let at = first; at < first + ENTRY_WORDS; at++)
+      if (words[at] !== copy[at]) {
+        this.#seen = -1
+        throw new CorruptedError(
+          `${this.#title}: directory entry ${index}: expected word ${at - first} to be ${copy[at]}, as it was read, got ${words[at]}`
+        )
+      }
   }
 
   #write(index: number, entry: DirectoryEntry): void {
     const length = lengthOf(index)
     const word = wordOf(index)
-    this.#lengths[length + EntryLength.offset] = entry.offset
-    this.#lengths[length + EntryLength.byteLength] = entry.byteLength
-    this.#lengths[length + EntryLength.metadataOffset] = entry.metadataOffset
-    this.#lengths[length + EntryLength.metadataLength] = entry.metadataLength
-    this.#holders[holderOf(index)] = entry.holder
-    this.#setWord(word + EntryWord.around, entry.around + 1)
-    this.#setWord(word + EntryWord.uses, (this.#words[word + EntryWord.uses] as number) + 1)
-    const kind = new Uint8Array(this.#words.buffer, HEADER_BYTES + index * ENTRY_BYTES + ENTRY_KIND, KIND_BYTES)
-    for (let at = 0; at < KIND_BYTES; at++) kind[at] = at < entry.kind.length ? entry.kind.charCodeAt(at) : 0
-    Atomics.store(this.#words, word + EntryWord.state, entry.lasting ? ClaimState.lasting : ClaimState.open)
+    const { words, lengths, holders, bytes } = this.#copy
+    lengths[length + EntryLength.offset] = entry.offset
+    lengths[length + EntryLength.byteLength] = entry.byteLength
+    lengths[length + EntryLength.metadataOffset] = entry.metadataOffset
+    lengths[length + EntryLength.metadataLength] = entry.metadataLength
+    holders[holderOf(index)] = entry.holder
+    words[word + EntryWord.around] = entry.around + 1
+    words[word + EntryWord.uses] = (words[word + EntryWord.uses] as number) + 1
+    words[word + EntryWord.state] = entry.lasting ? ClaimState.lasting : ClaimState.open
+    const kind = HEADER_BYTES + index * ENTRY_BYTES + ENTRY_KIND
+    for (let at = 0; at < KIND_BYTES; at++) bytes[kind + at] = at < entry.kind.length ? entry.kind.charCodeAt(at) : 0
+    this.#store(word)
   }
 
-  /** Sees to it that the buffer covers so many bytes. */
+  #clear(index: number): void {
+    const word = wordOf(index)
+    const { words } = this.#copy
+    const uses = words[word + EntryWord.uses] as number
+    words.fill(0, word, word + ENTRY_WORDS)
+    words[word + EntryWord.uses] = uses
+    this.#store(word)
+  }
+
+  /** Makes an entry in memory what it is in the copy. */
+  #store(word: number): void {
+    const copy = this.#copy.words
+    const { words } = this.#memory
+    const state = word + EntryWord.state
+    Atomics.store(words, state, ClaimState.changing)
+    for (let at = word; at < word + ENTRY_WORDS; at++) if (at !== state) words[at] = copy[at] as number
+    Atomics.store(words, state, copy[state] as number)
+  }
+
+  /** Sees to it that memory and copy cover so many bytes. */
   #cover(byteLength: number): void {
-    const covered = this.#words.byteLength
+    const covered = this.#memory.words.byteLength
     if (byteLength <= covered) return
     const wanted = Math.min(Math.max(alignUp(byteLength, this.#pageSize), 2 * covered), this.#layout.directoryBytes)
-    const buffer = this.#view(wanted)
-    this.#words = new Uint32Array(buffer)
-    this.#lengths = new Float64Array(buffer)
-    this.#holders = new BigUint64Array(buffer)
+    const memory = viewsOf(this.#view(wanted))
+    const copy = viewsOf(new ArrayBuffer(wanted))
+    copy.words.set(this.#copy.words)
+    this.#memory = memory
+    this.#copy = copy
   }
 
   #change(claims: number): void {
-    this.#setWord(HeaderWord.openClaims, (this.#words[HeaderWord.openClaims] as number) + claims)
-    Atomics.add(this.#words, HeaderWord.generation, 1)
+    const { words } = this.#memory
+    words[HeaderWord.openClaims] = (words[HeaderWord.openClaims] as number) + claims
+    // Where another has changed the directory meanwhile, it is read anew.
+    const before = Atomics.add(words, HeaderWord.generation, 1)
+    this.#seen = before === this.#seen ? (before + 1) >>> 0 : -1
   }
+}
 
-  #setWord(index: number, value: number): void {
-    this.#words[index] = value
+/** The entries of a copy, by what they are. */
+interface EntriesRead {
+  readonly entries: Map<number, DirectoryEntry>
+  readonly free: number[]
+  /** Free as well, once they are cleared. */
+  readonly unfinished: number[]
+}
+
+function readEntries(copy: Views, count: number): EntriesRead {
+  const read: EntriesRead = { entries: new Map(), free: [], unfinished: [] }
+  for (let index = 0; index < count; index++) {
+    const word = wordOf(index)
+    const state = copy.words[word + EntryWord.state] as number
+    if (state > ClaimState.changing)
+      throw new CorruptedError(`directory entry ${index}: "state" expected 0 to 3, got ${state}`)
+    if (state === ClaimState.open || state === ClaimState.lasting) read.entries.set(index, readEntry(copy, index))
+    else {
+      read.free.push(index)
+      if (state === ClaimState.changing) read.unfinished.push(index)
+      else if (!isZero(copy.words, word, word + EntryWord.uses))
+        throw new CorruptedError(`directory entry ${index}: "state" expected 1 or 2, that of a claim, got 0`)
+    }
+  }
+  return read
+}
+
+function readEntry({ words, lengths, holders, bytes }: Views, index: number): DirectoryEntry {
+  const length = lengthOf(index)
+  const word = wordOf(index)
+  const kind = HEADER_BYTES + index * ENTRY_BYTES + ENTRY_KIND
+  return {
+    kind: kindOf(index, bytes.subarray(kind, kind + KIND_BYTES)),
+    offset: lengths[length + EntryLength.offset] as number,
+    byteLength: lengths[length + EntryLength.byteLength] as number,
+    metadataOffset: lengths[length + EntryLength.metadataOffset] as number,
+    metadataLength: lengths[length + EntryLength.metadataLength] as number,
+    around: (words[word + EntryWord.around] as number) - 1,
+    lasting: words[word + EntryWord.state] === ClaimState.lasting,
+    holder: holders[holderOf(index)] as bigint,
+  }
+}
+
+/** A kind is shown in messages, so it is printable. */
+function kindOf(index: number, bytes: Uint8Array): string {
+  const kind = String.fromCharCode(...bytes)
+  if (!/^[ -~]*\0*$/.test(kind))
+    throw new CorruptedError(`directory entry ${index}: "kind" expected printable characters, padded with zeros`)
+  return kind.replace(/\0+$/, '')
+}
+
+/** Throws unless a claim of ours is entered as it was. Another may have taken it over, in good faith: then its holder is another. */
+function requireOwn(index: number, before: Views, now: Views): void {
+  const first = wordOf(index)
+  for (let at = first; at < first + ENTRY_HOLDER / 4; at++) {
+    if (now.words[at] === before.words[at] || (at === first + EntryWord.state && now.words[at] !== ClaimState.free))
+      continue
+    throw new CorruptedError(
+      `directory entry ${index}: another has written over a claim that is open here: word ${at - first} expected ` +
+        `${before.words[at]}, got ${now.words[at]}`
+    )
+  }
+}
+
+/** Whether words read zero; of an entry the number of times that it was used (`except`) may be another. */
+function isZero(words: Uint32Array, from: number, except = -1): boolean {
+  for (let at = from; at < from + ENTRY_WORDS; at++) if (words[at] !== 0 && at !== except) return false
+  return true
+}
+
+function viewsOf(buffer: ArrayBuffer): Views {
+  return {
+    words: new Uint32Array(buffer),
+    lengths: new Float64Array(buffer),
+    holders: new BigUint64Array(buffer),
+    bytes: new Uint8Array(buffer),
   }
 }
 

@@ -1,39 +1,70 @@
 /**
  * What a directory that others have written says of claims, checked before anybody relies on it: a file can hold anything.
  *
- *     in the data         multiples of 8; at one level no two overlap; an inner one lies in the one around it
+ *     in the data         multiples of 8; at one level no two overlap; an inner one lies in the one around it, and is not lasting
  *     in the metadata     multiples of 64, in the region behind the directory; no two overlap, on any level
  *
+ * A directory may have 65,532 entries, in any order and nested to any depth: each entry is looked at once, and sorted twice, which is
+ * n log n steps.
  * @module
  */
 import { CorruptedError, UnsupportedOperationError } from '../../errors.ts'
 import { type Layout, METADATA_GRANULE } from '../layout.ts'
 import type { DirectoryEntry } from './directory.ts'
-import { contains, type Range, Ranges } from './ranges.ts'
+import { contains, type Range } from './ranges.ts'
+
+/** An entry with its number. */
+export type Numbered = readonly [number, DirectoryEntry]
+
+/** Entries that can all be true. */
+export interface SoundEntries {
+  /** Those at the top level, by offset. */
+  readonly top: Numbered[]
+  /** Where their metadata is, of all levels, by offset. */
+  readonly metadata: Range[]
+}
 
 /** Throws ERR_CORRUPTED, naming entry and field, unless the entries can all be true. */
 export function requireEntries(
   entries: ReadonlyMap<number, DirectoryEntry>,
   layout: Layout,
   maxViewBytes: number
-): void {
-  const inOrder = [...entries].sort(([a], [b]) => a - b)
-  for (const [index, entry] of inOrder) verifyPlace(index, entry, layout, maxViewBytes)
-  for (const [index, entry] of inOrder) verifyAround(entries, index, entry)
-  verifyApart(inOrder)
+): SoundEntries {
+  for (const [index, entry] of entries) verifyPlace(index, entry, layout, maxViewBytes)
+  verifyAround(entries)
+  for (const [index, { lasting, around }] of entries)
+    if (lasting && around >= 0)
+      throw new CorruptedError(`directory entry ${index}: "state" expected 1, that of a claim in a block, got 2`)
+  const all = [...entries]
+  return { top: verifyApart(all), metadata: verifyMetadataApart(all) }
 }
 
-/** Throws when two claims at one level, or the metadata of any two, have a byte in common. */
-function verifyApart(entries: readonly (readonly [number, DirectoryEntry])[]): void {
-  const levels: Map<number, Ranges<Range>> = new Map()
-  const metadata: Ranges<Range> = new Ranges()
-  for (const [index, { offset, byteLength, around, metadataOffset, metadataLength }] of entries) {
-    const level = levels.get(around) ?? new Ranges<Range>()
-    levels.set(around, level)
-    addTo(level, index, 'offset', { offset, byteLength })
-    if (metadataLength > 0)
-      addTo(metadata, index, 'metadata offset', { offset: metadataOffset, byteLength: metadataLength })
+/** Throws when two claims at one level have a byte in common. Gives those at the top level, by offset. */
+function verifyApart(all: Numbered[]): Numbered[] {
+  const sorted = all.toSorted(([, one], [, other]) => one.around - other.around || one.offset - other.offset)
+  for (let at = 1; at < sorted.length; at++) {
+    const [[, before], [index, entry]] = [sorted[at - 1] as Numbered, sorted[at] as Numbered]
+    if (before.around === entry.around && before.offset + before.byteLength > entry.offset)
+      throw overlap(index, 'offset', entry.offset)
   }
+  return sorted.filter(([, { around }]) => around < 0)
+}
+
+/** Throws when the metadata of two claims has a byte in common. Gives where there is any, by offset. */
+function verifyMetadataApart(all: Numbered[]): Range[] {
+  const sorted = all
+    .filter(([, { metadataLength }]) => metadataLength > 0)
+    .sort(([, one], [, other]) => one.metadataOffset - other.metadataOffset)
+  let end = 0
+  return sorted.map(([index, { metadataOffset, metadataLength }]) => {
+    if (metadataOffset < end) throw overlap(index, 'metadata offset', metadataOffset)
+    end = metadataOffset + metadataLength
+    return { offset: metadataOffset, byteLength: metadataLength }
+  })
+}
+
+function overlap(index: number, field: string, offset: number): CorruptedError {
+  return new CorruptedError(`directory entry ${index}: "${field}" ${offset} lies in a range that another entry has`)
 }
 
 function verifyPlace(index: number, entry: DirectoryEntry, layout: Layout, maxViewBytes: number): void {
@@ -56,24 +87,24 @@ function verify(index: number, field: string, value: number, unit: number, least
     )
 }
 
-function addTo(ranges: Ranges<Range>, index: number, field: string, range: Range): void {
-  if (ranges.overlapping(range.offset, range.byteLength) !== undefined)
-    throw new CorruptedError(
-      `directory entry ${index}: "${field}" ${range.offset} lies in a range that another entry has`
-    )
-  ranges.add(range)
-}
-
-/** Throws unless the claims around one are open, contain it, and do not lead in a circle. */
-function verifyAround(entries: ReadonlyMap<number, DirectoryEntry>, index: number, entry: DirectoryEntry): void {
-  let depth = 0
-  for (let inner = entry; inner.around >= 0; depth++) {
-    const outer = entries.get(inner.around)
-    if (outer === undefined || !contains(outer, inner.offset, inner.byteLength))
-      throw new CorruptedError(
-        `directory entry ${index}: "around" expected an open claim that contains it, got ${inner.around}`
-      )
-    if (depth === entries.size) throw new CorruptedError(`directory entry ${index}: "around" leads in a circle`)
-    inner = outer
+/** Throws unless the claims around each one are open, contain it, and do not lead in a circle. */
+function verifyAround(entries: ReadonlyMap<number, DirectoryEntry>): void {
+  // Entries from which the way to the top level is known to be right.
+  const sound = new Set([-1])
+  for (const [first, entry] of entries) {
+    const way = new Set<number>()
+    let [index, inner] = [first, entry]
+    while (!sound.has(index)) {
+      if (way.has(index)) throw new CorruptedError(`directory entry ${index}: "around" leads in a circle`)
+      way.add(index)
+      if (inner.around < 0) break
+      const outer = entries.get(inner.around)
+      if (outer === undefined || !contains(outer, inner.offset, inner.byteLength))
+        throw new CorruptedError(
+          `directory entry ${index}: "around" expected an open claim that contains it, got ${inner.around}`
+        )
+      ;[index, inner] = [inner.around, outer]
+    }
+    for (const passed of way) sound.add(passed)
   }
 }

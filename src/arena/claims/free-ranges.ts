@@ -1,9 +1,11 @@
 /**
  * Ranges that are free, first fit: the lowest range that has the room gives it. Neighbours are joined when given back.
- * Two sorted arrays; as many entries as there are holes, which are few.
+ * Two sorted arrays; as many entries as there are holes, which are few. One range costs time in proportion to their number, so what
+ * comes out of a directory that others have written, which may hold very many, is taken and given all at once.
  * @module
  */
 import { alignUp } from '../../bits.ts'
+import type { Range } from './ranges.ts'
 
 export class FreeRanges {
   readonly #starts: number[]
@@ -12,6 +14,46 @@ export class FreeRanges {
   constructor(offset: number, byteLength: number) {
     this.#starts = [offset]
     this.#ends = [offset + byteLength]
+  }
+
+  /** Takes ranges that are sorted, of all that is free. False when two of them overlap, or one is not in what was free. */
+  takeAll(sorted: Iterable<Range>): boolean {
+    const [starts, ends] = [this.#starts.splice(0), this.#ends.splice(0)]
+    let hole = 0
+    let start = starts[0] ?? Infinity
+    for (const { offset, byteLength } of sorted) {
+      while (hole < ends.length && (ends[hole] as number) < offset + byteLength) {
+        this.#append(start, ends[hole] as number)
+        start = starts[++hole] ?? Infinity
+      }
+      if (offset < start) return false
+      this.#append(start, offset)
+      start = offset + byteLength
+    }
+    for (; hole < ends.length; start = starts[++hole] as number) this.#append(start, ends[hole] as number)
+    return true
+  }
+
+  /** Gives ranges back that were taken, in any order. */
+  giveAll(ranges: readonly Range[]): void {
+    const all = ranges
+      .filter(({ byteLength }) => byteLength > 0)
+      .map(({ offset, byteLength }) => [offset, offset + byteLength] as [number, number])
+    for (const [index, start] of this.#starts.entries()) all.push([start, this.#ends[index] as number])
+    all.sort(([one], [other]) => one - other)
+    this.#starts.length = this.#ends.length = 0
+    for (const [start, end] of all) this.#append(start, end)
+  }
+
+  /** Adds a range behind all others, and joins it with the last one where they touch. */
+  #append(start: number, end: number): void {
+    if (start >= end) return
+    const last = this.#ends.length - 1
+    if (this.#ends[last] === start) this.#ends[last] = end
+    else {
+      this.#starts.push(start)
+      this.#ends.push(end)
+    }
   }
 
   /** Free bytes. */

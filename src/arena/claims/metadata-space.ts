@@ -9,6 +9,7 @@ import type { Ground } from '../ground.ts'
 import { type Layout, METADATA_GRANULE } from '../layout.ts'
 import type { Lifetime } from '../lifetime.ts'
 import { FreeRanges } from './free-ranges.ts'
+import type { Range } from './ranges.ts'
 
 /** Buffers over released metadata that are kept for the next claim at the same place. */
 const KEPT_BUFFERS = 64
@@ -39,12 +40,28 @@ export class MetadataSpace {
     return this.#free.take(byteLength, byteLength >= pageSize ? pageSize : METADATA_GRANULE)
   }
 
-  /** Forgets what is taken, and takes these ranges. False when two of them overlap, or one is outside. */
-  retake(ranges: Iterable<{ metadataOffset: number; metadataLength: number }>): boolean {
-    this.#free = this.#empty()
-    for (const { metadataOffset, metadataLength } of ranges)
-      if (!this.#free.takeAt(metadataOffset, metadataLength)) return false
+  /** Forgets what is taken, and takes these ranges, which are sorted. False when two of them overlap, or one is outside. */
+  retake(sorted: Iterable<Range>): boolean {
+    const free = this.#empty()
+    if (!free.takeAll(sorted)) return false
+    this.#free = free
     return true
+  }
+
+  /** Clears many ranges that are taken, and gives them back: ranges that touch are cleared as one. */
+  giveAll(ranges: readonly Range[]): void {
+    const { maxViewBytes } = this.#ground.os
+    const sorted = [...ranges].sort((one, other) => one.offset - other.offset)
+    for (let first = 0, last = 0; first < sorted.length; first = last) {
+      const { offset } = sorted[first] as Range
+      let end = offset
+      for (; sorted[last]?.offset === end; last++) end += (sorted[last] as Range).byteLength
+      for (let at = offset; at < end; at += maxViewBytes) {
+        const byteLength = Math.min(maxViewBytes, end - at)
+        this.clear(at, this.another(at, byteLength))
+      }
+    }
+    this.#free.giveAll(ranges)
   }
 
   /** Gives room back that was taken. It reads zero. */

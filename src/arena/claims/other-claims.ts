@@ -10,16 +10,19 @@
  * A claim of a holder that has died is freed when its range is wanted, unless it is lasting: then what is in it can be taken over,
  * and until somebody does, the range is taken. What lies inside a claim is not looked at, and goes with it.
  *
- * Whether a holder has died can be told in one namespace of processes only. When somebody from another one attaches, the header
- * says so, and from then on nobody is taken for dead.
+ * Whether a holder has died can be told in one namespace of processes only. When a process from another one attaches, the header
+ * says so, and from then on no holder of this start of the machine is taken for dead. Holders of an earlier start are dead anywhere.
+ *
+ * A directory that others have written may hold 65,532 claims, nested to any depth: what is done to many of them is done at once, in
+ * time in proportion to their number, without recursion, and every thread that holds any is looked at once.
  * @module
  */
 import { CorruptedError } from '../../errors.ts'
 import type { Ground } from '../ground.ts'
 import { HeaderWord, type Layout } from '../layout.ts'
-import { describeOwner, type Fate, tokenFate, tokenNumbers } from '../owner.ts'
+import { describeOwner, type Fate, type ThreadsSeen, tokenFateIn, tokenNumbers } from '../owner.ts'
 import type { Directory, DirectoryEntry } from './directory.ts'
-import { requireEntries } from './entries.ts'
+import { type Numbered, requireEntries } from './entries.ts'
 import type { MetadataSpace } from './metadata-space.ts'
 import { Ranges } from './ranges.ts'
 
@@ -50,12 +53,12 @@ export class OtherClaim {
 
   /** Whether its holder is known to be alive. */
   get isAlive(): boolean {
-    return this.said.holder !== 0n && this.#others.fateOf(this.said.holder) === 'alive'
+    return this.said.holder !== 0n && this.#others.fateOfHolder(this.said.holder) === 'alive'
   }
 
   /** Whether its holder has died. */
   get isOrphaned(): boolean {
-    return this.said.holder !== 0n && this.#others.fateOf(this.said.holder) === 'dead'
+    return this.said.holder !== 0n && this.#others.fateOfHolder(this.said.holder) === 'dead'
   }
 
   /** For messages. */
@@ -80,7 +83,10 @@ export class OtherClaims {
   readonly #options: OtherClaimsOptions
   /** Those at the top level. */
   #top: Ranges<OtherClaim> = new Ranges()
-  #entries: Map<number, DirectoryEntry> = new Map()
+  /** The claims in blocks of others', by the entry of the claim around them. */
+  #inside: Map<number, Numbered[]> = new Map()
+  /** Threads that have been looked at since somebody asked. */
+  #threads: ThreadsSeen = new Map()
 
   constructor(options: OtherClaimsOptions) {
     this.#options = options
@@ -89,57 +95,78 @@ export class OtherClaims {
   /** Reads the directory. Throws ERR_CORRUPTED, naming the entry, when it makes no sense. */
   read(): void {
     const { directory, space, title, isOwn, layout, ground } = this.#options
-    const entries = directory.scan()
-    requireEntries(entries, layout, ground.os.maxViewBytes)
-    if (!space.retake(entries.values()))
-      throw new CorruptedError(`${title}: the metadata of a claim in its directory overlaps another's`)
-    this.#top = new Ranges()
-    for (const [entry, said] of entries)
-      if (!isOwn(entry) && said.around < 0) this.#top.add(new OtherClaim(this, entry, said))
-    this.#entries = entries
+    directory.scan(isOwn, (entries) => {
+      const { top, metadata } = requireEntries(entries, layout, ground.os.maxViewBytes)
+      if (!space.retake(metadata))
+        throw new CorruptedError(`${title}: the metadata of a claim in its directory overlaps another's`)
+      const others = top.filter(([entry]) => !isOwn(entry))
+      this.#top = new Ranges(others.map(([entry, said]) => new OtherClaim(this, entry, said)))
+      this.#inside = new Map()
+      for (const [entry, said] of entries) {
+        if (said.around < 0) continue
+        const siblings = this.#inside.get(said.around)
+        if (siblings === undefined) this.#inside.set(said.around, [[entry, said]])
+        else siblings.push([entry, said])
+      }
+    })
   }
 
   /** Every one at the top level, by offset. */
   all(): OtherClaim[] {
+    this.#threads.clear()
     return this.#top.all()
   }
 
-  /** The one that has a byte in common with the range, after those that died with their holders are freed. */
+  /** The first that has a byte in common with the range, after those below it that died with their holders are freed. */
   overlapping(offset: number, byteLength: number): OtherClaim | undefined {
-    for (;;) {
-      const claim = this.#top.overlapping(offset, byteLength)
-      if (claim === undefined || claim.said.lasting || !claim.isOrphaned) return claim
-      this.#bury(claim.entry, claim.said)
-      this.#top.remove(claim)
+    this.#threads.clear()
+    const all = this.#top.allOverlapping(offset, byteLength)
+    const found = all.findIndex((claim) => claim.said.lasting || !claim.isOrphaned)
+    const dead = found < 0 ? all : all.slice(0, found)
+    if (dead.length > 0) {
+      this.#bury(dead.map(({ entry, said }) => [entry, said]))
+      this.#top.removeAll(new Set(dead))
     }
+    return all[found]
   }
 
   /** Takes one out, which is ours from now on. What lay in it died with its holder, or was left. */
   take(claim: OtherClaim): void {
-    this.#buryInside(claim.entry)
+    this.#bury(this.#inside.get(claim.entry) ?? [])
+    this.#inside.delete(claim.entry)
     this.#top.remove(claim)
   }
 
   /** What has become of the holder that a token stands for. */
   fateOf(token: bigint): Fate {
-    const { directory, ground } = this.#options
-    if (directory.header[HeaderWord.namespace] !== ground.os.threads.place().namespace) return 'unknown'
-    return tokenFate(ground.os, token)
+    return tokenFateIn(this.#options.ground.os, token, this.#place())
   }
 
-  /** Frees a claim, and those inside it. */
-  #bury(entry: number, { metadataOffset, metadataLength }: DirectoryEntry): void {
+  /** The same of a claim's holder; a thread that was looked at in the same call is not looked at again. */
+  fateOfHolder(token: bigint): Fate {
+    return tokenFateIn(this.#options.ground.os, token, this.#place(), this.#threads)
+  }
+
+  /** Where those are who have the arena, by its header. */
+  #place(): { boot: number; namespace: number } {
+    const { header } = this.#options.directory
+    return { boot: header[HeaderWord.boot] as number, namespace: header[HeaderWord.namespace] as number }
+  }
+
+  /** Frees claims, and all that is inside them. */
+  #bury(claims: readonly Numbered[]): void {
+    if (claims.length === 0) return
     const { directory, space } = this.#options
-    this.#buryInside(entry)
-    const metadata = space.buffer(metadataOffset, metadataLength)
-    space.clear(metadataOffset, metadata)
-    space.keep(metadataOffset, metadata)
-    directory.remove(entry)
-    space.give(metadataOffset, metadataLength)
-    this.#entries.delete(entry)
-  }
-
-  #buryInside(entry: number): void {
-    for (const [inner, said] of this.#entries) if (said.around === entry) this.#bury(inner, said)
+    const buried: Numbered[] = [...claims]
+    // The array grows while it is walked.
+    for (const [entry] of buried) {
+      for (const inner of this.#inside.get(entry) ?? []) buried.push(inner)
+      this.#inside.delete(entry)
+    }
+    space.giveAll(
+      buried.map(([, { metadataOffset, metadataLength }]) => ({ offset: metadataOffset, byteLength: metadataLength }))
+    )
+    // Inner ones first: an entry without the one around it would make no sense to the next reader.
+    for (const [entry] of buried.reverse()) directory.remove(entry)
   }
 }

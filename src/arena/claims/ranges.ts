@@ -9,7 +9,12 @@ export interface Range {
 }
 
 export class Ranges<T extends Range> {
-  readonly #items: T[] = []
+  #items: T[]
+
+  /** `sorted`: ranges that do not overlap, by offset. They are the new object's own from now on. */
+  constructor(sorted: T[] = []) {
+    this.#items = sorted
+  }
 
   get count(): number {
     return this.#items.length
@@ -41,6 +46,11 @@ export class Ranges<T extends Range> {
   remove(item: T): void {
     const index = this.#indexAfter(item.offset)
     if (this.#items[index] === item) this.#items.splice(index, 1)
+  }
+
+  /** Takes many out at once. */
+  removeAll(gone: ReadonlySet<T>): void {
+    this.#items = this.#items.filter((item) => !gone.has(item))
   }
 
   /** The index of the first range that ends above `offset`. */

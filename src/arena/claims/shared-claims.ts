@@ -30,8 +30,10 @@ export class SharedClaims {
   readonly token: bigint
   readonly #options: SharedClaimsOptions
   readonly #lock: Lock
-  /** The directory's generation that `others` is true for. */
-  #seen = -1
+  /** Which arena this is: read once, when this thread came to it. */
+  #identity: Identity = [0, 0]
+  /** Whether anybody but its maker was ever seen to have the arena. */
+  #attachedTo = false
 
   constructor(options: SharedClaimsOptions) {
     const { title, ground, layout, directory, others } = options
@@ -51,9 +53,11 @@ export class SharedClaims {
   /** Makes the arena one that others can have, before any of them has. Claims that there are become this thread's. */
   found(identity: Identity, own: Iterable<readonly [number, boolean]>): void {
     const { directory, ground } = this.#options
+    const [one, other] = identityIn(directory.header)
     // A named file had it before it had its name: others may be there already.
-    if (this.identity[0] !== identity[0] || this.identity[1] !== identity[1])
+    if (one !== identity[0] || other !== identity[1])
       writeIdentity(directory.header.buffer, identity, ground.os.threads.place())
+    this.#identity = identity
     for (const [entry, lasting] of own) directory.hold(entry, this.token, lasting)
   }
 
@@ -65,38 +69,46 @@ export class SharedClaims {
     Atomics.compareExchange(header, HeaderWord.boot, 0, boot)
     Atomics.compareExchange(header, HeaderWord.namespace, 0, namespace)
     const first = this.#lock.run(() => {
-      const [one, other] = this.identity
+      const [one, other] = identityIn(header)
       if (one !== 0 || other !== 0) return false
       header.set(identity, HeaderWord.identity)
       return true
     })
-    if (!first) this.attach()
+    if (first) this.#identity = identity
+    else this.attach()
   }
 
   /** Counts us in. Where we are is compared with where the others are, or were. */
   attach(): void {
     this.#lock.run(() => {
-      const { header } = this.#options.directory
-      const here = this.#options.ground.os.threads.place()
+      const { directory, others, ground } = this.#options
+      const { header } = directory
+      const here = ground.os.threads.place()
       const boot = header[HeaderWord.boot] as number
+      const namespace = header[HeaderWord.namespace] as number
       if (boot !== here.boot && boot !== 0 && here.boot !== 0) {
-        // Everybody from before is gone with that start of the machine.
-        header[HeaderWord.boot] = here.boot
+        // All holders from before are gone with that start of the machine. The header will not say so any more, so the entries must.
+        others.read()
+        directory.buryHolders((holder) => others.fateOfHolder(holder) === 'dead')
+        directory.invalidate()
+        // The boot comes last: until then whoever attaches does the same again.
         header[HeaderWord.namespace] = here.namespace
-      } else if (boot !== here.boot || header[HeaderWord.namespace] !== here.namespace)
-        header[HeaderWord.namespace] = SEVERAL
+        Atomics.store(header, HeaderWord.boot, here.boot)
+      } else if (boot !== here.boot || namespace !== here.namespace) header[HeaderWord.namespace] = SEVERAL
       Atomics.add(header, HeaderWord.attachments, 1)
+      this.#identity = identityIn(header)
     })
+    this.#attachedTo = true
   }
 
   get identity(): Identity {
-    const { header } = this.#options.directory
-    return [header[HeaderWord.identity] as number, header[HeaderWord.identity + 1] as number]
+    return this.#identity
   }
 
   /** Whether anybody but its maker has ever had the arena. */
   get attachedTo(): boolean {
-    return Atomics.load(this.#options.directory.header, HeaderWord.attachments) > 0
+    if (Atomics.load(this.#options.directory.header, HeaderWord.attachments) > 0) this.#attachedTo = true
+    return this.#attachedTo
   }
 
   /** Makes this thread the arena's owner, unless there is one that may be alive. Gives the one that was found dead. */
@@ -119,20 +131,27 @@ export class SharedClaims {
     if (owner !== undefined && sameOwner(owner, currentOwner(ground.os))) writeOwner(buffer, HEADER_OWNER, undefined)
   }
 
-  /** Runs `run` under the lock, with the claims of others as they are now. Not to be nested. */
+  /** Runs `run` under the lock, with the claims of others as they are now. Nested use throws ERR_ARENA_BUSY. */
   locked<R>(run: () => R): R {
     const { directory, others } = this.#options
     return this.#lock.run(() => {
-      if (directory.generation !== this.#seen) others.read()
-      const result = run()
-      // What was changed meanwhile was our own doing.
-      this.#seen = directory.generation
-      return result
+      if (!directory.fresh) others.read()
+      try {
+        // What is changed meanwhile is our own doing, or else the directory is not fresh afterwards (directory.ts).
+        return run()
+      } catch (error) {
+        directory.invalidate()
+        throw error
+      }
     })
   }
 
   /** The next time everything is read anew. */
   invalidate(): void {
-    this.#seen = -1
+    this.#options.directory.invalidate()
   }
+}
+
+function identityIn(header: Uint32Array): Identity {
+  return [header[HeaderWord.identity] as number, header[HeaderWord.identity + 1] as number]
 }

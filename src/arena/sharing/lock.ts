@@ -3,10 +3,14 @@
  * and processes; held for microseconds, while a claim is entered or taken out.
  *
  *     0 ──exchange──▶ token ──run──▶ 0
- *                     └ whoever waits looks whether its owner is dead, and then puts his own token in its place
+ *                     └ a waiter looks whether that thread is dead, and then puts its own token in its place
  *
  * A waiter looks a few times, then sleeps on the word, five milliseconds at a time, and gives up after a second: a holder that is
- * alive and does not move is stopped in a debugger, or lives in another container. Uncontended about 1 us.
+ * alive and does not move is stopped in a debugger, or lives in another container. The word may hold anything, since others can
+ * write to it, so waiting is bounded whatever it holds. Uncontended about 1 us.
+ *
+ *     the word holds the caller's own token  and this thread is inside `run`      =>  nested use, an error at once
+ *                                            and it is not                        =>  an earlier thread's, or written by another: stale
  *
  * That a dead owner leaves a token in the word, rather than a flag, is Linux's robust futexes; that a second look decides by the
  * time of its start is LMDB's reader table.
@@ -15,7 +19,7 @@
 import { ArenaBusyError } from '../../errors.ts'
 import type { Os } from '../../ffi/os.ts'
 import type { Address } from '../../units.ts'
-import { describeOwner, type Fate, tokenNumbers } from '../owner.ts'
+import { describeOwner, type Fate, hasCheck, tokenNumbers } from '../owner.ts'
 
 /** How often to look before sleeping. */
 const LOOKS = 100
@@ -38,6 +42,9 @@ export interface LockOptions {
   readonly title: string
 }
 
+/** How many locks this thread holds, on whatever arenas: two arena objects over the same memory have one word and one token. */
+let held = 0
+
 export class Lock {
   readonly #options: LockOptions
 
@@ -45,31 +52,52 @@ export class Lock {
     this.#options = options
   }
 
-  /** Runs `run` while no other thread or process does. Throws ERR_ARENA_BUSY when it cannot be had. Not to be nested. */
+  /**
+   * Runs `run` while no other thread or process does. Throws ERR_ARENA_BUSY when the lock cannot be had, and when it is nested: `run`
+   * was not called then.
+   */
   run<R>(run: () => R): R {
     const { word, token, os, address } = this.#options
     if (Atomics.compareExchange(word, 0, 0n, token) !== 0n) this.#wait()
+    held++
     try {
       return run()
     } finally {
-      // Only if it is still ours: somebody in another namespace might have taken us for dead.
+      held--
+      // Only if it is still ours: a thread in another namespace may have taken this one for dead.
       if (Atomics.compareExchange(word, 0, token, 0n) === token) wakeQuietly(os, address)
     }
   }
 
   #wait(): void {
-    const { word, token, os, address, fateOf } = this.#options
-    for (let look = 0; look < LOOKS; look++) if (Atomics.compareExchange(word, 0, 0n, token) === 0n) return
-    for (let sleep = 0; sleep < SLEEPS; sleep++) {
+    const { word, token } = this.#options
+    for (let look = 0; look < LOOKS; look++) {
       const holder = Atomics.compareExchange(word, 0, 0n, token)
       if (holder === 0n) return
-      // Two may find it dead at the same time; the exchange lets one of them in.
-      const dead = holder !== token && fateOf(holder) === 'dead'
-      if (dead && Atomics.compareExchange(word, 0, holder, token) === holder) return
-      if (!dead) os.threads.futexWait(address, Number(BigInt.asIntN(32, holder)), SLEEP_MS)
+      if (holder === token) break
     }
+    for (let sleep = 0; sleep < SLEEPS; sleep++) if (this.#try()) return
     const holder = Atomics.compareExchange(word, 0, 0n, token)
     if (holder !== 0n) this.#giveUp(holder)
+  }
+
+  /** Takes the word if it is free or its holder is gone; sleeps once if not. Whether it was taken. */
+  #try(): boolean {
+    const { word, token, os, address, fateOf } = this.#options
+    const holder = Atomics.compareExchange(word, 0, 0n, token)
+    if (holder === 0n) return true
+    if (holder === token && held > 0) this.#refuseNested()
+    // Stale: the word is ours already by what it says. Unless another container may have a thread with the same numbers.
+    if (holder === token && (hasCheck(token) || fateOf(token) !== 'unknown')) return true
+    // Two may find it dead at the same time; the exchange lets one of them in.
+    if (fateOf(holder) === 'dead') return Atomics.compareExchange(word, 0, holder, token) === holder
+    os.threads.futexWait(address, Number(BigInt.asIntN(32, holder)), SLEEP_MS)
+    return false
+  }
+
+  #refuseNested(): never {
+    const { title } = this.#options
+    throw new ArenaBusyError(`${title}: its directory is held by this very thread, in a call that has not returned`)
   }
 
   #giveUp(holder: bigint): never {

@@ -16,7 +16,7 @@ import { newIdentity, writeHeader, writeIdentity } from '../header.ts'
 import { fileLayoutOf, HEADER_BYTES } from '../layout.ts'
 import type { CheckedOpening, CheckedOptions } from '../options.ts'
 import { generationOf } from './handle.ts'
-import { existingSite, fileSite, type Site } from './site.ts'
+import { existingSite, fileSite, notSealed, type Site } from './site.ts'
 
 /** How often to begin anew when the name comes and goes. */
 const ATTEMPTS = 10
@@ -30,6 +30,8 @@ export function namedSite(path: string, opening: CheckedOpening, options: Checke
     } catch (error) {
       if (!isErrno(error, ENOENT) || !opening.create || attempt === ATTEMPTS) throw error
     }
+    // A file with a name has no seals, so what would be made here would be refused at once.
+    if (options.sealed) throw notSealed(path)
     const site = createSite(path, opening, options)
     if (site !== undefined) return site
   }

@@ -9,7 +9,7 @@ import { CorruptedError, OutOfRangeError, UnsupportedOperationError } from '../.
 import type { Os } from '../../ffi/os.ts'
 import { BackingKind, backingOf } from '../backing.ts'
 import { Ground } from '../ground.ts'
-import { holdsMappedArena, type Identity, newIdentity, readHeader } from '../header.ts'
+import { holdsMappedArena, type Identity, newIdentity, readHeader, requireFileLayout } from '../header.ts'
 import { HEADER_BYTES, type Layout, layoutOf } from '../layout.ts'
 import type { CheckedOptions } from '../options.ts'
 import { mapGround, reserveGround } from '../reservation.ts'
@@ -92,39 +92,58 @@ export interface Expectation {
   readonly byteLength?: number | undefined
 }
 
+interface Inspected {
+  readonly layout: Layout
+  /** Whether it can become neither shorter nor longer. */
+  readonly sealed: boolean
+}
+
 /** A file that holds an arena already. The descriptor is the site's from now on: closed when the file is not what it must be. */
 export function existingSite(fd: number, options: CheckedOptions, expectation: Expectation): Site {
   const { os } = options
   const { path } = expectation
-  let inspected: { layout: Layout; sealed: boolean }
+  let inspected: Inspected
   try {
-    inspected = inspect(fd, os, expectation)
+    inspected = inspect(fd, options, expectation)
   } catch (error) {
     os.files.close(fd)
     throw error
   }
+  // Seals cannot be taken back, and this is the descriptor that is mapped.
   const kind = inspected.sealed ? BackingKind.memoryFile : BackingKind.namedFile
   return fileSite(inspected.layout, kind, fd, options, undefined, path)
 }
 
-/** Reads the header, and compares. */
-function inspect(fd: number, os: Os, expectation: Expectation): { layout: Layout; sealed: boolean } {
+/** Reads the header, and compares. What is no ordinary file is not read: reading may wait for ever, or take something away. */
+function inspect(fd: number, { os, sealed: wantsSeals }: CheckedOptions, expectation: Expectation): Inspected {
   const { generation, byteLength } = expectation
   const name = expectation.path ?? `descriptor ${fd}`
-  const fileLength = os.files.status(fd).byteLength
+  const { regular, byteLength: fileLength } = os.files.status(fd)
+  if (!regular) throw new CorruptedError(`${name} holds no arena: it is no ordinary file`)
+  const sealed = os.files.isSealed(fd)
+  if (wantsSeals && !sealed) throw notSealed(name)
   const header = new Uint8Array(HEADER_BYTES)
-  os.files.read(fd, header, 0)
+  // The length of a pseudo-file is 0 however much can be read.
+  if (fileLength > 0) os.files.read(fd, header, 0)
   refuseMapped(fd, os, fileLength, name)
   const { layout, identity } = readHeader(header.buffer, os.pageSize, name)
   if (layout.mappingBytes !== fileLength)
     throw new CorruptedError(
       `${name}: arena header: "byteLength" expected a file of ${layout.mappingBytes} bytes, got ${fileLength}`
     )
+  requireFileLayout(layout, os.pageSize, name)
   if (generation !== undefined && generation !== generationOf(identity))
     throw new OutOfRangeError('source.generation', `${generationOf(identity)}, that of ${name}`, generation)
   if (byteLength !== undefined && alignUp(byteLength, os.pageSize) !== layout.byteLength)
     throw new OutOfRangeError('options.byteLength', `${layout.byteLength}, the length of ${name}`, byteLength)
-  return { layout, sealed: os.files.isSealed(fd) }
+  return { layout, sealed }
+}
+
+/** The refusal of a file that others can shorten. */
+export function notSealed(name: string): UnsupportedOperationError {
+  return new UnsupportedOperationError(
+    `options.sealed: ${name} is not a file in memory whose length is sealed: another process can shorten it, which ends this one`
+  )
 }
 
 /** A mapped file's arena has its header behind the data. */
@@ -147,6 +166,7 @@ export function threadSite(source: ThreadSource, options: CheckedOptions): Site 
       `${generation}, that of the handle's control words`,
       source.generation
     )
+  if (options.sealed && fd >= 0 && !os.files.isSealed(fd)) throw notSealed('the arena of this handle')
   const tenure = Tenancy.join(os, control)
   const ground = new Ground(os, base, backingOf(kind, os, fd, base, layout))
   try {

@@ -3,6 +3,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Fate } from '../../../src/arena/owner.ts'
 import { Lock } from '../../../src/arena/sharing/lock.ts'
+import type { Address } from '../../../src/units.ts'
 import { nodes, runChild } from '../../helpers/child.ts'
 import { throwsCode } from '../../helpers/errors.ts'
 import { FakeOs } from '../../helpers/fake-os.ts'
@@ -80,6 +81,79 @@ test('another who took us for dead keeps it', () => {
     word[0] = OTHER
   })
   assert.is(word[0], OTHER)
+})
+
+test('its own token in the word, which this thread did not put there, is stale: it is taken at once', () => {
+  const { word, lock, os, asked } = fixture()
+  word[0] = SELF
+  assert.is(
+    lock.run(() => word[0]),
+    SELF
+  )
+  assert.equal([word[0], os.count('futexWait'), asked], [0n, 0, []])
+})
+
+test('its own token of numbers alone is not, where another container may have a thread with the same', () => {
+  const bare = (100n << 22n) | 101n
+  for (const [fate, code] of [
+    ['unknown', 'ERR_ARENA_BUSY'],
+    ['alive', undefined],
+  ] as const) {
+    const os = new FakeOs()
+    const address = os.reserve(os.pageSize, os.pageSize)
+    const word = new BigUint64Array(os.view(address, 8))
+    const lock = new Lock({ os, address, word, token: bare, fateOf: () => fate, title: 'arena "grains"' })
+    os.threads.futexWait = () => 'timed-out'
+    word[0] = bare
+    if (code === undefined) lock.run(() => undefined)
+    else throwsCode(() => lock.run(() => assert.unreachable()), code, 'has not let go')
+  }
+})
+
+test('nested use is an error at once, in one arena object or another over the same memory, and the outer one keeps the lock', () => {
+  const { os, word, lock } = fixture()
+  const [address] = [...os.live.keys()] as [Address]
+  const other = new Lock({ os, address, word, token: SELF, fateOf: () => 'alive', title: 'arena "grains"' })
+  lock.run(() => {
+    for (const one of [lock, other])
+      throwsCode(
+        () => one.run(() => assert.unreachable()),
+        'ERR_ARENA_BUSY',
+        'its directory is held by this very thread'
+      )
+    assert.is(word[0], SELF)
+  })
+  assert.equal([word[0], os.count('futexWait')], [0n, 0])
+})
+
+test('a word that holds another token at each look is waited for, and not for ever', () => {
+  for (const fate of ['alive', 'dead'] as const) {
+    const { word, lock, os } = fixture(fate)
+    let sleeps = 0
+    os.threads.futexWait = () => {
+      sleeps++
+      word[0] = OTHER + BigInt(sleeps)
+      return 'changed'
+    }
+    word[0] = OTHER
+    if (fate === 'dead')
+      assert.is(
+        lock.run(() => word[0]),
+        SELF
+      )
+    else throwsCode(() => lock.run(() => assert.unreachable()), 'ERR_ARENA_BUSY')
+    assert.is(sleeps, fate === 'dead' ? 0 : 200)
+  }
+})
+
+test('a wake that the kernel refuses does not undo what was done', () => {
+  const { word, lock, os } = fixture()
+  os.fail('futexWake')
+  assert.is(
+    lock.run(() => 7),
+    7
+  )
+  assert.is(word[0], 0n)
 })
 
 for (const node of nodes)

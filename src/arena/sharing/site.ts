@@ -14,9 +14,15 @@ import { HEADER_BYTES, type Layout, layoutOf } from '../layout.ts'
 import type { CheckedOptions } from '../options.ts'
 import { mapGround, reserveGround } from '../reservation.ts'
 import { SoleTenure, type Tenure } from '../tenure.ts'
-import { Control } from './control.ts'
-import { generationOf, type ThreadSource } from './handle.ts'
+import type { Control } from './control.ts'
+import { generationOf } from './handle.ts'
 import { Tenancy } from './tenancy.ts'
+
+/** A handle of another thread, found to be one. */
+export interface ThreadSource {
+  readonly control: Control
+  readonly path: string | undefined
+}
 
 export interface Site {
   readonly layout: Layout
@@ -90,6 +96,8 @@ export interface Expectation {
   readonly path?: string | undefined
   readonly generation?: string | undefined
   readonly byteLength?: number | undefined
+  /** Bytes of data, exactly: of a handle. */
+  readonly dataBytes?: number | undefined
 }
 
 /** A file that holds an arena already. The descriptor is the site's from now on: closed when the file is not what it must be. */
@@ -109,7 +117,7 @@ export function existingSite(fd: number, options: CheckedOptions, expectation: E
 
 /** Reads the header, and compares. */
 function inspect(fd: number, os: Os, expectation: Expectation): { layout: Layout; sealed: boolean } {
-  const { generation, byteLength } = expectation
+  const { generation, byteLength, dataBytes } = expectation
   const name = expectation.path ?? `descriptor ${fd}`
   const fileLength = os.files.status(fd).byteLength
   const header = new Uint8Array(HEADER_BYTES)
@@ -122,6 +130,8 @@ function inspect(fd: number, os: Os, expectation: Expectation): { layout: Layout
     )
   if (generation !== undefined && generation !== generationOf(identity))
     throw new OutOfRangeError('source.generation', `${generationOf(identity)}, that of ${name}`, generation)
+  if (dataBytes !== undefined && dataBytes !== layout.byteLength)
+    throw new OutOfRangeError('source.byteLength', `${layout.byteLength}, the length of ${name}`, dataBytes)
   if (byteLength !== undefined && alignUp(byteLength, os.pageSize) !== layout.byteLength)
     throw new OutOfRangeError('options.byteLength', `${layout.byteLength}, the length of ${name}`, byteLength)
   return { layout, sealed: os.files.isSealed(fd) }
@@ -138,16 +148,8 @@ function refuseMapped(fd: number, os: Os, fileLength: number, name: string): voi
 /** What another thread of this process has mapped. */
 export function threadSite(source: ThreadSource, options: CheckedOptions): Site {
   const { os, name } = options
-  const control = Control.over(source.control)
-  const { base, layout, kind, fd, identity } = control.facts
-  const generation = generationOf(identity)
-  if (source.generation !== generation)
-    throw new OutOfRangeError(
-      'source.generation',
-      `${generation}, that of the handle's control words`,
-      source.generation
-    )
-  const tenure = Tenancy.join(os, control)
+  const tenure = Tenancy.join(os, source.control)
+  const { base, layout, kind, fd } = tenure.control.facts
   const ground = new Ground(os, base, backingOf(kind, os, fd, base, layout))
   try {
     if (options.hugePages === 'advise') os.adviseHugePages(base, layout.byteLength, 'advise')

@@ -55,7 +55,7 @@ import {
 } from './options.ts'
 import { residentBytes } from './residency.ts'
 import { lookNow } from './sharing/again.ts'
-import { type ArenaHandle, type ArenaSource, checkSource } from './sharing/handle.ts'
+import { type ArenaHandle, type ArenaSource, checkSource, findSource } from './sharing/handle.ts'
 import { namedSite } from './sharing/named-file.ts'
 import { Sharing, type StaleOwner } from './sharing/sharing.ts'
 import { existingSite, memorySite, reserveSite, type Site, threadSite } from './sharing/site.ts'
@@ -204,16 +204,19 @@ export class Arena {
 
   /**
    * An arena that exists: by the handle that another thread has posted, by a descriptor that this process has inherited (which
-   * stays open), or by a path. Throws `ERR_ARENA_CLOSED` when no thread has it any more, and what `open` throws.
+   * stays open), or by a path. Throws `ERR_ARENA_CLOSED` when no thread has it any more, `ERR_OUT_OF_RANGE` for a handle that was
+   * altered or put together by hand, and what `open` throws.
    */
   static attach(source: ArenaSource, options?: AttachOptions): Arena {
-    const found = checkSource(source)
+    const given = checkSource(source)
     const checked = checkOptions(options)
+    const found = findSource(checked.os, given)
     if ('control' in found) return Arena.#at(threadSite(found, checked))
     if ('fd' in found) return Arena.#at(existingSite(checked.os.files.duplicate(found.fd), checked, {}))
     const path = resolve(found.path)
+    const { generation, byteLength } = found
     return Arena.#at(
-      existingSite(checked.os.files.open(path, 'read-write'), checked, { path, generation: found.generation })
+      existingSite(checked.os.files.open(path, 'read-write'), checked, { path, generation, dataBytes: byteLength })
     )
   }
 

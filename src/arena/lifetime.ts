@@ -30,9 +30,11 @@
  * kernel on a word of the mapping counts as a buffer (`hold`).
  * @module
  */
+import { ArenaBusyError } from '../errors.ts'
 import type { Os } from '../ffi/os.ts'
 import type { Address } from '../units.ts'
 import { canTransfer, detach } from './detach.ts'
+import { lookAgain } from './sharing/again.ts'
 import type { Tenure } from './tenure.ts'
 import type { Windows } from './window.ts'
 
@@ -217,14 +219,21 @@ export class Lifetime {
     waiting -= this.#counted
     this.#counted = 0
     if (dropped && this.#moved) return
+    if (!this.#tryEnd(dropped)) lookAgain(() => this.#tryEnd(dropped))
+  }
+
+  /** False when other threads hold the mapping up: then they have it, nothing of it is emptied, and this is tried again. */
+  #tryEnd(dropped: boolean): boolean {
     try {
       if (dropped) this.#tenure.leave(false)
       else this.#tenure.drained()
-    } catch {
+    } catch (error) {
+      if (error instanceof ArenaBusyError) return false
       // Refused for want of mappings, and there is nobody to tell: a finalizer's error would end the process. The addresses
       // stay taken; the memory is given back all the same.
       this.#empty()
     }
+    return true
   }
 
   #empty(): void {

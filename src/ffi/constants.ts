@@ -19,6 +19,8 @@ export const MAP_FIXED = 0x10
 export const MAP_ANONYMOUS = 0x20
 /** No swap reserved for it. */
 export const MAP_NORESERVE = 0x4000
+/** As above, unless something is there. Linux 4.17; before, the address is a wish. */
+export const MAP_FIXED_NOREPLACE = 0x100000
 /** What mmap returns when it fails, as a signed number. */
 export const MAP_FAILED = -1
 
@@ -58,6 +60,11 @@ export const SEEK_DATA = 3
 
 /** `sysconf`: bytes in a page. The number is that of glibc and musl on Linux. */
 export const SC_PAGESIZE = 30
+
+/** `getauxval`: where sixteen random bytes are that the kernel gave the process at its start. */
+export const AT_RANDOM = 25
+/** `pipe2`: not inherited by a program that this process starts. */
+export const O_CLOEXEC = 0o2000000
 
 /** `prctl`: attributes of a mapping. */
 export const PR_SET_VMA = 0x53564d41

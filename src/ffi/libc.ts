@@ -4,11 +4,17 @@
  *
  * Addresses and lengths travel as numbers (`intptr_t`, `size_t`), the fastest form koffi has. Nothing here checks an argument:
  * a bad one reaches the kernel, or ends the process. Only the `linux` files may call these, after their guards.
+ *
+ * A worker that is being terminated may not make JavaScript objects in native code any more, and koffi ends the process when it
+ * tries to. So a function is bound when it is first called, and before each binding and each `view` the runtime is asked whether
+ * this thread is to end (thread-end.ts): that leaves a fraction of a microsecond in which a termination can come too late. Loading
+ * koffi itself, once a thread, cannot be divided like that: half a millisecond.
  * @module
  */
 import { createRequire } from 'node:module'
 import { UnsupportedOperationError } from '../errors.ts'
 import type { Address } from '../units.ts'
+import { threadEnd } from './thread-end.ts'
 
 export interface Libc {
   mmap(address: number, length: number, protection: number, flags: number, fd: number, offset: number): number
@@ -22,6 +28,16 @@ export interface Libc {
   munlock(address: Address, length: number): number
   /** Both vectors hold an address and a length, in that order. */
   processVmReadv(pid: number, local: BigUint64Array, remote: BigUint64Array): number
+  /** Writes bytes of memory to a descriptor. EFAULT when they are not there: nothing faults. */
+  write(fd: number, address: number, length: number): number
+  /** Makes a pipe; the two descriptors, first the one to read from. */
+  pipe2(descriptors: Int32Array, flags: number): number
+  /** What the kernel told the process when it began, by number; 0 when it did not. */
+  getauxval(name: number): number
+  /** Copies memory that is known to be there. */
+  copyFrom(target: Uint8Array, address: number, length: number): void
+  /** Copies to memory that is known to be there. */
+  copyTo(address: number, source: Uint8Array, length: number): void
   sysconf(name: number): number
   memfd_create(name: string, flags: number): number
   close(fd: number): number
@@ -51,16 +67,59 @@ export function libc(): Libc {
   return loaded
 }
 
+/** Functions that are called as they are. */
+const PROTOTYPES = {
+  mmap: 'intptr_t mmap(intptr_t, size_t, int, int, int, int64_t)',
+  munmap: 'int munmap(intptr_t, size_t)',
+  madvise: 'int madvise(intptr_t, size_t, int)',
+  mincore: 'int mincore(intptr_t, size_t, uint8_t *)',
+  mlock2: 'int mlock2(intptr_t, size_t, unsigned int)',
+  munlock: 'int munlock(intptr_t, size_t)',
+  write: 'intptr_t write(int, intptr_t, size_t)',
+  pipe2: 'int pipe2(int32_t *, int)',
+  getauxval: 'unsigned long getauxval(unsigned long)',
+  copyFrom: 'void memcpy(uint8_t *, intptr_t, size_t)',
+  copyTo: 'void memcpy(intptr_t, uint8_t *, size_t)',
+  sysconf: 'long sysconf(int)',
+  prctl: 'int prctl(int, unsigned long, intptr_t, size_t, const char *)',
+  memfd_create: 'int memfd_create(const char *, unsigned int)',
+  close: 'int close(int)',
+  // Variadic in C. Whole numbers travel in the same registers either way on both architectures.
+  fcntl: 'int fcntl(int, int, int)',
+  fallocate: 'int fallocate(int, int, int64_t, int64_t)',
+  lseek: 'int64_t lseek(int, int64_t, int)',
+  syscall: 'long syscall(long, intptr_t, intptr_t, intptr_t)',
+  futex: 'long syscall(long, intptr_t, int, uint32_t, void *)',
+  clock_gettime: 'int clock_gettime(int, void *)',
+} as const satisfies Partial<Record<keyof Libc, string>>
+
+/** Those that are wrapped. */
+const READV = 'intptr_t process_vm_readv(int, void *, unsigned long, void *, unsigned long, unsigned long)'
+const MSYNC = 'int msync(intptr_t, size_t, int)'
+const WAITV = 'long syscall(long, void *, uint32_t, uint32_t, void *, int)'
+
+/** A function of C, as koffi gives it. */
+interface Bound {
+  (...args: unknown[]): unknown
+  async(...args: unknown[]): void
+}
+
 function load(): Libc {
   const koffi = loadKoffi()
   // null: the symbols of the running program, which is linked with the platform's libc whatever its file is called.
   const library = koffi.load(null)
-  const waitv = library.func('long syscall(long, void *, uint32_t, uint32_t, void *, int)')
-  const readv = library.func(
-    'intptr_t process_vm_readv(int, void *, unsigned long, void *, unsigned long, unsigned long)'
-  )
-  const msync = library.func('int msync(intptr_t, size_t, int)')
-  const bind = <T>(prototype: string): T => library.func(prototype) as unknown as T
+  const requireRunning = threadEnd(koffi, library)
+  const bind = (prototype: string): (() => Bound) => {
+    let bound: Bound | undefined
+    return () => {
+      if (bound === undefined) {
+        requireRunning()
+        bound = library.func(prototype) as unknown as Bound
+      }
+      return bound
+    }
+  }
+  const [readv, msync, waitv] = [bind(READV), bind(MSYNC), bind(WAITV)]
   /** Settles a promise with the result of a call in the pool, or with minus its errno. */
   const settle =
     (resolve: (result: number) => void, reject: (error: Error) => void) =>
@@ -68,34 +127,35 @@ function load(): Libc {
       if (error !== null) reject(error)
       else resolve(result === -1 ? -koffi.errno() : result)
     }
-  return {
-    mmap: bind('intptr_t mmap(intptr_t, size_t, int, int, int, int64_t)'),
-    munmap: bind('int munmap(intptr_t, size_t)'),
-    madvise: bind('int madvise(intptr_t, size_t, int)'),
-    mincore: bind('int mincore(intptr_t, size_t, uint8_t *)'),
-    msync: msync as unknown as Libc['msync'],
+  const bindings: Omit<Libc, keyof typeof PROTOTYPES> = {
+    msync: (...args) => msync()(...args) as number,
     msyncLater: (address, length, flags) =>
-      new Promise((resolve, reject) => msync.async(address, length, flags, settle(resolve, reject))),
-    mlock2: bind('int mlock2(intptr_t, size_t, unsigned int)'),
-    munlock: bind('int munlock(intptr_t, size_t)'),
-    processVmReadv: (pid, local, remote) => readv(pid, local, 1, remote, 1, 0) as number,
-    sysconf: bind('long sysconf(int)'),
-    prctl: bind('int prctl(int, unsigned long, intptr_t, size_t, const char *)'),
-    memfd_create: bind('int memfd_create(const char *, unsigned int)'),
-    close: bind('int close(int)'),
-    // Variadic in C. Whole numbers travel in the same registers either way on both architectures.
-    fcntl: bind('int fcntl(int, int, int)'),
-    fallocate: bind('int fallocate(int, int, int64_t, int64_t)'),
-    lseek: bind('int64_t lseek(int, int64_t, int)'),
-    syscall: bind('long syscall(long, intptr_t, intptr_t, intptr_t)'),
-    futex: bind('long syscall(long, intptr_t, int, uint32_t, void *)'),
+      new Promise((resolve, reject) => msync().async(address, length, flags, settle(resolve, reject))),
+    processVmReadv: (pid, local, remote) => readv()(pid, local, 1, remote, 1, 0) as number,
     futex_waitv: (call, words, count, until, clock) =>
-      new Promise((resolve, reject) => waitv.async(call, words, count, 0, until, clock, settle(resolve, reject))),
-    clock_gettime: bind('int clock_gettime(int, void *)'),
+      new Promise((resolve, reject) => waitv().async(call, words, count, 0, until, clock, settle(resolve, reject))),
     errno: () => koffi.errno(),
     addressOf: (view) => koffi.address(view),
-    view: (address, length) => koffi.view(address, length),
+    view: (address, length) => {
+      requireRunning()
+      return koffi.view(address, length)
+    },
   }
+  return withPlain(bindings, bind)
+}
+
+/** Adds the functions of `PROTOTYPES`. Each binds itself at its first call, and puts what was bound in its own place. */
+function withPlain(bindings: Omit<Libc, keyof typeof PROTOTYPES>, bind: (prototype: string) => () => Bound): Libc {
+  const functions = bindings as unknown as Record<string, (...args: unknown[]) => unknown>
+  for (const [name, prototype] of Object.entries(PROTOTYPES)) {
+    const bound = bind(prototype)
+    functions[name] = (...args) => {
+      const call = bound()
+      functions[name] = call
+      return call(...args)
+    }
+  }
+  return bindings as Libc
 }
 
 function loadKoffi(): typeof import('koffi') {

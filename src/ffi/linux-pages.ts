@@ -24,6 +24,7 @@ import {
 } from './constants.ts'
 import { EFAULT, EINVAL, systemError } from './errno.ts'
 import type { Libc } from './libc.ts'
+import { MappingRoom } from './mapping-room.ts'
 import { Mappings } from './mappings.ts'
 import type { Advice, HugePageAdvice, Pages } from './os-pages.ts'
 import { copyOwnMemory } from './own-memory.ts'
@@ -38,10 +39,15 @@ const ADVICE_NUMBERS: Readonly<Record<Advice, number>> = {
   pageout: MADV_PAGEOUT,
 }
 
+/** Advice that the kernel keeps with the mapping, and divides it for. */
+const KEPT_ADVICE: ReadonlySet<Advice> = new Set(['normal', 'random', 'sequential'])
+
 export abstract class LinuxPages implements Pages {
   readonly pageSize: number
   protected readonly libc: Libc
   protected readonly mappings: Mappings = new Mappings()
+  /** Asked before a call that may divide a mapping or make one. */
+  protected readonly room: MappingRoom = new MappingRoom()
 
   constructor(bindings: Libc) {
     this.libc = bindings
@@ -78,6 +84,7 @@ export abstract class LinuxPages implements Pages {
   }
 
   advise(address: Address, byteLength: number, advice: Advice): void {
+    if (KEPT_ADVICE.has(advice)) this.room.require('madvise', 2, byteLength)
     this.#madvise(address, byteLength, ADVICE_NUMBERS[advice])
   }
 
@@ -88,6 +95,7 @@ export abstract class LinuxPages implements Pages {
 
   lock(address: Address, byteLength: number): void {
     this.mappings.require(address, byteLength, this.pageSize)
+    this.room.require('mlock2', 2, byteLength)
     if (this.libc.mlock2(address, byteLength, MLOCK_ONFAULT) !== 0) this.fail('mlock2', byteLength)
   }
 

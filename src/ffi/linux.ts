@@ -27,11 +27,13 @@ import {
 } from './constants.ts'
 import { systemError } from './errno.ts'
 import { type Libc, libc } from './libc.ts'
+import { LinuxCommons } from './linux-commons.ts'
 import { LinuxFiles } from './linux-files.ts'
 import { LinuxPages } from './linux-pages.ts'
 import { LinuxThreads } from './linux-threads.ts'
 import { requireLength } from './mappings.ts'
 import type { Os, Sharing } from './os.ts'
+import type { Commons } from './os-commons.ts'
 import type { Access, Files } from './os-files.ts'
 import type { Threads } from './os-threads.ts'
 
@@ -47,12 +49,14 @@ export class LinuxOs extends LinuxPages implements Os {
   readonly maxViewBytes: number = process.versions.bun === undefined ? bufferConstants.MAX_LENGTH : 4 * GiB
   readonly files: Files
   readonly threads: Threads
+  readonly commons: Commons
 
   /** `bindings`: for tests of what libc seldom does. */
   constructor(bindings: Libc = libc()) {
     super(bindings)
     this.files = new LinuxFiles(bindings)
     this.threads = new LinuxThreads(bindings, this.mappings)
+    this.commons = new LinuxCommons(bindings)
   }
 
   reserve(byteLength: number, alignment: number): Address {
@@ -64,6 +68,8 @@ export class LinuxOs extends LinuxPages implements Os {
     // The kernel aligns to a page only: take more than is wanted, and give the ends back.
     const length = byteLength + alignment - page
     if (!Number.isSafeInteger(length)) throw new OutOfRangeError('byteLength', 'a range of addresses', byteLength)
+    // Data and metadata may come to differ, in what is behind them or in advice.
+    this.room.require('mmap', 2, byteLength)
     const taken = this.libc.mmap(0, length, READ_WRITE, EMPTY_PAGES, -1, 0)
     if (taken === MAP_FAILED) throw systemError('mmap', this.libc.errno(), { length: byteLength })
     const address = (Math.ceil(taken / alignment) * alignment) as Address
@@ -119,6 +125,7 @@ export class LinuxOs extends LinuxPages implements Os {
     wholeNumber('fileOffset', fileOffset)
     if (fileOffset % this.pageSize !== 0)
       throw new OutOfRangeError('fileOffset', `a multiple of ${this.pageSize}`, fileOffset)
+    this.room.require('mmap', 2, byteLength)
     const flags = (sharing === 'shared' ? MAP_SHARED : MAP_PRIVATE) | MAP_NORESERVE | MAP_FIXED
     const pages = protection === 'read' ? PROT_READ : READ_WRITE
     if (this.libc.mmap(address, byteLength, pages, flags, fd, fileOffset) === MAP_FAILED) this.fail('mmap', byteLength)

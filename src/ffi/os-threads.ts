@@ -16,7 +16,16 @@ export interface Place {
   readonly namespace: number
 }
 
+/** A word of this thread's, in no mapping of ours: to be watched in a sleep, so that the sleep can be ended. */
+export interface Bell {
+  readonly address: Address
+  readonly word: Int32Array
+}
+
 export interface Threads {
+  /** This thread's bell; always the same. */
+  bell(): Bell
+
   /** The calling thread's number, as the kernel counts. A main thread's is its process's. */
   id(): number
 
@@ -39,14 +48,14 @@ export interface Threads {
    */
   futexWait(address: Address, expected: number, milliseconds: number): SleepEnd
 
-  /** Wakes up to `count` of those who sleep on the word at `address`; says how many. The word as in `futexWait`. */
+  /** Wakes up to `count` of those who sleep on the word at `address`; says how many. The word as in `futexWait`, or the bell. */
   futexWake(address: Address, count: number): number
 
   /**
    * As `futexWait` on several words at once, on a thread of the pool, which it occupies meanwhile. Gives the index of one that was
    * woken, or -1: one of them was not as expected, or the time is up.
    *
-   * - Before: 1 to 128 words.
+   * - Before: 1 to 128 words, each as in `futexWait`, or the bell.
    * - ENOSYS: a kernel before 5.16. Nothing was waited for.
    */
   futexWaitAny(addresses: readonly Address[], expected: readonly number[], milliseconds: number): Promise<number>

@@ -8,13 +8,15 @@
  *     reserve -> [ mapFile | replace | view | …the calls about pages… ]*            -> release
  *     adopt   -> [ …the same, on what another thread has reserved… ]*               -> release or disown
  *
- * The calls about pages are in os-pages.ts, those about files in os-files.ts, those about threads in os-threads.ts.
+ * The calls about pages are in os-pages.ts, those about files in os-files.ts, those about threads in os-threads.ts, what threads have
+ * in common in os-commons.ts.
  *
  * What a call throws: an `OutOfRangeError` or `InvalidArgumentTypeError` from the guards ("refused" below; nothing was
  * changed), or a `SystemError` with the errno the kernel gave.
  * @module
  */
 import type { Address } from '../units.ts'
+import type { Commons } from './os-commons.ts'
 import type { Access, Files } from './os-files.ts'
 import type { Pages } from './os-pages.ts'
 import type { Threads } from './os-threads.ts'
@@ -31,14 +33,16 @@ export interface Os extends Pages {
   readonly files: Files
   /** The calls about threads. */
   readonly threads: Threads
+  /** What the threads of this process have in common. */
+  readonly commons: Commons
 
   /**
    * Takes a range of addresses, readable and writable, private, without a page of memory behind it and without swap reserved.
    *
    * - Before: `byteLength` is a multiple of the page size; `alignment` is a power of two, at least the page size.
    * - After: the range reads zero, starts on a multiple of `alignment`, and is on record as one mapping.
-   * - ENOMEM: no addresses are left, or too many mappings (`vm.max_map_count`), or the kernel forbids overcommit
-   *   (`vm.overcommit_memory` 2). EAGAIN: memory is locked beyond the limit (`mlockall`). Nothing was taken.
+   * - ENOMEM: no addresses are left, or as many mappings as there may be (`vm.max_map_count`) without what the runtime needs
+   *   (mapping-room.ts; so do `mapFile`, `lock` and `advise`), or the kernel forbids overcommit (`vm.overcommit_memory` 2). EAGAIN: memory is locked beyond the limit (`mlockall`). Nothing was taken.
    */
   reserve(byteLength: number, alignment: number): Address
 

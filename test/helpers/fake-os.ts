@@ -17,6 +17,7 @@ import { OutOfRangeError } from '../../src/errors.ts'
 import { systemError } from '../../src/ffi/errno.ts'
 import { LinuxOs } from '../../src/ffi/linux.ts'
 import type { Os, Sharing } from '../../src/ffi/os.ts'
+import type { Commons } from '../../src/ffi/os-commons.ts'
 import type { Access } from '../../src/ffi/os-files.ts'
 import type { Advice, HugePageAdvice } from '../../src/ffi/os-pages.ts'
 import { systemOs } from '../../src/ffi/system.ts'
@@ -73,6 +74,7 @@ export class FakeOs implements Os {
   readonly maxViewBytes: number
   readonly files: FakeFiles
   readonly threads: FakeThreads
+  readonly commons: Commons
   /** How often each call was made, failed ones included. */
   readonly calls: Map<OsCall, number> = new Map()
   /** The mappings there are now. */
@@ -87,6 +89,7 @@ export class FakeOs implements Os {
     this.pageSize = Math.max(options.pageSize ?? 0, this.#real.pageSize)
     this.maxViewBytes = Math.min(options.maxViewBytes ?? Infinity, this.#real.maxViewBytes)
     this.available = options.available
+    this.commons = this.#real.commons
     this.files = new FakeFiles(this.#real.files, (call, syscall) => this.#enter(call, syscall))
     this.threads = new FakeThreads(this.#real.threads, (call, ...rest) => this.#enter(call, ...rest))
   }

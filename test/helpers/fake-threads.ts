@@ -2,7 +2,7 @@
  * The thread calls of the fake kernel: the real ones, counted. Threads can be told dead, and the process be said to be elsewhere.
  * @module
  */
-import type { Place, SleepEnd, Threads } from '../../src/ffi/os-threads.ts'
+import type { Bell, Place, SleepEnd, Threads } from '../../src/ffi/os-threads.ts'
 import type { Address } from '../../src/units.ts'
 
 /** The calls of `Threads` that can fail: those that sleep and wake. */
@@ -19,6 +19,10 @@ export class FakeThreads implements Threads {
   constructor(real: Threads, enter: (call: ThreadCall, syscall: string, address?: Address) => void) {
     this.#real = real
     this.#enter = enter
+  }
+
+  bell(): Bell {
+    return this.#real.bell()
   }
 
   id(): number {

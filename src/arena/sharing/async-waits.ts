@@ -19,6 +19,7 @@
 import { monotonicNow } from '../../ffi/clock.ts'
 import { EFAULT, ENOSYS, isErrno } from '../../ffi/errno.ts'
 import type { Os } from '../../ffi/os.ts'
+import type { Bell } from '../../ffi/os-threads.ts'
 import { pause } from '../../runtime.ts'
 import type { Address } from '../../units.ts'
 
@@ -61,11 +62,12 @@ export class AsyncWaits {
   #running = false
   #canSleep = true
   #pause = 1
-  /** A word of our own in every sleep, by which a sleep can be ended; there while there are waits. */
-  #bell: { address: Address; word: Int32Array } | undefined
+  /** A word of this thread's in every sleep, by which a sleep can be ended. */
+  readonly #bell: Bell
 
   constructor(os: Os) {
     this.#os = os
+    this.#bell = os.threads.bell()
   }
 
   /** Adds a wait; it is settled later, never in this call. */
@@ -85,7 +87,6 @@ export class AsyncWaits {
   async #run(): Promise<void> {
     this.#running = true
     try {
-      this.#hangBell()
       while (this.#waits.size > 0) {
         const woken = await this.#sleep([...this.#waits].slice(0, MOST_WORDS))
         this.#look(woken)
@@ -95,7 +96,6 @@ export class AsyncWaits {
       this.#waits.clear()
     } finally {
       this.#running = false
-      this.#takeBellDown()
     }
   }
 
@@ -109,7 +109,7 @@ export class AsyncWaits {
       this.#pause = Math.min(2 * this.#pause, SLEEP_MS)
       return undefined
     }
-    const { address, word } = this.#bell as { address: Address; word: Int32Array }
+    const { address, word } = this.#bell
     const addresses = [address, ...waits.map((wait) => wait.address)]
     const expected = [Atomics.load(word, 0), ...waits.map((wait) => wait.expected)]
     const held = waits.map((wait) => wait.hold())
@@ -165,30 +165,12 @@ export class AsyncWaits {
     }
   }
 
-  #hangBell(): void {
-    const { pageSize } = this.#os
-    const address = this.#os.reserve(pageSize, pageSize)
-    this.#bell = { address, word: new Int32Array(this.#os.view(address, 4)) }
-  }
-
   #ring(): void {
-    if (this.#bell === undefined) return
     Atomics.add(this.#bell.word, 0, 1)
     try {
       this.#os.threads.futexWake(this.#bell.address, 1)
     } catch {
       // The sleep ends by itself, twenty milliseconds later at most.
-    }
-  }
-
-  /** Nobody sleeps on it any more, and nobody but us has seen its buffer. */
-  #takeBellDown(): void {
-    const bell = this.#bell
-    this.#bell = undefined
-    try {
-      if (bell !== undefined) this.#os.release(bell.address, this.#os.pageSize)
-    } catch {
-      // A page of addresses is lost, and there is nobody to tell.
     }
   }
 }

@@ -12,7 +12,7 @@ import type { Claims } from '../claims/claims.ts'
 import { newIdentity } from '../header.ts'
 import type { Lifetime } from '../lifetime.ts'
 import { Control } from './control.ts'
-import { type ArenaHandle, generationOf } from './handle.ts'
+import { type ArenaHandle, handleOf } from './handle.ts'
 import { unlinkNamed } from './named-file.ts'
 import type { Site } from './site.ts'
 import { Tenancy } from './tenancy.ts'
@@ -70,9 +70,7 @@ export class Sharing {
   handle(): ArenaHandle {
     this.#requireOpen()
     if (this.#tenancy === undefined) this.#tenancy = this.#invite()
-    const { facts, buffer } = this.#tenancy.control
-    const { byteLength } = facts.layout
-    return { byteLength, generation: generationOf(facts.identity), control: buffer, path: this.path }
+    return handleOf(this.#site.ground.os, this.#tenancy.control, this.path)
   }
 
   unlink(): boolean {
@@ -98,7 +96,7 @@ export class Sharing {
       )
     if (!common) this.#claims.share(newIdentity())
     const { identity } = this.#claims
-    const tenancy = Tenancy.found(os, Control.create({ base, layout, kind, fd, identity }))
+    const tenancy = Tenancy.found(os, Control.create(os, { base, layout, kind, fd, identity }))
     this.#lifetime.share(tenancy)
     return tenancy
   }

@@ -14,9 +14,15 @@ import { HEADER_BYTES, type Layout, layoutOf } from '../layout.ts'
 import type { CheckedOptions } from '../options.ts'
 import { mapGround, reserveGround } from '../reservation.ts'
 import { SoleTenure, type Tenure } from '../tenure.ts'
-import { Control } from './control.ts'
-import { generationOf, type ThreadSource } from './handle.ts'
+import type { Control } from './control.ts'
+import { generationOf } from './handle.ts'
 import { Tenancy } from './tenancy.ts'
+
+/** A handle of another thread, found to be one. */
+export interface ThreadSource {
+  readonly control: Control
+  readonly path: string | undefined
+}
 
 export interface Site {
   readonly layout: Layout
@@ -90,6 +96,8 @@ export interface Expectation {
   readonly path?: string | undefined
   readonly generation?: string | undefined
   readonly byteLength?: number | undefined
+  /** Bytes of data, exactly: of a handle. */
+  readonly dataBytes?: number | undefined
 }
 
 interface Inspected {
@@ -116,7 +124,7 @@ export function existingSite(fd: number, options: CheckedOptions, expectation: E
 
 /** Reads the header, and compares. What is no ordinary file is not read: reading may wait for ever, or take something away. */
 function inspect(fd: number, { os, sealed: wantsSeals }: CheckedOptions, expectation: Expectation): Inspected {
-  const { generation, byteLength } = expectation
+  const { generation, byteLength, dataBytes } = expectation
   const name = expectation.path ?? `descriptor ${fd}`
   const { regular, byteLength: fileLength } = os.files.status(fd)
   if (!regular) throw new CorruptedError(`${name} holds no arena: it is no ordinary file`)
@@ -134,6 +142,8 @@ function inspect(fd: number, { os, sealed: wantsSeals }: CheckedOptions, expecta
   requireFileLayout(layout, os.pageSize, name)
   if (generation !== undefined && generation !== generationOf(identity))
     throw new OutOfRangeError('source.generation', `${generationOf(identity)}, that of ${name}`, generation)
+  if (dataBytes !== undefined && dataBytes !== layout.byteLength)
+    throw new OutOfRangeError('source.byteLength', `${layout.byteLength}, the length of ${name}`, dataBytes)
   if (byteLength !== undefined && alignUp(byteLength, os.pageSize) !== layout.byteLength)
     throw new OutOfRangeError('options.byteLength', `${layout.byteLength}, the length of ${name}`, byteLength)
   return { layout, sealed }
@@ -157,17 +167,12 @@ function refuseMapped(fd: number, os: Os, fileLength: number, name: string): voi
 /** What another thread of this process has mapped. */
 export function threadSite(source: ThreadSource, options: CheckedOptions): Site {
   const { os, name } = options
-  const control = Control.over(source.control)
-  const { base, layout, kind, fd, identity } = control.facts
-  const generation = generationOf(identity)
-  if (source.generation !== generation)
-    throw new OutOfRangeError(
-      'source.generation',
-      `${generation}, that of the handle's control words`,
-      source.generation
-    )
-  if (options.sealed && fd >= 0 && !os.files.isSealed(fd)) throw notSealed('the arena of this handle')
-  const tenure = Tenancy.join(os, control)
+  const tenure = Tenancy.join(os, source.control)
+  const { base, layout, kind, fd } = tenure.control.facts
+  if (options.sealed && fd >= 0 && !os.files.isSealed(fd)) {
+    tenure.leave(false)
+    throw notSealed('the arena of this handle')
+  }
   const ground = new Ground(os, base, backingOf(kind, os, fd, base, layout))
   try {
     if (options.hugePages === 'advise') os.adviseHugePages(base, layout.byteLength, 'advise')

@@ -11,17 +11,21 @@
  * its descriptor, whoever is the last to have left unmaps it. A thread that was terminated has done neither: those who have left
  * go on looking for that (again.ts), and so does everyone who closes.
  *
+ * The mutex of the control is waited for for some seconds (control.ts). A thread that cannot have it is told,
+ * ERR_ARENA_BUSY, where there is a caller; where there is none it is tried again at the next look.
+ *
  * The mapping is on this thread's record (`Os`) while the slot is taken, so another thread cannot unmap it under our hands.
  * @module
  */
-import { ArenaClosedError, OutOfRangeError } from '../../errors.ts'
+import { ArenaBusyError, OutOfRangeError } from '../../errors.ts'
 import type { Os } from '../../ffi/os.ts'
 import type { Address } from '../../units.ts'
-import { HeaderWord } from '../layout.ts'
+import { readHeader, requireLayout } from '../header.ts'
+import { HEADER_BYTES } from '../layout.ts'
 import { closeQuietly, type Leaving, type Tenure } from '../tenure.ts'
 import { lookAgain, lookNow } from './again.ts'
 import { type Control, MappingState, SlotState } from './control.ts'
-import { generationOf } from './handle.ts'
+import { closed, generationOf } from './handle.ts'
 
 /** No slot. */
 const NONE = -1
@@ -58,13 +62,14 @@ export class Tenancy implements Tenure {
     lookNow()
     const own = tenanciesOf(os)
     const tenancy = own.get(generationOf(control.facts.identity)) ?? new Tenancy(os, control)
-    control.locked(os, () => tenancy.#enter())
+    // By what this thread knows of the mapping already, if it does.
+    tenancy.control.locked(() => tenancy.#enter())
     own.set(generationOf(control.facts.identity), tenancy)
     return tenancy
   }
 
   leave(watched: boolean): Leaving {
-    return this.control.locked(this.#os, () => {
+    return this.control.locked(() => {
       const after = this.#watched + (watched ? 1 : 0)
       const leaving = this.#open > 1 ? 'left' : this.#giveUp(after > 0)
       this.#open--
@@ -75,7 +80,7 @@ export class Tenancy implements Tenure {
   }
 
   drained(): void {
-    this.control.locked(this.#os, () => {
+    this.control.locked(() => {
       this.#watched--
       this.#settle(false)
     })
@@ -87,12 +92,11 @@ export class Tenancy implements Tenure {
 
   #enter(): void {
     const { control } = this
-    if (control.state !== MappingState.open)
-      throw new ArenaClosedError('the arena of this handle is closed: no thread has it any more')
+    if (control.state !== MappingState.open) throw closed()
     if (this.#slot === NONE) {
       this.#record()
       try {
-        this.#requireIdentity()
+        this.#requireHeader()
         this.#slot = control.take(this.#os)
       } catch (error) {
         this.#forget()
@@ -103,12 +107,17 @@ export class Tenancy implements Tenure {
     this.#open++
   }
 
-  /** The header in the mapping is the last witness: addresses may have been used again for something else. */
-  #requireIdentity(): void {
+  /** What is in memory must be what the control says, whole: read through the kernel, so that it may be anything, or nothing. */
+  #requireHeader(): void {
     const { base, layout, identity } = this.control.facts
-    const header = new Uint32Array(this.#os.view((base + layout.metadataStart) as Address, 256))
-    if (header[HeaderWord.identity] !== identity[0] || header[HeaderWord.identity + 1] !== identity[1])
-      throw new OutOfRangeError('handle.generation', 'that of a live arena', generationOf(identity))
+    const header = new Uint8Array(HEADER_BYTES)
+    const generation = generationOf(identity)
+    if (this.#os.copyOut((base + layout.metadataStart) as Address, HEADER_BYTES, header) < HEADER_BYTES)
+      throw new OutOfRangeError('source', 'a handle of memory that can be read', generation)
+    const found = readHeader(header.buffer, this.#os.pageSize, 'the arena of the handle')
+    requireLayout(found.layout, layout, 'the arena of the handle')
+    if (generationOf(found.identity) !== generation)
+      throw new OutOfRangeError('source.generation', `${generationOf(found.identity)}, that of the arena`, generation)
   }
 
   /** The thread's last open arena goes. Throws what the kernel refuses; nothing has changed then. */
@@ -184,9 +193,19 @@ export class Tenancy implements Tenure {
     if (this.#looking) return
     this.#looking = true
     lookAgain((closely) => {
-      this.#looking = !this.control.locked(this.#os, () => this.#lookOnce(closely))
+      this.#looking = !this.#tryLook(closely)
       return !this.#looking
     })
+  }
+
+  /** True when there is no more to look for; false as well when the mutex cannot be had. */
+  #tryLook(closely: boolean): boolean {
+    try {
+      return this.control.locked(() => this.#lookOnce(closely))
+    } catch (error) {
+      if (error instanceof ArenaBusyError) return false
+      throw error
+    }
   }
 
   /** Does what threads that were terminated have left to do. True when there is no more to look for. */

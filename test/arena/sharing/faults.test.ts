@@ -7,8 +7,9 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Arena } from '../../../src/arena/arena.ts'
 import { lookNow } from '../../../src/arena/sharing/again.ts'
-import { Control, MappingState, SlotState } from '../../../src/arena/sharing/control.ts'
+import { MappingState, SlotState } from '../../../src/arena/sharing/control.ts'
 import { GiB, MiB } from '../../../src/units.ts'
+import { controlOf } from '../../helpers/control.ts'
 import { throwsCode } from '../../helpers/errors.ts'
 import { FakeOs, type OsCall } from '../../helpers/fake-os.ts'
 import { claim, Holder } from '../claims/holder.ts'
@@ -53,11 +54,11 @@ test('attach by path and by descriptor: whatever fails, nothing is left', () => 
 test('attach by handle: whatever fails, no slot is taken, and the mapping is not on record', () => {
   const arena = Arena.reserve(MiB)
   const handle = arena.handle()
-  const control = Control.over(handle.control)
+  const control = controlOf(handle)
   for (const [call, nth] of [
     ['adopt', 1],
+    ['copyOut', 1],
     ['view', 1],
-    ['view', 2],
     ['adviseHugePages', 1],
     ['populate', 1],
   ] as const) {
@@ -84,7 +85,7 @@ test('close: the memory cannot be given back, and the arena is open, its slot he
   for (const view of [false, true]) {
     const os = new FakeOs()
     const arena = Arena.reserve(MiB, { os, shared: true })
-    const control = Control.over(arena.handle().control)
+    const control = controlOf(arena.handle())
     if (view) arena.view(Uint8Array, 0, 8).fill(5)
     os.fail('replace')
     os.fail('release')
@@ -113,7 +114,7 @@ test('close: allocators on a shared arena are closed by then', () => {
 test('the last unmapping is refused: it is tried again at the next look', () => {
   const os = new FakeOs()
   const arena = Arena.reserve(MiB, { os })
-  const control = Control.over(arena.handle().control)
+  const control = controlOf(arena.handle())
   os.fail('release')
   arena.close({ detach: true })
   assert.equal([control.state, os.count('release'), os.count('purge')], [MappingState.closed, 1, 1])
@@ -128,7 +129,7 @@ test('a dead thread’s mapping cannot be unmapped: it is tried again', () => {
   const os = new FakeOs()
   const other = new FakeOs({ asThread: true })
   const arena = Arena.reserve(2 * GiB, { os })
-  const control = Control.over(arena.handle().control)
+  const control = controlOf(arena.handle())
   const lost = Arena.attach(arena.handle(), { os: other })
   assert.is(control.count(SlotState.held), 2)
   arena.close({ detach: true })

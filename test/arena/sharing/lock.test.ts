@@ -162,7 +162,7 @@ for (const node of nodes)
       `
       const arena = Arena.reserve(MiB, { shared: true })
       const body = \`
-        const arena = Arena.attach(typeof data === 'object' && data?.control ? data : { fd: 3 })
+        const arena = Arena.attach(typeof data === 'object' && data?.token ? data : { fd: 3 })
         const holder = { kind: 'Slab', blockAround: () => undefined, innerClaims() {}, revoked() {} }
         const marks = arena.view(Int32Array, 0, 64)
         // How many claims each has been granted: all go on until the last has enough, so that each has rivals all the time.

@@ -301,7 +301,7 @@ test('an arena that was moved elsewhere is the same', () => {
   const { generation } = arena.handle()
   renameSync(path, moved)
   assert.not(arena.unlink())
-  const again = Arena.attach({ path: moved, generation, byteLength: 0, control: undefined as never }, { os })
+  const again = Arena.attach({ path: moved, generation } as { path: string }, { os })
   assert.is(again.handle().generation, generation)
   for (const one of [arena, again]) one.close()
 })

@@ -7,7 +7,7 @@ import * as assert from 'uvu/assert'
 import { compiled, type NodeBinary, nodes, runChild } from '../../helpers/child.ts'
 
 const again = `import { lookNow } from ${JSON.stringify(compiled('src/arena/sharing/again'))}\n`
-const control = `import { Control } from ${JSON.stringify(compiled('src/arena/sharing/control'))}\n`
+const control = `import { controlOf } from ${JSON.stringify(compiled('test/helpers/control'))}\n`
 
 // biome-ignore lint/suspicious/noExplicitAny: what a child reports
 async function run(node: NodeBinary, program: string): Promise<any> {
@@ -269,74 +269,6 @@ for (const node of nodes) {
     assert.equal(report, { kept: [1, 3], after: 3, live: 0 })
   })
 
-  test(`${label}: handles that are stale, foreign or forged are refused, and nothing is touched`, async () => {
-    const report = await run(
-      node,
-      `
-      const os = new FakeOs()
-      const outcomes = {}
-      const attempt = (name, handle) => {
-        try { outcomes[name] = Arena.attach(handle, { os }).byteLength } catch (error) { outcomes[name] = error.code + ' ' + error.message }
-      }
-      const arena = Arena.reserve(MiB, { os }), other = Arena.reserve(MiB, { os })
-      const handle = arena.handle()
-      attempt('another generation', { ...handle, generation: other.handle().generation })
-      attempt('no generation', { control: handle.control })
-      attempt('an empty buffer', { ...handle, control: new SharedArrayBuffer(4096) })
-      attempt('a short buffer', { ...handle, control: new SharedArrayBuffer(8) })
-      const copy = (change) => {
-        const control = new SharedArrayBuffer(4096)
-        new Uint8Array(control).set(new Uint8Array(handle.control))
-        change(new Int32Array(control), new Float64Array(control))
-        return { ...handle, control }
-      }
-      attempt('of another process', copy((words) => { words[6]++ }))
-      attempt('of another library', copy((words) => { words[1]++ }))
-      attempt('as JSON', JSON.parse(JSON.stringify(handle)))
-      for (const bad of [undefined, null, 5, 'x', {}, { path: 5 }, { path: '' }, { fd: '3' }, { fd: -1 }, { control: {} }])
-        attempt(JSON.stringify(bad) ?? 'undefined', bad)
-      // The address of something else, and of nothing at all.
-      const [base] = [...os.live.keys()]
-      const foreign = [...os.live.keys()][1]
-      const worker = new Thread(\`
-        const results = []
-        for (const handle of data) try { Arena.attach(handle); results.push('attached') } catch (error) { results.push(error.code) }
-        post(results)\`, [
-          copy((words, lengths) => { lengths[4] = foreign; words[2]++ }),
-          { ...copy((words, lengths) => { lengths[4] = foreign }) },
-          copy((words, lengths) => { lengths[4] = 2 ** 46 }),
-          copy((words, lengths) => { lengths[4] = NaN }),
-          copy((words, lengths) => { lengths[4] = 0 }),
-        ])
-      outcomes.worker = await worker.next()
-      arena.close()
-      other.close()
-      attempt('closed', handle)
-      report(outcomes)`
-    )
-    const starts = (name: string, code: string): void =>
-      assert.ok(String(report[name]).startsWith(code), `${name}: ${report[name]}`)
-    starts('another generation', 'ERR_OUT_OF_RANGE "source.generation"')
-    starts('no generation', 'ERR_INVALID_ARG_TYPE "source.generation"')
-    for (const name of ['an empty buffer', 'a short buffer', 'of another process', 'of another library'])
-      starts(name, 'ERR_OUT_OF_RANGE "handle.control"')
-    starts('as JSON', 'ERR_OUT_OF_RANGE "source"')
-    for (const name of ['undefined', 'null', '5', '"x"', '{}', '{"control":{}}'])
-      starts(name, 'ERR_INVALID_ARG_TYPE "source"')
-    starts('{"path":5}', 'ERR_INVALID_ARG_TYPE "source.path"')
-    starts('{"path":""}', 'ERR_OUT_OF_RANGE "source.path"')
-    starts('{"fd":"3"}', 'ERR_INVALID_ARG_TYPE "source.fd"')
-    starts('{"fd":-1}', 'ERR_OUT_OF_RANGE "source.fd"')
-    assert.equal(report.worker, [
-      'ERR_OUT_OF_RANGE',
-      'ERR_OUT_OF_RANGE',
-      'ENOMEM',
-      'ERR_OUT_OF_RANGE',
-      'ERR_OUT_OF_RANGE',
-    ])
-    starts('closed', 'ERR_ARENA_CLOSED')
-  })
-
   test(`${label}: forty workers that hold a thousand views are terminated while they write`, async () => {
     const report = await run(
       node,
@@ -361,7 +293,7 @@ for (const node of nodes) {
       }
       for (let round = 0; round < 40; round++) await once(round)
       const intact = mine.every((word) => word === 0xabcdef)
-      const slots = Control.over(handle.control)
+      const slots = controlOf(handle)
       slots.reap(os)
       const held = slots.count(1)
       arena.close({ detach: true })

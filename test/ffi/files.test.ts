@@ -119,6 +119,9 @@ for (const folder of [scratch, '/dev/shm'])
         files.truncate(fd, MiB)
         assert.ok(fstatSync(fd).blocks * 512 < 64 * KiB)
         files.allocate(fd, 1, MiB)
+        assert.is(fstatSync(fd).size, MiB)
+        files.extend(fd, MiB + 1)
+        files.extend(fd, 10)
         assert.is(fstatSync(fd).size, MiB + 1)
         assert.ok(fstatSync(fd).blocks * 512 >= MiB)
         assert.is(readFileSync(path).subarray(0, 4).toString('latin1'), 'abc\0')
@@ -131,7 +134,8 @@ for (const folder of [scratch, '/dev/shm'])
 
 test('allocate: nothing, and no descriptor', () => {
   withFile(freshFile('x'), (fd) => files.allocate(fd, 0, 0))
-  throwsCode(() => files.allocate(2 ** 30, 0, 1), 'EBADF', 'fallocate')
+  throwsCode(() => files.allocate(2 ** 30, 0, 1), 'EBADF', 'fstat')
+  throwsCode(() => files.extend(2 ** 30, 1), 'EBADF', 'fallocate')
 })
 
 test('nextData: skips holes', () => {

@@ -237,17 +237,18 @@ for (const [from, to] of [
   })
 
 test('mapFile: whatever fails, no descriptor, no addresses and no changed file are left', () => {
-  for (const [create, byteLength] of [
-    [false, 50],
-    [false, 3 * page],
-    [true, 3 * page],
+  // What fails after a file that is there has become longer cannot be taken back: others may have it. So no `populate` for that one.
+  for (const [create, byteLength, populate] of [
+    [false, 50, true],
+    [false, 3 * page, false],
+    [true, 3 * page, true],
   ] as const)
     for (let nth = 1, failed = true; failed; nth++) {
       const path = create ? freshPath() : freshFile(100)
       const os = new FakeOs()
       os.fail('any', nth, ENOSPC)
       try {
-        const file = mapFile(path, { mode: 'write', create, byteLength, populate: true, os })
+        const file = mapFile(path, { mode: 'write', create, byteLength, populate, os })
         failed = os.heal() === 0
         file.close()
       } catch (error) {
@@ -256,7 +257,7 @@ test('mapFile: whatever fails, no descriptor, no addresses and no changed file a
         if (create) throwsCode(() => statSync(path), 'ENOENT')
         else assert.equal(readFileSync(path), pattern(100))
       }
-      assert.ok(nth < 20)
+      assert.ok(nth < 40)
     }
 })
 

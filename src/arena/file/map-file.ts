@@ -133,7 +133,16 @@ function closeUnless(file: MappedFile, isTrue: () => boolean): boolean {
     kept = isTrue()
     return kept
   } finally {
-    if (!kept) file.close()
+    if (!kept) closeUnseen(file)
+  }
+}
+
+/** Refused once (too many mappings), it is tried again: nobody else can close it. */
+function closeUnseen(file: MappedFile): void {
+  try {
+    file.close()
+  } catch {
+    file.close()
   }
 }
 

@@ -205,7 +205,8 @@ export class MappedFile<Mode extends FileMode = FileMode> {
       byteLength: this.#byteLength,
     }
     if (byteLength === undefined) {
-      this.#byteLength = this.#link.use('read', (fd) => followFile(resizable, fd, this.maxByteLength))
+      const access = this.mode === 'write' ? 'read-write' : 'read'
+      this.#byteLength = this.#link.use(access, (fd) => followFile(resizable, fd, this.maxByteLength))
       return
     }
     this.#link.use('read-write', (fd) => resizeFile(resizable, fd, byteLength))

@@ -95,6 +95,8 @@ for (const [way, make] of Object.entries(ways)) {
     for (let nth = 1, failed = true; failed; nth++) {
       const path = join(folder, `theirs-${nth}`)
       const os = make()
+      // Of a temporary name that cannot be removed there is nothing to be said.
+      os.files.remove = (name) => rmSync(name)
       const mine = os.files.entryAt.bind(os.files)
       // The other is there as soon as it is known that the file is not.
       os.files.entryAt = (asked) => {
@@ -278,6 +280,9 @@ for (const [name, program] of Object.entries(makers)) {
     })
     assert.ok(calls >= 10, `${calls}`)
   })
+
+  // Both make files in the same way.
+  if (name === 'mapFile') continue
 
   test(`${name}: killed with a temporary name, the next one clears it away`, async () => {
     const left = new Set<number>()

@@ -241,7 +241,7 @@ test('a file without a name: nobody finds it, until it is published, and nothing
   assert.is(files.status(fd).permissions, 0o604)
   files.close(fd)
   throwsCode(() => files.createUnnamed(join(folder, 'no/such'), 0o600), 'ENOENT', 'no/such')
-  throwsCode(() => files.createUnnamed('/proc/x', 0o600), 'ENOTSUP')
+  assert.throws(() => files.createUnnamed('/proc/x', 0o600), /ENOTSUP|EACCES/)
   throwsCode(() => files.setPermissions(2 ** 30, 0), 'EBADF')
   // What is closed without a name is gone.
   files.close(files.createUnnamed(path, 0o600))

@@ -16,6 +16,7 @@
 import { UnsupportedOperationError } from '../../errors.ts'
 import { EEXIST, EINVAL, ENOENT, ENOSYS, isErrno } from '../../ffi/errno.ts'
 import type { Os } from '../../ffi/os.ts'
+import type { FileStatus } from '../../ffi/os-files.ts'
 import { BackingKind } from '../backing.ts'
 import { finishGrowth, prepareGrowth } from '../file/file-length.ts'
 import { newIdentity, writeHeader, writeIdentity } from '../header.ts'
@@ -46,17 +47,21 @@ function foundSite(path: string, opening: CheckedOpening, options: CheckedOption
   const { files } = options.os
   // Some devices do something when they are opened.
   const found = files.statusAt(path)
-  if (found !== undefined && !found.regular && !found.directory)
-    throw new UnsupportedOperationError(`${path} is no ordinary file and holds no arena`)
+  if (found !== undefined && !found.directory) requireRegular(path, found)
   const fd = files.open(path, 'read-write')
   try {
     const status = files.status(fd)
-    if (status.regular) requirePlacedByUs({ files, fd, status, path, permissions: opening.sharedWith })
+    requireRegular(path, status)
+    requirePlacedByUs({ files, fd, status, path, permissions: opening.sharedWith })
   } catch (error) {
     files.close(fd)
     throw error
   }
   return existingSite(fd, options, { path, byteLength: opening.byteLength })
+}
+
+function requireRegular(path: string, { regular }: FileStatus): void {
+  if (!regular) throw new UnsupportedOperationError(`${path} is no ordinary file and holds no arena`)
 }
 
 /** A new arena; undefined when the name has been taken meanwhile. */

@@ -111,8 +111,7 @@ export function existingSite(fd: number, options: CheckedOptions, expectation: E
 function inspect(fd: number, os: Os, expectation: Expectation): { layout: Layout; sealed: boolean } {
   const { generation, byteLength } = expectation
   const name = expectation.path ?? `descriptor ${fd}`
-  const { regular, byteLength: fileLength } = os.files.status(fd)
-  if (!regular) throw new UnsupportedOperationError(`${name} is no ordinary file and holds no arena`)
+  const fileLength = os.files.status(fd).byteLength
   const header = new Uint8Array(HEADER_BYTES)
   os.files.read(fd, header, 0)
   refuseMapped(fd, os, fileLength, name)

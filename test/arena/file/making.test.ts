@@ -301,6 +301,18 @@ for (const [name, program] of Object.entries(makers)) {
   })
 }
 
+test('resize: killed before any kernel call, the file has the old length or the new, and its bytes', async () => {
+  const program = `fs.writeFileSync(folder + '/grains', 'grain after grain')
+    const file = mapFile(folder + '/grains', { mode: 'write', maxByteLength: MiB, os })
+    after(() => file.resize(MiB))`
+  await killed(program, (nth) => {
+    const bytes = readFileSync(join(folder, `home-${nth}`, 'grains'))
+    assert.ok(bytes.length === 17 || bytes.length === MiB, `${nth}: ${bytes.length}`)
+    assert.is(bytes.subarray(0, 17).toString(), 'grain after grain')
+    assert.ok(bytes.subarray(17).every((byte) => byte === 0))
+  })
+})
+
 test('unlink: killed before any kernel call, the name is there or gone, and the next unlink clears away what is left', async () => {
   const program = `const arena = Arena.open(folder + '/grains', { create: true, byteLength: MiB, os }); after(() => arena.unlink())`
   await killed(program, (nth) => {

@@ -45,7 +45,10 @@ export interface OpenOptions extends AttachOptions {
   readonly byteLength?: number | undefined
   /** Make the file when there is none. Wants `byteLength`. @defaultValue false */
   readonly create?: boolean | undefined
-  /** Permissions of a new file, as for `fs.open`, less the umask. @defaultValue 0o600 */
+  /**
+   * What others may do with the file: with a new one, as for `fs.open`, less the umask. One that is there already, in a folder where
+   * others can make files, may have no more writers than that, if this or `create` is given. @defaultValue 0o600
+   */
   readonly permissions?: number | undefined
 }
 
@@ -96,17 +99,17 @@ export interface CheckedOpening {
   readonly byteLength: number | undefined
   readonly create: boolean
   readonly permissions: number
+  /** With whom the caller says that the file is shared; undefined when nothing was said of it. */
+  readonly sharedWith: number | undefined
 }
 
 /** @internal */
 export function checkOpening(options: OpenOptions | undefined): CheckedOpening {
   optionsObject('options', options)
-  const { byteLength, create = false, permissions = 0o600 } = options ?? {}
+  const { byteLength, create = false, permissions } = options ?? {}
   boolean('options.create', create)
   if (byteLength !== undefined || create === true) wholeNumber('options.byteLength', byteLength, 1, MOST_BYTES)
-  return {
-    byteLength,
-    create,
-    permissions: wholeNumber('options.permissions', permissions, 0, 0o777),
-  }
+  const given = permissions === undefined ? undefined : wholeNumber('options.permissions', permissions, 0, 0o777)
+  const asked = given ?? 0o600
+  return { byteLength, create, permissions: asked, sharedWith: create ? asked : given }
 }

@@ -63,7 +63,7 @@ export const SC_PAGESIZE = 30
 
 /** `getauxval`: where sixteen random bytes are that the kernel gave the process at its start. */
 export const AT_RANDOM = 25
-/** `pipe2`: not inherited by a program that this process starts. */
+/** `open`, `pipe2`: not inherited by a program that this process starts. */
 export const O_CLOEXEC = 0o2000000
 
 /** `prctl`: attributes of a mapping. */
@@ -87,6 +87,63 @@ export const F_SEAL_SEAL = 0x1
 export const F_SEAL_SHRINK = 0x2
 export const F_SEAL_GROW = 0x4
 
+/** `fcntl`: the flags that a descriptor was opened with. */
+export const F_GETFL = 3
+
+/** `open`, together with O_DIRECTORY: a new file without a name, on the file system of that folder. */
+export const O_TMPFILE_BIT = 0o20000000
+
+/** `fallocate`: blocks only, the length stays. */
+export const FALLOC_FL_KEEP_SIZE = 0x1
+/** `fallocate`, together with KEEP_SIZE: the range reads zero, and whole pages of it become a hole. */
+export const FALLOC_FL_PUNCH_HOLE = 0x2
+
+/** Instead of the descriptor of a folder: the current one. */
+export const AT_FDCWD = -100
+/** `linkat`: of a symbolic link, what it leads to. */
+export const AT_SYMLINK_FOLLOW = 0x400
+/** `linkat`: the descriptor itself, whose path is empty. */
+export const AT_EMPTY_PATH = 0x1000
+/** `renameat2`: nothing that is there is replaced. */
+export const RENAME_NOREPLACE = 0x1
+
+/** `getrlimit`: the longest file that this process may make. */
+export const RLIMIT_FSIZE = 1
+/** `getrlimit`: no limit. */
+export const RLIM_INFINITY = 2n ** 64n - 1n
+
+/** Kinds of file systems whose files are made by the kernel when they are read: `statfs`, by their magic numbers. */
+export const PSEUDO_FILE_SYSTEMS: ReadonlySet<number> = new Set([
+  0x9fa0, // proc
+  0x62656572, // sysfs
+  0x27e0eb, // cgroup
+  0x63677270, // cgroup2
+  0x64626720, // debugfs
+  0x74726163, // tracefs
+  0x73636673, // securityfs
+  0x62656570, // configfs
+  0x65735543, // fusectl
+  0xf97cff8c, // selinuxfs
+  0x43415d53, // smackfs
+  0x5a3c69f0, // apparmorfs
+  0xcafe4a11, // bpf
+  0xde5e81e4, // efivarfs
+  0x6165676c, // pstore
+  0x42494e4d, // binfmt_misc
+  0x6e736673, // nsfs
+  0x50494446, // pidfs
+  0x09041934, // anonymous inodes
+  0x19800202, // mqueue
+  0x1cd1, // devpts
+  0x9fa2, // usbfs
+  0x7655821, // resctrl
+  0xabba1974, // xenfs
+  0x5345434d, // secret memory
+  0x67596969, // rpc_pipefs
+])
+/** The file system of huge pages, whose files are mapped in pages of that size only. */
+export const HUGETLBFS_MAGIC = 0x958458f6
+
 /** `futex`: sleep while a word has a value; wake sleepers. Without the flag for one process only, so it works across processes. */
 export const FUTEX_WAIT = 0
 export const FUTEX_WAKE = 1
@@ -97,8 +154,8 @@ export const CLOCK_MONOTONIC = 1
 
 /** System calls that libc has no function for, or none in older versions, by architecture. */
 export const SYSTEM_CALLS: Readonly<Record<string, SystemCalls>> = {
-  x64: { futex: 202, gettid: 186, tgkill: 234, futex_waitv: 449 },
-  arm64: { futex: 98, gettid: 178, tgkill: 131, futex_waitv: 449 },
+  x64: { futex: 202, gettid: 186, tgkill: 234, futex_waitv: 449, renameat2: 316 },
+  arm64: { futex: 98, gettid: 178, tgkill: 131, futex_waitv: 449, renameat2: 276 },
 }
 
 /** Numbers of system calls. */
@@ -107,4 +164,5 @@ export interface SystemCalls {
   readonly gettid: number
   readonly tgkill: number
   readonly futex_waitv: number
+  readonly renameat2: number
 }

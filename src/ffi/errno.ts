@@ -24,6 +24,18 @@ export const EAGAIN: number = constants.errno.EAGAIN
 export const EBADF: number = constants.errno.EBADF
 /** The name is taken. */
 export const EEXIST: number = constants.errno.EEXIST
+/** Not allowed: a file of others. */
+export const EACCES: number = constants.errno.EACCES
+/** A folder: what kernels and file systems say that know no files without a name. */
+export const EISDIR: number = constants.errno.EISDIR
+/** It cannot be read or written. */
+export const EIO: number = constants.errno.EIO
+/** No room on the disk. */
+export const ENOSPC: number = constants.errno.ENOSPC
+/** Longer than files may be. */
+export const EFBIG: number = constants.errno.EFBIG
+/** Nothing of that kind: here, a file that cannot be mapped. */
+export const ENODEV: number = constants.errno.ENODEV
 /** No such name. */
 export const ENOENT: number = constants.errno.ENOENT
 /** No such process or thread. */
@@ -45,10 +57,16 @@ export function isErrno(error: unknown, errno: number): error is SystemError {
   return error instanceof SystemError && error.errno === -errno
 }
 
-/** The error for a call about a file that failed. */
-export function fileError(syscall: string, errno: number, path: string | undefined, length?: number): SystemError {
+/** The error for a call about a file that failed. `detail` follows the reason in the message. */
+export function fileError(
+  syscall: string,
+  errno: number,
+  path: string | undefined,
+  length?: number,
+  detail = ''
+): SystemError {
   const reason = getSystemErrorMap().get(-errno)?.[1] ?? 'unknown error'
-  return new SystemError(syscall, errno, errnoName(errno), reason, length, path)
+  return new SystemError(syscall, errno, errnoName(errno), reason + detail, length, path)
 }
 
 /** What a call was about: a length in bytes, and what follows the reason in the message. Not the address, which is never shown. */

@@ -43,6 +43,14 @@ export interface Libc {
   close(fd: number): number
   fcntl(fd: number, command: number, argument: number): number
   fallocate(fd: number, mode: number, offset: number, length: number): number
+  open(path: string, flags: number, permissions: number): number
+  linkat(fd: number, path: string, newFd: number, newPath: string, flags: number): number
+  /** `syscall` for renameat2, which older libraries of C have no function for. */
+  renameat2(call: number, fd: number, path: string, newFd: number, newPath: string, flags: number): number
+  /** `status` has 16 words, of which the first is the file system's kind. */
+  fstatfs(fd: number, status: BigInt64Array): number
+  /** `limits` gets the limit in force, and the highest. */
+  getrlimit(resource: number, limits: BigUint64Array): number
   lseek(fd: number, offset: number, whence: number): number
   /** `syscall` for calls of whole numbers. */
   syscall(call: number, first: number, second: number, third: number): number
@@ -87,6 +95,11 @@ const PROTOTYPES = {
   // Variadic in C. Whole numbers travel in the same registers either way on both architectures.
   fcntl: 'int fcntl(int, int, int)',
   fallocate: 'int fallocate(int, int, int64_t, int64_t)',
+  open: 'int open(const char *, int, uint32_t)',
+  linkat: 'int linkat(int, const char *, int, const char *, int)',
+  renameat2: 'long syscall(long, intptr_t, const char *, intptr_t, const char *, uintptr_t)',
+  fstatfs: 'int fstatfs(int, void *)',
+  getrlimit: 'int getrlimit(int, void *)',
   lseek: 'int64_t lseek(int, int64_t, int)',
   syscall: 'long syscall(long, intptr_t, intptr_t, intptr_t)',
   futex: 'long syscall(long, intptr_t, int, uint32_t, void *)',

@@ -13,35 +13,55 @@ import {
   type BigIntStats,
   closeSync,
   constants,
+  fchmodSync,
   fstatSync,
   ftruncateSync,
   linkSync,
+  lstatSync,
   openSync,
+  readdirSync,
   readlinkSync,
   readSync,
+  realpathSync,
   statSync,
   unlinkSync,
   writeSync,
 } from 'node:fs'
+import { dirname } from 'node:path'
 import { filePath, wholeNumber } from '../arguments.ts'
 import { InvalidArgumentTypeError } from '../errors.ts'
 import { MiB } from '../units.ts'
 import {
+  AT_EMPTY_PATH,
+  AT_FDCWD,
+  AT_SYMLINK_FOLLOW,
   F_ADD_SEALS,
   F_DUPFD_CLOEXEC,
   F_GET_SEALS,
+  F_GETFL,
   F_SEAL_GROW,
   F_SEAL_SEAL,
   F_SEAL_SHRINK,
+  FALLOC_FL_KEEP_SIZE,
+  FALLOC_FL_PUNCH_HOLE,
+  HUGETLBFS_MAGIC,
   MFD_ALLOW_SEALING,
   MFD_CLOEXEC,
   MFD_NOEXEC_SEAL,
+  O_CLOEXEC,
+  O_TMPFILE_BIT,
+  PSEUDO_FILE_SYSTEMS,
+  RENAME_NOREPLACE,
+  RLIM_INFINITY,
+  RLIMIT_FSIZE,
   SEEK_DATA,
+  SYSTEM_CALLS,
+  type SystemCalls,
 } from './constants.ts'
-import { EBADF, EINTR, EINVAL, ENXIO, EOPNOTSUPP, fileError } from './errno.ts'
+import { EACCES, EBADF, EFBIG, EINTR, EINVAL, ENOENT, ENOSPC, ENXIO, EOPNOTSUPP, fileError, isErrno } from './errno.ts'
 import type { Libc } from './libc.ts'
 import { requireLength } from './mappings.ts'
-import type { Access, FileStatus, Files } from './os-files.ts'
+import type { Access, Credentials, FileStatus, FileSystemKind, Files } from './os-files.ts'
 
 /** Descriptors are C's `int`. */
 const MOST_FD = 2 ** 31 - 1
@@ -69,8 +89,38 @@ export class LinuxFiles implements Files {
   create(path: string, permissions: number): number {
     filePath('path', path)
     wholeNumber('permissions', permissions, 0, 0o7777)
-    const { O_RDWR, O_CREAT, O_EXCL } = constants
-    return this.#open(path, O_RDWR | O_CREAT | O_EXCL, permissions)
+    const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = constants
+    return this.#open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, permissions)
+  }
+
+  createUnnamed(path: string, permissions: number): number {
+    filePath('path', path)
+    wholeNumber('permissions', permissions, 0, 0o7777)
+    const { O_RDWR, O_DIRECTORY } = constants
+    requirePermission('open', path)
+    for (;;) {
+      const fd = this.#libc.open(dirname(path), O_RDWR | O_DIRECTORY | O_TMPFILE_BIT | O_CLOEXEC, permissions)
+      if (fd >= 0) return fd
+      const errno = this.#libc.errno()
+      if (errno !== EINTR) throw fileError('open', errno, path)
+    }
+  }
+
+  publish(fd: number, path: string): void {
+    requireDescriptor(fd)
+    filePath('path', path)
+    requirePermission('link', path)
+    if (this.#libc.linkat(AT_FDCWD, `/proc/self/fd/${fd}`, AT_FDCWD, path, AT_SYMLINK_FOLLOW) === 0) return
+    const errno = this.#libc.errno()
+    // ENOENT: the folder is not there, or /proc is not. The other way needs rights that few have, before Linux 6.10.
+    if (errno === ENOENT && this.#libc.linkat(fd, '', AT_FDCWD, path, AT_EMPTY_PATH) === 0) return
+    throw fileError('link', errno, path)
+  }
+
+  setPermissions(fd: number, permissions: number): void {
+    requireDescriptor(fd)
+    wholeNumber('permissions', permissions, 0, 0o7777)
+    attempt(() => fchmodSync(fd, permissions))
   }
 
   #open(path: string, flags: number, permissions: number): number {
@@ -146,6 +196,52 @@ export class LinuxFiles implements Files {
     }
   }
 
+  entryAt(path: string): FileStatus | undefined {
+    try {
+      const stats = lstatSync(path, { bigint: true, throwIfNoEntry: false })
+      return stats === undefined ? undefined : statusOf(stats)
+    } catch {
+      return undefined
+    }
+  }
+
+  realPath(path: string): string | undefined {
+    try {
+      return realpathSync(path)
+    } catch {
+      return undefined
+    }
+  }
+
+  list(folder: string): string[] {
+    try {
+      return readdirSync(folder)
+    } catch {
+      return []
+    }
+  }
+
+  credentials(): Credentials {
+    const { geteuid, getegid, getgroups } = process as Required<typeof process>
+    return { user: geteuid(), groups: [getegid(), ...getgroups()] }
+  }
+
+  fileSystem(fd: number): FileSystemKind {
+    requireDescriptor(fd)
+    const status = new BigInt64Array(16)
+    if (this.#libc.fstatfs(fd, status) !== 0) this.#fail('fstatfs')
+    const magic = Number(BigInt.asUintN(32, status[0] as bigint))
+    if (magic === HUGETLBFS_MAGIC) return 'huge'
+    return PSEUDO_FILE_SYSTEMS.has(magic) ? 'pseudo' : 'storage'
+  }
+
+  appends(fd: number): boolean {
+    requireDescriptor(fd)
+    const flags = this.#libc.fcntl(fd, F_GETFL, 0)
+    if (flags < 0) this.#fail('fcntl')
+    return (flags & constants.O_APPEND) !== 0
+  }
+
   isSealed(fd: number): boolean {
     requireDescriptor(fd)
     const seals = this.#libc.fcntl(fd, F_GET_SEALS, 0)
@@ -165,22 +261,70 @@ export class LinuxFiles implements Files {
     requireDescriptor(fd)
     wholeNumber('position', position)
     wholeNumber('byteLength', byteLength)
+    if (byteLength === 0) return
+    this.#requireRoom(fd, position, byteLength)
     for (let done = 0; done < byteLength; done += PART_BYTES)
-      this.#allocatePart(fd, position + done, Math.min(PART_BYTES, byteLength - done))
+      this.#fallocate(fd, FALLOC_FL_KEEP_SIZE, position + done, Math.min(PART_BYTES, byteLength - done), byteLength)
   }
 
-  #allocatePart(fd: number, position: number, byteLength: number): void {
-    for (;;) {
-      if (this.#libc.fallocate(fd, 0, position, byteLength) === 0) return
+  /** Throws what can be known beforehand: blocks that were given before one is refused would have to be taken back. */
+  #requireRoom(fd: number, position: number, byteLength: number): void {
+    const limits = new BigUint64Array(2)
+    const limited = this.#libc.getrlimit(RLIMIT_FSIZE, limits) === 0 && limits[0] !== RLIM_INFINITY
+    if (limited && position + byteLength > Number(limits[0]))
+      throw fileError('fallocate', EFBIG, this.pathOf(fd), byteLength)
+    const { blocks } = attempt(() => fstatSync(fd, { bigint: true }))
+    const room = this.#freeBytes(fd)
+    // Blocks that the file has may be those of the range.
+    if (room !== undefined && room + Number(blocks) * 512 < byteLength)
+      throw fileError('fallocate', ENOSPC, this.pathOf(fd), byteLength, `, ${room} bytes are free`)
+  }
+
+  /** Bytes that are free on the file system, for this process; undefined when it does not tell, or has no limit. */
+  #freeBytes(fd: number): number | undefined {
+    // type, bytes in a block, blocks, free ones, those for users other than root.
+    const status = new BigInt64Array(16)
+    if (this.#libc.fstatfs(fd, status) !== 0) return undefined
+    const [, blockBytes, blocks, free, available] = status as unknown as [bigint, bigint, bigint, bigint, bigint]
+    if (blocks === 0n) return undefined
+    return Number(blockBytes) * Number(this.credentials().user === 0 ? free : available)
+  }
+
+  #fallocate(fd: number, mode: number, position: number, byteLength: number, wanted: number): void {
+    while (this.#libc.fallocate(fd, mode, position, byteLength) !== 0) {
       const errno = this.#libc.errno()
-      if (errno === EINTR) continue
-      if (errno !== EOPNOTSUPP || this.status(fd).byteLength > position)
-        throw fileError('fallocate', errno, this.pathOf(fd), byteLength)
-      break
+      if (errno !== EINTR) throw fileError('fallocate', errno, this.pathOf(fd), wanted)
     }
+  }
+
+  extend(fd: number, byteLength: number): void {
+    requireDescriptor(fd)
+    wholeNumber('byteLength', byteLength)
+    if (byteLength === 0) return
+    try {
+      // Asked to have room up to its end, a file never becomes shorter; a truncation could cut what others have added meanwhile.
+      this.#fallocate(fd, 0, byteLength - 1, 1, byteLength)
+    } catch (error) {
+      if (!isErrno(error, EOPNOTSUPP)) throw error
+      this.#fill(fd, byteLength)
+    }
+    if (this.status(fd).byteLength < byteLength)
+      throw fileError('fallocate', EOPNOTSUPP, this.pathOf(fd), byteLength, ', the file is as long as before')
+  }
+
+  /** Writes zeros from the file's end on. */
+  #fill(fd: number, byteLength: number): void {
     const zeros = new Uint8Array(Math.min(MiB, byteLength))
-    for (let done = 0; done < byteLength; done += zeros.length)
-      this.write(fd, zeros.subarray(0, byteLength - done), position + done)
+    for (let end = this.status(fd).byteLength; end < byteLength; end = this.status(fd).byteLength)
+      this.write(fd, zeros.subarray(0, byteLength - end), end)
+  }
+
+  clear(fd: number, position: number, byteLength: number): void {
+    requireDescriptor(fd)
+    wholeNumber('position', position)
+    wholeNumber('byteLength', byteLength)
+    if (byteLength > 0)
+      this.#fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, position, byteLength, byteLength)
   }
 
   nextData(fd: number, position: number): number {
@@ -211,6 +355,16 @@ export class LinuxFiles implements Files {
     attempt(() => linkSync(path, newPath))
   }
 
+  rename(path: string, newPath: string): void {
+    filePath('path', path)
+    filePath('newPath', newPath)
+    requirePermission('rename', path)
+    requirePermission('rename', newPath)
+    const { renameat2 } = SYSTEM_CALLS[process.arch] as SystemCalls
+    if (this.#libc.renameat2(renameat2, AT_FDCWD, path, AT_FDCWD, newPath, RENAME_NOREPLACE) !== 0)
+      throw fileError('rename', this.#libc.errno(), path)
+  }
+
   remove(path: string): void {
     filePath('path', path)
     attempt(() => unlinkSync(path))
@@ -222,7 +376,23 @@ export class LinuxFiles implements Files {
 }
 
 function statusOf(stats: BigIntStats): FileStatus {
-  return { regular: stats.isFile(), byteLength: Number(stats.size), identity: `${stats.dev}:${stats.ino}` }
+  return {
+    regular: stats.isFile(),
+    directory: stats.isDirectory(),
+    symbolicLink: stats.isSymbolicLink(),
+    byteLength: Number(stats.size),
+    identity: `${stats.dev}:${stats.ino}`,
+    owner: Number(stats.uid),
+    group: Number(stats.gid),
+    permissions: Number(stats.mode) & 0o7777,
+  }
+}
+
+/** Asks Node's permission model, as node:fs does, before a call that does not go by node:fs. */
+function requirePermission(syscall: string, path: string): void {
+  const { permission } = process as { permission?: { has(scope: string, reference: string): boolean } }
+  if (permission !== undefined && !permission.has('fs.write', path))
+    throw fileError(syscall, EACCES, path, undefined, ", by Node's permission model")
 }
 
 /** Runs a call of node:fs; what the kernel refused comes as an error of ours. */

@@ -18,6 +18,9 @@ const headers = [
   '/usr/include/asm-generic/fcntl.h',
   '/usr/include/linux/futex.h',
   '/usr/include/linux/time.h',
+  '/usr/include/linux/falloc.h',
+  '/usr/include/linux/magic.h',
+  '/usr/include/asm-generic/resource.h',
 ]
 
 /** Where the numbers of system calls are, by architecture. */
@@ -41,8 +44,38 @@ test('the numbers are those of the kernel headers', () => {
     const line = new RegExp(`^#\\s*define\\s+${name}\\s+(0x[0-9a-fA-F]+|\\d+)`, 'm').exec(text)
     if (line !== null) assert.is(value, cNumber(line[1] as string), name)
   }
-  assert.is(Object.keys(numbers).length, 43)
+  assert.is(Object.keys(numbers).length, 55)
   assert.equal(Object.keys(SYSTEM_CALLS), ['x64', 'arm64'])
+})
+
+test('file systems have the numbers of the kernel headers', () => {
+  const path = '/usr/include/linux/magic.h'
+  if (!existsSync(path)) return
+  const text = readFileSync(path, 'utf8')
+  const magic = (name: string): number => Number(new RegExp(`^#define\\s+${name}\\s+(\\S+)`, 'm').exec(text)?.[1])
+  for (const name of [
+    'PROC_SUPER',
+    'SYSFS',
+    'CGROUP_SUPER',
+    'CGROUP2_SUPER',
+    'DEBUGFS',
+    'TRACEFS',
+    'SECURITYFS',
+    'SELINUX',
+    'NSFS',
+  ])
+    assert.ok(constants.PSEUDO_FILE_SYSTEMS.has(magic(`${name}_MAGIC`)), name)
+  for (const name of [
+    'TMPFS',
+    'EXT4_SUPER',
+    'BTRFS_SUPER',
+    'XFS_SUPER',
+    'NFS_SUPER',
+    'OVERLAYFS_SUPER',
+    'FUSE_SUPER',
+    'RAMFS',
+  ])
+    assert.not(constants.PSEUDO_FILE_SYSTEMS.has(magic(`${name}_MAGIC`)), name)
 })
 
 test('system calls have the numbers of the kernel headers', () => {

@@ -5,14 +5,20 @@ import {
   closeSync,
   fstatSync,
   ftruncateSync,
+  mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
+  realpathSync,
   renameSync,
+  statfsSync,
   statSync,
+  symlinkSync,
   truncateSync,
   unlinkSync,
   writeFileSync,
 } from 'node:fs'
+import { basename, join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { SystemError } from '../../src/errors.ts'
@@ -121,6 +127,9 @@ for (const folder of [scratch, sharedMemoryFolder()].filter((each) => each !== u
         files.truncate(fd, MiB)
         assert.ok(fstatSync(fd).blocks * 512 < 64 * KiB)
         files.allocate(fd, 1, MiB)
+        assert.is(fstatSync(fd).size, MiB)
+        files.extend(fd, MiB + 1)
+        files.extend(fd, 10)
         assert.is(fstatSync(fd).size, MiB + 1)
         assert.ok(fstatSync(fd).blocks * 512 >= MiB)
         assert.is(readFileSync(path).subarray(0, 4).toString('latin1'), 'abc\0')
@@ -133,7 +142,8 @@ for (const folder of [scratch, sharedMemoryFolder()].filter((each) => each !== u
 
 test('allocate: nothing, and no descriptor', () => {
   withFile(freshFile('x'), (fd) => files.allocate(fd, 0, 0))
-  throwsCode(() => files.allocate(2 ** 30, 0, 1), 'EBADF', 'fallocate')
+  throwsCode(() => files.allocate(2 ** 30, 0, 1), 'EBADF', 'fstat')
+  throwsCode(() => files.extend(2 ** 30, 1), 'EBADF', 'fallocate')
 })
 
 test('nextData: skips holes', () => {
@@ -216,6 +226,85 @@ test('names come and go', () => {
   throwsCode(() => files.open(scratch, 'read-write'), 'EISDIR')
 })
 
+test('a file without a name: nobody finds it, until it is published, and nothing is replaced', () => {
+  const folder = freshPath()
+  mkdirSync(folder)
+  const path = join(folder, 'grains')
+  const mask = process.umask(0o027)
+  const fd = files.createUnnamed(path, 0o666)
+  process.umask(mask)
+  files.write(fd, Buffer.from('abc'), 0)
+  assert.equal(readdirSync(folder), [])
+  assert.match(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'), /flags:\s+02\d{6}\d*\n/)
+  symlinkSync('nowhere', path)
+  throwsCode(() => files.publish(fd, path), 'EEXIST', `link '${path}'`)
+  unlinkSync(path)
+  files.publish(fd, path)
+  assert.equal([readFileSync(path, 'utf8'), statSync(path).mode & 0o777, statSync(path).nlink], ['abc', 0o640, 1])
+  throwsCode(() => files.publish(fd, path), 'EEXIST')
+  throwsCode(() => files.publish(fd, join(folder, 'no/such')), 'ENOENT', 'no/such')
+  throwsCode(() => files.publish(2 ** 30, join(folder, 'other')), 'ENOENT')
+  files.setPermissions(fd, 0o604)
+  assert.is(files.status(fd).permissions, 0o604)
+  files.close(fd)
+  throwsCode(() => files.createUnnamed(join(folder, 'no/such'), 0o600), 'ENOENT', 'no/such')
+  assert.throws(() => files.createUnnamed('/proc/x', 0o600), /ENOTSUP|EACCES/)
+  throwsCode(() => files.setPermissions(2 ** 30, 0), 'EBADF')
+  // What is closed without a name is gone.
+  files.close(files.createUnnamed(path, 0o600))
+  assert.equal(readdirSync(folder), ['grains'])
+})
+
+test('rename replaces nothing', () => {
+  const [path, other] = [freshFile('one'), freshFile('two')]
+  throwsCode(() => files.rename(path, other), 'EEXIST', `rename '${path}'`)
+  assert.equal([readFileSync(path, 'utf8'), readFileSync(other, 'utf8')], ['one', 'two'])
+  const moved = freshPath()
+  files.rename(path, moved)
+  throwsCode(() => files.rename(path, moved), 'ENOENT')
+  assert.is(readFileSync(moved, 'utf8'), 'one')
+})
+
+test('what a path itself names, and where it leads', () => {
+  const [path, link] = [freshFile('one'), freshPath('link')]
+  symlinkSync(path, link)
+  assert.equal([files.entryAt(link)?.symbolicLink, files.statusAt(link)?.symbolicLink], [true, false])
+  assert.equal(files.entryAt(path), files.statusAt(path))
+  assert.equal([files.realPath(link), files.realPath(`${link}-none`)], [realpathSync(path), undefined])
+  assert.is(files.entryAt(`${link}-none`), undefined)
+  assert.is(files.entryAt(`${path}/below`), undefined)
+  assert.ok(files.list(scratch).includes(basename(link)))
+  assert.equal(files.list(`${link}-none`), [])
+  const { user, groups } = files.credentials()
+  assert.equal([user, groups[0]], [process.geteuid?.(), process.getegid?.()])
+  assert.is(files.statusAt(path)?.owner, user)
+})
+
+test('allocate says beforehand that there is no room, and gives nothing', () => {
+  const path = freshFile('abc')
+  withFile(path, (fd) => {
+    const { bfree, bsize } = statfsSync(path)
+    const wanted = Math.min(bfree * bsize * 2, 8 * TiB)
+    throwsCode(() => files.allocate(fd, 0, wanted), 'ENOSPC', 'bytes are free')
+    const { size, blocks } = fstatSync(fd)
+    assert.is(size, 3)
+    assert.ok(blocks * 512 <= 64 * KiB)
+  })
+})
+
+test('clear: bytes become zero, the length stays', () => {
+  withFile(freshFile(pattern(20_000)), (fd) => {
+    files.clear(fd, 10, 12_000)
+    const bytes = new Uint8Array(20_000)
+    assert.is(files.read(fd, bytes, 0), 20_000)
+    assert.equal(
+      Buffer.from(bytes),
+      Buffer.concat([pattern(10), Buffer.alloc(12_000), pattern(20_000).subarray(12_010)])
+    )
+    files.clear(fd, 0, 0)
+  })
+})
+
 test('a duplicate outlives the descriptor that it was made of', () => {
   const fd = files.createInMemory(4096, 'x')
   const copy = files.duplicate(fd)
@@ -242,6 +331,12 @@ test('arguments that C would misread are refused', () => {
     refuses(() => files.write(fd, new Uint8Array(1), 0))
     refuses(() => files.allocate(fd, 0, 1))
     refuses(() => files.nextData(fd, 0))
+    refuses(() => files.extend(fd, 1))
+    refuses(() => files.clear(fd, 0, 1))
+    refuses(() => files.fileSystem(fd))
+    refuses(() => files.appends(fd))
+    refuses(() => files.publish(fd, 'x'))
+    refuses(() => files.setPermissions(fd, 0))
   }
   for (const bad of ['', 'a\0b', 5, null, undefined, Buffer.from('x')]) {
     const path = bad as string
@@ -250,6 +345,10 @@ test('arguments that C would misread are refused', () => {
     refuses(() => files.remove(path))
     refuses(() => files.link(path, 'x'))
     refuses(() => files.link('x', path))
+    refuses(() => files.createUnnamed(path, 0))
+    refuses(() => files.publish(0, path))
+    refuses(() => files.rename(path, 'x'))
+    refuses(() => files.rename('x', path))
   }
   withFile(freshFile('x'), (fd) => {
     for (const bad of [-1, NaN, 0.5, 2 ** 53, Infinity, '1', undefined]) {
@@ -257,6 +356,9 @@ test('arguments that C would misread are refused', () => {
       refuses(() => files.allocate(fd, 0, bad as number))
       refuses(() => files.read(fd, new Uint8Array(1), bad as number))
       refuses(() => files.truncate(fd, bad as number))
+      refuses(() => files.extend(fd, bad as number))
+      refuses(() => files.clear(fd, bad as number, 1))
+      refuses(() => files.createUnnamed('x', bad as number))
       refuses(() => files.nextData(fd, bad as number))
     }
     throwsCode(() => files.read(fd, [] as never, 0), 'ERR_INVALID_ARG_TYPE', '"target"')

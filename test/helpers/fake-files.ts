@@ -3,12 +3,23 @@
  * `opened` has the descriptors that are open now, so that a test can see that none is left.
  * @module
  */
-import type { Access, FileStatus, Files } from '../../src/ffi/os-files.ts'
+import type { Access, Credentials, FileStatus, FileSystemKind, Files } from '../../src/ffi/os-files.ts'
 
 /** The calls of `Files` that can fail. */
 export type FileCall =
   | 'open'
   | 'create'
+  | 'createUnnamed'
+  | 'publish'
+  | 'setPermissions'
+  | 'entryAt'
+  | 'realPath'
+  | 'list'
+  | 'fileSystem'
+  | 'appends'
+  | 'extend'
+  | 'clear'
+  | 'rename'
   | 'createInMemory'
   | 'duplicate'
   | 'pathOf'
@@ -26,6 +37,13 @@ export type FileCall =
 /** What the kernel calls them, where that is another name. */
 const SYSCALLS: Partial<Record<FileCall, string>> = {
   create: 'open',
+  createUnnamed: 'open',
+  publish: 'link',
+  setPermissions: 'fchmod',
+  fileSystem: 'fstatfs',
+  appends: 'fcntl',
+  extend: 'fallocate',
+  clear: 'fallocate',
   createInMemory: 'memfd_create',
   duplicate: 'fcntl',
   status: 'fstat',
@@ -40,6 +58,8 @@ export class FakeFiles implements Files {
   readonly opened: Set<number> = new Set()
   /** Every descriptor that was closed here. */
   readonly closed: Set<number> = new Set()
+  /** Who this process is taken for. */
+  pretended: Credentials | undefined
   readonly #real: Files
   readonly #enter: (call: FileCall) => void
 
@@ -54,6 +74,46 @@ export class FakeFiles implements Files {
 
   create(path: string, permissions: number): number {
     return this.#open('create', () => this.#real.create(path, permissions))
+  }
+
+  createUnnamed(path: string, permissions: number): number {
+    return this.#open('createUnnamed', () => this.#real.createUnnamed(path, permissions))
+  }
+
+  publish(fd: number, path: string): void {
+    this.#enter('publish')
+    this.#real.publish(fd, path)
+  }
+
+  setPermissions(fd: number, permissions: number): void {
+    this.#enter('setPermissions')
+    this.#real.setPermissions(fd, permissions)
+  }
+
+  entryAt(path: string): FileStatus | undefined {
+    return this.#unlessFailing('entryAt', () => this.#real.entryAt(path))
+  }
+
+  realPath(path: string): string | undefined {
+    return this.#unlessFailing('realPath', () => this.#real.realPath(path))
+  }
+
+  list(folder: string): string[] {
+    return this.#unlessFailing('list', () => this.#real.list(folder)) ?? []
+  }
+
+  credentials(): Credentials {
+    return this.pretended ?? this.#real.credentials()
+  }
+
+  fileSystem(fd: number): FileSystemKind {
+    this.#enter('fileSystem')
+    return this.#real.fileSystem(fd)
+  }
+
+  appends(fd: number): boolean {
+    this.#enter('appends')
+    return this.#real.appends(fd)
   }
 
   createInMemory(byteLength: number, name: string): number {
@@ -98,6 +158,16 @@ export class FakeFiles implements Files {
     this.#real.allocate(fd, position, byteLength)
   }
 
+  extend(fd: number, byteLength: number): void {
+    this.#enter('extend')
+    this.#real.extend(fd, byteLength)
+  }
+
+  clear(fd: number, position: number, byteLength: number): void {
+    this.#enter('clear')
+    this.#real.clear(fd, position, byteLength)
+  }
+
   nextData(fd: number, position: number): number {
     // A file system that does not tell.
     return this.#unlessFailing('nextData', () => this.#real.nextData(fd, position)) ?? position
@@ -116,6 +186,11 @@ export class FakeFiles implements Files {
   link(path: string, newPath: string): void {
     this.#enter('link')
     this.#real.link(path, newPath)
+  }
+
+  rename(path: string, newPath: string): void {
+    this.#enter('rename')
+    this.#real.rename(path, newPath)
   }
 
   remove(path: string): void {

@@ -7,6 +7,7 @@
  *     os.live                         the mappings there are: address to length
  *     os.fail('allocate', 1, ENOSPC)  calls about files and threads count and fail as well (fake-files.ts, fake-threads.ts)
  *     os.threads.dead.add(thread)     a thread that is told to have ended
+ *     os.dieBefore(3)                 SIGKILL right before the third call from now
  *
  * Pages are made larger only for those who ask through this: a range that the fake calls one page is several for the kernel,
  * which is in memory as soon as one of them is.
@@ -82,6 +83,7 @@ export class FakeOs implements Os {
   available: number | undefined
   readonly #real: Os
   readonly #failures: Failure[] = []
+  #deathIn = Infinity
 
   constructor(options: FakeOptions = {}) {
     this.#real = options.asThread === true ? new LinuxOs() : systemOs()
@@ -97,6 +99,11 @@ export class FakeOs implements Os {
   /** Makes the nth call of that name from now on (or of any name) fail, once. */
   fail(call: OsCall | 'any', nth = 1, errno: number = constants.errno.ENOMEM): void {
     this.#failures.push({ call, left: nth, errno })
+  }
+
+  /** Ends this process by SIGKILL right before its nth call from now on. */
+  dieBefore(nth: number): void {
+    this.#deathIn = nth
   }
 
   /** Forgets the failures that have not happened; says how many those were. */
@@ -249,6 +256,7 @@ export class FakeOs implements Os {
 
   #enter(call: OsCall, syscall: string, _address?: Address, byteLength?: number): void {
     this.calls.set(call, this.count(call) + 1)
+    if (--this.#deathIn === 0) process.kill(process.pid, 'SIGKILL')
     for (const failure of this.#failures) {
       if (failure.call !== call && failure.call !== 'any') continue
       if (--failure.left > 0) continue

@@ -7,41 +7,92 @@
  *               |         └ old end  |                    └ new end
  *               |         |  cleared |
  *
+ * First all that can be refused (is it a file that can be mapped, and written?), then the blocks, beyond the end, where nobody sees
+ * them; the length comes last, and in one step that never makes a file shorter. So nothing has to be taken back, which could cut
+ * what another process has added and mapped meanwhile. What is refused on the way leaves the length as it was. Blocks that were
+ * given by then stay, until the file is made longer or truncated: no call of the kernel gives them back without a risk for others.
+ * It happens only when the disk fills up within the same moment, or by a quota: what is free is asked for first.
+ *
  * The kernel keeps whole pages in memory, and a stray store behind the old end is in there. Disk file systems clear those bytes
  * when a file grows; tmpfs does not, so it is done here.
  * @module
  */
-import { alignUp } from '../../bits.ts'
+import { alignDown, alignUp } from '../../bits.ts'
+import { UnsupportedOperationError } from '../../errors.ts'
+import { EOPNOTSUPP, isErrno } from '../../ffi/errno.ts'
 import type { Os } from '../../ffi/os.ts'
+import type { Address } from '../../units.ts'
 
-/**
- * Makes a file of `fileEnd` bytes `end` bytes long, and gives its new bytes from `from` on blocks. What fails leaves the file as
- * it was.
- */
-export function lengthenFile(os: Os, fd: number, fileEnd: number, from: number, end: number): void {
-  const { files, pageSize } = os
+/** A file that is to be longer. */
+export interface Growth {
+  readonly os: Os
+  /** For messages. */
+  readonly title: string
+  readonly fd: number
+  /** Its length as it was found. */
+  readonly fileEnd: number
+  /** From where on it gets blocks, if that is behind its end. */
+  readonly from: number
+  /** The length that it is to have. */
+  readonly end: number
+}
+
+/** Does all of it but the length. Changes no byte of the file and nothing that others can see. */
+export function prepareGrowth(growth: Growth): void {
+  const { os, fd, fileEnd, from, end } = growth
+  requireMappable(growth)
   const start = Math.max(fileEnd, from)
   try {
-    files.allocate(fd, start, end - start)
-    clearStrays(os, fd, fileEnd, Math.min(alignUp(fileEnd, pageSize), end))
+    os.files.allocate(fd, start, end - start)
   } catch (error) {
-    shortenAgain(os, fd, fileEnd)
-    throw error
+    // Then zeros are written when the length is set.
+    if (!isErrno(error, EOPNOTSUPP)) throw error
   }
 }
 
-/** Takes back what was added to a file, as far as that can be done: there is an error to report already. */
-export function shortenAgain(os: Os, fd: number, fileEnd: number): void {
+/** Sets the length; a file that others have made longer by now keeps theirs. */
+export function finishGrowth({ os, fd, end }: Growth): void {
+  os.files.extend(fd, end)
+}
+
+/** Throws unless the file can be mapped for writing and is more than a view of the kernel's state; clears what strays are behind its end. */
+function requireMappable(growth: Growth): void {
+  const { os, title, fd, fileEnd } = growth
+  const { pageSize } = os
+  if (os.files.fileSystem(fd) === 'pseudo')
+    throw new UnsupportedOperationError(
+      `${title} is on a file system that the kernel makes up, and cannot be made longer: nothing was written`
+    )
+  const address = os.reserve(pageSize, pageSize)
   try {
-    if (os.files.status(fd).byteLength > fileEnd) os.files.truncate(fd, fileEnd)
-  } catch {
-    // It stays longer, with zeros.
+    os.mapFile(address, pageSize, fd, alignDown(fileEnd, pageSize), 'shared', 'read-write')
+    if (fileEnd % pageSize !== 0) clearStrays(growth, address)
+  } finally {
+    releaseAgain(os, address)
   }
 }
 
-function clearStrays(os: Os, fd: number, from: number, to: number): void {
-  if (from === to) return
-  const bytes = new Uint8Array(to - from)
-  os.files.read(fd, bytes, from)
-  if (bytes.some((byte) => byte !== 0)) os.files.write(fd, bytes.fill(0), from)
+/** Gives the page back. Refused once (too many mappings), it is tried again: what is left would be out of reach. */
+function releaseAgain(os: Os, address: Address): void {
+  try {
+    os.release(address, os.pageSize)
+  } catch {
+    os.release(address, os.pageSize)
+  }
+}
+
+/** `address`: the page that the file ends in. */
+function clearStrays({ os, fd, fileEnd, end }: Growth, address: Address): void {
+  const { files, pageSize } = os
+  const bytes = new Uint8Array(pageSize - (fileEnd % pageSize))
+  os.copyOut((address + pageSize - bytes.length) as Address, bytes.length, bytes)
+  // A file that is longer by now has had them cleared, and its new bytes are somebody's.
+  if (bytes.every((byte) => byte === 0) || files.status(fd).byteLength !== fileEnd) return
+  const stop = Math.min(alignUp(fileEnd, pageSize), end)
+  try {
+    files.clear(fd, fileEnd, stop - fileEnd)
+  } catch (error) {
+    if (!isErrno(error, EOPNOTSUPP)) throw error
+    files.write(fd, new Uint8Array(stop - fileEnd), fileEnd)
+  }
 }

@@ -25,6 +25,8 @@ export interface OpenedFile {
   readonly fd: number
   readonly access: Access
   readonly status: FileStatus
+  /** Whether it was made now, and will have the path `target` before anybody uses the link. */
+  readonly made: boolean
 }
 
 export class FileLink {
@@ -35,12 +37,12 @@ export class FileLink {
   #kept: number | undefined
 
   constructor(opened: OpenedFile) {
-    const { title, files, target, fd, access, status } = opened
+    const { title, files, target, fd, access, status, made } = opened
     this.#title = title
     this.#files = files
     this.#identity = status.identity
     const path = typeof target === 'string' ? resolve(target) : files.pathOf(fd)
-    if (path !== undefined && files.statusAt(path)?.identity === status.identity) this.#path = path
+    if (path !== undefined && (made || files.statusAt(path)?.identity === status.identity)) this.#path = path
     else this.#keep(fd, access)
   }
 

@@ -30,10 +30,18 @@ export interface FileOptions<Mode extends FileMode = FileMode> {
   readonly offset?: number | undefined
   /** Bytes to map. @defaultValue to the file's end */
   readonly byteLength?: number | undefined
-  /** `'write'` only: the most bytes that `resize` may ask for; addresses are reserved for them. @defaultValue `byteLength` */
+  /**
+   * `'read'` and `'write'`: the most bytes that `resize` may come to; addresses are reserved for them. In mode `'read'` a longer file
+   * is mapped up to there. @defaultValue `byteLength`
+   */
   readonly maxByteLength?: number | undefined
   /** `'write'` only: make the file when there is none. @defaultValue false */
   readonly create?: boolean | undefined
+  /**
+   * With `create` only: what others may do with a new file, as for `fs.open`, less the umask. A file that is there already, in a folder
+   * where others can make files, may have no more writers than that. @defaultValue 0o600
+   */
+  readonly permissions?: number | undefined
   /**
    * `'read'` only: map the pages so that a store to them ends the process (SIGSEGV), instead of staying unseen.
    * @defaultValue false
@@ -56,6 +64,7 @@ export interface CheckedFileOptions {
   readonly byteLength: number | undefined
   readonly maxByteLength: number | undefined
   readonly create: boolean
+  readonly permissions: number
   readonly hardened: boolean
   readonly populate: boolean
   readonly os: Os
@@ -65,12 +74,14 @@ export interface CheckedFileOptions {
 export function checkFileOptions(file: unknown, options: FileOptions): CheckedFileOptions {
   optionsObject('options', options)
   if (options === undefined) throw new InvalidArgumentTypeError('options', 'an object with a mode', options)
-  const { offset = 0, byteLength, maxByteLength, create, hardened, populate, os } = options
+  const { offset = 0, byteLength, maxByteLength, permissions, hardened, populate, os } = options
   const mode = oneOf('options.mode', options.mode, MODES)
   wholeNumber('options.offset', offset)
   if (byteLength !== undefined) wholeNumber('options.byteLength', byteLength, 0, MOST_BYTES)
   if (maxByteLength !== undefined) wholeNumber('options.maxByteLength', maxByteLength, byteLength ?? 0, MOST_BYTES)
-  if (maxByteLength !== undefined) requireMode('maxByteLength', maxByteLength, mode, 'write')
+  if (maxByteLength !== undefined && mode === 'copy')
+    throw new OutOfRangeError('options.maxByteLength', "nothing: it is for modes 'read' and 'write'", maxByteLength)
+  const create = flag('create', options.create, mode, 'write')
   const target = checkTarget(file)
   return {
     target,
@@ -79,11 +90,19 @@ export function checkFileOptions(file: unknown, options: FileOptions): CheckedFi
     offset,
     byteLength,
     maxByteLength,
-    create: flag('create', create, mode, 'write'),
+    create,
+    permissions: permissionsOf(permissions, create),
     hardened: flag('hardened', hardened, mode, 'read'),
     populate: flag('populate', populate, mode, mode),
     os: checkOs(os),
   }
+}
+
+function permissionsOf(permissions: unknown, create: boolean): number {
+  if (permissions === undefined) return 0o600
+  wholeNumber('options.permissions', permissions, 0, 0o777)
+  if (!create) throw new OutOfRangeError('options.permissions', 'nothing: it is for files that are made', permissions)
+  return permissions as number
 }
 
 function flag(name: string, value: unknown, mode: FileMode, only: FileMode): boolean {

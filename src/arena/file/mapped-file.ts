@@ -43,7 +43,7 @@ import type { FileLink } from './file-link.ts'
 import type { FileMapping, FilePlace } from './file-mapping.ts'
 import type { FileMode } from './file-options.ts'
 import type { FileView } from './read-only-view.ts'
-import { resizeFile } from './resizing.ts'
+import { followFile, resizeFile } from './resizing.ts'
 import { Truncation } from './truncation.ts'
 
 /** What a mapped file is made of. @internal */
@@ -203,12 +203,16 @@ export class MappedFile<Mode extends FileMode = FileMode> {
   // ---- changing its length ----
 
   /**
-   * Makes the file end where a mapping of `byteLength` bytes ends (0 bytes need no file up to there). Views stay valid; those past the end read zero. New bytes are
-   * zero and have room on the disk. Throws `ENOSPC` when the disk is full, `ERR_ARENA_BUSY` when the file holds an arena.
+   * Makes the file end where a mapping of `byteLength` bytes ends (0 bytes need no file up to there). Views stay valid; those past the
+   * end read zero. New bytes are zero and have room on the disk. Throws `ENOSPC` when the disk is full, `ERR_ARENA_BUSY` when the file
+   * holds an arena. Mode `'write'`.
+   *
+   * Without `byteLength`, in modes `'read'` and `'write'`: the file stays as it is, and the mapping follows it, to what the file has now, up
+   * to `maxByteLength`. Views stay valid; over what others have cut they read zero from then on.
    */
-  resize(byteLength: number): void {
-    this.#requireMode('resize', 'write')
-    wholeNumber('byteLength', byteLength, 0, this.maxByteLength)
+  resize(byteLength?: number): void {
+    this.#requireMode('resize', byteLength === undefined && this.mode === 'read' ? 'read' : 'write')
+    if (byteLength !== undefined) wholeNumber('byteLength', byteLength, 0, this.maxByteLength)
     if (this.#arena !== undefined)
       throw new ArenaBusyError(
         `${this.#title} has an arena on it, whose tables are at its end: its length cannot be changed`
@@ -218,6 +222,11 @@ export class MappedFile<Mode extends FileMode = FileMode> {
       mapping: this.#mapping,
       offset: this.#place.offset,
       byteLength: this.#byteLength,
+    }
+    if (byteLength === undefined) {
+      const access = this.mode === 'write' ? 'read-write' : 'read'
+      this.#byteLength = this.#link.use(access, (fd) => followFile(resizable, fd, this.maxByteLength))
+      return
     }
     this.#link.use('read-write', (fd) => resizeFile(resizable, fd, byteLength))
     this.#byteLength = byteLength

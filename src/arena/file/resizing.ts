@@ -1,17 +1,18 @@
 /**
  * Changing the length of a file under its mapping, without a moment in which a view could fault.
  *
- *     longer      blocks for the new bytes ─▶ the file is laid over the pages they are in
+ *     longer      blocks for the new bytes ─▶ the file is laid over the pages they are in ─▶ the length
  *     shorter     empty pages over those that the file will lose ─▶ the file is cut
+ *     followed    what others have added is laid over more pages; empty pages over those that they have cut
  *
  * Views stay valid throughout: over the part that was cut they read zero, and when the file grows again they show it again. What
- * fails on the way is taken back. Some 30 us in /dev/shm, 200 us on ext4: nearly all of it the file system's.
+ * fails on the way is taken back in the mapping; of the file only the length is changed, and that comes last. Some 30 us in /dev/shm,
+ * 200 us on ext4: nearly all of it the file system's.
  * @module
  */
 import { ArenaBusyError, UnsupportedOperationError } from '../../errors.ts'
-import type { Os } from '../../ffi/os.ts'
 import { holdsMappedArena } from '../header.ts'
-import { lengthenFile, shortenAgain } from './file-length.ts'
+import { finishGrowth, prepareGrowth } from './file-length.ts'
 import type { FileMapping } from './file-mapping.ts'
 
 /** A mapping whose file may change its length. */
@@ -27,32 +28,43 @@ export interface Resizable {
 /** Makes a file, open as `fd`, and its mapping so long that the mapping has `wanted` bytes. */
 export function resizeFile(resizable: Resizable, fd: number, wanted: number): void {
   const { mapping, offset, byteLength } = resizable
-  const { os } = mapping
-  const fileEnd = os.files.status(fd).byteLength
+  const { files } = mapping.os
+  const fileEnd = files.status(fd).byteLength
   requireFreeEnd(resizable, fd, fileEnd, wanted)
-  if (wanted < byteLength) {
-    mapping.cover(wanted)
-    try {
-      setEnd(os, fd, fileEnd, offset, offset + wanted)
-    } catch (error) {
-      mapping.lay(fd, byteLength)
-      throw error
-    }
-    return
-  }
-  if (offset + wanted > fileEnd) lengthenFile(os, fd, fileEnd, offset, offset + wanted)
+  const end = offset + wanted
+  const grow = wanted > 0 && end > fileEnd
+  const growth = { os: mapping.os, title: resizable.title, fd, fileEnd, from: offset, end }
+  if (grow) prepareGrowth(growth)
+  if (wanted < byteLength) mapping.cover(wanted)
+  else mapping.lay(fd, wanted)
   try {
-    mapping.lay(fd, wanted)
+    if (grow) finishGrowth(growth)
+    else if (wanted < byteLength && fileEnd > end) files.truncate(fd, end)
   } catch (error) {
-    shortenAgain(os, fd, fileEnd)
+    if (wanted < byteLength) mapping.lay(fd, byteLength)
+    else mapping.cover(byteLength)
     throw error
   }
 }
 
-/** Cuts the file; or, when somebody else has cut it by more already, makes it longer again. */
-function setEnd(os: Os, fd: number, fileEnd: number, offset: number, end: number): void {
-  if (fileEnd > end) os.files.truncate(fd, end)
-  else if (fileEnd < end) lengthenFile(os, fd, fileEnd, offset, end)
+/** Lets a mapping have what its file has now, up to `most` bytes; gives how many those are. */
+export function followFile({ mapping, offset, byteLength }: Resizable, fd: number, most: number): number {
+  const { files } = mapping.os
+  const available = (): number => Math.min(most, Math.max(0, files.status(fd).byteLength - offset))
+  let wanted = available()
+  mapping.cover(wanted)
+  mapping.lay(fd, wanted)
+  try {
+    // What was cut in between must not stay under a page that views reach.
+    for (let left = available(); left < wanted; left = available()) {
+      mapping.cover(left)
+      wanted = left
+    }
+    return wanted
+  } catch (error) {
+    mapping.cover(Math.min(wanted, byteLength))
+    throw error
+  }
 }
 
 /** Throws when something at the file's end would be lost. */

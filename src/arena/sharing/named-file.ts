@@ -1,21 +1,30 @@
 /**
  * Arenas with a name: a file, in /dev/shm or anywhere, that any process finds by its path and that stays until it is unlinked.
  *
- * A new one is made whole under another name first, with all its blocks and its header, and then gets its own, so that nobody ever
- * sees half of one. Of two who make the same at the same time the one who is later finds the other's.
+ * A new one is made whole, with all its blocks and its header, before it has a name (../new-file.ts), so that no process ever sees
+ * half of one. Of two that make the same at the same time the later one finds the other's. One that is there already must have been
+ * placed there by us, or by those with whom it is said to be shared (../placed-files.ts).
  *
- *     .sorites-<random>   create, allocate, header ──link──▶ PATH ──unlink──▶ PATH alone          in the same folder
+ *     unlink      PATH ── is it the file we have? ── rename ──▶ .sorites-… ── is it still? ── remove
+ *
+ * A name is taken away only from the file that is behind our descriptor. Another file that took the name in the moment between the
+ * question and the renaming is given its name back. What is left: if a third file takes the name in that moment too, the second
+ * keeps its temporary name, and the error says so; and where files cannot be renamed without replacing others (NFS), the name is
+ * removed right after the question.
  * @module
  */
-import { dirname, join } from 'node:path'
-import { SystemError } from '../../errors.ts'
-import { EEXIST, ENOENT, fileError, isErrno } from '../../ffi/errno.ts'
+import { UnsupportedOperationError } from '../../errors.ts'
+import { EEXIST, EINVAL, ENOENT, ENOSYS, isErrno } from '../../ffi/errno.ts'
 import type { Os } from '../../ffi/os.ts'
+import type { FileStatus } from '../../ffi/os-files.ts'
 import { BackingKind } from '../backing.ts'
+import { finishGrowth, prepareGrowth } from '../file/file-length.ts'
 import { newIdentity, writeHeader, writeIdentity } from '../header.ts'
 import { fileLayoutOf, HEADER_BYTES } from '../layout.ts'
+import { NewFile, namingPath } from '../new-file.ts'
 import type { CheckedOpening, CheckedOptions } from '../options.ts'
-import { generationOf } from './handle.ts'
+import { requirePlacedByUs } from '../placed-files.ts'
+import { removeStale, temporaryName } from '../temporary-names.ts'
 import { existingSite, fileSite, notSealed, type Site } from './site.ts'
 
 /** How often to begin anew when the name comes and goes. */
@@ -23,10 +32,9 @@ const ATTEMPTS = 10
 
 /** Opens the arena at `path`, or makes it if that is asked for. */
 export function namedSite(path: string, opening: CheckedOpening, options: CheckedOptions): Site {
-  const { os } = options
   for (let attempt = 1; ; attempt++) {
     try {
-      return existingSite(os.files.open(path, 'read-write'), options, { path, byteLength: opening.byteLength })
+      return foundSite(path, opening, options)
     } catch (error) {
       if (!isErrno(error, ENOENT) || !opening.create || attempt === ATTEMPTS) throw error
     }
@@ -37,16 +45,25 @@ export function namedSite(path: string, opening: CheckedOpening, options: Checke
   }
 }
 
-/** Takes an arena's name away if it is still that of the file behind `fd`. Whether it was. */
-export function unlinkNamed(os: Os, path: string, fd: number): boolean {
+function foundSite(path: string, opening: CheckedOpening, options: CheckedOptions): Site {
+  const { files } = options.os
+  // Some devices do something when they are opened.
+  const found = files.statusAt(path)
+  if (found !== undefined && !found.directory) requireRegular(path, found)
+  const fd = files.open(path, 'read-write')
   try {
-    if (os.files.statusAt(path)?.identity !== os.files.status(fd).identity) return false
-    os.files.remove(path)
-    return true
+    const status = files.status(fd)
+    requireRegular(path, status)
+    requirePlacedByUs({ files, fd, status, path, permissions: opening.sharedWith })
   } catch (error) {
-    if (isErrno(error, ENOENT)) return false
+    files.close(fd)
     throw error
   }
+  return existingSite(fd, options, { path, byteLength: opening.byteLength })
+}
+
+function requireRegular(path: string, { regular }: FileStatus): void {
+  if (!regular) throw new UnsupportedOperationError(`${path} is no ordinary file and holds no arena`)
 }
 
 /** A new arena; undefined when the name has been taken meanwhile. */
@@ -54,57 +71,97 @@ function createSite(path: string, opening: CheckedOpening, options: CheckedOptio
   const { os } = options
   const layout = fileLayoutOf(opening.byteLength as number, os.pageSize)
   const identity = newIdentity()
-  // Not made of the path, which may be as long as names can be.
-  const temporary = join(dirname(path), `.sorites-${generationOf(identity)}`)
-  const fd = createFile(os, path, temporary, layout.mappingBytes, opening.permissions)
+  const file = NewFile.make(os, path, opening.permissions)
   try {
-    const site = fileSite(layout, BackingKind.namedFile, fd, options, identity, path)
-    return publish(site, temporary, path)
+    takeBlocks(os, path, file.fd, layout.mappingBytes)
+    const site = fileSite(layout, BackingKind.namedFile, file.fd, options, identity, path)
+    return publish(site, file)
   } finally {
-    unlinkQuietly(os, temporary)
+    file.discard()
   }
 }
 
-/** A file with all its blocks, under a temporary name. What fails is told of the one that was asked for, and leaves nothing behind. */
-function createFile(os: Os, path: string, temporary: string, byteLength: number, permissions: number): number {
-  let fd = -1
+/** Gives a new file all its blocks. Closes it when it cannot have them. */
+function takeBlocks(os: Os, path: string, fd: number, byteLength: number): void {
+  const growth = { os, title: path, fd, fileEnd: 0, from: 0, end: byteLength }
   try {
-    fd = os.files.create(temporary, permissions)
-    os.files.allocate(fd, 0, byteLength)
-    return fd
+    namingPath(path, () => {
+      prepareGrowth(growth)
+      finishGrowth(growth)
+    })
   } catch (error) {
-    if (fd >= 0) {
-      os.files.close(fd)
-      unlinkQuietly(os, temporary)
-    }
-    if (!(error instanceof SystemError)) throw error
-    throw fileError(error.syscall, -error.errno, path, error.length)
-  }
-}
-
-/** Completes a file and gives it its name; undoes the site when that cannot be had. */
-function publish(site: Site, temporary: string, path: string): Site | undefined {
-  const { ground, layout, identity, fd } = site
-  const { os } = ground
-  try {
-    const header = os.view(ground.address(layout.metadataStart), HEADER_BYTES)
-    writeHeader(header, layout, os.pageSize)
-    if (identity !== undefined) writeIdentity(header, identity, os.threads.place())
-    os.files.link(temporary, path)
-    return site
-  } catch (error) {
-    os.release(ground.base, layout.mappingBytes)
     os.files.close(fd)
-    if (isErrno(error, EEXIST)) return undefined
     throw error
   }
 }
 
-/** What is left then is a second name for the file, or for nothing. */
-function unlinkQuietly(os: Os, path: string): void {
+/** Completes a file and gives it its name; undoes the site when that cannot be had. */
+function publish(site: Site, file: NewFile): Site | undefined {
+  const { ground, layout, identity, fd } = site
+  const { os } = ground
+  let published = false
   try {
-    os.files.remove(path)
-  } catch {
-    // It has served; there is nothing to be done about it.
+    const header = os.view(ground.address(layout.metadataStart), HEADER_BYTES)
+    writeHeader(header, layout, os.pageSize)
+    if (identity !== undefined) writeIdentity(header, identity, os.threads.place())
+    published = file.publish()
+    return published ? site : undefined
+  } finally {
+    if (!published) {
+      os.release(ground.base, layout.mappingBytes)
+      os.files.close(fd)
+    }
+  }
+}
+
+/** Takes an arena's name away if it is still that of the file behind `fd`. Whether it was. */
+export function unlinkNamed(os: Os, path: string, fd: number): boolean {
+  const { files } = os
+  const { identity } = files.status(fd)
+  // Of a symbolic link the file's own name goes.
+  const name = files.realPath(path)
+  if (name === undefined || files.entryAt(name)?.identity !== identity) return false
+  removeStale(os, name)
+  const temporary = temporaryName(os, name, identity)
+  try {
+    files.rename(name, temporary)
+  } catch (error) {
+    if (isErrno(error, ENOENT)) return false
+    if (!isErrno(error, EINVAL) && !isErrno(error, ENOSYS)) throw error
+    return removeNow(os, name, identity)
+  }
+  if (files.entryAt(temporary)?.identity !== identity) {
+    putBack(os, temporary, name)
+    return false
+  }
+  try {
+    files.remove(temporary)
+    return true
+  } catch (error) {
+    putBack(os, temporary, name)
+    throw error
+  }
+}
+
+function removeNow(os: Os, name: string, identity: string): boolean {
+  if (os.files.entryAt(name)?.identity !== identity) return false
+  try {
+    os.files.remove(name)
+    return true
+  } catch (error) {
+    if (isErrno(error, ENOENT)) return false
+    throw error
+  }
+}
+
+/** Gives a file its name back. */
+function putBack(os: Os, temporary: string, name: string): void {
+  try {
+    os.files.rename(temporary, name)
+  } catch (error) {
+    if (!isErrno(error, EEXIST)) throw error
+    throw new UnsupportedOperationError(
+      `${name} was replaced twice while it was unlinked: the file that had the name in between is ${temporary} now`
+    )
   }
 }

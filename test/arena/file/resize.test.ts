@@ -16,6 +16,7 @@ import { constants } from 'node:os'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { mapFile } from '../../../src/arena/file/map-file.ts'
+import { systemError } from '../../../src/ffi/errno.ts'
 import { GiB, KiB, MiB } from '../../../src/units.ts'
 import { nodes, runChild } from '../../helpers/child.ts'
 import { throwsCode } from '../../helpers/errors.ts'
@@ -241,17 +242,18 @@ for (const [from, to] of [
   })
 
 test('mapFile: whatever fails, no descriptor, no addresses and no changed file are left', () => {
-  for (const [create, byteLength] of [
-    [false, 50],
-    [false, 3 * page],
-    [true, 3 * page],
+  // What fails after a file that is there has become longer cannot be taken back: others may have it. So no `populate` for that one.
+  for (const [create, byteLength, populate] of [
+    [false, 50, true],
+    [false, 3 * page, false],
+    [true, 3 * page, true],
   ] as const)
     for (let nth = 1, failed = true; failed; nth++) {
       const path = create ? freshPath() : freshFile(100)
       const os = new FakeOs()
       os.fail('any', nth, ENOSPC)
       try {
-        const file = mapFile(path, { mode: 'write', create, byteLength, populate: true, os })
+        const file = mapFile(path, { mode: 'write', create, byteLength, populate, os })
         failed = os.heal() === 0
         file.close()
       } catch (error) {
@@ -260,8 +262,70 @@ test('mapFile: whatever fails, no descriptor, no addresses and no changed file a
         if (create) throwsCode(() => statSync(path), 'ENOENT')
         else assert.equal(readFileSync(path), pattern(100))
       }
-      assert.ok(nth < 20)
+      assert.ok(nth < 40)
     }
+})
+
+/** What another process does in the moment before each kernel call of a growth, and then the call fails, or does not. */
+for (const grow of ['resize', 'mapFile'] as const)
+  for (const fails of [true, false])
+    test(`${grow}: another makes the file longer meanwhile, and keeps it, whether the growth fails or not (${fails ? 'fails' : 'goes on'})`, () => {
+      const theirs = pattern(2 * page, 3)
+      const calls = ['fileSystem', 'reserve', 'mapFile', 'allocate', 'extend'] as const
+      for (const call of calls) {
+        const path = freshFile(100)
+        const os = new FakeOs()
+        const file = mapFile(path, { mode: 'write', maxByteLength: 8 * page, os })
+        const target = (call in os ? os : os.files) as unknown as Record<string, (...args: unknown[]) => unknown>
+        const real = (target[call] as (...args: unknown[]) => unknown).bind(target)
+        let other: ReturnType<typeof mapFile<'write'>> | undefined
+        target[call] = (...args) => {
+          if (other === undefined) {
+            other = mapFile(path, { mode: 'write', byteLength: 3 * page })
+            other.bytes.set(theirs, page)
+          }
+          if (fails) throw systemError(call, ENOSPC)
+          return real(...args)
+        }
+        const run = (): void => {
+          if (grow === 'resize') file.resize(2 * page)
+          else mapFile(path, { mode: 'write', byteLength: 2 * page, os }).close()
+        }
+        if (fails) throwsCode(run, 'ENOSPC')
+        else run()
+        if (other === undefined) {
+          assert.is(call, 'reserve')
+          continue
+        }
+        assert.is(statSync(path).size, 3 * page, call)
+        assert.equal(Buffer.from(other.bytes.subarray(page)), theirs, call)
+        other.check()
+        for (const one of [file, other]) one.close()
+        assert.is(os.files.opened.size, 0)
+      }
+    })
+
+test('a limit on the length of files is known before anything is allocated', async () => {
+  const path = freshFile(100)
+  const child = await runChild(
+    `
+    import { mapFile } from ${JSON.stringify(new URL('../../../src/arena/file/map-file.js', import.meta.url).href)}
+    import { statSync, existsSync } from 'node:fs'
+    const path = ${JSON.stringify(path)}
+    const code = (run) => { try { run(); return 'done' } catch (error) { return error.code + ' ' + error.path } }
+    const file = mapFile(path, { mode: 'write', maxByteLength: 64 * MiB })
+    const grown = [code(() => file.resize(64 * MiB)), code(() => mapFile(path, { mode: 'write', byteLength: 64 * MiB }))]
+    const after = [statSync(path).size, statSync(path).blocks <= 128, file.byteLength]
+    const made = [code(() => mapFile(path + '-new', { mode: 'write', create: true, byteLength: 64 * MiB })), code(() => Arena.open(path + '-new', { create: true, byteLength: 64 * MiB }))]
+    report({ grown, after, made, left: existsSync(path + '-new') })`,
+    { before: 'ulimit -f 1000' }
+  )
+  assert.equal(child.clean().report, {
+    grown: [`EFBIG ${path}`, `EFBIG ${path}`],
+    after: [100, true, 100],
+    made: [`EFBIG ${path}-new`, `EFBIG ${path}-new`],
+    left: false,
+  })
 })
 
 test('a length that the file system cannot have', () => {

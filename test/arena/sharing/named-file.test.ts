@@ -1,5 +1,15 @@
 /** Arenas with a name: they stay when everybody has gone, appear whole, tell of owners that died, and never meet a full disk late. */
-import { mkdtempSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import {
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { constants } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -7,6 +17,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Arena } from '../../../src/arena/arena.ts'
 import { fileLayoutOf } from '../../../src/arena/layout.ts'
+import { fileError } from '../../../src/ffi/errno.ts'
 import { KiB, MiB } from '../../../src/units.ts'
 import { type NodeBinary, nodes, runChild } from '../../helpers/child.ts'
 import { throwsCode } from '../../helpers/errors.ts'
@@ -93,17 +104,120 @@ test('a name is taken away once, and only from its own file', () => {
   throwsCode(() => Arena.reserve(MiB, { shared: true }).unlink(), 'ERR_UNSUPPORTED_OPERATION', 'no name')
 })
 
-test('making one: whatever fails, nothing is left, no file and no mapping', () => {
+/** Without files that have no name: as on NFS, vfat and others. */
+function withoutUnnamed(os: FakeOs): FakeOs {
+  os.files.createUnnamed = () => {
+    throw fileError('open', constants.errno.EOPNOTSUPP, undefined)
+  }
+  return os
+}
+
+test('a name that another file takes while it is taken away goes back to that file', () => {
+  const os = new FakeOs()
   const path = join(folder, 'grains')
-  const calls = ['create', 'reserve', 'mapFile', 'adviseHugePages', 'view', 'link'] as const
-  for (const call of calls)
-    for (const nth of call === 'mapFile' ? [1, 2] : [1]) {
-      const os = new FakeOs()
-      os.fail(call, nth)
-      throwsCode(() => Arena.open(path, { byteLength: MiB, create: true, os }), 'ENOMEM')
-      assert.equal([os.live.size, os.files.opened.size, os.heal(), readdirSync(folder)], [0, 0, 0, []], call)
-    }
+  using arena = Arena.open(path, { byteLength: MiB, create: true, os })
+  const rename = os.files.rename.bind(os.files)
+  os.files.rename = (from, to) => {
+    os.files.rename = rename
+    rmSync(path)
+    writeFileSync(path, 'theirs')
+    rename(from, to)
+  }
+  assert.not(arena.unlink())
+  assert.equal([readFileSync(path, 'utf8'), readdirSync(folder)], ['theirs', ['grains']])
 })
+
+test('a name that is replaced twice meanwhile: nothing is lost, and it is told where the file is', () => {
+  const os = new FakeOs()
+  const path = join(folder, 'grains')
+  using arena = Arena.open(path, { byteLength: MiB, create: true, os })
+  const rename = os.files.rename.bind(os.files)
+  os.files.rename = (from, to) => {
+    os.files.rename = rename
+    rmSync(path)
+    writeFileSync(path, 'second')
+    rename(from, to)
+    writeFileSync(path, 'third')
+  }
+  const { message } = throwsCode(() => arena.unlink(), 'ERR_UNSUPPORTED_OPERATION', 'replaced twice')
+  const kept = / is (\S+) now/.exec(message)?.[1] as string
+  assert.equal([readFileSync(kept, 'utf8'), readFileSync(path, 'utf8')], ['second', 'third'])
+})
+
+test('a name is taken away where files cannot be renamed without replacing others', () => {
+  for (const errno of [constants.errno.EINVAL, constants.errno.ENOSYS]) {
+    const os = new FakeOs()
+    const path = join(folder, 'grains')
+    using arena = Arena.open(path, { byteLength: MiB, create: true, os })
+    os.fail('rename', 1, errno)
+    assert.ok(arena.unlink())
+    assert.not(arena.unlink())
+    assert.equal(readdirSync(folder), [])
+  }
+})
+
+test('taking a name away: whatever fails, the name is there or it is gone, and nothing else', () => {
+  const path = join(folder, 'grains')
+  for (const call of ['status', 'rename', 'remove'] as const) {
+    const os = new FakeOs()
+    const arena = Arena.open(path, { byteLength: MiB, create: true, os })
+    os.fail(call)
+    throwsCode(() => arena.unlink(), 'ENOMEM')
+    assert.equal(readdirSync(folder), ['grains'], call)
+    assert.ok(arena.unlink())
+    arena.close()
+    assert.equal([readdirSync(folder), os.files.opened.size], [[], 0])
+  }
+})
+
+test('of a symbolic link the file loses its name', () => {
+  const path = join(folder, 'grains')
+  const link = join(folder, 'link')
+  Arena.open(path, { byteLength: MiB, create: true }).close()
+  symlinkSync(path, link)
+  using arena = Arena.open(link)
+  assert.ok(arena.unlink())
+  assert.equal(readdirSync(folder), ['link'])
+  throwsCode(() => Arena.open(link, { create: true, byteLength: MiB }), 'ERR_UNSUPPORTED_OPERATION', 'leads nowhere')
+})
+
+test('what holds no arena is told, and left alone', () => {
+  const fifo = join(folder, 'fifo')
+  spawnSync('mkfifo', [fifo])
+  for (const path of [fifo, '/dev/zero'])
+    throwsCode(() => Arena.open(path, { create: true, byteLength: 1 }), 'ERR_UNSUPPORTED_OPERATION', 'no ordinary file')
+  throwsCode(() => Arena.open(folder, { create: true, byteLength: 1 }), 'EISDIR')
+  throwsCode(() => Arena.attach({ path: fifo }), 'ESPIPE')
+})
+
+for (const way of ['without a name', 'with a temporary name'] as const)
+  test(`making one ${way}: whatever fails, nothing is left, no file, no descriptor and no mapping`, () => {
+    const path = join(folder, 'grains')
+    let failures = 0
+    for (let nth = 1, failed = true; failed; nth++) {
+      const os = way === 'without a name' ? new FakeOs() : withoutUnnamed(new FakeOs())
+      os.fail('any', nth)
+      try {
+        const arena = Arena.open(path, { byteLength: MiB, create: true, os })
+        failed = os.heal() === 0
+        arena.close()
+      } catch (error) {
+        failures++
+        assert.is((error as { code: string }).code, 'ENOMEM', `call ${nth}`)
+        assert.equal([os.live.size, os.files.opened.size], [0, 0], `call ${nth}`)
+        // What has its name is there: somebody else may have it already.
+        if (os.count('publish') + os.count('rename') === 0) assert.equal(readdirSync(folder), [], `call ${nth}`)
+      }
+      assert.equal(
+        readdirSync(folder).filter((name) => name !== 'grains'),
+        [],
+        `call ${nth}`
+      )
+      rmSync(path, { force: true })
+      assert.ok(nth < 100)
+    }
+    assert.ok(failures >= 12)
+  })
 
 test('opening one: whatever fails, nothing is left', () => {
   const path = join(folder, 'grains')
@@ -120,8 +234,13 @@ test('opening one: whatever fails, nothing is left', () => {
 
 test('a second name that cannot be taken away is no reason to fail', () => {
   const os = new FakeOs()
+  withoutUnnamed(os)
+  os.files.rename = () => {
+    throw fileError('rename', constants.errno.EINVAL, undefined)
+  }
   os.fail('remove')
   Arena.open(join(folder, 'grains'), { byteLength: MiB, create: true, os }).close()
+  assert.is(os.heal(), 0)
   assert.is(readdirSync(folder).filter((name) => name === 'grains').length, 1)
 })
 
@@ -138,13 +257,13 @@ test('where a file system has no holes, a purge writes zeros', () => {
 test('the name comes and goes while it is opened', () => {
   const os = new FakeOs()
   const path = join(folder, 'grains')
-  const link = os.files.link.bind(os.files)
+  const publish = os.files.publish.bind(os.files)
   let rounds = 0
   // Somebody else is always a little faster, and then takes his away.
-  os.files.link = (from, to) => {
+  os.files.publish = (fd, to) => {
     if (++rounds < 4) writeFileSync(to, 'theirs')
     try {
-      link(from, to)
+      publish(fd, to)
     } finally {
       if (rounds < 4) rmSync(to)
     }

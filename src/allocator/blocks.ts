@@ -244,8 +244,22 @@ export abstract class Blocks<Name extends string = string> implements Allocator,
     )
   }
 
+  /** For an offset that tables which others can write gave, and that lies outside the claim: nothing is done with it. */
+  protected outside(offset: number): CorruptedError {
+    return new CorruptedError(`${this.kind}: the tables lead to offset ${offset}, which lies outside the claim`)
+  }
+
+  /** Throws unless a range that the tables gave lies in the claim. */
+  protected assertInside(offset: number, byteLength: number): void {
+    const { claim } = this
+    if (!(offset >= claim.offset && byteLength >= 0 && offset + byteLength <= claim.offset + claim.byteLength))
+      throw this.outside(offset)
+  }
+
   /** Copies into a new block, which is given back when its window cannot be made. */
   protected copyNew(to: number, from: number, byteLength: number): void {
+    this.assertInside(to, byteLength)
+    this.assertInside(from, byteLength)
     try {
       this.copy(to, from, byteLength)
     } catch (error) {
@@ -256,6 +270,7 @@ export abstract class Blocks<Name extends string = string> implements Allocator,
 
   /** Zeroes a new block, which is given back when its window cannot be made. */
   protected zeroNew(offset: number, byteLength: number): void {
+    this.assertInside(offset, byteLength)
     try {
       this.zero(offset, byteLength)
     } catch (error) {
@@ -306,6 +321,7 @@ export abstract class Blocks<Name extends string = string> implements Allocator,
     length: number,
     byteLength: number
   ): T {
+    this.assertInside(offset, byteLength)
     try {
       const window = Math.floor(offset / WINDOW_BYTES)
       const local = offset - window * WINDOW_BYTES

@@ -17,12 +17,13 @@ import type { AllocatorStats, SizeClassStats } from './allocator.ts'
 import { READER } from './blocks.ts'
 import { checkDecay, Decay, type Decaying, unreferencedTimer } from './decay.ts'
 import { FreeingBlocks } from './freeing-blocks.ts'
-import { ATTACH, adoptHeap, recover } from './heap-attach.ts'
+import { ATTACH, adoptHeap, verifyForReader, verifyForWriter } from './heap-attach.ts'
 import { blockAround, blockAt, liveBlocks } from './heap-blocks.ts'
 import { checkHeap } from './heap-check.ts'
 import { heapLayout, metadataInUse, Slab, Tag, Window } from './heap-layout.ts'
 import type { HeapAttachOptions, HeapOptions, HeapRole } from './heap-options.ts'
 import { type HeapParts, heapParts } from './heap-parts.ts'
+import { sealTables } from './heap-seal.ts'
 import { heapSizeClasses, heapStats } from './heap-stats.ts'
 import { clearWords, heapTables, shrinkTables } from './heap-tables.ts'
 import { Roots } from './roots.ts'
@@ -50,8 +51,8 @@ export abstract class HeapBase extends FreeingBlocks {
       return found.claim
     }
     super('Heap', arena, options, heapTables, attach === ATTACH ? adopt : undefined)
-    this.#role = new WriterRole(arena, this.claim.metadata)
-    this.recovered = attach === ATTACH && role === 'writer' && this.#recover()
+    this.#role = new WriterRole(arena, this.claim.metadata, () => sealTables(this.parts.words, this.parts.layout))
+    this.recovered = attach === ATTACH && this.#verify(role)
     if (attach !== ATTACH) this.#begin()
     if (role === 'writer') this.#role.take()
     else this.guard |= READER
@@ -77,12 +78,14 @@ export abstract class HeapBase extends FreeingBlocks {
     this.parts.spans.open()
   }
 
-  /** Puts right what a writer left that died; false when none did. When it cannot be, the claim is left as it was. */
-  #recover(): boolean {
-    if (!this.#role.dirty) return false
+  /**
+   * Proves the tables that another has written, or rebuilds what a writer left that died: true then. When they contradict themselves the
+   * claim is left as it was.
+   */
+  #verify(role: HeapRole): boolean {
+    const { parts, claim } = this
     try {
-      recover(this.parts)
-      return true
+      return role === 'reader' ? verifyForReader(parts, () => this.#role.dirty) : verifyForWriter(parts, claim, this.#role.dirty)
     } catch (error) {
       this.claim.leave()
       throw error
@@ -92,15 +95,19 @@ export abstract class HeapBase extends FreeingBlocks {
   #decaying(): Decaying {
     const { spans, slabs } = this.parts
     return {
-      freeDirtyBytes: () => {
-        // What waits to be taken again is free as well.
-        slabs.retire()
-        spans.dropKept()
-        return spans.committedBytes - spans.usedBytes
-      },
-      purgeSome: (bytes) => this.#purge(bytes),
+      freeDirtyBytes: () =>
+        unasked(() => {
+          // What waits to be taken again is free as well.
+          slabs.retire()
+          spans.dropKept()
+          return spans.committedBytes - spans.usedBytes
+        }),
+      purgeSome: (bytes) => void unasked(() => this.#purge(bytes)),
       watch: () => {
-        slabs.parkAll()
+        unasked(() => {
+          slabs.parkAll()
+          return 0
+        })
         spans.watch = true
       },
     }
@@ -141,7 +148,7 @@ export abstract class HeapBase extends FreeingBlocks {
       length <= Window.BYTES
         ? this.parts.spans.allocate(length, alignment, Tag.LIVE, zero)
         : this.parts.spans.allocateHuge(length, alignment, zero)
-    return span === 0 ? 0 : this.parts.spans.offset(span)
+    return span === 0 ? 0 : this.parts.spans.offset(this.parts.spans.sound(span))
   }
 
   // ---- blocks that are there ----
@@ -159,7 +166,7 @@ export abstract class HeapBase extends FreeingBlocks {
 
   #mallocRoomy(byteLength: number): number {
     const span = byteLength <= Window.BYTES / 4 ? this.parts.spans.allocateRoomy((byteLength + 7) & -8) : 0
-    return span === 0 ? this.malloc(byteLength) : this.parts.spans.offset(span)
+    return span === 0 ? this.malloc(byteLength) : this.parts.spans.offset(this.parts.spans.sound(span))
   }
 
   protected override freeAt(offset: number): void {
@@ -296,5 +303,15 @@ export abstract class HeapBase extends FreeingBlocks {
   protected override forget(): void {
     this.#decay.stop()
     this.#role.give()
+  }
+}
+
+/** What a timer does to tables that contradict themselves: nothing. The next call finds it, and can say so to its caller. */
+function unasked(run: () => number): number {
+  try {
+    return run()
+  } catch (error) {
+    if (!(error instanceof CorruptedError)) throw error
+    return 0
   }
 }

@@ -3,6 +3,7 @@
  *
  *     header   byte 16    state     open: there is no writer, all tables are true     dirty: there is one, or he died
  *              byte 128   writer    process, thread, start time, boot, namespace: 32 bytes (arena/owner.ts)
+ *              byte 160   seal      of an open heap: a sum over its tables (heap-seal.ts)
  *
  *     the writer holds the heap's claim;  state = dirty  <=>  there is a writer, or he died having the role
  *
@@ -21,9 +22,12 @@ export class WriterRole {
   readonly #arena: Arena
   readonly #metadata: ArrayBuffer
   readonly #state: Int32Array
+  readonly #seal: () => void
   #held = false
 
-  constructor(arena: Arena, metadata: ArrayBuffer) {
+  /** `seal` is called before the role is given up. */
+  constructor(arena: Arena, metadata: ArrayBuffer, seal: () => void = () => undefined) {
+    this.#seal = seal
     this.#arena = arena
     this.#metadata = metadata
     this.#state = new Int32Array(metadata, STATE_WORD * 4, 1)
@@ -51,6 +55,7 @@ export class WriterRole {
     if (!this.#held) return
     this.#held = false
     if (this.#state.length === 0) return
+    this.#seal()
     this.#state[0] = State.open
     writeOwner(this.#metadata, WRITER, undefined)
   }

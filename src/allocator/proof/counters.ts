@@ -12,6 +12,7 @@ import type { HeapParts } from '../heap-parts.ts'
 export function proveCounters(parts: HeapParts): string | undefined {
   const { words: m, layout, spans } = parts
   if (m[At.ZERO] !== 0) return `the word that is always 0 is ${m[At.ZERO]}`
+  if (m[At.CLEARING] !== 0) return 'the tables are being emptied'
   return (
     proveTop('span records', m[At.SPAN_TOP], layout.spans, layout.spansEnd, Span.WORDS) ??
     proveTop('slab records', m[At.SLAB_TOP], layout.slabs, layout.slabsEnd, Slab.WORDS) ??

@@ -31,5 +31,5 @@ export function provePages(proof: Proof): string | undefined {
     if (pages.clean(first, last) !== 0) return `the span at ${start} has a page that is not committed`
   }
   const end = layout.dirty + Math.ceil(layout.pageCount / 32)
-  return proveZero(m, 'page', layout.dirty, layout.dirty + Math.ceil(top / 32), end)
+  return proveZero(proof, 'page', layout.dirty, layout.dirty + Math.ceil(top / 32), end)
 }

@@ -13,9 +13,7 @@ import { tileAt } from '../span.ts'
 import type { Proof } from './proof.ts'
 
 /** Tables up to this length are looked at whole: reading memory that was never touched may take some. 64 Ki tiles are 256 MiB. */
-const WHOLE_WORDS = 65536
-/** The page that the top lies in has been touched. */
-const PAGE_WORDS = 1024
+export const WHOLE_WORDS = 65536
 
 export function proveTiles(proof: Proof): string | undefined {
   const { m, parts, spans, count } = proof
@@ -42,12 +40,12 @@ export function proveTiles(proof: Proof): string | undefined {
   let entries = 0
   for (let at: number = At.TILES; at < top; at++) if (m[at] !== 0) entries++
   if (entries !== named) return `${entries} tile words are set, ${named} should be`
-  return proveZero(m, 'tile', At.TILES, top, At.TILES + layout.tileCount)
+  return proveZero(proof, 'tile', At.TILES, top, At.TILES + layout.tileCount)
 }
 
-/** The words of the table `start … end - 1` from `from` on, which were never used, read zero: all of a short table, else the rest of a page. */
-export function proveZero(m: Int32Array, what: string, start: number, from: number, end: number): string | undefined {
-  const last = end - start <= WHOLE_WORDS ? end : Math.min(end, Math.ceil(from / PAGE_WORDS) * PAGE_WORDS)
+/** The words of the table `start … end - 1` from `from` on, which were never used, read zero: all of a short table, else those of a page. */
+export function proveZero({ m, parts }: Proof, what: string, start: number, from: number, end: number): string | undefined {
+  const last = end - start <= WHOLE_WORDS ? end : Math.min(end, from + parts.source.pageSize / 4)
   for (let at = from; at < last; at++) if (m[at] !== 0) return `a ${what} word that was never used is ${m[at]}`
   return undefined
 }

@@ -22,7 +22,7 @@ import { DoubleFreeError, InvalidFreeError, OutOfRangeError } from '../errors.ts
 import { GiB } from '../units.ts'
 import type { AllocatorOptions, AllocatorStats } from './allocator.ts'
 import { checkBuddy } from './buddy-check.ts'
-import { buddyLayout, buddyTables, FREE, HIGH } from './buddy-layout.ts'
+import { buddyLayout, buddyTables, HIGH } from './buddy-layout.ts'
 import { BuddyUnits } from './buddy-units.ts'
 import { FreeingBlocks } from './freeing-blocks.ts'
 import {
@@ -273,7 +273,7 @@ export class Buddy extends FreeingBlocks<'pages' | 'states' | 'trees'> {
   #unitOf(offset: number): number {
     const unit = ((offset - this.#origin) * this.#rate) | 0
     const state = this.#units.states[unit]
-    if (state > 0 && state < FREE && unit * this.minBlock + this.#origin === offset) return unit
+    if (state > 0 && state <= this.#mostOrder + 1 && unit * this.minBlock + this.#origin === offset) return unit
     throw this.#whyNot(offset)
   }
 

@@ -76,6 +76,8 @@ export abstract class HeapBase extends FreeingBlocks {
     this.parts.slabs.reset()
     this.parts.spans.clear()
     this.parts.spans.open()
+    // From here on a heap is there (writer-role.ts).
+    sealTables(this.parts.words, this.parts.layout)
   }
 
   /**

@@ -17,8 +17,9 @@ import { At, type HeapLayout } from './heap-layout.ts'
 /** The two words of the seal in the header. The eight before it are the writer's. */
 const SEAL = OWN_WORD + 8
 
-/** Seals a heap. Where its tables end must have been verified, or be its writer's own. */
+/** Seals a heap that its writer is done with. Tables that end nowhere are not: nobody will take them for good. */
 export function sealTables(words: Int32Array, layout: HeapLayout): void {
+  if (!endSomewhere(words, layout)) return
   const sum = sumOf(words, layout)
   words[SEAL] = sum.low
   words[SEAL + 1] = sum.high
@@ -28,6 +29,21 @@ export function sealTables(words: Int32Array, layout: HeapLayout): void {
 export function isSealed(words: Int32Array, layout: HeapLayout): boolean {
   const sum = sumOf(words, layout)
   return words[SEAL] === sum.low && words[SEAL + 1] === sum.high
+}
+
+/** Whether the seal's place was never written: the heap was never finished (heap-base.ts). */
+export function isBlank(words: Int32Array): boolean {
+  return words[SEAL] === 0 && words[SEAL + 1] === 0
+}
+
+function endSomewhere(m: Int32Array, { tileCount, pageCount, spans, spansEnd, slabs, slabsEnd }: HeapLayout): boolean {
+  const within = (top: number, least: number, most: number) => top >= least && top <= most
+  return (
+    within(m[At.TILE_TOP], 0, tileCount) &&
+    within(m[At.PAGE_TOP], 0, pageCount) &&
+    within(m[At.SPAN_TOP], spans, spansEnd) &&
+    within(m[At.SLAB_TOP], slabs, slabsEnd)
+  )
 }
 
 interface Sum {

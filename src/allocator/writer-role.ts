@@ -14,6 +14,7 @@
  */
 import type { Arena } from '../arena/arena.ts'
 import { currentOwner, describeOwner, readOwner, writeOwner } from '../arena/owner.ts'
+import { isBlank } from './heap-seal.ts'
 import { HEADER_BYTES, OWN_WORD, STATE_WORD, State } from './header.ts'
 
 const WRITER = OWN_WORD * 4
@@ -67,7 +68,12 @@ export class WriterRole {
   }
 }
 
-/** Whether metadata begins with the header of an allocator that was never finished. */
+/**
+ * Whether metadata begins with the header of a heap that was never finished: one that says so, and has no seal, which is stored when it
+ * is finished. A heap that says so and has one contradicts itself, and is not thrown away for that.
+ */
 export function isUnfinished(metadata: ArrayBuffer): boolean {
-  return metadata.byteLength < HEADER_BYTES || new Int32Array(metadata, STATE_WORD * 4, 1)[0] === State.closed
+  if (metadata.byteLength < HEADER_BYTES) return true
+  const words = new Int32Array(metadata, 0, HEADER_BYTES / 4)
+  return words[STATE_WORD] === State.closed && isBlank(words)
 }

@@ -16,6 +16,7 @@
  */
 import { lowestBit } from '../bits.ts'
 import { CorruptedError } from '../errors.ts'
+import { countUnused } from './bitmap.ts'
 
 /** Words of each level for so many leaf words, leaves first. */
 function levels(leafWords: number): number[] {
@@ -34,6 +35,8 @@ export class BitTree {
   readonly leaves: number
   readonly #words: Int32Array
   readonly #starts: number[] = []
+  /** Words of each level. */
+  readonly #counts: readonly number[]
   /** No leaf below this one is other than zero: a cache. */
   #hint = 0
 
@@ -41,7 +44,8 @@ export class BitTree {
   constructor(words: Int32Array, start: number, leafWords: number) {
     this.leaves = start
     this.#words = words
-    for (const count of levels(leafWords)) {
+    this.#counts = levels(leafWords)
+    for (const count of this.#counts) {
       this.#starts.push(start)
       start += count
     }
@@ -86,7 +90,7 @@ export class BitTree {
     }
   }
 
-  /** The index of the lowest leaf word that is not zero, or -1. */
+  /** The index of the lowest leaf word that is not zero, or -1. Each step up clears a bit, so there is an end to them. */
   lowest(): number {
     const words = this.#words
     if (words[this.leaves + this.#hint] !== 0) return this.#hint
@@ -100,6 +104,8 @@ export class BitTree {
         if (level === 0) return (this.#hint = index)
         index = (index << 5) | lowestBit(word)
         level--
+        if (index >= this.#counts[level])
+          throw new CorruptedError(`level ${level + 1} of a bitmap leads to word ${index}`)
       } else {
         if (level === top) return -1
         words[starts[++level] + (index >>> 5)] &= ~(1 << index)
@@ -128,6 +134,17 @@ export class BitTree {
         if (this.#words[start + index] !== 0 && (this.#words[above + (index >>> 5)] & (1 << index)) === 0)
           throw new CorruptedError(`level ${level} of a bitmap: word ${index} is not zero, and its summary says it is`)
       end = Math.ceil(end / 32)
+      const count = this.#counts[level]
+      const last = this.#words[above + ((count - 1) >>> 5)]
+      if (count % 32 !== 0 && (last & (-1 << count)) !== 0)
+        throw new CorruptedError(`level ${level + 1} of a bitmap says that there are more than ${count} words`)
     }
+    const unused = countUnused(
+      this.#words,
+      this.leaves * 32,
+      (this.leaves + leafEnd) * 32,
+      (this.leaves + this.#counts[0]) * 32
+    )
+    if (unused !== 0) throw new CorruptedError(`${unused} bits of a bitmap are set that were never used`)
   }
 }

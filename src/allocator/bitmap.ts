@@ -30,6 +30,16 @@ export function countBits(words: Int32Array, from: number, to: number): number {
   return count
 }
 
+/** Bits of a table that is looked at whole, beyond what was used of it: reading memory that was never touched may take some. */
+const WHOLE_BITS = 2 ** 21
+/** Of a longer one so many are looked at. */
+const MORE_BITS = 2 ** 15
+
+/** How many of the bits `[from, end)` of a table are set, which begins at `start` and of which those from `from` on were never used. */
+export function countUnused(words: Int32Array, start: number, from: number, end: number): number {
+  return countBits(words, from, end - start <= WHOLE_BITS ? end : Math.min(end, from + MORE_BITS))
+}
+
 /** Sets the bits `[from, to)`. */
 export function setBits(words: Int32Array, from: number, to: number): void {
   for (let bit = from; bit < to; ) {

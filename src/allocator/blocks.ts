@@ -344,8 +344,22 @@ export abstract class Blocks implements Allocator {
     )
   }
 
+  /** For an offset that tables which others can write gave, and that lies outside the claim: nothing is done with it. @internal */
+  protected outside(offset: number): CorruptedError {
+    return new CorruptedError(`${this.#own.kind}: the tables lead to offset ${offset}, which lies outside the claim`)
+  }
+
+  /** Throws unless a range that the tables gave lies in the claim. @internal */
+  protected assertInside(offset: number, byteLength: number): void {
+    const { claim } = this.#own
+    if (!(offset >= claim.offset && byteLength >= 0 && offset + byteLength <= claim.offset + claim.byteLength))
+      throw this.outside(offset)
+  }
+
   /** Copies into a new block, which is given back when its window cannot be made. @internal */
   protected copyNew(to: number, from: number, byteLength: number): void {
+    this.assertInside(to, byteLength)
+    this.assertInside(from, byteLength)
     try {
       this.copy(to, from, byteLength)
     } catch (error) {
@@ -356,6 +370,7 @@ export abstract class Blocks implements Allocator {
 
   /** Zeroes a new block, which is given back when its window cannot be made. @internal */
   protected zeroNew(offset: number, byteLength: number): void {
+    this.assertInside(offset, byteLength)
     try {
       this.zero(offset, byteLength)
     } catch (error) {
@@ -410,6 +425,7 @@ export abstract class Blocks implements Allocator {
     length: number,
     byteLength: number
   ): T {
+    this.assertInside(offset, byteLength)
     try {
       const window = Math.floor(offset / WINDOW_BYTES)
       const local = offset - window * WINDOW_BYTES

@@ -5,7 +5,7 @@
  */
 import { CorruptedError } from '../errors.ts'
 import { countBits } from './bitmap.ts'
-import { FREE, ORDER, ORDERS } from './buddy-layout.ts'
+import { FREE, HIGH, ORDER, ORDERS } from './buddy-layout.ts'
 import type { BuddyUnits } from './buddy-units.ts'
 import type { Pages } from './pages.ts'
 
@@ -13,7 +13,9 @@ import type { Pages } from './pages.ts'
 export function checkBuddy(units: BuddyUnits, pages: Pages, usedBytes: number, usedCount: number): void {
   const { first, end, minBlock, origin } = units.layout
   const { top } = units
-  if (!(top >= first && top <= end)) throw new CorruptedError(`the top ${top} lies outside the claim`)
+  const high = units.words[HIGH]
+  if (!(high >= top && high <= end))
+    throw new CorruptedError(`the highest top ${high} is not between ${top} and ${end}`)
   const free: number[] = units.trees.map(() => 0)
   let bytes = 0
   let count = 0
@@ -39,6 +41,18 @@ export function checkBuddy(units: BuddyUnits, pages: Pages, usedBytes: number, u
       `${usedCount} blocks of ${usedBytes} bytes in the header, ${count} of ${bytes} by the states`
     )
   checkTrees(units, free)
+  checkUnused(units, top, end)
+}
+
+/** Units that are looked at beyond the top, in any case. */
+const MORE_UNITS = 4096
+/** So many states are looked at to the end. */
+const WHOLE_UNITS = 2 ** 18
+
+function checkUnused({ states }: BuddyUnits, top: number, end: number): void {
+  const last = end <= WHOLE_UNITS ? end : Math.min(end, top + MORE_UNITS)
+  for (let unit = top; unit <= last; unit++)
+    if (states[unit] !== 0) throw new CorruptedError(`unit ${unit} has state ${states[unit]} above the top`)
 }
 
 /** Checks the block at a unit, and gives its order. */
@@ -60,6 +74,7 @@ function checkBlock({ layout, states, trees }: BuddyUnits, unit: number): number
 }
 
 function checkTrees({ words, top, trees }: BuddyUnits, free: readonly number[]): void {
+  if ((words[ORDERS] & (-2 << (trees.length - 1))) !== 0) throw new CorruptedError('orders are free that there are not')
   for (const [order, tree] of trees.entries()) {
     const bits = Math.floor(top / 2 ** order) + 1
     tree.check(Math.ceil(bits / 32))

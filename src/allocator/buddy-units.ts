@@ -13,6 +13,7 @@
  * @module
  */
 import { alignUp, lowestBit } from '../bits.ts'
+import { CorruptedError } from '../errors.ts'
 import { BitTree, treeWords } from './bit-tree.ts'
 import { type BuddyLayout, FREE, HIGH, ORDER, ORDERS, TOP } from './buddy-layout.ts'
 import type { Layout } from './header.ts'
@@ -50,12 +51,21 @@ export class BuddyUnits {
 
   /** Units from here on are no block. */
   get top(): number {
-    return this.words[TOP]
+    const top = this.words[TOP]
+    if (top >= this.layout.first && top <= this.layout.end) return top
+    throw new CorruptedError(`the top ${top} lies outside the claim`)
   }
 
   /** Units of the block, live or free, that starts at a unit. */
   sizeAt(unit: number): number {
-    return 1 << ((this.states[unit] & ORDER) - 1)
+    return 1 << this.#orderAt(unit)
+  }
+
+  /** What a state says, when an order can be that: others may be able to write there. */
+  #orderAt(unit: number): number {
+    const order = (this.states[unit] & ORDER) - 1
+    if (order >= 0 && order <= this.layout.mostOrder) return order
+    throw new CorruptedError(`unit ${unit} begins no block, and something leads to it`)
   }
 
   isFree(unit: number): boolean {
@@ -67,8 +77,14 @@ export class BuddyUnits {
     const words = this.words
     for (let orders = order > 30 ? 0 : words[ORDERS] & (-1 << order); orders !== 0; orders &= orders - 1) {
       const found = lowestBit(orders)
+      if (found > this.layout.mostOrder) throw new CorruptedError(`a block of order ${found} is said to be free`)
       const index = this.trees[found].first()
-      if (index >= 0) return index << found
+      if (index >= 0) {
+        const unit = index << found
+        if (unit < this.layout.first || unit >= this.top || this.states[unit] !== FREE + found + 1)
+          throw new CorruptedError(`unit ${unit} is in the tree of order ${found}, and begins no such block`)
+        return unit
+      }
       words[ORDERS] &= ~(1 << found)
     }
     return -1
@@ -78,14 +94,14 @@ export class BuddyUnits {
   aboveTop(order: number, alignment: number): number {
     const { origin, minBlock, end } = this.layout
     const size = 1 << order
-    let unit = (this.words[TOP] + size - 1) & -size
+    let unit = (this.top + size - 1) & -size
     if (alignment > size * minBlock) unit = (alignUp(origin + unit * minBlock, alignment) - origin) / minBlock
     return unit + size > end ? -1 : unit
   }
 
   /** Makes the beginning of a free block a live one; the rest stays free, split into upper halves. */
   take(unit: number, order: number): void {
-    let size = (this.states[unit] & ORDER) - 1
+    let size = this.#orderAt(unit)
     this.#unsetFree(unit, size)
     while (size > order) {
       size--
@@ -148,8 +164,9 @@ export class BuddyUnits {
   /** Drops every block. Takes a step for each: filling whole tables would make pages of them resident that were never touched. */
   clear(): void {
     const { first } = this.layout
-    for (let unit = first; unit < this.words[TOP]; ) {
-      const order = (this.states[unit] & ORDER) - 1
+    const { top } = this
+    for (let unit = first; unit < top; ) {
+      const order = this.#orderAt(unit)
       this.#unsetFree(unit, order)
       unit += 1 << order
     }

@@ -24,7 +24,7 @@ import { GiB } from '../units.ts'
 import type { AllocatorOptions, AllocatorStats } from './allocator.ts'
 import { factsOf, hooksOf, type Own, ownOf } from './blocks.ts'
 import { checkBuddy } from './buddy-check.ts'
-import { buddyLayout, buddyTables, FREE, HIGH } from './buddy-layout.ts'
+import { buddyLayout, buddyTables, HIGH } from './buddy-layout.ts'
 import { BuddyUnits } from './buddy-units.ts'
 import { classesOfBlocks, FreeingBlocks, type FreeingHooks } from './freeing-blocks.ts'
 import {
@@ -302,7 +302,7 @@ export class Buddy extends FreeingBlocks {
   #unitOf(offset: number): number {
     const unit = ((offset - this.#origin) * this.#rate) | 0
     const state = this.#units.states[unit]
-    if (state > 0 && state < FREE && unit * this.minBlock + this.#origin === offset) return unit
+    if (state > 0 && state <= this.#mostOrder + 1 && unit * this.minBlock + this.#origin === offset) return unit
     throw this.#whyNot(offset)
   }
 

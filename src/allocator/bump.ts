@@ -27,7 +27,7 @@ import {
 } from '../errors.ts'
 import { showAs } from '../inspection.ts'
 import type { AllocatorOptions, AllocatorStats } from './allocator.ts'
-import { clearBits, countBits, firstBit, lastBit, wordsFor } from './bitmap.ts'
+import { clearBits, countBits, countUnused, firstBit, lastBit, wordsFor } from './bitmap.ts'
 import { Blocks, factsOf, type Hooks, hooksOf, type Own, ownOf } from './blocks.ts'
 import {
   COMMITTED_END,
@@ -164,7 +164,7 @@ export class Bump extends Blocks {
    */
   release(mark: number): void {
     this.assertOpen()
-    const top = this.#numbers[TOP]
+    const top = this.#top()
     wholeNumber('mark', mark, this.#first, top)
     if (mark !== top && !this.#isMark(mark))
       throw new OutOfRangeError('mark', 'a mark between two blocks (this one is stale, or no mark)', mark)
@@ -181,7 +181,7 @@ export class Bump extends Blocks {
     this.assertOpen()
     this.#requireLast(offset)
     const numbers = this.#numbers
-    const usable = numbers[TOP] - offset
+    const usable = this.#top() - offset
     this.assertNoInner(offset, usable)
     const size = this.#round(byteLength)
     if (size <= usable) {
@@ -205,7 +205,7 @@ export class Bump extends Blocks {
     const numbers = this.#numbers
     const { pageSize } = this.#own.arena
     this.#ready = 0
-    const given = this.#pages.purge(numbers[TOP], numbers[COMMITTED_END])
+    const given = this.#pages.purge(this.#top(), numbers[COMMITTED_END])
     const rest = alignUp(numbers[TOP], pageSize)
     if (this.#own.claim.zeroed && numbers[COMMITTED_END] % pageSize === 0 && rest < numbers[TOUCHED])
       numbers[TOUCHED] = rest
@@ -239,26 +239,28 @@ export class Bump extends Blocks {
     const top = numbers[TOP]
     if (!(top >= this.#first && top <= Math.max(numbers[COMMITTED_END], this.#first)) || top % 8 !== 0)
       throw new CorruptedError(`the top ${top} lies outside the committed bytes`)
-    const end = this.#bit(Math.max(top, numbers[COMMITTED_END]))
     const bounds = countBits(this.#bounds, 0, this.#bit(top))
     const pads = countBits(this.#pads, 0, this.#bit(top))
     if (
       bounds - pads !== numbers[USED_COUNT] ||
-      countBits(this.#bounds, 0, end) !== bounds ||
-      countBits(this.#pads, 0, end) !== pads
+      countUnused(this.#bounds, 0, this.#bit(top), this.#bounds.length * 32) !== 0 ||
+      countUnused(this.#pads, 0, this.#bit(top), this.#bounds.length * 32) !== 0
     )
       throw new CorruptedError(
         `${numbers[USED_COUNT]} blocks in the header, ${bounds - pads} by the bounds, or some above the top`
       )
     if (top > this.#first && !this.#isBound(this.#first))
       throw new CorruptedError('bytes are in use, and no block begins at the first of them')
+    const last = this.#first + lastBit(this.#bounds, 0, this.#bit(top)) * this.#granule
+    if (numbers[LAST] !== 0 && numbers[LAST] !== last)
+      throw new CorruptedError(`the last block begins at ${last}, the header says ${numbers[LAST]}`)
     const used = this.#usedBytes()
     if (this.#pages.dataBytes < used) throw new CorruptedError(`${used} bytes used, ${this.#pages.dataBytes} committed`)
     this.checkTotals()
   }
 
   #blockAround(offset: number, byteLength: number): { offset: number; byteLength: number } | undefined {
-    const top = this.#numbers[TOP]
+    const top = this.#top()
     if (offset < this.#first || offset + byteLength > top) return undefined
     const bit = lastBit(this.#bounds, 0, Math.floor((offset - this.#first) / this.#granule) + 1)
     if (countBits(this.#pads, bit, bit + 1) === 1) return undefined
@@ -298,7 +300,7 @@ export class Bump extends Blocks {
   #place(alignment: number, size: number): number {
     this.assertOpen()
     const numbers = this.#numbers
-    const bound = numbers[TOP]
+    const bound = this.#top()
     const start = placeInWindow(alignUp(bound, Math.max(alignment, this.#granule)), size)
     const end = start + size
     if (end > this.#end || !this.#pages.commit(start, size)) return 0
@@ -322,7 +324,7 @@ export class Bump extends Blocks {
   #lower(mark: number): void {
     const numbers = this.#numbers
     const from = this.#bit(mark)
-    const to = this.#bit(numbers[TOP])
+    const to = this.#bit(this.#top())
     numbers[USED_COUNT] -= countBits(this.#bounds, from, to) - countBits(this.#pads, from, to)
     clearBits(this.#bounds, from, to)
     clearBits(this.#pads, from, to)
@@ -339,7 +341,7 @@ export class Bump extends Blocks {
 
   #requireLast(offset: number): void {
     const numbers = this.#numbers
-    const top = numbers[TOP]
+    const top = this.#top()
     const last = numbers[LAST] || this.#first + lastBit(this.#bounds, 0, this.#bit(top)) * this.#granule
     if (!(offset >= this.#first && offset < top) || (offset !== last && !this.#isBlock(offset)))
       throw new InvalidFreeError(`${offset} is not the start of a live block of Bump`)
@@ -365,12 +367,19 @@ export class Bump extends Blocks {
     return before < 0 || countBits(this.#pads, before, before + 1) === 0
   }
 
+  /** Where the top bounds a walk, or a block: others may be able to write there. */
+  #top(): number {
+    const top = this.#numbers[TOP]
+    if (top >= this.#first && top <= this.#end) return top
+    throw new CorruptedError(`the top ${top} lies outside the claim`)
+  }
+
   #bit(offset: number): number {
     return Math.floor((offset - this.#first) * this.#bitRate)
   }
 
   #usedBytes(): number {
-    const top = this.#numbers[TOP]
+    const top = this.#top()
     const first = this.#first
     if (top === first) return 0
     // The first page may have been left out as well, with the bytes before the first block.

@@ -26,6 +26,7 @@ import {
   takeRecord,
   tileAt,
   unbin,
+  unlinked,
 } from './span.ts'
 import { SpanPages } from './span-pages.ts'
 
@@ -38,9 +39,9 @@ const SEARCH = 8
 export abstract class FreeSpans extends SpanPages {
   /** The state of a heap without blocks. The windows that were open stay open: their pages may be dirty. */
   reset(): void {
-    const opened = this.m[At.WINDOWS]
+    const opened = this.openWindows()
     this.clear()
-    while (this.m[At.WINDOWS] < opened) this.open()
+    while (this.m[At.WINDOWS] < opened && this.open());
   }
 
   /** As `clear`, but a free of what was handed out before is still told from one of what never was. */
@@ -53,12 +54,14 @@ export abstract class FreeSpans extends SpanPages {
   /** The state of a heap that was never used: no window is open, and no record used. */
   clear(): void {
     const { m, layout, source } = this
-    const top = Math.max(m[At.SPAN_TOP], layout.spans)
-    // First of all: from here on no span is live, whatever else is left undone.
+    const top = Math.min(Math.max(m[At.SPAN_TOP], layout.spans), layout.spansEnd)
+    const tiles = Math.min(Math.max(m[At.TILE_TOP], 0), layout.tileCount)
+    // From the second store on no span is live, whatever else is left undone.
+    m[At.CLEARING] = 1
     m[At.SPAN_TOP] = layout.spans
     m.fill(0, At.BIN_TOP_MAP, At.ROOTS)
     m[At.KEPT_NOW] = 0
-    source.clearWords(At.TILES, At.TILES + m[At.TILE_TOP])
+    source.clearWords(At.TILES, At.TILES + tiles)
     source.clearWords(layout.spans, top)
     m[At.WINDOWS] = 0
     m[At.SPAN_SPARE] = 0
@@ -71,7 +74,7 @@ export abstract class FreeSpans extends SpanPages {
   /** Opens the next window of the claim as one free span; false when there is none left. */
   open(): boolean {
     const { m, source } = this
-    const opened = m[At.WINDOWS]
+    const opened = this.openWindows()
     if (opened === this.windowCount || !this.roomFor(3)) return false
     const window = this.firstWindow + opened
     m[At.WINDOWS] = opened + 1
@@ -84,12 +87,13 @@ export abstract class FreeSpans extends SpanPages {
     m[span + Span.NEXT] = 0
     enter(m, span, this.tiles, this.firstTile)
     intoBin(m, span, m[span + Span.SIZE])
+    m[At.CLEARING] = 0
     return true
   }
 
   /** Opens windows up to the next one that has room; false, and nothing changed, when none has or the limit forbids it. */
   protected openFor(length: number, alignment: number): boolean {
-    for (let w = this.m[At.WINDOWS]; w < this.windowCount; w++) {
+    for (let w = this.openWindows(); w < this.windowCount; w++) {
       const start = Math.ceil(this.windowStart(w) / alignment) * alignment
       if (start + length > this.windowEnd(w)) continue
       const pages = Math.ceil(length / this.source.pageSize)
@@ -111,7 +115,7 @@ export abstract class FreeSpans extends SpanPages {
     }
     // What the short searches passed over: in the exact bin, and where an alignment makes it hard.
     for (let bin = nextBin(m, exact); bin >= 0 && (alignment > 8 || bin === exact); bin = nextBin(m, bin + 1)) {
-      const found = bestIn(m, bin, length, alignment, 0x7fffffff)
+      const found = bestIn(m, bin, length, alignment, (this.most - this.least) / Span.WORDS)
       if (found !== 0) return found
     }
     return 0
@@ -134,7 +138,10 @@ export abstract class FreeSpans extends SpanPages {
     m[live + Span.SIZE] = size
     m[live + Span.PREVIOUS] = previous
     m[live + Span.NEXT] = free
-    if (previous !== 0) m[previous + Span.NEXT] = live
+    if (previous !== 0) {
+      if (m[previous + Span.NEXT] !== free) throw unlinked(previous)
+      m[previous + Span.NEXT] = live
+    }
     m[free + Span.PREVIOUS] = live
     // The new span is where the free one was; the free one is the first in its tile unless it stays in the same.
     const tile = tileAt(m, free, tiles)
@@ -190,6 +197,14 @@ export abstract class FreeSpans extends SpanPages {
     const { m, tiles } = this
     const previous = m[span + Span.PREVIOUS]
     const next = m[span + Span.NEXT]
+    const start = m[span + Span.START]
+    if (next !== 0 && (m[next + Span.START] !== start + m[span + Span.SIZE] || m[next + Span.PREVIOUS] !== span))
+      throw this.corrupted(next)
+    if (
+      previous !== 0 &&
+      (m[previous + Span.START] + m[previous + Span.SIZE] !== start || m[previous + Span.NEXT] !== span)
+    )
+      throw this.corrupted(previous)
     m[span + Span.TAG] = (m[span + Span.TAG] & ~Tag.KIND) | Tag.FREE
     if (next !== 0 && (m[next + Span.TAG] & Tag.KIND) === Tag.FREE) {
       if (previous !== 0 && (m[previous + Span.TAG] & Tag.KIND) === Tag.FREE) {
@@ -204,7 +219,7 @@ export abstract class FreeSpans extends SpanPages {
       // The free span grows downwards and keeps its record, and as a rule its bin.
       leave(m, span, tiles)
       leave(m, next, tiles)
-      m[next + Span.START] = m[span + Span.START]
+      m[next + Span.START] = start
       m[next + Span.PREVIOUS] = previous
       if (previous !== 0) m[previous + Span.NEXT] = next
       const size = m[next + Span.SIZE] + m[span + Span.SIZE]

@@ -21,7 +21,7 @@ import { CorruptedError } from '../errors.ts'
 /** 'SORI', read as a little-endian word. */
 export const MAGIC = 0x49524f53
 /** Raised with every change of a table's meaning that its length does not show. */
-export const VERSION = 1
+export const VERSION = 2
 /** Bytes of the header; the tables start here. */
 export const HEADER_BYTES = 256
 

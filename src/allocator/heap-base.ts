@@ -16,7 +16,7 @@ import { ArenaBusyError, CorruptedError } from '../errors.ts'
 import { hooksOf, type Own, ownOf, READER } from './blocks.ts'
 import { Decay, type Decaying } from './decay.ts'
 import { FreeingBlocks, type FreeingHooks } from './freeing-blocks.ts'
-import { ATTACH, adoptHeap, recover } from './heap-attach.ts'
+import { ATTACH, adoptHeap, verifyForReader, verifyForWriter } from './heap-attach.ts'
 import { blockAround, blockAt, liveBlocks } from './heap-blocks.ts'
 import { checkHeap } from './heap-check.ts'
 import { heapLayout, metadataInUse, Slab, Tag, Window } from './heap-layout.ts'
@@ -30,6 +30,7 @@ import {
   type HeapRole,
 } from './heap-options.ts'
 import { type HeapParts, heapParts } from './heap-parts.ts'
+import { sealTables } from './heap-seal.ts'
 import { heapGlance, heapSizeClasses, heapStats } from './heap-stats.ts'
 import { clearWords, heapTables, shrinkTables } from './heap-tables.ts'
 import type { CheckedAllocatorOptions } from './options.ts'
@@ -127,8 +128,9 @@ export abstract class HeapBase extends FreeingBlocks {
       adopt: attaching ? adopt : undefined,
     })
     const own = this.#own
-    this.#role = new WriterRole(own.inside, own.claim.metadata)
-    this.recovered = attaching && role === 'writer' && this.#recover()
+    const { words, layout } = this.#parts
+    this.#role = new WriterRole(own.inside, own.claim.metadata, () => sealTables(words, layout))
+    this.recovered = attaching && this.#verify(role)
     if (!attaching) this.#begin()
     if (role === 'writer') {
       this.#role.take()
@@ -154,14 +156,21 @@ export abstract class HeapBase extends FreeingBlocks {
     this.#parts.slabs.reset()
     this.#parts.spans.clear()
     this.#parts.spans.open()
+    // From here on a heap is there (writer-role.ts).
+    sealTables(this.#parts.words, this.#parts.layout)
   }
 
-  /** Puts right what a writer left that died; false when none did. When it cannot be, the claim is left as it was. */
-  #recover(): boolean {
-    if (!this.#role.dirty) return false
+  /**
+   * Proves the tables that another has written, or rebuilds what a writer left that died: true then. When they contradict themselves the
+   * claim is left as it was.
+   */
+  #verify(role: HeapRole): boolean {
+    const parts = this.#parts
+    const { claim } = this.#own
     try {
-      recover(this.#parts)
-      return true
+      return role === 'reader'
+        ? verifyForReader(parts, () => this.#role.dirty)
+        : verifyForWriter(parts, claim, this.#role.dirty)
     } catch (error) {
       this.#own.claim.leave()
       throw error
@@ -171,15 +180,19 @@ export abstract class HeapBase extends FreeingBlocks {
   #decaying(): Decaying {
     const { spans, slabs } = this.#parts
     return {
-      freeDirtyBytes: () => {
-        // What waits to be taken again is free as well.
-        slabs.retire()
-        spans.dropKept()
-        return spans.committedBytes - spans.usedBytes
-      },
-      purgeSome: (bytes) => this.#purge(bytes),
+      freeDirtyBytes: () =>
+        unasked(() => {
+          // What waits to be taken again is free as well.
+          slabs.retire()
+          spans.dropKept()
+          return spans.committedBytes - spans.usedBytes
+        }),
+      purgeSome: (bytes) => void unasked(() => this.#purge(bytes)),
       watch: () => {
-        slabs.parkAll()
+        unasked(() => {
+          slabs.parkAll()
+          return 0
+        })
         spans.watch = true
       },
     }
@@ -221,7 +234,7 @@ export abstract class HeapBase extends FreeingBlocks {
       length <= Window.BYTES
         ? this.#parts.spans.allocate(length, alignment, Tag.LIVE, zero)
         : this.#parts.spans.allocateHuge(length, alignment, zero)
-    const offset = span === 0 ? 0 : this.#parts.spans.offset(span)
+    const offset = span === 0 ? 0 : this.#parts.spans.offset(this.#parts.spans.sound(span))
     this.#parts.spans.tell()
     return offset
   }
@@ -243,7 +256,7 @@ export abstract class HeapBase extends FreeingBlocks {
 
   #mallocRoomy(byteLength: number): number {
     const span = byteLength <= Window.BYTES / 4 ? this.#parts.spans.allocateRoomy((byteLength + 7) & -8) : 0
-    return span === 0 ? this.malloc(byteLength) : this.#parts.spans.offset(span)
+    return span === 0 ? this.malloc(byteLength) : this.#parts.spans.offset(this.#parts.spans.sound(span))
   }
 
   #freeAt(offset: number): void {
@@ -374,5 +387,15 @@ export abstract class HeapBase extends FreeingBlocks {
   #forget(): void {
     this.#role.forget()
     this.#decay.stop()
+  }
+}
+
+/** What a timer does to tables that contradict themselves: nothing. The next call finds it, and can say so to its caller. */
+function unasked(run: () => number): number {
+  try {
+    return run()
+  } catch (error) {
+    if (!(error instanceof CorruptedError)) throw error
+    return 0
   }
 }

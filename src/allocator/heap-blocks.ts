@@ -32,7 +32,7 @@ export function blockAt(parts: HeapParts, offset: number): number {
     const distance = ((entry & Tile.PLACE) << 9) | ((offset >>> 3) & 511)
     const product = distance * (words[slab + Slab.INFO] >>> Slab.KNOWN_BITS)
     const start = ((product & Size.NOT_A_START) | (offset & 7)) === 0 && offset % 1 === 0
-    if (start && slabs.live(slab, product >>> 20)) return slab
+    if (start && slabs.live(slabs.sound(slab, words[slab + Slab.CLASS]), product >>> 20)) return slab
   } else if (entry < 0) {
     const span = spans.startingAt(-entry, offset & Window.INSIDE)
     const kind = span === 0 ? 0 : spans.kind(span)
@@ -49,7 +49,7 @@ export function blockAround({ words, spans, slabs }: HeapParts, offset: number, 
   let block: Block
   if (tile > 0) {
     const slab = tile & Tile.SLAB
-    const size = slabs.slotSize(slab)
+    const size = slabs.slotSize(slabs.sound(slab, words[slab + Slab.CLASS]))
     const slot = Math.floor((start - words[slab + Slab.BASE]) / size)
     if (!slabs.live(slab, slot)) return undefined
     block = { offset: window * Window.BYTES + words[slab + Slab.BASE] + slot * size, byteLength: size }
@@ -83,8 +83,8 @@ function notLive(parts: HeapParts, offset: number): Error {
     : notLiveSpan(parts, offset, window, start)
 }
 
-function notLiveSlot({ slabs }: HeapParts, offset: number, slab: number, distance: number): Error {
-  const size = slabs.slotSize(slab)
+function notLiveSlot({ words, slabs }: HeapParts, offset: number, slab: number, distance: number): Error {
+  const size = slabs.slotSize(slabs.sound(slab, words[slab + Slab.CLASS]))
   const slot = Math.floor(distance / size)
   if (slot * size !== distance)
     return new InvalidFreeError(`${offset} lies ${distance - slot * size} bytes inside a slot of ${size} bytes`)

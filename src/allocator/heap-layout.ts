@@ -51,6 +51,8 @@ export const enum At {
   SWEPT = 84,
   /** Bytes in live spans and slabs below which the heap is tidied (Float64). */
   LOW_WATER = 86,
+  /** Not 0 while the tables are emptied: no span record in use is then no contradiction to the rest. */
+  CLEARING = 88,
 
   /** The states of the classes: 64 of them have room. */
   CLASSES = 128,

@@ -16,20 +16,24 @@
 import { CorruptedError } from '../errors.ts'
 import { At, Class, Slab, Span, Tag, Window } from './heap-layout.ts'
 import type { HeapParts } from './heap-parts.ts'
+import { WHOLE_WORDS } from './proof/tiles.ts'
 import { CLASS_COUNT, CLASS_RECIPROCAL, CLASS_SIZE, Size } from './size-class.ts'
 import { enter, intoBin, takeRecord } from './span.ts'
 
 /** Rebuilds all that the live spans and slabs of a heap do not say themselves. Throws ERR_CORRUPTED, and has changed nothing then. */
 export function rebuildHeap(parts: HeapParts): void {
   const live = liveSpans(parts)
-  const { words, spans, slabs } = parts
+  const { words, spans, slabs, layout, source } = parts
+  // Records behind the last one may be left of a reset that was cut short.
+  if (words[At.CLEARING] !== 0) source.clearWords(words[At.SPAN_TOP], layout.spansEnd)
+  words[At.CLEARING] = 1
   words.fill(0, At.BIN_TOP_MAP, At.ROOTS)
-  words.fill(0, At.TILES, At.TILES + words[At.TILE_TOP])
-  words[At.TILE_TOP] = 0
-  words[At.KEPT_NOW] = 0
-  words[At.RESIDUE] = 0
+  clearTiles(parts)
+  for (const at of [At.ZERO, At.TILE_TOP, At.KEPT_NOW, At.RESIDUE, At.SWEPT]) words[at] = 0
   collectRecords(parts, live)
   linkSpans(parts, live)
+  words[At.CLEARING] = 0
+  verifyPageTop(parts)
   spans.recount(live)
   slabs.rebuild(live.filter((span) => spans.kind(span) === Tag.SLAB))
 }
@@ -40,12 +44,10 @@ function liveSpans(parts: HeapParts): number[] {
   const top = words[At.SPAN_TOP]
   if (top < layout.spans || top > layout.spansEnd || (top - layout.spans) % Span.WORDS !== 0)
     throw new CorruptedError(`Heap: span records end at ${top}`)
-  if (words[At.TILE_TOP] < 0 || words[At.TILE_TOP] > layout.tileCount)
-    throw new CorruptedError(`Heap: the tile table ends at ${words[At.TILE_TOP]}`)
+  if (words[At.CLEARING] === 0) verifyEnd(parts, top)
   const live: number[] = []
   for (let span = layout.spans; span < top; span += Span.WORDS) {
-    const kind = spans.kind(span)
-    if (kind === Tag.LIVE || kind === Tag.SLAB || kind === Tag.HUGE || kind === Tag.PART) live.push(span)
+    if (isLive(spans.kind(span))) live.push(span)
   }
   live.sort((a, b) => spans.offset(a) - spans.offset(b))
   let end = 0
@@ -58,11 +60,31 @@ function liveSpans(parts: HeapParts): number[] {
   return withoutOrphans(parts, live)
 }
 
+/**
+ * Behind the last record there is none that is live: records are used one after the other, and the end of them is one word, which nothing
+ * else repeats. The search ends where a page of the table reads zero. While the tables are emptied all records lie behind the end.
+ */
+function verifyEnd({ words, layout, spans }: HeapParts, top: number): void {
+  if (top === layout.spans) throw new CorruptedError('Heap: there is no span record')
+  for (let span = top, zeros = 0; span < layout.spansEnd && zeros < UNUSED_RECORDS; span += Span.WORDS, zeros++) {
+    if (isLive(spans.kind(span))) throw new CorruptedError(`Heap: span records end at ${top}, and ${span} is live`)
+    if (words[span + Span.SIZE] !== 0 || words[span + Span.TAG] !== 0) zeros = 0
+  }
+}
+
+/** Records in a page. */
+const UNUSED_RECORDS = 128
+
+function isLive(kind: number): boolean {
+  return kind === Tag.LIVE || kind === Tag.SLAB || kind === Tag.HUGE || kind === Tag.PART
+}
+
 function verifySpan(parts: HeapParts, span: number): void {
   const { words, spans, source } = parts
   const start = spans.offset(span)
   const length = spans.partLength(span)
-  if (start % 8 !== 0 || length % 8 !== 0 || length <= 0 || words[span + Span.START] + length > Window.BYTES)
+  const inside = words[span + Span.START]
+  if (inside < 0 || start % 8 !== 0 || length % 8 !== 0 || length <= 0 || inside + length > Window.BYTES)
     throw new CorruptedError(`Heap: a live span at ${start} has ${length} bytes`)
   if (start < source.offset || start + length > source.offset + source.byteLength)
     throw new CorruptedError(`Heap: a live span at ${start} of ${length} bytes leaves the claim`)
@@ -75,12 +97,18 @@ function verifySlab({ words, layout, spans }: HeapParts, span: number): void {
   if (slab < layout.slabs || slab + Slab.WORDS > layout.slabsEnd || (slab - layout.slabs) % Slab.WORDS !== 0)
     throw lie(`has no record: ${slab}`)
   if (words[slab + Slab.SPAN] !== span) throw lie('has the record of another')
+  if (words[span + Span.START] % Size.TILE !== 0 || words[span + Span.SIZE] > Size.SLAB_MAX) throw lie('is none')
+  if (words[span + Span.SIZE] % Size.TILE !== 0) throw lie(`has ${words[span + Span.SIZE]} bytes`)
   const sizeClass = (words[slab + Slab.CLASS] - At.CLASSES) / Class.WORDS
   if (!Number.isInteger(sizeClass) || sizeClass < 0 || sizeClass >= CLASS_COUNT) throw lie(`has class ${sizeClass}`)
   const slots = Math.floor(spans.partLength(span) / CLASS_SIZE[sizeClass])
   if (words[slab + Slab.SLOTS] !== slots || slots > Size.SLAB_SLOTS) throw lie(`has ${words[slab + Slab.SLOTS]} slots`)
   if (words[slab + Slab.BASE] !== words[span + Span.START]) throw lie(`starts at ${words[slab + Slab.BASE]}`)
   if (words[slab + Slab.INFO] >>> Slab.KNOWN_BITS !== CLASS_RECIPROCAL[sizeClass]) throw lie('divides by another size')
+  if ((words[slab + Slab.INFO] & Slab.KNOWN) > slots) throw lie('knows more slots than it has')
+  for (let slot = slots; slot < Size.SLAB_SLOTS; slot++)
+    if ((words[slab + Slab.BITS + (slot >>> 5)] & (1 << slot)) !== 0)
+      throw lie(`has slot ${slot} free, and not so many`)
 }
 
 /** Leaves out the parts of huge blocks whose first part is not there, and the first part of one whose parts are not. */
@@ -92,29 +120,58 @@ function withoutOrphans({ spans }: HeapParts, live: number[]): number[] {
     kept.push(span)
     if (spans.kind(span) !== Tag.HUGE) continue
     let left = spans.length(span) - spans.partLength(span)
+    let end = spans.offset(span) + spans.partLength(span)
+    if (left <= 0) throw new CorruptedError(`Heap: the huge block at ${spans.offset(span)} has ${left} bytes in parts`)
     for (; left > 0 && at + 1 < live.length && spans.kind(live[at + 1] as number) === Tag.PART; at++) {
-      kept.push(live[at + 1] as number)
-      left -= spans.partLength(live[at + 1] as number)
+      const part = live[at + 1] as number
+      if (spans.offset(part) !== end || end % Window.BYTES !== 0) break
+      kept.push(part)
+      left -= spans.partLength(part)
+      end += spans.partLength(part)
     }
     if (left !== 0) throw new CorruptedError(`Heap: the huge block at ${spans.offset(span)} lacks ${left} bytes`)
   }
   return kept
 }
 
-/** Hangs every record that is not live in the list of spare ones. */
+/** Hangs every record below the highest live one that is not live in the list of spare ones; those above are as if never used. */
 function collectRecords({ words, layout }: HeapParts, live: readonly number[]): void {
   const taken = new Set(live)
+  let top = layout.spans
+  for (const span of live) top = Math.max(top, span + Span.WORDS)
   let spare = 0
   let count = 0
   for (let span = words[At.SPAN_TOP] - Span.WORDS; span >= layout.spans; span -= Span.WORDS) {
     if (taken.has(span)) continue
-    words[span + Span.TAG] = 0
+    if (words[span + Span.TAG] !== 0) words[span + Span.TAG] = 0
+    if (span >= top) continue
     words[span + Span.NEXT] = spare
     spare = span
     count++
   }
   words[At.SPAN_SPARE] = spare
   words[At.SPAN_SPARES] = count
+  words[At.SPAN_TOP] = top
+}
+
+/** How far the tiles are used is one word as well, and is not relied on. */
+function clearTiles({ words, layout, source }: HeapParts): void {
+  if (layout.tileCount > WHOLE_WORDS) source.clearWords(At.TILES, At.TILES + layout.tileCount)
+  else for (let at: number = At.TILES; at < At.TILES + layout.tileCount; at++) if (words[at] !== 0) words[at] = 0
+}
+
+/**
+ * How far the bits of pages are used is one word, which nothing else repeats: found anew where that takes no memory to speak of. Bits of
+ * pages that the claim does not have are cleared.
+ */
+function verifyPageTop({ words, layout, source }: HeapParts): void {
+  const all = Math.ceil(layout.pageCount / 32)
+  let top = Math.ceil(Math.min(Math.max(words[At.PAGE_TOP], 0), layout.pageCount) / 32)
+  if (all <= WHOLE_WORDS) top = all
+  else source.clearWords(layout.dirty + top, layout.dirty + all)
+  while (top > 0 && words[layout.dirty + top - 1] === 0) top--
+  words[At.PAGE_TOP] = Math.min(top * 32, layout.pageCount)
+  if (layout.pageCount % 32 !== 0) words[layout.dirty + all - 1] &= (1 << layout.pageCount) - 1
 }
 
 /** Links the spans of each window in address order, with a free span for each gap. */

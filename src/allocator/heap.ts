@@ -51,6 +51,9 @@ export class Heap extends HeapBase {
   readonly #spans: HugeSpanTable = this.#parts.spans
   readonly #slabs: SlabTable = this.#parts.slabs
   readonly #firstTile: number = this.#parts.layout.firstTile
+  /** The claim: no block lies outside, whatever the tables say. */
+  readonly #low: number = this.#own.claim.offset
+  readonly #end: number = this.#own.claim.offset + this.#own.claim.byteLength
   /** The longest request that may take the fast path of `malloc`: -1 when closed, and for a reader. */
   #most: number = Size.SMALL_MAX
   /** How many tiles, from the claim's first, the fast path of `free` may look at: 0 while closed, and while there are inner claims. */
@@ -266,6 +269,7 @@ export class Heap extends HeapBase {
           m[word] = bits & (bits - 1)
           const start = m[state + Class.ORIGIN] + (31 - Math.clz32(bits & -bits)) * CLASS_SIZE[sizeClass]
           const offset = m[state + Class.WINDOW] * Window.BYTES + start
+          if (!(offset >= this.#low && offset < this.#end)) throw this.outside(offset)
           if (zero) this.zeroNew(offset, length)
           this.#spans.tell()
           return offset
@@ -278,6 +282,7 @@ export class Heap extends HeapBase {
         const span = taken === 0 ? this.#spans.allocate(length, 8, Tag.LIVE, zero) : taken
         if (span !== 0) {
           const offset = (m[span + Span.TAG] >> Tag.WINDOW_BITS) * Window.BYTES + m[span + Span.START]
+          if (!(offset >= this.#low && offset < this.#end)) throw this.outside(offset)
           if (zero && taken !== 0) this.zeroNew(offset, length)
           return offset
         }
@@ -302,6 +307,7 @@ export class Heap extends HeapBase {
     m[word] = bits & (bits - 1)
     const start = m[state + Class.ORIGIN] + (31 - Math.clz32(bits & -bits)) * CLASS_SIZE[sizeClass]
     const offset = m[state + Class.WINDOW] * Window.BYTES + start
+    if (!(offset >= this.#low && offset < this.#end)) throw this.outside(offset)
     this.#spans.tell()
     return offset
   }
@@ -333,13 +339,21 @@ export class Heap extends HeapBase {
     if (entry < 0) {
       const start = low & Window.INSIDE
       let span = -entry
-      while (span !== 0 && m[span + Span.START] < start) span = m[span + Span.NEXT]
+      let last = -1
+      while (span !== 0 && m[span + Span.START] < start) {
+        // Spans lie in address order: a list that does not might have no end.
+        if (m[span + Span.START] <= last) throw this.#spans.corrupted(span)
+        last = m[span + Span.START]
+        span = m[span + Span.NEXT]
+      }
       if (span !== 0 && m[span + Span.START] === start && (m[span + Span.TAG] & Tag.KIND) === Tag.LIVE) {
         const size = m[span + Span.SIZE]
         if (size < Bin.KEPT_BELOW && size >= Bin.SHORTEST_KEPT) {
           // As `SpanTable.free`.
           const bin = binOf(size)
           const head = m[At.KEPT + bin]
+          if ((m[span + Span.TAG] >> Tag.WINDOW_BITS) * Window.BYTES + start !== offset)
+            throw this.#spans.corrupted(span)
           m[span + Span.TAG] += Tag.KEPT - Tag.LIVE
           m[span + Span.BIN_NEXT] = head
           m[span + Span.BIN_PREVIOUS] = 0

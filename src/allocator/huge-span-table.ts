@@ -7,7 +7,7 @@
  * @module
  */
 import { alignUp } from '../bits.ts'
-import { At, Span, Tag, Window } from './heap-layout.ts'
+import { Span, Tag, Window } from './heap-layout.ts'
 import { SpanTable } from './span-table.ts'
 
 export class HugeSpanTable extends SpanTable {
@@ -25,7 +25,7 @@ export class HugeSpanTable extends SpanTable {
       const answer = missing > 0 || this.limited ? this.admit(missing, parts[0].window, start, end) : 0
       if (answer < 0) return 0
       if (answer > 0) return this.allocateHuge(length, alignment, zero)
-      while (this.m[At.WINDOWS] < w + parts.length) this.open()
+      while (this.openWindows() < w + parts.length && this.open());
       return this.#takeParts(parts, length, zero)
     }
     // A slab that stands empty may be all that lies in the way.
@@ -39,6 +39,7 @@ export class HugeSpanTable extends SpanTable {
     this.release(span)
     while (left > 0) {
       const part = this.find(++window, 0)
+      if (part === 0 || this.kind(part) !== Tag.PART) throw this.corrupted(part)
       left -= this.m[part + Span.SIZE]
       this.release(part)
     }
@@ -62,7 +63,7 @@ export class HugeSpanTable extends SpanTable {
 
   /** Start of the free span that ends where the window ends, or -1. */
   #freeTail(w: number): number {
-    if (w >= this.m[At.WINDOWS]) return this.windowStart(w)
+    if (w >= this.openWindows()) return this.windowStart(w)
     const window = this.firstWindow + w
     const last = this.around(window, this.windowEnd(w) - 1)
     return last !== 0 && this.kind(last) === Tag.FREE ? this.m[last + Span.START] : -1
@@ -70,9 +71,9 @@ export class HugeSpanTable extends SpanTable {
 
   /** Length of the free span that begins where the window begins, or 0. */
   #freeHead(w: number): number {
-    if (w >= this.m[At.WINDOWS]) return this.windowEnd(w)
+    if (w >= this.openWindows()) return this.windowEnd(w)
     const first = this.first(this.firstWindow + w)
-    return first !== 0 && this.kind(first) === Tag.FREE ? this.m[first + Span.SIZE] : 0
+    return first !== 0 && this.kind(this.sound(first)) === Tag.FREE ? this.m[first + Span.SIZE] : 0
   }
 
   #parts(w: number, start: number, length: number): { window: number; start: number; length: number }[] {

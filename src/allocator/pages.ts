@@ -19,7 +19,7 @@
 import type { Claim } from '../arena/claim.ts'
 import { alignDown, alignUp } from '../bits.ts'
 import { CorruptedError } from '../errors.ts'
-import { clearBits, countBits, setBits, wordsFor } from './bitmap.ts'
+import { clearBits, countBits, countUnused, setBits, wordsFor } from './bitmap.ts'
 import { COMMITTED_END, HEADER_BYTES, METADATA_BYTES, PEAK_BYTES, PURGED_BYTES, TOUCHED } from './header.ts'
 
 /** What decides how many bytes an allocator may commit. */
@@ -83,7 +83,7 @@ export class Pages {
     const { claim, pageSize, limit, fixed, rate } = this.#terms
     const numbers = this.#numbers
     const end = offset + byteLength
-    const oldEnd = numbers[COMMITTED_END]
+    const oldEnd = this.#committedEnd()
     const newEnd = Math.max(oldEnd, Math.min(alignUp(end, pageSize), this.#end))
     const revived = this.#purgedIn(offset, Math.min(end, oldEnd)) * pageSize
     const gapStart = alignUp(oldEnd, pageSize)
@@ -118,8 +118,9 @@ export class Pages {
   purge(offset: number, end: number): number {
     const { claim, first, pageSize } = this.#terms
     const from = alignUp(offset <= first ? claim.offset : offset, pageSize)
-    const to = alignDown(Math.min(end, this.#numbers[COMMITTED_END]), pageSize)
+    const to = alignDown(Math.min(end, this.#committedEnd()), pageSize)
     if (from >= to) return 0
+    this.#assertInside(from, to)
     const purged = this.#purgedIn(from, to) * pageSize
     if (purged === 0) this.#give(from, to)
     else if (purged < to - from) {
@@ -149,6 +150,11 @@ export class Pages {
       throw new CorruptedError(`the committed end ${committedEnd} is not on a page`)
     const pages = this.#page(committedEnd + pageSize - 1)
     const counted = countBits(this.#bits, 0, pages) * pageSize
+    if (countUnused(this.#bits, 0, pages, this.#bits.length * 32) !== 0)
+      throw new CorruptedError('a page beyond the committed end has been purged')
+    const touched = numbers[TOUCHED]
+    if (!(touched >= claim.offset && touched <= this.#end))
+      throw new CorruptedError(`bytes from ${touched} on were never handed out, which is outside the claim`)
     if (counted !== numbers[PURGED_BYTES])
       throw new CorruptedError(`purged bytes: ${numbers[PURGED_BYTES]} in the header, ${counted} by the bits`)
     const metadata = numbers[METADATA_BYTES]
@@ -165,13 +171,25 @@ export class Pages {
     this.#numbers[PURGED_BYTES] += to - from
   }
 
+  /** Read where it bounds a walk. */
+  #committedEnd(): number {
+    const end = this.#numbers[COMMITTED_END]
+    if (end >= this.#terms.claim.offset && end <= this.#end) return end
+    throw new CorruptedError(`the committed end ${end} lies outside the claim`)
+  }
+
+  #assertInside(offset: number, end: number): void {
+    if (!(offset >= this.#origin && end <= this.#end + this.#terms.pageSize))
+      throw new CorruptedError(`the pages from ${offset} to ${end} are not those of the claim`)
+  }
+
   #page(offset: number): number {
     return Math.floor((offset - this.#origin) / this.#terms.pageSize)
   }
 
   #purgedIn(offset: number, end: number): number {
-    return end <= offset || this.#numbers[PURGED_BYTES] === 0
-      ? 0
-      : countBits(this.#bits, this.#page(offset), this.#page(end - 1) + 1)
+    if (end <= offset || this.#numbers[PURGED_BYTES] === 0) return 0
+    this.#assertInside(offset, end)
+    return countBits(this.#bits, this.#page(offset), this.#page(end - 1) + 1)
   }
 }

@@ -21,6 +21,7 @@ export interface SlabState {
 
 /** Throws ERR_CORRUPTED unless slots below next = live + free, and none is free above. */
 export function checkSlab({ grid, tree, free, next, usedCount, wordEnd }: SlabState): void {
+  if (!(next >= grid.first)) throw new CorruptedError(`the next fresh slot, ${next}, lies before the first`)
   if ((next - grid.groupStart(grid.groupOf(next))) % grid.slotSize !== 0)
     throw new CorruptedError(`the next fresh slot, ${next}, is no slot`)
   tree.check(wordEnd)

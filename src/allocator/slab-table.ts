@@ -20,6 +20,7 @@
  * @module
  */
 import { popCount } from '../bits.ts'
+import { CorruptedError } from '../errors.ts'
 import { At, Class, type HeapLayout, Slab, Span, Tag } from './heap-layout.ts'
 import { CLASS_RECIPROCAL, CLASS_SIZE, Size, shorterSlab, slabLength } from './size-class.ts'
 import type { SpanTable } from './span-table.ts'
@@ -57,7 +58,7 @@ export class SlabTable {
     const { m, layout } = this
     m.fill(0, At.CLASSES, At.CLASSES_END)
     for (let state: number = At.CLASSES; state < At.CLASSES_END; state += Class.WORDS) m[state + Class.WORD] = At.ZERO
-    this.clearWords(layout.slabs, Math.max(m[At.SLAB_TOP], layout.slabs))
+    this.clearWords(layout.slabs, Math.min(Math.max(m[At.SLAB_TOP], layout.slabs), layout.slabsEnd))
     m[At.SLAB_TOP] = layout.slabs
     m[At.SLAB_SPARE] = 0
   }
@@ -69,6 +70,8 @@ export class SlabTable {
     for (let state: number = At.CLASSES; state < At.CLASSES_END; state += Class.WORDS) m[state + Class.WORD] = At.ZERO
     const taken = new Set(spans.map((span) => this.spans.slabOf(span)))
     m[At.SLAB_SPARE] = 0
+    m[At.SLAB_TOP] = layout.slabs
+    for (const slab of taken) if (slab + Slab.WORDS > m[At.SLAB_TOP]) m[At.SLAB_TOP] = slab + Slab.WORDS
     for (let slab = m[At.SLAB_TOP] - Slab.WORDS; slab >= layout.slabs; slab -= Slab.WORDS)
       if (!taken.has(slab)) this.giveRecord(slab)
     for (const slab of taken) {
@@ -83,6 +86,7 @@ export class SlabTable {
     for (let state: number = At.CLASSES; state < At.CLASSES_END; state += Class.WORDS) {
       const slab = m[state + Class.CURRENT]
       if (slab === 0) continue
+      this.sound(slab, state)
       this.drop(state)
       this.park(slab)
     }
@@ -111,6 +115,7 @@ export class SlabTable {
     const { m } = this
     const current = m[state + Class.CURRENT]
     if (current !== 0) {
+      this.sound(current, state)
       for (let word = current + Slab.BITS; word < current + Slab.BITS + Size.SLAB_WORDS; word++)
         if (m[word] !== 0) {
           this.aim(state, current, word)
@@ -123,7 +128,7 @@ export class SlabTable {
       this.drop(state)
     }
     let slab = m[state + Class.PARTIAL]
-    if (slab !== 0) this.unlist(slab)
+    if (slab !== 0) this.unlist(this.sound(slab, state))
     else {
       slab = this.make(state)
       if (slab === 0) return false
@@ -132,7 +137,9 @@ export class SlabTable {
     m[slab + Slab.COUNTDOWN] = NEVER
     m[state + Class.CURRENT] = slab
     let word = slab + Slab.BITS
-    while (m[word] === 0) word++
+    const end = word + Size.SLAB_WORDS
+    while (word < end && m[word] === 0) word++
+    if (word === end) throw this.corrupted(slab)
     this.aim(state, slab, word)
     // A current slab does not notice that it stands empty: somebody has to look later.
     if (this.spans.watch) this.spans.noteStir()
@@ -141,10 +148,16 @@ export class SlabTable {
 
   /**
    * Called by the free that brings a slab's countdown to zero. A full slab counts the frees until it goes into its class's list again.
-   * A slab in that list counts its live slots: it stands empty and is released. The current slab never gets here.
+   * A slab in that list counts its live slots: it stands empty and is released. The current slab gets here once in 2^30 frees, and starts
+   * to count anew.
    */
   settle(slab: number): void {
     const { m } = this
+    this.sound(slab, m[slab + Slab.CLASS])
+    if (m[slab + Slab.PREVIOUS] === CURRENT) {
+      m[slab + Slab.COUNTDOWN] = NEVER
+      return
+    }
     if (m[slab + Slab.PREVIOUS] === FULL) {
       const slots = m[slab + Slab.SLOTS]
       const used = slots - restOf(slots)
@@ -162,7 +175,12 @@ export class SlabTable {
   /** For a slot that the bound of what is known does not cover: raises it over the slot, if that is live; whether it is. */
   learn(slab: number, slot: number): boolean {
     const { m } = this
-    if (slot >= m[slab + Slab.SLOTS] || (m[slab + Slab.BITS + (slot >>> 5)] & (1 << slot)) !== 0) return false
+    if (
+      slot >= m[slab + Slab.SLOTS] ||
+      slot >= Size.SLAB_SLOTS ||
+      (m[slab + Slab.BITS + (slot >>> 5)] & (1 << slot)) !== 0
+    )
+      return false
     m[slab + Slab.INFO] = (m[slab + Slab.INFO] & ~Slab.KNOWN) | (slot + 1)
     return true
   }
@@ -181,7 +199,7 @@ export class SlabTable {
     let any = false
     for (let state: number = At.CLASSES; state < At.CLASSES_END; state += Class.WORDS) {
       const slab = m[state + Class.CURRENT]
-      if (slab === 0 || this.used(slab) > 0) continue
+      if (slab === 0 || this.used(this.sound(slab, state)) > 0) continue
       this.drop(state)
       this.release(slab)
       any = true
@@ -196,7 +214,35 @@ export class SlabTable {
 
   /** Slot size in bytes. */
   slotSize(slab: number): number {
-    return CLASS_SIZE[(this.m[slab + Slab.CLASS] - At.CLASSES) / Class.WORDS] as number
+    const size = CLASS_SIZE[(this.m[slab + Slab.CLASS] - At.CLASSES) / Class.WORDS]
+    if (size === undefined) throw this.corrupted(slab)
+    return size
+  }
+
+  /** Whether there can be a slab record here. */
+  isRecord(slab: number): boolean {
+    const { slabs, slabsEnd } = this.layout
+    return slab >= slabs && slab < slabsEnd && ((slab - slabs) & (Slab.WORDS - 1)) === 0
+  }
+
+  /** A slab of a class whose record may be acted upon: its span and it name each other, and it has no more slots than fit. */
+  sound(slab: number, state: number): number {
+    const { m, spans } = this
+    const span = m[slab + Slab.SPAN]
+    if (!this.isRecord(slab) || m[slab + Slab.CLASS] !== state || !spans.isSlab(span, slab)) throw this.corrupted(slab)
+    spans.sound(span)
+    const slots = m[slab + Slab.SLOTS]
+    if (
+      !(slots > 0 && slots * this.slotSize(slab) <= m[span + Span.SIZE]) ||
+      m[slab + Slab.BASE] !== m[span + Span.START]
+    )
+      throw this.corrupted(slab)
+    return slab
+  }
+
+  /** For a record that cannot be what it has been taken for. */
+  corrupted(slab: number): CorruptedError {
+    return new CorruptedError(`Heap: the slab record ${slab} contradicts what leads to it`)
   }
 
   /** The slot whose start is so many bytes behind the slab's, or -1 when none starts there. */
@@ -220,11 +266,14 @@ export class SlabTable {
 
   /** Whether a slot is live. */
   live(slab: number, slot: number): boolean {
-    return slot < this.slots(slab) && (this.m[slab + Slab.BITS + (slot >>> 5)] & (1 << slot)) === 0
+    return (
+      slot < this.slots(slab) && slot < Size.SLAB_SLOTS && (this.m[slab + Slab.BITS + (slot >>> 5)] & (1 << slot)) === 0
+    )
   }
 
   /** The slots that are live when it is asked: they may be freed, and the slab with them, before the next is given. */
   *liveSlots(slab: number): Generator<{ offset: number; byteLength: number }> {
+    this.sound(slab, this.m[slab + Slab.CLASS])
     const byteLength = this.slotSize(slab)
     const start = this.spans.offset(this.m[slab + Slab.SPAN])
     const slots = this.slots(slab)
@@ -233,7 +282,7 @@ export class SlabTable {
       if ((free[slot >>> 5] & (1 << slot)) === 0) yield { offset: start + slot * byteLength, byteLength }
   }
 
-  /** The first contradiction in a slab's record, or undefined. */
+  /** The first contradiction in a slab's record, which is there, or undefined: see proof/slabs.ts. */
   check(slab: number, span: number): string | undefined {
     const { m } = this
     const state = m[slab + Slab.CLASS]
@@ -249,17 +298,20 @@ export class SlabTable {
     if ((m[slab + Slab.INFO] & Slab.KNOWN) > slots) return `knows ${m[slab + Slab.INFO] & Slab.KNOWN} of ${slots} slots`
     for (let slot = slots; slot < Size.SLAB_WORDS * 32; slot++)
       if ((m[slab + Slab.BITS + (slot >>> 5)] & (1 << slot)) !== 0) return `slot ${slot} does not exist and is free`
-    return this.checkCount(slab, state, slots, this.used(slab))
+    return this.checkCount(slab, slots, this.used(slab))
   }
 
   /** What a slab counts, against what its bits say. */
-  private checkCount(slab: number, state: number, slots: number, used: number): string | undefined {
+  private checkCount(slab: number, slots: number, used: number): string | undefined {
     const { m } = this
     const countdown = m[slab + Slab.COUNTDOWN]
     const previous = m[slab + Slab.PREVIOUS]
-    if (previous === CURRENT) return m[state + Class.CURRENT] === slab ? undefined : "is current and not its class's"
+    if (previous === CURRENT)
+      return countdown > 0 && countdown <= NEVER ? undefined : `is current, and ${countdown} frees from being looked at`
     if (previous === FULL)
-      return countdown === restOf(slots) - (slots - used) ? undefined : `rests with ${used} used of ${slots}`
+      return countdown > 0 && countdown === restOf(slots) - (slots - used)
+        ? undefined
+        : `rests with ${used} used of ${slots}`
     return used > 0 && used < slots && countdown === used ? undefined : `counts ${countdown} used of ${used}`
   }
 
@@ -267,21 +319,9 @@ export class SlabTable {
     return this.m[slab + Slab.PREVIOUS] === CURRENT
   }
 
-  /** Length of a list of partial slabs. */
-  listLength(head: number): number {
-    let length = 0
-    for (let slab = head; slab !== 0; slab = this.m[slab + Slab.NEXT]) length++
-    return length
-  }
-
   /** Whether a slab is in the list of its class. */
   isPartial(slab: number): boolean {
     return this.m[slab + Slab.PREVIOUS] >= 0
-  }
-
-  /** Length of the list of recycled records. */
-  spares(): number {
-    return this.listLength(this.m[At.SLAB_SPARE])
   }
 
   /** The state of a slab's class. */
@@ -334,6 +374,7 @@ export class SlabTable {
     const { m } = this
     const spare = m[At.SLAB_SPARE]
     if (spare !== 0) {
+      if (!this.isRecord(spare) || this.spans.isSlab(m[spare + Slab.SPAN], spare)) throw this.corrupted(spare)
       m[At.SLAB_SPARE] = m[spare + Slab.NEXT]
       return spare
     }
@@ -369,9 +410,12 @@ export class SlabTable {
     const { m } = this
     const next = m[slab + Slab.NEXT]
     const previous = m[slab + Slab.PREVIOUS]
+    const head = m[slab + Slab.CLASS] + Class.PARTIAL
+    if (next !== 0 && m[next + Slab.PREVIOUS] !== slab) throw this.corrupted(next)
+    if (m[previous === 0 ? head : previous + Slab.NEXT] !== slab) throw this.corrupted(previous)
     if (next !== 0) m[next + Slab.PREVIOUS] = previous
     if (previous !== 0) m[previous + Slab.NEXT] = next
-    else m[m[slab + Slab.CLASS] + Class.PARTIAL] = next
+    else m[head] = next
   }
 }
 

@@ -279,6 +279,7 @@ export class Slab extends FreeingBlocks {
     const start = index === this.#word ? this.#wordStart : this.#grid.wordStart(index)
     const word = this.#free[index]
     const offset = start + lowestBit(word) * this.slotSize
+    if (!(offset + this.slotSize <= this.#grid.end)) throw this.outside(offset)
     this.#word = index
     this.#wordStart = start
     const clean = this.#pages.readsZero(offset, this.slotSize, this.#grid.end)
@@ -312,6 +313,7 @@ export class Slab extends FreeingBlocks {
     const numbers = this.#numbers
     const offset = numbers[NEXT]
     const end = offset + this.slotSize
+    if (!(offset >= this.#grid.first)) throw this.outside(offset)
     if (end > this.#ready) {
       if (end > this.#grid.end) return 0
       this.#clean = this.#pages.readsZero(offset, this.slotSize, numbers[TOUCHED])

@@ -7,9 +7,10 @@
  * and as many steps as spans start before it in its 4 KiB tile.
  * @module
  */
-import { At, Bin, type HeapLayout, Slab, Span, Tag, Tile, Window } from './heap-layout.ts'
+import { CorruptedError } from '../errors.ts'
+import { At, type HeapLayout, Slab, Span, Tag, Tile, Window } from './heap-layout.ts'
 import { Size } from './size-class.ts'
-import { binOf, enter, tileAt } from './span.ts'
+import { enter, tileAt } from './span.ts'
 
 /** What the spans of a heap ask of the heap. */
 export interface SpanSource {
@@ -44,6 +45,9 @@ export class SpanMap {
   protected readonly firstTile: number
   protected readonly firstPage: number
   protected readonly pageShift: number
+  /** The first span record, and the end of their table. */
+  protected readonly least: number
+  protected readonly most: number
   /** The claim's first window, and how many it has a part in. */
   readonly firstWindow: number
   readonly windowCount: number
@@ -56,9 +60,36 @@ export class SpanMap {
     this.tiles = At.TILES - table.firstTile
     this.firstTile = table.firstTile
     this.firstPage = table.firstPage
+    this.least = table.spans
+    this.most = table.spansEnd
     this.pageShift = 31 - Math.clz32(source.pageSize)
     this.firstWindow = Math.floor(source.offset / Window.BYTES)
     this.windowCount = Math.ceil((source.offset + source.byteLength) / Window.BYTES) - this.firstWindow
+  }
+
+  /** Whether there can be a span record here. */
+  isRecord(span: number): boolean {
+    return span >= this.least && span < this.most && ((span - this.least) & (Span.WORDS - 1)) === 0
+  }
+
+  /**
+   * A span whose record may be acted upon: it is one, and the span lies in the claim. Another process may have stored something else
+   * there; what that could lead to ends here.
+   */
+  sound(span: number): number {
+    const { m } = this
+    const w = (m[span + Span.TAG] >> Tag.WINDOW_BITS) - this.firstWindow
+    const start = m[span + Span.START]
+    const size = m[span + Span.SIZE]
+    const known = this.isRecord(span) && w >= 0 && w < this.windowCount
+    if (!known || !(start >= 0 && size > 0 && start + size <= this.windowEnd(w)) || ((start | size) & 7) !== 0)
+      throw this.corrupted(span)
+    return span
+  }
+
+  /** For a record that cannot be what it has been taken for. */
+  corrupted(span: number): CorruptedError {
+    return new CorruptedError(`Heap: the span record ${span} contradicts what leads to it`)
   }
 
   kind(span: number): number {
@@ -95,9 +126,10 @@ export class SpanMap {
   /** Length of a live block: of all its parts when it is huge. */
   length(span: number): number {
     const m = this.m
-    return (m[span + Span.TAG] & Tag.KIND) === Tag.HUGE
-      ? m[span + Span.HUGE_HIGH] * Window.BYTES + m[span + Span.HUGE_LOW]
-      : m[span + Span.SIZE]
+    if ((m[span + Span.TAG] & Tag.KIND) !== Tag.HUGE) return m[span + Span.SIZE]
+    const length = m[span + Span.HUGE_HIGH] * Window.BYTES + m[span + Span.HUGE_LOW]
+    if (!(length > 0 && length <= this.source.byteLength)) throw this.corrupted(span)
+    return length
   }
 
   /** Bytes of live spans and slabs. */
@@ -115,8 +147,13 @@ export class SpanMap {
   startingAt(first: number, start: number): number {
     const { m } = this
     let span = first
-    while (span !== 0 && m[span + Span.START] < start) span = m[span + Span.NEXT]
-    return span !== 0 && m[span + Span.START] === start ? span : 0
+    let last = -1
+    while (span !== 0 && m[span + Span.START] < start) {
+      if (m[span + Span.START] <= last) throw this.corrupted(span)
+      last = m[span + Span.START]
+      span = m[span + Span.NEXT]
+    }
+    return span !== 0 && m[span + Span.START] === start ? this.sound(span) : 0
   }
 
   /** The span that `start` in `window` lies in, or 0. Looks back over tiles: for error messages and inner claims, not for speed. */
@@ -130,10 +167,11 @@ export class SpanMap {
       if (span < 0) return 0
       let found = 0
       while (span > 0 && m[span + Span.START] <= start) {
+        if (found !== 0 && m[span + Span.START] <= m[found + Span.START]) throw this.corrupted(span)
         found = span
         span = m[span + Span.NEXT]
       }
-      if (found !== 0) return start < m[found + Span.START] + m[found + Span.SIZE] ? found : 0
+      if (found !== 0) return start < m[found + Span.START] + m[found + Span.SIZE] ? this.sound(found) : 0
     }
     return 0
   }
@@ -166,6 +204,12 @@ export class SpanMap {
     enter(m, span, this.tiles, this.firstTile)
   }
 
+  /** Whether a span is a slab's, and says that this is its record. */
+  isSlab(span: number, slab: number): boolean {
+    const { m } = this
+    return this.isRecord(span) && (m[span + Span.TAG] & Tag.KIND) === Tag.SLAB && m[span + Span.SLAB] === slab
+  }
+
   /** The slab record of a slab's span. */
   slabOf(span: number): number {
     return this.m[span + Span.SLAB]
@@ -179,8 +223,9 @@ export class SpanMap {
   /** The live block that a span is part of: the span itself, or the first part of a huge block; 0 when it is not live. */
   headOf(span: number): number {
     let head = span
+    let window = span === 0 ? 0 : this.window(span)
     while (head !== 0 && this.kind(head) === Tag.PART) {
-      const window = this.window(head) - 1
+      if (--window < this.firstWindow) throw this.corrupted(head)
       head = this.around(window, this.windowEnd(window - this.firstWindow) - 1)
     }
     const kind = head === 0 ? 0 : this.kind(head)
@@ -192,65 +237,38 @@ export class SpanMap {
     return window * Window.BYTES + start < this.bytes[At.HIGHEST_END >> 1]
   }
 
-  isFirst(span: number): boolean {
-    return this.m[span + Span.PREVIOUS] === 0
-  }
-
-  /** Whether a span ends where its window, or the claim, ends. */
-  endsWindow(span: number): boolean {
-    return this.m[span + Span.START] + this.m[span + Span.SIZE] === this.windowEnd(this.window(span) - this.firstWindow)
-  }
-
   /** Whether a span may have pages that are not committed. */
   isFreeAndClean(span: number): boolean {
     return (this.m[span + Span.TAG] & (Tag.KIND | Tag.CLEAN)) === (Tag.FREE | Tag.CLEAN)
   }
 
-  /** The bin for a length of at least `BINNED` bytes. */
-  binOf(length: number): number {
-    return binOf(length)
-  }
-
-  isBinned(span: number): boolean {
-    return this.m[span + Span.SIZE] >= Bin.SHORTEST
-  }
-
-  /** What the bitmaps say of a bin. */
-  binBit(bin: number): boolean {
-    const word = this.m[At.BIN_MAP + (bin >>> 5)]
-    const top = (this.m[At.BIN_TOP_MAP] >>> (bin >>> 5)) & 1
-    return (word !== 0) === (top !== 0) && (word & (1 << (bin & 31))) !== 0
-  }
-
-  /** The free spans of a bin. */
-  inBin(bin: number): Generator<number> {
-    return this.list(this.m[At.BINS + bin])
-  }
-
-  /** The kept spans of a bin. */
-  keptIn(bin: number): Generator<number> {
-    return this.list(this.m[At.KEPT + bin])
-  }
-
-  /** A list of spans, which ends at the latest when it is as long as there are records. */
-  private *list(head: number): Generator<number> {
-    let left = (this.m[At.SPAN_TOP] - this.layout.spans) / Span.WORDS
-    for (let span = head; span > 0 && left-- > 0; span = this.m[span + Span.BIN_NEXT]) yield span
-  }
-
-  /** Every span in address order. The span that was given last may be released, and joined with its neighbours, before the next. */
+  /**
+   * Every span in address order. The span that was given last may be released, and joined with its neighbours, before the next. Each ends
+   * further on than the one before it, whatever the records say, or it is ERR_CORRUPTED.
+   */
   *all(): Generator<number> {
     const m = this.m
-    for (let w = 0; w < m[At.WINDOWS]; w++) {
+    const windows = this.openWindows()
+    for (let w = 0; w < windows; w++) {
       const window = this.firstWindow + w
       let span = this.first(window)
-      while (span > 0) {
-        const end = m[span + Span.START] + m[span + Span.SIZE]
+      for (let end = this.windowStart(w); span !== 0; ) {
+        this.sound(span)
+        if (this.window(span) !== window || m[span + Span.START] + m[span + Span.SIZE] <= end)
+          throw this.corrupted(span)
+        end = m[span + Span.START] + m[span + Span.SIZE]
         const next = m[span + Span.NEXT]
         yield span
         span = next === 0 || this.isAt(next, window, end) ? next : this.from(window, end)
       }
     }
+  }
+
+  /** How many windows are open. */
+  protected openWindows(): number {
+    const opened = this.m[At.WINDOWS]
+    if (opened >= 0 && opened <= this.windowCount) return opened
+    throw new CorruptedError(`Heap: ${opened} windows of ${this.windowCount} are open`)
   }
 
   /** Whether a record is still that of a span that starts here. */
@@ -267,7 +285,7 @@ export class SpanMap {
   protected from(window: number, start: number): number {
     if (start >= this.windowEnd(window - this.firstWindow)) return 0
     const tile = this.tile(window, start)
-    return tile > 0 ? this.m[(tile & Tile.SLAB) + Slab.SPAN] : this.around(window, start)
+    return tile > 0 ? this.spanOfTile(tile) : this.around(window, start)
   }
 
   /** Where the claim's window `w` ends and begins, from the window's start. */
@@ -286,7 +304,15 @@ export class SpanMap {
     const m = this.m
     const start = this.windowStart(window - this.firstWindow)
     const first = m[this.tiles + window * Window.TILES + (start >>> Size.TILE_BITS)]
-    return first > 0 ? m[(first & Tile.SLAB) + Slab.SPAN] : -first
+    return first > 0 ? this.spanOfTile(first) : -first
+  }
+
+  /** The span of the slab that a tile's word leads to. */
+  private spanOfTile(tile: number): number {
+    const slab = tile & Tile.SLAB
+    if (slab < this.layout.slabs || slab >= this.layout.slabsEnd)
+      throw new CorruptedError(`Heap: a tile leads to the slab record ${slab}`)
+    return this.sound(this.m[slab + Slab.SPAN])
   }
 
   protected page(window: number, at: number): number {

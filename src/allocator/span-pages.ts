@@ -135,8 +135,14 @@ export abstract class SpanPages extends SpanMap {
 
   /** Counts live spans and their pages anew, from their records. */
   recount(live: readonly number[]): void {
-    const { m, bytes } = this
+    const { m, bytes, source } = this
+    const end = source.offset + source.byteLength
     bytes[At.SPAN_BYTES >> 1] = 0
+    bytes[At.LOW_WATER >> 1] = 0
+    // What only one word says is kept if it can be.
+    if (!(bytes[At.HIGHEST_END >> 1] >= 0 && bytes[At.HIGHEST_END >> 1] <= end)) bytes[At.HIGHEST_END >> 1] = end
+    if (!(m[At.PEAK] >= 0 && m[At.PEAK] <= this.layout.pageCount)) m[At.PEAK] = 0
+    if (!(bytes[At.PEAK_BYTES >> 1] >= 0 && bytes[At.PEAK_BYTES >> 1] <= end)) bytes[At.PEAK_BYTES >> 1] = 0
     for (const span of live) {
       const window = this.window(span)
       const end = this.start(span) + this.partLength(span)
@@ -196,8 +202,10 @@ export abstract class SpanPages extends SpanMap {
   /** Gives the first and the last whole page of every free span, longest first, until told to stop. */
   #eachFree(visit: (first: number, last: number, span: number) => boolean): void {
     const { m } = this
+    let left = (this.most - this.least) / Span.WORDS
     for (let bin = Bin.COUNT - 1; bin >= 0; bin--)
       for (let span = m[At.BINS + bin]; span > 0; span = m[span + Span.BIN_NEXT]) {
+        if ((m[this.sound(span) + Span.TAG] & Tag.KIND) !== Tag.FREE || left-- === 0) throw this.corrupted(span)
         const window = m[span + Span.TAG] >> Tag.WINDOW_BITS
         const last = this.page(window, 0) + ((m[span + Span.START] + m[span + Span.SIZE]) >>> this.pageShift) - 1
         const first = this.firstWhole(span)

@@ -15,10 +15,14 @@
  * Cost: 5 ns for a kept span; cuts and joins as in free-spans.ts.
  * @module
  */
+import { CorruptedError } from '../errors.ts'
 import { FreeSpans, SPLINTER } from './free-spans.ts'
 import { At, Bin, Span, Tag } from './heap-layout.ts'
 import { Size } from './size-class.ts'
-import { binOf, enter, leave, nextBin, resizeFree, unbin } from './span.ts'
+import { binOf, enter, leave, nextBin, resizeFree, unbin, unlinked } from './span.ts'
+
+/** How often `cut` may look again, besides once for each window: kept spans, slabs and sweeps are given up once or twice each. */
+const TURNS = 64
 
 /** What a step has done that the source wants to know. */
 const enum News {
@@ -48,11 +52,12 @@ export class SpanTable extends FreeSpans {
     }
     span = m[At.BINS + bin]
     if (span !== 0 && m[span + Span.SIZE] < length) span = m[span + Span.BIN_NEXT]
-    if (span === 0 || m[span + Span.SIZE] < length) {
+    if (span < this.least || m[span + Span.SIZE] < length) {
       bin = nextBin(m, bin + 1)
       if (bin < 0) return 0
       span = m[At.BINS + bin]
     }
+    if ((m[span + Span.TAG] & Tag.KIND) !== Tag.FREE) throw this.corrupted(span)
     if (this.limited || (m[span + Span.TAG] & Tag.CLEAN) !== 0 || m[At.SPAN_SPARE] === 0) return 0
     const size = m[span + Span.SIZE]
     if (size - length >= SPLINTER) {
@@ -89,7 +94,9 @@ export class SpanTable extends FreeSpans {
 
   private cut(length: number, alignment: number, kind: number, zero: boolean, wanted: number): number {
     const { m } = this
-    for (let free = wanted; ; free = 0) {
+    // Each turn gives something up, or opens a window: a heap that has no end of either contradicts itself.
+    for (let free = wanted, turns = TURNS + this.windowCount; ; free = 0, turns--) {
+      if (turns === 0) throw new CorruptedError('Heap: memory is given up again and again, and none is there')
       if (!this.roomFor(2)) return 0
       if (free === 0) free = this.fit(length, alignment)
       if (free === 0) {
@@ -97,9 +104,11 @@ export class SpanTable extends FreeSpans {
         if (this.dropKept() || this.openFor(length, alignment) || this.source.retire()) continue
         return 0
       }
+      if (this.kind(this.sound(free)) !== Tag.FREE) throw this.corrupted(free)
       const window = m[free + Span.TAG] >> Tag.WINDOW_BITS
       const start = (m[free + Span.START] + alignment - 1) & -alignment
       const rest = m[free + Span.START] + m[free + Span.SIZE] - start - length
+      if (rest < 0) throw this.corrupted(free)
       const size = rest < SPLINTER && kind === Tag.LIVE ? length + rest : length
       const missing = this.missing(window, start, start + size)
       if (missing > 0 && this.dropKept()) continue
@@ -143,7 +152,10 @@ export class SpanTable extends FreeSpans {
     const { m } = this
     const at = At.KEPT + (length >>> Size.TILE_BITS)
     const span = m[at]
-    if (span !== 0) this.unkeepFirst(at, span)
+    if (span === 0) return 0
+    if (m[this.sound(span) + Span.SIZE] !== length || (m[span + Span.START] & (Size.TILE - 1)) !== 0)
+      throw this.corrupted(span)
+    this.unkeepFirst(at, span)
     return span
   }
 
@@ -162,9 +174,13 @@ export class SpanTable extends FreeSpans {
   /** Takes the first span of a list of kept ones, which begins at the word `at`, out of it. */
   private unkeepFirst(at: number, span: number): void {
     const { m } = this
+    if ((m[span + Span.TAG] & Tag.KIND) !== Tag.KEPT) throw this.corrupted(span)
     const next = m[span + Span.BIN_NEXT]
     m[at] = next
-    if (next !== 0) m[next + Span.BIN_PREVIOUS] = 0
+    if (next !== 0) {
+      if (m[next + Span.BIN_PREVIOUS] !== span) throw unlinked(next)
+      m[next + Span.BIN_PREVIOUS] = 0
+    }
     m[At.KEPT_NOW]--
   }
 
@@ -180,8 +196,12 @@ export class SpanTable extends FreeSpans {
       return
     }
     const next = m[span + Span.BIN_NEXT]
+    if (m[previous + Span.BIN_NEXT] !== span) throw unlinked(previous)
     m[previous + Span.BIN_NEXT] = next
-    if (next !== 0) m[next + Span.BIN_PREVIOUS] = previous
+    if (next !== 0) {
+      if (m[next + Span.BIN_PREVIOUS] !== span) throw unlinked(next)
+      m[next + Span.BIN_PREVIOUS] = previous
+    }
     m[At.KEPT_NOW]--
   }
 
@@ -199,6 +219,8 @@ export class SpanTable extends FreeSpans {
         m[at] = 0
         while (span !== 0) {
           const next = m[span + Span.BIN_NEXT]
+          // What has been released is not kept any more, so a list that leads back into itself ends here.
+          if ((m[span + Span.TAG] & Tag.KIND) !== Tag.KEPT) throw this.corrupted(span)
           this.release(span)
           span = next
         }
@@ -210,6 +232,7 @@ export class SpanTable extends FreeSpans {
   /** Gives a live, kept or slab span back and joins it with free neighbours. */
   release(span: number): void {
     const { bytes } = this
+    this.sound(span)
     const left = bytes[At.SPAN_BYTES >> 1] - this.m[span + Span.SIZE]
     bytes[At.SPAN_BYTES >> 1] = left
     this.join(span)

@@ -14,6 +14,7 @@
  * Bins: 32 a doubling, two levels of bitmaps over them (TLSF, Masmano 2004). Cost: 32 bytes a span, 4 a tile.
  * @module
  */
+import { CorruptedError } from '../errors.ts'
 import { At, Bin, Span, Tag, Window } from './heap-layout.ts'
 import { Size } from './size-class.ts'
 
@@ -47,8 +48,12 @@ export function unbin(m: Int32Array, span: number): void {
   const previous = m[span + Span.BIN_PREVIOUS]
   if (previous < 0) return
   const next = m[span + Span.BIN_NEXT]
-  if (next !== 0) m[next + Span.BIN_PREVIOUS] = previous
+  if (next !== 0) {
+    if (m[next + Span.BIN_PREVIOUS] !== span) throw unlinked(next)
+    m[next + Span.BIN_PREVIOUS] = previous
+  }
   if (previous !== 0) {
+    if (m[previous + Span.BIN_NEXT] !== span) throw unlinked(previous)
     m[previous + Span.BIN_NEXT] = next
     return
   }
@@ -59,6 +64,11 @@ export function unbin(m: Int32Array, span: number): void {
     m[At.BIN_MAP + (bin >>> 5)] = left
     if (left === 0) m[At.BIN_TOP_MAP] &= ~(1 << (bin >>> 5))
   }
+}
+
+/** For a record that a list leads to and that does not lead back: nothing is taken out of such a list. */
+export function unlinked(span: number): CorruptedError {
+  return new CorruptedError(`Heap: the span record ${span} is not linked both ways`)
 }
 
 /** Gives a free span another size; it changes its bin only if it must. */
@@ -87,7 +97,10 @@ export function nextBin(m: Int32Array, bin: number): number {
   return (level << 5) + 31 - Math.clz32(bits & -bits)
 }
 
-/** The shortest span that fits among the first `search` of a bin; of equals the lowest. 0 when none fits. */
+/**
+ * The shortest span that fits among the first `search` of a bin; of equals the lowest. 0 when none fits. No bin holds more spans than
+ * there are records: a longer one leads back into itself.
+ */
 export function bestIn(m: Int32Array, bin: number, length: number, alignment: number, search: number): number {
   let best = 0
   let bestSize = 0x7fffffff
@@ -100,13 +113,18 @@ export function bestIn(m: Int32Array, bin: number, length: number, alignment: nu
     best = span
     bestSize = size
   }
+  if (left === 0 && search > SEARCH_MOST) throw new CorruptedError(`Heap: bin ${bin} leads back into itself`)
   return best
 }
+
+/** Where more spans of a bin are looked at, all of them are. */
+const SEARCH_MOST = 64
 
 /** A record, recycled or new. Whoever asks has made sure that there is one. */
 export function takeRecord(m: Int32Array): number {
   const spare = m[At.SPAN_SPARE]
   if (spare !== 0) {
+    if (m[spare + Span.TAG] !== 0) throw unlinked(spare)
     m[At.SPAN_SPARE] = m[spare + Span.NEXT]
     m[At.SPAN_SPARES]--
     return spare

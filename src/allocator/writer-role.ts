@@ -3,6 +3,7 @@
  *
  *     header   byte 16    state     open: there is no writer, all tables are true     dirty: there is one, or he died
  *              byte 128   writer    process, thread, start time, boot, namespace: 32 bytes (arena/owner.ts)
+ *              byte 160   seal      of an open heap: a sum over its tables (heap-seal.ts)
  *
  *     the writer holds the heap's claim;  state = dirty  <=>  there is a writer, or he died having the role
  *
@@ -16,6 +17,7 @@ import type { LastStore } from '../arena/claim.ts'
 import type { ArenaInside } from '../arena/inside.ts'
 import { currentOwner, describeOwner, readOwner, writeOwner } from '../arena/owner.ts'
 import { HEADER_BYTES, OWN_WORD, STATE_WORD, State } from './header.ts'
+import { isBlank } from './heap-seal.ts'
 
 const WRITER = OWN_WORD * 4
 
@@ -23,9 +25,12 @@ export class WriterRole implements LastStore {
   readonly #arena: ArenaInside
   readonly #metadata: ArrayBuffer
   readonly #state: Int32Array
+  readonly #seal: () => void
   #held = false
 
-  constructor(arena: ArenaInside, metadata: ArrayBuffer) {
+  /** `seal` is called before the role is given up. */
+  constructor(arena: ArenaInside, metadata: ArrayBuffer, seal: () => void = () => undefined) {
+    this.#seal = seal
     this.#arena = arena
     this.#metadata = metadata
     this.#state = new Int32Array(metadata, STATE_WORD * 4, 1)
@@ -52,6 +57,7 @@ export class WriterRole implements LastStore {
   store(): void {
     // Where somebody has detached the metadata there is nothing to store in.
     if (!this.#held || this.#state.length === 0) return
+    this.#seal()
     this.#state[0] = State.open
     writeOwner(this.#metadata, WRITER, undefined)
   }
@@ -73,7 +79,12 @@ export class WriterRole implements LastStore {
   }
 }
 
-/** Whether metadata begins with the header of an allocator that was never finished. */
+/**
+ * Whether metadata begins with the header of a heap that was never finished: one that says so, and has no seal, which is stored when it
+ * is finished. A heap that says so and has one contradicts itself, and is not thrown away for that.
+ */
 export function isUnfinished(metadata: ArrayBuffer): boolean {
-  return metadata.byteLength < HEADER_BYTES || new Int32Array(metadata, STATE_WORD * 4, 1)[0] === State.closed
+  if (metadata.byteLength < HEADER_BYTES) return true
+  const words = new Int32Array(metadata, 0, HEADER_BYTES / 4)
+  return words[STATE_WORD] === State.closed && isBlank(words)
 }

@@ -158,7 +158,7 @@ test('a block beyond a window comes and goes', () => {
   }
   let states = crashIn(lab, take, [])
   states += crashIn(lab, () => void lab.heap.free(block), [block])
-  assert.ok(states > 20)
+  assert.ok(states > 10, `${states} states`)
   assert.is(liveIn(lab.parts).size, 0)
 })
 
@@ -181,7 +181,8 @@ test('a reset that is cut short leaves all blocks or none', () => {
 test('what contradicts itself is ERR_CORRUPTED, and nothing has been changed', () => {
   const spoil: [string, (parts: HeapParts) => void][] = [
     ['records end', ({ words, layout }) => void (words[71] = layout.spans + 3)],
-    ['tile table', ({ words }) => void (words[76] = -1)],
+    ['no records', ({ words, layout }) => void (words[71] = layout.spans)],
+    ['fewer records', ({ words }) => void (words[71] -= 16)],
     ['a span of no length', (parts) => void (parts.words[spanOf(parts, 5000) + 1] = 0)],
     ['spans that overlap', (parts) => void (parts.words[spanOf(parts, 5000)] += 8)],
     ['a span beyond the claim', (parts) => void (parts.words[spanOf(parts, 100_000)] = MiB - 8)],

@@ -1,0 +1,77 @@
+/**
+ * The seal of a heap that no writer has: a sum over all words that its tables are made of, stored by the last writer when it closes.
+ *
+ *     header, counters, classes, bins, kept lists, roots, tiles, page bits, span records, slab records     as far as they are used
+ *
+ * The proofs (heap-check.ts) find two words that contradict each other. Of some words there is only one: which slots of a slab are free,
+ * where a root leads, how many bytes the limit allows. A heap on a disk that lost power, or one that a stray store has hit, may differ
+ * in one of those alone; its sum differs then, whatever the word was and is, because each step of the sum can be undone. It is no
+ * protection against a program that stores a new seal: that program could as well have changed the heap.
+ *
+ * Cost: 1 ns a word of the tables in use, when a writer closes a heap that stays, and when one attaches.
+ * @module
+ */
+import { HEADER_BYTES, OWN_WORD, STATE_WORD } from './header.ts'
+import { At, type HeapLayout } from './heap-layout.ts'
+
+/** The two words of the seal in the header. The eight before it are the writer's. */
+const SEAL = OWN_WORD + 8
+
+/** Seals a heap that its writer is done with. Tables that end nowhere are not: nobody will take them for good. */
+export function sealTables(words: Int32Array, layout: HeapLayout): void {
+  if (!endSomewhere(words, layout)) return
+  const sum = sumOf(words, layout)
+  words[SEAL] = sum.low
+  words[SEAL + 1] = sum.high
+}
+
+/** Whether the tables are what they were when they were sealed. Where they end must have been verified. */
+export function isSealed(words: Int32Array, layout: HeapLayout): boolean {
+  const sum = sumOf(words, layout)
+  return words[SEAL] === sum.low && words[SEAL + 1] === sum.high
+}
+
+/** Whether the seal's place was never written: the heap was never finished (heap-base.ts). */
+export function isBlank(words: Int32Array): boolean {
+  return words[SEAL] === 0 && words[SEAL + 1] === 0
+}
+
+function endSomewhere(m: Int32Array, { tileCount, pageCount, spans, spansEnd, slabs, slabsEnd }: HeapLayout): boolean {
+  const within = (top: number, least: number, most: number) => top >= least && top <= most
+  return (
+    within(m[At.TILE_TOP], 0, tileCount) &&
+    within(m[At.PAGE_TOP], 0, pageCount) &&
+    within(m[At.SPAN_TOP], spans, spansEnd) &&
+    within(m[At.SLAB_TOP], slabs, slabsEnd)
+  )
+}
+
+interface Sum {
+  low: number
+  high: number
+}
+
+function sumOf(m: Int32Array, layout: HeapLayout): Sum {
+  const sum = { low: 0x811c9dc5 | 0, high: 0x2545f491 }
+  add(sum, m, 0, STATE_WORD)
+  add(sum, m, STATE_WORD + 1, OWN_WORD)
+  add(sum, m, SEAL + 2, HEADER_BYTES / 4)
+  add(sum, m, HEADER_BYTES / 4, At.TILES + m[At.TILE_TOP])
+  add(sum, m, layout.dirty, layout.dirty + Math.ceil(m[At.PAGE_TOP] / 32))
+  add(sum, m, layout.spans, m[At.SPAN_TOP])
+  add(sum, m, layout.slabs, m[At.SLAB_TOP])
+  return sum
+}
+
+/** Both factors are odd, and both shifts can be undone: a word that differs makes each half differ. */
+function add(sum: Sum, m: Int32Array, from: number, to: number): void {
+  let { low, high } = sum
+  for (let at = from; at < to; at++) {
+    low = Math.imul(low ^ m[at], 0x01000193)
+    low ^= low >>> 15
+    high = Math.imul(high ^ m[at], 0x5bd1e995)
+    high ^= high >>> 13
+  }
+  sum.low = low
+  sum.high = high
+}

@@ -1,0 +1,72 @@
+/**
+ * The proof of the states of a heap's classes: what `malloc` acts on without looking further.
+ *
+ *     a class without a current slab takes its bits from the word that is always 0
+ *     one with takes them from a word of that slab, whose first slot lies where the class says
+ *     its list holds, once and linked both ways, its slabs that say that they are in a list;   it counts its slabs
+ *
+ * The states of classes that do not exist are empty. Cost: 10 ns a slab.
+ * @module
+ */
+import { At, Class, Slab, Span, Tag } from '../heap-layout.ts'
+import { CLASS_COUNT, CLASS_SIZE, Size } from '../size-class.ts'
+import { Met, type Proof } from './proof.ts'
+
+const STATES = (At.CLASSES_END - At.CLASSES) / Class.WORDS
+
+export function proveClasses(proof: Proof): string | undefined {
+  const { m, parts, spans } = proof
+  const counts = new Int32Array(STATES)
+  const currents = new Int32Array(STATES)
+  const listed = new Int32Array(STATES)
+  for (let i = 0; i < proof.count; i++) {
+    if ((m[spans[i] + Span.TAG] & Tag.KIND) !== Tag.SLAB) continue
+    const slab = m[spans[i] + Span.SLAB]
+    const c = (m[slab + Slab.CLASS] - At.CLASSES) / Class.WORDS
+    counts[c]++
+    if (parts.slabs.isCurrent(slab)) currents[c]++
+    else if (parts.slabs.isPartial(slab)) listed[c]++
+  }
+  for (let c = 0; c < STATES; c++) {
+    const state = At.CLASSES + c * Class.WORDS
+    const lie =
+      proveCurrent(proof, state, c, currents[c]) ??
+      proveList(proof, state, listed[c]) ??
+      (m[state + Class.SLABS] === counts[c] ? undefined : `counts ${m[state + Class.SLABS]} slabs of ${counts[c]}`)
+    if (lie !== undefined) return `class ${c < CLASS_COUNT ? CLASS_SIZE[c] : 'that is none'} ${lie}`
+  }
+  return undefined
+}
+
+function proveCurrent(proof: Proof, state: number, c: number, currents: number): string | undefined {
+  const { m } = proof
+  const slab = m[state + Class.CURRENT]
+  const word = m[state + Class.WORD]
+  if (slab === 0) {
+    if (currents !== 0) return 'has a current slab, and does not name it'
+    return word === At.ZERO ? undefined : `has no current slab, and takes slots from word ${word}`
+  }
+  if (currents !== 1 || !proof.meetSlab(slab, Met.TABLE, Met.LIST) || m[slab + Slab.CLASS] !== state)
+    return 'has a current slab that is not'
+  const first = slab + Slab.BITS
+  if (!(word >= first && word < first + Size.SLAB_WORDS)) return `takes slots from word ${word}`
+  if (m[state + Class.ORIGIN] !== m[slab + Slab.BASE] + (word - first) * 32 * CLASS_SIZE[c])
+    return `takes slots from ${m[state + Class.ORIGIN]} on`
+  return m[state + Class.WINDOW] === m[m[slab + Slab.SPAN] + Span.TAG] >> Tag.WINDOW_BITS
+    ? undefined
+    : `takes slots from window ${m[state + Class.WINDOW]}`
+}
+
+function proveList(proof: Proof, state: number, expected: number): string | undefined {
+  const { m } = proof
+  let previous = 0
+  let length = 0
+  for (let slab = m[state + Class.PARTIAL]; slab !== 0; slab = m[slab + Slab.NEXT]) {
+    if (!proof.meetSlab(slab, Met.TABLE, Met.LIST)) return `lists ${slab}`
+    if (m[slab + Slab.CLASS] !== state) return 'lists a slab of another class'
+    if (m[slab + Slab.PREVIOUS] !== previous) return 'lists a slab that is not linked both ways'
+    previous = slab
+    length++
+  }
+  return length === expected ? undefined : `lists ${length} partial slabs of ${expected}`
+}

@@ -122,7 +122,7 @@ else {
   const well =
     positionals[0] === 'kills'
       ? await kills()
-      : values.program === undefined
+      : values.program === undefined && !values.trace
         ? await storm()
         : await one(values.program)
   process.exitCode = well ? 0 : 1

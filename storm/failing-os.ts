@@ -34,7 +34,6 @@ const REFUSALS: Readonly<Record<string, readonly ErrnoName[]>> = {
   unlock: ['ENOMEM'],
   sync: ['EIO', 'ENOSPC'],
   residency: ['EAGAIN'],
-  copyOut: ['EIO'],
   open: ['EMFILE', 'ENFILE', 'EACCES'],
   create: ['ENOSPC', 'EMFILE', 'EACCES'],
   createInMemory: ['EMFILE', 'ENFILE', 'ENOMEM'],

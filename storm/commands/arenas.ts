@@ -286,8 +286,9 @@ async function unlink(world: World, { a }: Command): Promise<void> {
     memory.kind !== 'named' ? ['ERR_UNSUPPORTED_OPERATION'] : party.byName ? [] : ['ok', 'ERR_UNSUPPORTED_OPERATION']
   )
   if (made === undefined) return
-  world.require(made.value === !memory.unlinked, () => `unlink gave ${made.value}`)
-  memory.unlinked = true
+  // By another path than its name it may not find it.
+  world.require(made.value === !memory.unlinked || !party.byName, () => `unlink gave ${made.value}`)
+  memory.unlinked ||= made.value
 }
 
 /** Lengths and ranges that are none. */

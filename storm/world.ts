@@ -49,6 +49,8 @@ export class World {
   readonly hands: Asked[] = [here()]
   /** Memories that are gone, whose kept views must show nothing. */
   readonly gone: { hand: Asked; arena: number }[] = []
+  /** Mappings, with a descriptor each, that threads have left to the process when they were terminated. */
+  abandoned = 0
   calls = 0
   /** How many calls to the kernel were made to fail. */
   failures = 0
@@ -171,6 +173,8 @@ export class World {
       this.closed.push({ hand, what: 'arena', id: party.id })
       if (!party.mappingShared) this.gone.push({ hand, arena: party.id })
     }
+    // What a thread has opened for itself stays when it is terminated (src/arena/lifetime.ts).
+    if (died && hand.where === 'worker' && !party.mappingShared) this.abandoned++
     const lasts = (memory.kind === 'named' && !memory.unlinked) || memory.kind === 'fileWrite'
     if (memory.parties.length === 0 && !lasts) this.memories.splice(this.memories.indexOf(memory), 1)
   }

@@ -27,23 +27,38 @@ interface Found {
 
 /** The claim of a heap that is there already: to have, if it can be had and is not only to be read, else to look at. */
 export function adoptHeap(arena: Arena, holder: ClaimHolder, options: HeapAttachOptions = {}): Found {
+  for (const offset of offsetsOf(arena, holder, options)) {
+    const found = heapAt(arena, holder, offset, options)
+    if (found !== undefined) return found
+  }
+  if (options.offset === undefined) throw new OutOfRangeError('arena', 'an arena with a heap', arena)
+  throw new OutOfRangeError('options.offset', 'the offset of a heap in the arena', options.offset)
+}
+
+/** Where to look, settled first: else a later heap that nobody has would be taken for the first. One that was never finished is passed by. */
+function offsetsOf(arena: Arena, { kind }: ClaimHolder, { offset }: HeapAttachOptions): number[] {
+  if (offset !== undefined) return [offset]
+  return arena
+    .claims()
+    .filter((claim) => claim.kind === kind)
+    .map((claim) => claim.offset)
+}
+
+function heapAt(arena: Arena, holder: ClaimHolder, offset: number, options: HeapAttachOptions): Found | undefined {
   const { role, takeOver } = options
-  // Settled first: else a later heap that nobody has would be taken for the first.
-  const offset = options.offset ?? arena.claims().find(({ kind }) => kind === holder.kind)?.offset
-  if (offset !== undefined && role !== 'reader') {
+  if (role !== 'reader') {
     const claim = haveHeap(arena, { holder, offset, takeOver })
     if (claim !== undefined) return { claim, role: 'writer' }
   }
-  const claim = offset === undefined ? undefined : arena.adopt({ holder, offset, shared: true })
-  if (claim !== undefined && !isUnfinished(claim.metadata)) {
-    if (role !== 'writer') return { claim, role: 'reader' }
-    const writer = new WriterRole(arena, claim.metadata).describe()
-    claim.leave()
-    throw new ArenaBusyError(`Heap: its writer is ${writer}; others can attach as readers`)
+  const claim = arena.adopt({ holder, offset, shared: true })
+  if (claim === undefined || isUnfinished(claim.metadata)) {
+    claim?.leave()
+    return undefined
   }
-  claim?.leave()
-  if (options.offset === undefined) throw new OutOfRangeError('arena', 'an arena with a heap', arena)
-  throw new OutOfRangeError('options.offset', 'the offset of a heap in the arena', options.offset)
+  if (role !== 'writer') return { claim, role: 'reader' }
+  const writer = new WriterRole(arena, claim.metadata).describe()
+  claim.leave()
+  throw new ArenaBusyError(`Heap: its writer is ${writer}; others can attach as readers`)
 }
 
 /** The claim of a heap whose writer has gone; undefined when another has it. A heap that was never finished is none, and makes room. */

@@ -32,6 +32,7 @@ export async function runProgram(
   failing: Failing,
   trace?: (text: string) => void
 ): Promise<Outcome> {
+  const before = openFiles().length
   const folder = mkdtempSync(join(tmpdir(), 'sorites-storm-'))
   const world = new World({ folder, random: new Random(seed ^ 0x5bd1e995), failing, trace })
   let at = 0
@@ -44,7 +45,7 @@ export async function runProgram(
       await run?.(world, command)
     }
     world.calm()
-    await finish(world)
+    await finish(world, before)
   } catch (error) {
     wrong = error instanceof StormFailure ? error.message : `uncaught: ${(error as Error)?.stack ?? error}`
   }
@@ -54,7 +55,7 @@ export async function runProgram(
 }
 
 /** Closes everything and looks at what is left. */
-async function finish(world: World): Promise<void> {
+async function finish(world: World, before: number): Promise<void> {
   for (const wait of [...world.waits]) await settled(world, wait)
   for (const party of parties(world)) await unhold(world, party)
   for (const file of world.files)
@@ -73,7 +74,7 @@ async function finish(world: World): Promise<void> {
   }
   for (const hand of world.hands.slice(1)) await hand.kill()
   world.hands.length = 1
-  await account(world)
+  await account(world, before)
 }
 
 async function unhold(world: World, party: ReturnType<typeof parties>[number]): Promise<void> {
@@ -81,24 +82,25 @@ async function unhold(world: World, party: ReturnType<typeof parties>[number]): 
   for (const name of party.uses.splice(0)) await world.must(party.hand, { do: 'endUse', name })
 }
 
-/** Descriptors and mappings are back; of memory that somebody has taken a buffer of, the addresses may stay. */
-async function account(world: World): Promise<void> {
+/** Descriptors, `before` of which were open, and mappings are back; of memory that somebody has taken a buffer of, the addresses may stay. */
+async function account(world: World, before: number): Promise<void> {
   const { os, taken } = (await world.must(world.here, { do: 'account' })) as { os: FailingOs; taken: number }
-  let open = openFiles(world.folder)
-  for (let round = 0; (os.live.size > taken || open.length > world.abandoned) && round < 50; round++) {
+  const may = before + world.abandoned
+  let open = openFiles()
+  for (let round = 0; (os.live.size > taken || open.length > may) && round < 50; round++) {
     ;(globalThis as { gc?: () => void }).gc?.()
     await new Promise((resolve) => (round < 5 ? setImmediate(resolve) : setTimeout(resolve, 1)))
     // A thread that was terminated tells nobody: the library looks now and then.
     lookNow(true)
-    open = openFiles(world.folder)
+    open = openFiles()
   }
-  world.require(open.length <= world.abandoned, () => `descriptors are left open: ${open}; ${world.abandoned} may be`)
+  world.require(open.length <= may, () => `descriptors are left open: ${open}; ${may} may be`)
   world.require(os.live.size <= taken, () => `${os.live.size} mappings are left, ${taken} may be`)
   const strangers = readdirSync(world.folder).filter((name) => name.startsWith('.'))
   world.require(strangers.length === 0, () => `files are left: ${strangers}`)
 }
 
-function openFiles(folder: string): string[] {
+function openFiles(): string[] {
   const link = (fd: string): string => {
     try {
       return readlinkSync(`/proc/self/fd/${fd}`)
@@ -108,5 +110,5 @@ function openFiles(folder: string): string[] {
   }
   return readdirSync('/proc/self/fd')
     .map(link)
-    .filter((path) => path.startsWith(folder) || path.includes('memfd:sorites'))
+    .filter((path) => path.includes('memfd:sorites') || path.includes('sorites-storm-'))
 }

@@ -314,6 +314,24 @@ async function badReserve(world: World, { a }: Command): Promise<void> {
   await world.act(world.here, { do: 'reserve', arena: world.number(), byteLength }, ['ERR_OUT_OF_RANGE'])
 }
 
+/** Sources that lead nowhere. */
+async function badAttach(world: World, { a }: Command): Promise<void> {
+  const sources: readonly [unknown, string][] = [
+    [{}, 'ERR_INVALID_ARG_TYPE'],
+    [null, 'ERR_INVALID_ARG_TYPE'],
+    [{ fd: -1 }, 'ERR_OUT_OF_RANGE'],
+    [{ fd: 9999 }, 'EBADF'],
+    [{ path: join(world.folder, 'none') }, 'ENOENT'],
+    [{ path: '/dev/null' }, 'ERR_CORRUPTED'],
+    [{ path: world.folder }, 'EISDIR'],
+    [{ byteLength: 65536, generation: '0000000000000000', control: new SharedArrayBuffer(4096) }, 'ERR_OUT_OF_RANGE'],
+  ]
+  const [source, code] = pick(sources, a) as (typeof sources)[number]
+  // Which of the codes for what is no arena: that is the library's to say.
+  const also = ['ERR_OUT_OF_RANGE', 'ERR_INVALID_ARG_TYPE', 'ERR_UNSUPPORTED_OPERATION']
+  await world.act(world.here, { do: 'attach', arena: -1, source }, [code, ...also])
+}
+
 export const arenaCommands: Commands = {
   reserve: [12, reserve],
   reserveVast: [3, reserveVast],
@@ -331,4 +349,5 @@ export const arenaCommands: Commands = {
   unlink: [2, unlink],
   badRange: [3, badRange],
   badReserve: [1, badReserve],
+  badAttach: [1, badAttach],
 }

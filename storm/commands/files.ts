@@ -193,7 +193,7 @@ async function filePages(world: World, { a, b, c }: Command): Promise<void> {
   if (mapping === undefined) return
   const range = part(mapping, b, c)
   const { hand, id: file, mode } = mapping
-  switch (c % 7) {
+  switch (c % 9) {
     case 0:
       return void (await world.act(hand, { do: 'syncFile', file, ...range, choice: b % 2 }))
     case 1:
@@ -217,6 +217,19 @@ async function filePages(world: World, { a, b, c }: Command): Promise<void> {
         { do: 'reserveBlocks', file, ...range },
         mode === 'write' ? ['ok', 'ENOTSUP'] : ['ERR_UNSUPPORTED_OPERATION']
       ))
+    case 6: {
+      // More than may be locked, or for some nothing at all.
+      return void (await world.act(hand, { do: 'lockFile', file, ...range }, ['ok', 'ENOMEM', 'EPERM', 'EAGAIN']))
+    }
+    case 7: {
+      if (range.offset >= mapping.mapped.byteLength) return
+      const made = await world.act(hand, { do: 'placeInFile', file, ...range })
+      world.require(
+        made === undefined || made.value.offset === range.offset,
+        () => `offsetOf gave ${made?.value.offset}, expected ${range.offset}`
+      )
+      return
+    }
     default:
       return void (await world.act(hand, { do: 'checkFile', file, ...range }))
   }

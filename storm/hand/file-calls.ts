@@ -46,6 +46,19 @@ export const fileCalls: Calls = {
   adviseFile: (tools, order) => tools.call(order, () => tools.file(order).advise(order.advice, ...range(order))),
   discardFile: (tools, order) => tools.call(order, () => tools.file(order).discard(...range(order))),
   populateFile: (tools, order) => tools.call(order, () => tools.file(order).populate(...range(order))),
+  lockFile(tools, order) {
+    const file = tools.file(order)
+    tools.call(order, () => file.lock(...range(order)))
+    file.unlock(...range(order))
+  },
+  /** Where a view says that it starts, and what the window at its offset is. */
+  placeInFile(tools, order) {
+    const file = tools.file(order)
+    const [offset] = range(order)
+    const view = file.view(Uint8Array, offset, 0)
+    const { buffer, start } = file.window(offset)
+    return { offset: file.offsetOf(view as unknown as Uint8Array), start, byteLength: buffer.byteLength }
+  },
   residentFile: (tools, order) => tools.call(order, () => tools.file(order).resident(...range(order))),
   closeFile: (tools, order) => tools.call(order, () => tools.file(order).close(order.options)),
   forgetFile: (tools, order) => void tools.files.delete(order.file as number),

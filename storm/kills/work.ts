@@ -108,7 +108,8 @@ function claimer(way: Way, random: Random, os: Os): () => void {
       held.push(allocator)
       if (random.below(3) === 0) held.push(new Bump(arena, { offset: allocator.malloc(64), byteLength: 64 }))
     } catch (error) {
-      if ((error as { code?: string }).code !== 'ERR_ARENA_BUSY') throw error
+      const { code = '' } = error as { code?: string }
+      if (!['ERR_ARENA_BUSY', 'ERR_OUT_OF_MEMORY'].includes(code)) throw error
     }
   }
 }

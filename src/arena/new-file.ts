@@ -95,7 +95,11 @@ export class NewFile {
 /** A file without a name; undefined where there are none. */
 function unnamed(os: Os, path: string, permissions: number): NewFile | undefined {
   try {
-    return NewFile.of(os, path, os.files.createUnnamed(path, permissions))
+    const fd = os.files.createUnnamed(path, permissions)
+    // It is named by way of /proc.
+    if (os.files.pathOf(fd) !== undefined) return NewFile.of(os, path, fd)
+    os.files.close(fd)
+    return undefined
   } catch (error) {
     // ENOENT: also the folder may be missing, which the other way finds out.
     if ([EOPNOTSUPP, EISDIR, ENOENT, EINVAL].some((errno) => isErrno(error, errno))) return undefined

@@ -156,8 +156,16 @@ function textOf({ byteLength, generation, path }: Fields): string {
   return JSON.stringify([byteLength, generation, path ?? null])
 }
 
+/** Per kernel interface, since it never changes. */
+const processes: WeakMap<Os, Buffer> = new WeakMap()
+
 function processOf(os: Os): Buffer {
-  return createHmac('sha256', os.commons.secret).update(`${VERSION} process`).digest().subarray(0, PROCESS_BYTES)
+  let process = processes.get(os)
+  if (process === undefined) {
+    process = createHmac('sha256', os.commons.secret).update(`${VERSION} process`).digest().subarray(0, PROCESS_BYTES)
+    processes.set(os, process)
+  }
+  return process
 }
 
 function sealOf(os: Os, place: Uint8Array, fields: Fields): Buffer {

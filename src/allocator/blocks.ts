@@ -338,6 +338,8 @@ export abstract class Blocks<Name extends string = string> implements Allocator,
     length: number,
     byteLength: number
   ): T {
+    // A timer's callback closed this, or the arena, once the block was made: then the view is as it would be after that.
+    if (this.isClosed) return new type(new ArrayBuffer(0), 0, 0)
     try {
       const window = Math.floor(offset / WINDOW_BYTES)
       const local = offset - window * WINDOW_BYTES

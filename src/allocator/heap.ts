@@ -16,6 +16,7 @@
  * @module
  */
 import type { Arena } from '../arena/arena.ts'
+import { enter, leave } from '../arena/ending.ts'
 import { wholeNumber } from '../arguments.ts'
 import { CLOSED, READER } from './blocks.ts'
 import { ATTACH } from './heap-attach.ts'
@@ -47,6 +48,8 @@ export class Heap extends HeapBase {
   #most: number = Size.SMALL_MAX
   /** How many tiles, from the claim's first, the fast path of `free` may look at: 0 while closed, and while there are inner claims. */
   #reach = 0
+  /** Whether an allocation is part of another step. */
+  #quiet = false
 
   /** The third parameter is for `attach`. */
   constructor(arena: Arena, options?: HeapOptions, attach?: typeof ATTACH) {
@@ -188,12 +191,16 @@ export class Heap extends HeapBase {
             const usable = CLASS_SIZE[(m[slab + Slab.CLASS] - At.CLASSES) >>> 3]
             // A slot stays while it is at least three quarters used: moving costs more than the rest is worth.
             if (size <= usable && size >= usable - (usable >>> 2)) return offset
+            // A timer's callback could do away with the slot: it is called at the end.
+            this.#quiet = true
             const moved = this.malloc(size)
+            this.#quiet = false
             this.#copySlot(moved, offset, size < usable ? size : usable)
             m[word] |= 1 << slot
             const left = (m[slab + Slab.COUNTDOWN] - 1) | 0
             m[slab + Slab.COUNTDOWN] = left
             if (left === 0) this.#slabs.settle(slab)
+            if (this.#spans.news !== 0) this.#spans.tell()
             return moved
           }
         }
@@ -218,9 +225,14 @@ export class Heap extends HeapBase {
   }
 
   #reallocSlow(offset: number, byteLength: number): number {
-    if (this.guard !== 0 || typeof offset !== 'number') return super.realloc(offset, byteLength)
-    const found = blockAt(this.parts, offset)
-    return found > 0 ? super.realloc(offset, byteLength) : this.reallocSpan(offset, -found, byteLength)
+    enter()
+    try {
+      if (this.guard !== 0 || typeof offset !== 'number') return super.realloc(offset, byteLength)
+      const found = blockAt(this.parts, offset)
+      return found > 0 ? super.realloc(offset, byteLength) : this.reallocSpan(offset, -found, byteLength)
+    } finally {
+      leave()
+    }
   }
 
   // ---- allocating ----
@@ -243,10 +255,10 @@ export class Heap extends HeapBase {
           const start = m[state + Class.ORIGIN] + (31 - Math.clz32(bits & -bits)) * CLASS_SIZE[sizeClass]
           const offset = m[state + Class.WINDOW] * Window.BYTES + start
           if (zero) this.zeroNew(offset, length)
-          this.#spans.tell()
+          if (this.#spans.news !== 0) this.#tell()
           return offset
         }
-        if (must) throw this.outOfMemory(byteLength)
+        if (must) return this.#refuse(byteLength)
         return 0
       }
       if (byteLength <= Bin.KEPT_BELOW - 8) {
@@ -257,15 +269,26 @@ export class Heap extends HeapBase {
           if (zero && taken !== 0) this.zeroNew(offset, length)
           return offset
         }
-        if (must) throw this.outOfMemory(byteLength)
+        if (must) return this.#refuse(byteLength)
         return 0
       }
     }
     if (this.guard !== 0) this.assertWritable()
     wholeNumber('byteLength', byteLength)
     const offset = this.allocateSpan(8, byteLength, zero)
-    if (offset === 0 && must) throw this.outOfMemory(byteLength)
+    if (offset === 0 && must) return this.#refuse(byteLength)
+    if (this.#spans.news !== 0) this.#tell()
     return offset
+  }
+
+  #refuse(byteLength: number): never {
+    this.#quiet = false
+    throw this.outOfMemory(byteLength)
+  }
+
+  /** At the end of a step: tells what there is to tell, unless it is part of another. */
+  #tell(): void {
+    if (!this.#quiet) this.#spans.tell()
   }
 
   /** A slot of a class; 0 when full. */
@@ -296,7 +319,9 @@ export class Heap extends HeapBase {
       const sizeClass = CLASS_OF[size >>> 3]
       if (CLASS_SIZE[sizeClass] % alignment === 0) return this.#takeSlot(sizeClass)
     }
-    return this.allocateSpan(alignment, byteLength, false)
+    const offset = this.allocateSpan(alignment, byteLength, false)
+    this.#spans.tell()
+    return offset
   }
 
   // ---- blocks that are there ----
@@ -329,7 +354,7 @@ export class Heap extends HeapBase {
           m[At.KEPT_NOW]++
           if (this.#spans.watch) this.#spans.noteRelease()
         } else this.#spans.release(span)
-        this.#spans.tell()
+        if (this.#spans.news !== 0) this.#spans.tell()
         return
       }
     } else if (entry > 0) {

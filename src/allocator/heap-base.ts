@@ -11,6 +11,7 @@
  */
 import type { Arena } from '../arena/arena.ts'
 import type { ClaimHolder } from '../arena/claim.ts'
+import { afterwards } from '../arena/ending.ts'
 import { wholeNumber } from '../arguments.ts'
 import { ArenaBusyError, CorruptedError } from '../errors.ts'
 import { hooksOf, type Own, ownOf, READER } from './blocks.ts'
@@ -213,8 +214,8 @@ export abstract class HeapBase extends FreeingBlocks {
       zero: (at, length) => this.zero(at, length),
       retire: () => this.#parts.slabs.retire(),
       clearWords: (from, to) => clearWords(claim, words, pageSize / 4, from, to),
-      freed: () => this.#decay.start(),
-      stirred: () => this.#decay.startLater(),
+      freed: () => afterwards(() => this.#decay.start()),
+      stirred: () => afterwards(() => this.#decay.startLater()),
       metadataBytes: (records, end) => metadataInUse(words, layout, pageSize, records, end),
     }
     return heapParts(words, layout, source)
@@ -234,9 +235,7 @@ export abstract class HeapBase extends FreeingBlocks {
       length <= Window.BYTES
         ? this.#parts.spans.allocate(length, alignment, Tag.LIVE, zero)
         : this.#parts.spans.allocateHuge(length, alignment, zero)
-    const offset = span === 0 ? 0 : this.#parts.spans.offset(this.#parts.spans.sound(span))
-    this.#parts.spans.tell()
-    return offset
+    return span === 0 ? 0 : this.#parts.spans.offset(this.#parts.spans.sound(span))
   }
 
   // ---- blocks that are there ----

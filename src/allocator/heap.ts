@@ -16,6 +16,7 @@
  * @module
  */
 import type { Arena } from '../arena/arena.ts'
+import { enter, leave } from '../arena/ending.ts'
 import { wholeNumber } from '../arguments.ts'
 import { showAs } from '../inspection.ts'
 import { CLOSED, factsOf, READER } from './blocks.ts'
@@ -58,6 +59,8 @@ export class Heap extends HeapBase {
   #most: number = Size.SMALL_MAX
   /** How many tiles, from the claim's first, the fast path of `free` may look at: 0 while closed, and while there are inner claims. */
   #reach = 0
+  /** Whether an allocation is part of another step. */
+  #quiet = false
 
   static readonly #hooks: FreeingHooks = heapHooks({
     tryCalloc: (self: Heap, byteLength) => self.#allocate(byteLength, true, false),
@@ -211,12 +214,16 @@ export class Heap extends HeapBase {
             const usable = CLASS_SIZE[(m[slab + Slab.CLASS] - At.CLASSES) >>> 3]
             // A slot stays while it is at least three quarters used: moving costs more than the rest is worth.
             if (size <= usable && size >= usable - (usable >>> 2)) return offset
+            // A timer's callback could do away with the slot: it is called at the end.
+            this.#quiet = true
             const moved = this.malloc(size)
+            this.#quiet = false
             this.#copySlot(moved, offset, size < usable ? size : usable)
             m[word] |= 1 << slot
             const left = (m[slab + Slab.COUNTDOWN] - 1) | 0
             m[slab + Slab.COUNTDOWN] = left
             if (left === 0) this.#slabs.settle(slab)
+            if (this.#spans.news !== 0) this.#spans.tell()
             return moved
           }
         }
@@ -241,9 +248,14 @@ export class Heap extends HeapBase {
   }
 
   #reallocSlow(offset: number, byteLength: number): number {
-    if (this.#own.guard !== 0 || typeof offset !== 'number') return super.realloc(offset, byteLength)
-    const found = blockAt(this.#parts, offset)
-    return found > 0 ? super.realloc(offset, byteLength) : this.#slow.reallocSpan(offset, -found, byteLength)
+    enter()
+    try {
+      if (this.#own.guard !== 0 || typeof offset !== 'number') return super.realloc(offset, byteLength)
+      const found = blockAt(this.#parts, offset)
+      return found > 0 ? super.realloc(offset, byteLength) : this.#slow.reallocSpan(offset, -found, byteLength)
+    } finally {
+      leave()
+    }
   }
 
   // ---- allocating ----
@@ -271,10 +283,10 @@ export class Heap extends HeapBase {
           const offset = m[state + Class.WINDOW] * Window.BYTES + start
           if (!(offset >= this.#low && offset < this.#end)) throw this.outside(offset)
           if (zero) this.zeroNew(offset, length)
-          this.#spans.tell()
+          if (this.#spans.news !== 0) this.#tell()
           return offset
         }
-        if (must) throw this.outOfMemory(byteLength)
+        if (must) return this.#refuse(byteLength)
         return 0
       }
       if (byteLength <= Bin.KEPT_BELOW - 8) {
@@ -286,15 +298,26 @@ export class Heap extends HeapBase {
           if (zero && taken !== 0) this.zeroNew(offset, length)
           return offset
         }
-        if (must) throw this.outOfMemory(byteLength)
+        if (must) return this.#refuse(byteLength)
         return 0
       }
     }
     if (this.#own.guard !== 0) this.assertWritable()
     wholeNumber('byteLength', byteLength)
     const offset = this.#slow.allocateSpan(8, byteLength, zero)
-    if (offset === 0 && must) throw this.outOfMemory(byteLength)
+    if (offset === 0 && must) return this.#refuse(byteLength)
+    if (this.#spans.news !== 0) this.#tell()
     return offset
+  }
+
+  #refuse(byteLength: number): never {
+    this.#quiet = false
+    throw this.outOfMemory(byteLength)
+  }
+
+  /** At the end of a step: tells what there is to tell, unless it is part of another. */
+  #tell(): void {
+    if (!this.#quiet) this.#spans.tell()
   }
 
   /** A slot of a class; 0 when full. */
@@ -322,7 +345,9 @@ export class Heap extends HeapBase {
       const sizeClass = CLASS_OF[size >>> 3]
       if (CLASS_SIZE[sizeClass] % alignment === 0) return this.#takeSlot(sizeClass)
     }
-    return this.#slow.allocateSpan(alignment, byteLength, false)
+    const offset = this.#slow.allocateSpan(alignment, byteLength, false)
+    this.#spans.tell()
+    return offset
   }
 
   // ---- blocks that are there ----
@@ -363,7 +388,7 @@ export class Heap extends HeapBase {
           m[At.KEPT_NOW]++
           if (this.#spans.watch) this.#spans.noteRelease()
         } else this.#spans.release(span)
-        this.#spans.tell()
+        if (this.#spans.news !== 0) this.#spans.tell()
         return
       }
     } else if (entry > 0) {

@@ -10,8 +10,7 @@
  * @module
  */
 import { OWN_WORD, STATE_WORD, State } from '../src/allocator/header.ts'
-import { At, type HeapLayout, heapLayout, Slab, Span } from '../src/allocator/heap-layout.ts'
-import { heapMetadataBytes } from '../src/allocator/heap-layout.ts'
+import { At, type HeapLayout, heapLayout, heapMetadataBytes, Slab, Span } from '../src/allocator/heap-layout.ts'
 import { sealTables } from '../src/allocator/heap-seal.ts'
 import { Arena, Bump, Heap } from '../src/index.ts'
 import { damage, type Table } from './damage.ts'
@@ -129,6 +128,7 @@ export class HeapSubject implements Subject {
         high: this.#high,
         most: this.#shape.most,
         frees: true,
+        offsetOf: (view) => this.#arena.offsetOf(view),
         alignments: [8, 64, 4096, 65536],
       })
       program.adopt()
@@ -173,7 +173,11 @@ export class HeapSubject implements Subject {
     const { spansEnd, slabsEnd, tileCount, pageCount, dirty } = this.#layout
     const tops = [
       [At.TILES + (words[At.TILE_TOP] as number), At.TILES + (now[At.TILE_TOP] as number), At.TILES + tileCount],
-      [dirty + Math.ceil((words[At.PAGE_TOP] as number) / 32), dirty + Math.ceil((now[At.PAGE_TOP] as number) / 32), dirty + Math.ceil(pageCount / 32)],
+      [
+        dirty + Math.ceil((words[At.PAGE_TOP] as number) / 32),
+        dirty + Math.ceil((now[At.PAGE_TOP] as number) / 32),
+        dirty + Math.ceil(pageCount / 32),
+      ],
       [words[At.SPAN_TOP] as number, now[At.SPAN_TOP] as number, spansEnd],
       [words[At.SLAB_TOP] as number, now[At.SLAB_TOP] as number, slabsEnd],
     ] as const

@@ -16,7 +16,7 @@ const STEPS = 150
 interface Kind {
   readonly number: number
   readonly words: number
-  readonly options: Omit<ProgramOptions, 'low' | 'high'>
+  readonly options: Omit<ProgramOptions, 'low' | 'high' | 'offsetOf'>
   make(arena: Arena): FreeingAllocator
 }
 
@@ -24,7 +24,12 @@ const usual = { most: 200_000, frees: true, alignments: [8, 64, 4096, 65536], le
 
 /** `words` are those of the header and the tables as far as a program uses them, or nearly. */
 export const liveKinds: Readonly<Record<string, Kind>> = {
-  Heap: { number: 4, words: 2 ** 17, options: usual, make: (arena) => new Heap(arena, { byteLength: BYTES, decayMs: -1 }) },
+  Heap: {
+    number: 4,
+    words: 2 ** 17,
+    options: usual,
+    make: (arena) => new Heap(arena, { byteLength: BYTES, decayMs: -1 }),
+  },
   Slab: {
     number: 2,
     words: 1500,
@@ -52,8 +57,8 @@ export class LiveSubject implements Subject {
   constructor(kind: string, random: Random) {
     const { number, words, options, make } = liveKinds[kind] as Kind
     this.kind = kind
-    this.#options = { ...options, low: 0, high: BYTES }
     this.#arena = Arena.reserve(2 * BYTES, { shared: true })
+    this.#options = { ...options, low: 0, high: BYTES, offsetOf: (view) => this.#arena.offsetOf(view) }
     this.#allocator = make(this.#arena)
     const program = new Program(this.#allocator, random, { ...this.#options, lenient: false })
     for (let step = 0; step < 400; step++) program.step()

@@ -94,7 +94,9 @@ console.log(`seed ${seed}`)
 for (let at = first; at < end; ) {
   const part = await run(at, Math.min(end, at + CASES_IN_CHILD))
   for (const found of part.findings) {
-    console.log(`\ncase ${found.index} (--seed ${seed} --kind ${values.kind} --case ${found.index}): ${found.what}\n${found.message}`)
+    console.log(
+      `\ncase ${found.index} (--seed ${seed} --kind ${values.kind} --case ${found.index}): ${found.what}\n${found.message}`
+    )
     findings.push(found)
   }
   for (const [name, count] of Object.entries(part.counts)) counts[name] = (counts[name] ?? 0) + count

@@ -30,7 +30,9 @@ export class Model {
     const next = this.#starts[at] ?? Number.POSITIVE_INFINITY
     const previous = at === 0 ? 0 : (this.#starts[at - 1] as number) + (this.#lengths[at - 1] as number)
     if (start + length > next || start < previous)
-      throw new Finding(`a block of ${length} bytes at ${start} overlaps one that ends at ${previous} or begins at ${next}`)
+      throw new Finding(
+        `a block of ${length} bytes at ${start} overlaps one that ends at ${previous} or begins at ${next}`
+      )
     this.#starts.splice(at, 0, start)
     this.#lengths.splice(at, 0, length)
   }

@@ -16,8 +16,16 @@ export interface Maker {
 }
 
 export const makers: readonly Maker[] = [
-  ...shapes.map((shape) => ({ kind: 'Heap', name: shape.name, make: (random: Random) => new HeapSubject(shape, random) })),
-  ...Object.keys(checkedKinds).map((kind) => ({ kind, name: `${kind}, checked`, make: () => new CheckedSubject(kind) })),
+  ...shapes.map((shape) => ({
+    kind: 'Heap',
+    name: shape.name,
+    make: (random: Random) => new HeapSubject(shape, random),
+  })),
+  ...Object.keys(checkedKinds).map((kind) => ({
+    kind,
+    name: `${kind}, checked`,
+    make: () => new CheckedSubject(kind),
+  })),
   ...Object.keys(liveKinds).map((kind) => ({
     kind,
     name: `${kind}, in use`,

@@ -15,8 +15,8 @@
  * @module
  */
 import { lowestBit } from '../bits.ts'
-import { countUnused } from './bitmap.ts'
 import { CorruptedError } from '../errors.ts'
+import { countUnused } from './bitmap.ts'
 
 /** Words of each level for so many leaf words, leaves first. */
 function levels(leafWords: number): number[] {
@@ -104,7 +104,8 @@ export class BitTree {
         if (level === 0) return (this.#hint = index)
         index = (index << 5) | lowestBit(word)
         level--
-        if (index >= this.#counts[level]) throw new CorruptedError(`level ${level + 1} of a bitmap leads to word ${index}`)
+        if (index >= this.#counts[level])
+          throw new CorruptedError(`level ${level + 1} of a bitmap leads to word ${index}`)
       } else {
         if (level === top) return -1
         words[starts[++level] + (index >>> 5)] &= ~(1 << index)
@@ -138,7 +139,12 @@ export class BitTree {
       if (count % 32 !== 0 && (last & (-1 << count)) !== 0)
         throw new CorruptedError(`level ${level + 1} of a bitmap says that there are more than ${count} words`)
     }
-    const unused = countUnused(this.#words, this.leaves * 32, (this.leaves + leafEnd) * 32, (this.leaves + this.#counts[0]) * 32)
+    const unused = countUnused(
+      this.#words,
+      this.leaves * 32,
+      (this.leaves + leafEnd) * 32,
+      (this.leaves + this.#counts[0]) * 32
+    )
     if (unused !== 0) throw new CorruptedError(`${unused} bits of a bitmap are set that were never used`)
   }
 }

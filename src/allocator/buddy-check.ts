@@ -14,7 +14,8 @@ export function checkBuddy(units: BuddyUnits, pages: Pages, usedBytes: number, u
   const { first, end, minBlock, origin } = units.layout
   const { top } = units
   const high = units.words[HIGH]
-  if (!(high >= top && high <= end)) throw new CorruptedError(`the highest top ${high} is not between ${top} and ${end}`)
+  if (!(high >= top && high <= end))
+    throw new CorruptedError(`the highest top ${high} is not between ${top} and ${end}`)
   const free: number[] = units.trees.map(() => 0)
   let bytes = 0
   let count = 0

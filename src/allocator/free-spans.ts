@@ -200,7 +200,10 @@ export abstract class FreeSpans extends SpanPages {
     const start = m[span + Span.START]
     if (next !== 0 && (m[next + Span.START] !== start + m[span + Span.SIZE] || m[next + Span.PREVIOUS] !== span))
       throw this.corrupted(next)
-    if (previous !== 0 && (m[previous + Span.START] + m[previous + Span.SIZE] !== start || m[previous + Span.NEXT] !== span))
+    if (
+      previous !== 0 &&
+      (m[previous + Span.START] + m[previous + Span.SIZE] !== start || m[previous + Span.NEXT] !== span)
+    )
       throw this.corrupted(previous)
     m[span + Span.TAG] = (m[span + Span.TAG] & ~Tag.KIND) | Tag.FREE
     if (next !== 0 && (m[next + Span.TAG] & Tag.KIND) === Tag.FREE) {

@@ -87,7 +87,9 @@ export abstract class HeapBase extends FreeingBlocks {
   #verify(role: HeapRole): boolean {
     const { parts, claim } = this
     try {
-      return role === 'reader' ? verifyForReader(parts, () => this.#role.dirty) : verifyForWriter(parts, claim, this.#role.dirty)
+      return role === 'reader'
+        ? verifyForReader(parts, () => this.#role.dirty)
+        : verifyForWriter(parts, claim, this.#role.dirty)
     } catch (error) {
       this.claim.leave()
       throw error

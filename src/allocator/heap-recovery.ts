@@ -107,7 +107,8 @@ function verifySlab({ words, layout, spans }: HeapParts, span: number): void {
   if (words[slab + Slab.INFO] >>> Slab.KNOWN_BITS !== CLASS_RECIPROCAL[sizeClass]) throw lie('divides by another size')
   if ((words[slab + Slab.INFO] & Slab.KNOWN) > slots) throw lie('knows more slots than it has')
   for (let slot = slots; slot < Size.SLAB_SLOTS; slot++)
-    if ((words[slab + Slab.BITS + (slot >>> 5)] & (1 << slot)) !== 0) throw lie(`has slot ${slot} free, and not so many`)
+    if ((words[slab + Slab.BITS + (slot >>> 5)] & (1 << slot)) !== 0)
+      throw lie(`has slot ${slot} free, and not so many`)
 }
 
 /** Leaves out the parts of huge blocks whose first part is not there, and the first part of one whose parts are not. */

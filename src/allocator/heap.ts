@@ -330,7 +330,8 @@ export class Heap extends HeapBase {
           // As `SpanTable.free`.
           const bin = binOf(size)
           const head = m[At.KEPT + bin]
-          if ((m[span + Span.TAG] >> Tag.WINDOW_BITS) * Window.BYTES + start !== offset) throw this.#spans.corrupted(span)
+          if ((m[span + Span.TAG] >> Tag.WINDOW_BITS) * Window.BYTES + start !== offset)
+            throw this.#spans.corrupted(span)
           m[span + Span.TAG] += Tag.KEPT - Tag.LIVE
           m[span + Span.BIN_NEXT] = head
           m[span + Span.BIN_PREVIOUS] = 0

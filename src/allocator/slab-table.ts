@@ -173,7 +173,12 @@ export class SlabTable {
   /** For a slot that the bound of what is known does not cover: raises it over the slot, if that is live; whether it is. */
   learn(slab: number, slot: number): boolean {
     const { m } = this
-    if (slot >= m[slab + Slab.SLOTS] || slot >= Size.SLAB_SLOTS || (m[slab + Slab.BITS + (slot >>> 5)] & (1 << slot)) !== 0) return false
+    if (
+      slot >= m[slab + Slab.SLOTS] ||
+      slot >= Size.SLAB_SLOTS ||
+      (m[slab + Slab.BITS + (slot >>> 5)] & (1 << slot)) !== 0
+    )
+      return false
     m[slab + Slab.INFO] = (m[slab + Slab.INFO] & ~Slab.KNOWN) | (slot + 1)
     return true
   }
@@ -225,7 +230,10 @@ export class SlabTable {
     if (!this.isRecord(slab) || m[slab + Slab.CLASS] !== state || !spans.isSlab(span, slab)) throw this.corrupted(slab)
     spans.sound(span)
     const slots = m[slab + Slab.SLOTS]
-    if (!(slots > 0 && slots * this.slotSize(slab) <= m[span + Span.SIZE]) || m[slab + Slab.BASE] !== m[span + Span.START])
+    if (
+      !(slots > 0 && slots * this.slotSize(slab) <= m[span + Span.SIZE]) ||
+      m[slab + Slab.BASE] !== m[span + Span.START]
+    )
       throw this.corrupted(slab)
     return slab
   }
@@ -256,7 +264,9 @@ export class SlabTable {
 
   /** Whether a slot is live. */
   live(slab: number, slot: number): boolean {
-    return slot < this.slots(slab) && slot < Size.SLAB_SLOTS && (this.m[slab + Slab.BITS + (slot >>> 5)] & (1 << slot)) === 0
+    return (
+      slot < this.slots(slab) && slot < Size.SLAB_SLOTS && (this.m[slab + Slab.BITS + (slot >>> 5)] & (1 << slot)) === 0
+    )
   }
 
   /** The slots that are live when it is asked: they may be freed, and the slab with them, before the next is given. */
@@ -297,7 +307,9 @@ export class SlabTable {
     if (previous === CURRENT)
       return countdown > 0 && countdown <= NEVER ? undefined : `is current, and ${countdown} frees from being looked at`
     if (previous === FULL)
-      return countdown > 0 && countdown === restOf(slots) - (slots - used) ? undefined : `rests with ${used} used of ${slots}`
+      return countdown > 0 && countdown === restOf(slots) - (slots - used)
+        ? undefined
+        : `rests with ${used} used of ${slots}`
     return used > 0 && used < slots && countdown === used ? undefined : `counts ${countdown} used of ${used}`
   }
 

@@ -254,7 +254,8 @@ export class SpanMap {
       let span = this.first(window)
       for (let end = this.windowStart(w); span !== 0; ) {
         this.sound(span)
-        if (this.window(span) !== window || m[span + Span.START] + m[span + Span.SIZE] <= end) throw this.corrupted(span)
+        if (this.window(span) !== window || m[span + Span.START] + m[span + Span.SIZE] <= end)
+          throw this.corrupted(span)
         end = m[span + Span.START] + m[span + Span.SIZE]
         const next = m[span + Span.NEXT]
         yield span

@@ -14,8 +14,8 @@
  */
 import type { Arena } from '../arena/arena.ts'
 import { currentOwner, describeOwner, readOwner, writeOwner } from '../arena/owner.ts'
-import { isBlank } from './heap-seal.ts'
 import { HEADER_BYTES, OWN_WORD, STATE_WORD, State } from './header.ts'
+import { isBlank } from './heap-seal.ts'
 
 const WRITER = OWN_WORD * 4
 

@@ -33,7 +33,8 @@ export function proveBins(proof: Proof): string | undefined {
     const span = spans[i]
     if ((m[span + Span.TAG] & Tag.KIND) !== Tag.FREE) continue
     if (m[span + Span.SIZE] >= Bin.SHORTEST) free++
-    else if (m[span + Span.BIN_PREVIOUS] >= 0) return `the free span at ${parts.spans.offset(span)} is too short for a bin`
+    else if (m[span + Span.BIN_PREVIOUS] >= 0)
+      return `the free span at ${parts.spans.offset(span)} is too short for a bin`
   }
   return free === binned ? undefined : `${free} free spans belong in bins, ${binned} are`
 }

@@ -14,17 +14,18 @@ import { Size } from '../size-class.ts'
 import { Met, type Proof } from './proof.ts'
 
 export function proveSpans(proof: Proof): string | undefined {
-  const { m, parts } = proof
+  const { counters } = proof
+  const bytes = new Float64Array(counters.buffer as ArrayBuffer)
   proof.spans = new Int32Array(proof.spanRecords)
   const walk = new Walk(proof)
-  for (let w = 0; w < m[At.WINDOWS]; w++) {
+  for (let w = 0; w < counters[At.WINDOWS]; w++) {
     const lie = walk.window(w)
     if (lie !== undefined) return lie
   }
   if (walk.left !== 0) return `a huge block lacks ${walk.left} bytes`
-  if (walk.used !== parts.spans.usedBytes)
-    return `live spans have ${walk.used} bytes, the count says ${parts.spans.usedBytes}`
-  const highest = new Float64Array(m.buffer as ArrayBuffer, m.byteOffset, At.CLASSES / 2)[At.HIGHEST_END >> 1]
+  const used = bytes[At.SPAN_BYTES >> 1]
+  if (walk.used !== used) return `live spans have ${walk.used} bytes, the count says ${used}`
+  const highest = bytes[At.HIGHEST_END >> 1]
   if (walk.highest > highest) return `a span ends at ${walk.highest}, the highest is said to have ended at ${highest}`
   return proveSpares(proof)
 }
@@ -106,7 +107,8 @@ class Walk {
       this.left = high * Window.BYTES + low - size
       if (low < 0 || low % 8 !== 0 || low >= Window.BYTES || high < 0 || this.left <= 0 || !toEnd)
         return `is huge, of ${high * Window.BYTES + low} bytes`
-    } else if ((kind === Tag.PART) !== (at === spans.windowStart(w) && this.left > 0)) return 'is no part of a huge block'
+    } else if ((kind === Tag.PART) !== (at === spans.windowStart(w) && this.left > 0))
+      return 'is no part of a huge block'
     else if (kind === Tag.PART) {
       this.left -= size
       if (this.left < 0 || (this.left > 0 && !toEnd)) return `is ${size} bytes of a huge block that has fewer`

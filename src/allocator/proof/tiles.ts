@@ -36,7 +36,7 @@ export function proveTiles(proof: Proof): string | undefined {
     }
     last = tile
   }
-  const top = At.TILES + m[At.TILE_TOP]
+  const top = At.TILES + proof.counters[At.TILE_TOP]
   let entries = 0
   for (let at: number = At.TILES; at < top; at++) if (m[at] !== 0) entries++
   if (entries !== named) return `${entries} tile words are set, ${named} should be`
@@ -44,7 +44,13 @@ export function proveTiles(proof: Proof): string | undefined {
 }
 
 /** The words of the table `start … end - 1` from `from` on, which were never used, read zero: all of a short table, else those of a page. */
-export function proveZero({ m, parts }: Proof, what: string, start: number, from: number, end: number): string | undefined {
+export function proveZero(
+  { m, parts }: Proof,
+  what: string,
+  start: number,
+  from: number,
+  end: number
+): string | undefined {
   const last = end - start <= WHOLE_WORDS ? end : Math.min(end, from + parts.source.pageSize / 4)
   for (let at = from; at < last; at++) if (m[at] !== 0) return `a ${what} word that was never used is ${m[at]}`
   return undefined

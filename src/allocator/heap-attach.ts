@@ -19,7 +19,7 @@ import type { HeapParts } from './heap-parts.ts'
 import { rebuildHeap } from './heap-recovery.ts'
 import { isSealed } from './heap-seal.ts'
 import { heapTables } from './heap-tables.ts'
-import { proveCounters } from './proof/counters.ts'
+import { proveCounters, readCounters } from './proof/counters.ts'
 import { WHOLE_WORDS } from './proof/tiles.ts'
 import { isUnfinished, WriterRole } from './writer-role.ts'
 
@@ -117,7 +117,9 @@ export function verifyForReader(parts: HeapParts, dirty: () => boolean): false {
 }
 
 function prove(parts: HeapParts, sealed: boolean): void {
-  const lie = proveCounters(parts) ?? (sealed && !isSealed(parts.words, parts.layout) ? UNSEALED : checkHeap(parts))
+  const lie =
+    proveCounters(parts, readCounters(parts)) ??
+    (sealed && !isSealed(parts.words, parts.layout) ? UNSEALED : checkHeap(parts))
   if (lie !== undefined) throw new CorruptedError(`Heap: ${lie}`)
 }
 

@@ -45,11 +45,16 @@ export class SlabTable {
   private readonly spans: SpanTable
   private readonly layout: HeapLayout
   private readonly clearWords: (from: number, to: number) => void
+  /** The first slab record, and the end of their table. */
+  private readonly least: number
+  private readonly most: number
 
   constructor(words: Int32Array, spans: SpanTable, table: HeapLayout, clearWords: (from: number, to: number) => void) {
     this.m = words
     this.spans = spans
     this.layout = table
+    this.least = table.slabs
+    this.most = table.slabsEnd
     this.clearWords = clearWords
   }
 
@@ -115,7 +120,7 @@ export class SlabTable {
     const { m } = this
     const current = m[state + Class.CURRENT]
     if (current !== 0) {
-      this.sound(current, state)
+      this.known(current, state)
       for (let word = current + Slab.BITS; word < current + Slab.BITS + Size.SLAB_WORDS; word++)
         if (m[word] !== 0) {
           this.aim(state, current, word)
@@ -128,7 +133,7 @@ export class SlabTable {
       this.drop(state)
     }
     let slab = m[state + Class.PARTIAL]
-    if (slab !== 0) this.unlist(this.sound(slab, state))
+    if (slab !== 0) this.unlist(this.known(slab, state))
     else {
       slab = this.make(state)
       if (slab === 0) return false
@@ -153,7 +158,7 @@ export class SlabTable {
    */
   settle(slab: number): void {
     const { m } = this
-    this.sound(slab, m[slab + Slab.CLASS])
+    this.known(slab, m[slab + Slab.CLASS])
     if (m[slab + Slab.PREVIOUS] === CURRENT) {
       m[slab + Slab.COUNTDOWN] = NEVER
       return
@@ -223,6 +228,13 @@ export class SlabTable {
   isRecord(slab: number): boolean {
     const { slabs, slabsEnd } = this.layout
     return slab >= slabs && slab < slabsEnd && ((slab - slabs) & (Slab.WORDS - 1)) === 0
+  }
+
+  /** A record that can be a slab's of a class: where only the record and the class's state change, that is enough. */
+  private known(slab: number, state: number): number {
+    if (slab < this.least || slab >= this.most || this.m[slab + Slab.CLASS] !== state || state >>> 0 >= At.CLASSES_END)
+      throw this.corrupted(slab)
+    return slab
   }
 
   /** A slab of a class whose record may be acted upon: its span and it name each other, and it has no more slots than fit. */
@@ -389,6 +401,7 @@ export class SlabTable {
 
   private release(slab: number): void {
     const { m, spans } = this
+    this.sound(slab, m[slab + Slab.CLASS])
     const span = m[slab + Slab.SPAN]
     spans.uncover(span)
     m[m[slab + Slab.CLASS] + Class.SLABS]--

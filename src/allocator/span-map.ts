@@ -51,6 +51,8 @@ export class SpanMap {
   /** The claim's first window, and how many it has a part in. */
   readonly firstWindow: number
   readonly windowCount: number
+  /** Where the claim ends in the last of them. */
+  private readonly lastEnd: number
 
   constructor(words: Int32Array, bytes: Float64Array, table: HeapLayout, source: SpanSource) {
     this.m = words
@@ -65,6 +67,7 @@ export class SpanMap {
     this.pageShift = 31 - Math.clz32(source.pageSize)
     this.firstWindow = Math.floor(source.offset / Window.BYTES)
     this.windowCount = Math.ceil((source.offset + source.byteLength) / Window.BYTES) - this.firstWindow
+    this.lastEnd = this.windowEnd(this.windowCount - 1)
   }
 
   /** Whether there can be a span record here. */
@@ -81,9 +84,10 @@ export class SpanMap {
     const w = (m[span + Span.TAG] >> Tag.WINDOW_BITS) - this.firstWindow
     const start = m[span + Span.START]
     const size = m[span + Span.SIZE]
-    const known = this.isRecord(span) && w >= 0 && w < this.windowCount
-    if (!known || !(start >= 0 && size > 0 && start + size <= this.windowEnd(w)) || ((start | size) & 7) !== 0)
+    const end = w === this.windowCount - 1 ? this.lastEnd : Window.BYTES
+    if (!this.isRecord(span) || w >>> 0 >= this.windowCount || start < 0 || size <= 0 || start > end - size)
       throw this.corrupted(span)
+    if (((start | size) & 7) !== 0) throw this.corrupted(span)
     return span
   }
 

@@ -88,7 +88,7 @@ export abstract class SpanPages extends SpanMap {
       if (source.retire()) return 1
       const wanted = Math.max(missing, committed >>> BATCH_SHIFT, 65536 / source.pageSize)
       const given = this.sweep(wanted, first, last)
-      m[At.SWEPT] += given
+      m[At.SWEPT] = Math.min(m[At.SWEPT] + given, 0x7fffffff)
       // What is left are parts of pages that live spans share, and what the block itself is about to use.
       if (given < wanted) m[At.RESIDUE] = Math.max(0, slack - given - (last - first + 1 - missing))
     }

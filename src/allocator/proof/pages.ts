@@ -17,7 +17,7 @@ export function provePages(proof: Proof): string | undefined {
   const { layout, spans } = parts
   const { pages } = spans
   const { pageSize } = parts.source
-  const top = m[At.PAGE_TOP]
+  const top = proof.counters[At.PAGE_TOP]
   const counted = pages.recount(top - 1)
   if (counted !== pages.committed) return `${counted} pages are committed, the count says ${pages.committed}`
   const beyond = top % 32 === 0 ? 0 : m[layout.dirty + (top >>> 5)] & (-1 << top)

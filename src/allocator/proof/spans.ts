@@ -14,17 +14,18 @@ import { Size } from '../size-class.ts'
 import { Met, type Proof } from './proof.ts'
 
 export function proveSpans(proof: Proof): string | undefined {
-  const { m, parts } = proof
+  const { counters } = proof
+  const bytes = new Float64Array(counters.buffer as ArrayBuffer)
   proof.spans = new Int32Array(proof.spanRecords)
   const walk = new Walk(proof)
-  for (let w = 0; w < m[At.WINDOWS]; w++) {
+  for (let w = 0; w < counters[At.WINDOWS]; w++) {
     const lie = walk.window(w)
     if (lie !== undefined) return lie
   }
   if (walk.left !== 0) return `a huge block lacks ${walk.left} bytes`
-  if (walk.used !== parts.spans.usedBytes)
-    return `live spans have ${walk.used} bytes, the count says ${parts.spans.usedBytes}`
-  const highest = new Float64Array(m.buffer as ArrayBuffer, m.byteOffset, At.CLASSES / 2)[At.HIGHEST_END >> 1]
+  const used = bytes[At.SPAN_BYTES >> 1]
+  if (walk.used !== used) return `live spans have ${walk.used} bytes, the count says ${used}`
+  const highest = bytes[At.HIGHEST_END >> 1]
   if (walk.highest > highest) return `a span ends at ${walk.highest}, the highest is said to have ended at ${highest}`
   return proveSpares(proof)
 }

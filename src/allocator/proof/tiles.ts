@@ -36,7 +36,7 @@ export function proveTiles(proof: Proof): string | undefined {
     }
     last = tile
   }
-  const top = At.TILES + m[At.TILE_TOP]
+  const top = At.TILES + proof.counters[At.TILE_TOP]
   let entries = 0
   for (let at: number = At.TILES; at < top; at++) if (m[at] !== 0) entries++
   if (entries !== named) return `${entries} tile words are set, ${named} should be`

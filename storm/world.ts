@@ -195,7 +195,7 @@ export class World {
 
   #failure(): [number, number] | undefined {
     if (this.#failing === undefined) return undefined
-    const nth = this.#failing === 'random' ? (this.#random.chance(30) ? 1 + this.#random.below(12) : 0) : this.#failing
+    const nth = this.#failing === 'random' ? (this.#random.chance(60) ? 1 + this.#random.below(6) : 0) : this.#failing
     return nth === 0 ? undefined : [nth, this.#random.below(8)]
   }
 

@@ -84,8 +84,9 @@ async function unhold(world: World, party: ReturnType<typeof parties>[number]): 
 
 /** Descriptors, `before` of which were open, and mappings are back; of memory that somebody has taken a buffer of, the addresses may stay. */
 async function account(world: World, before: number): Promise<void> {
-  const { os, taken } = (await world.must(world.here, { do: 'account' })) as { os: FailingOs; taken: number }
+  const { os, taken: robbed } = (await world.must(world.here, { do: 'account' })) as { os: FailingOs; taken: number }
   const may = before + world.abandoned
+  const taken = robbed + world.unreleased
   let open = openFiles()
   for (let round = 0; (os.live.size > taken || open.length > may) && round < 50; round++) {
     ;(globalThis as { gc?: () => void }).gc?.()

@@ -51,6 +51,8 @@ export class World {
   readonly gone: { hand: Asked; arena: number }[] = []
   /** Mappings, with a descriptor each, that threads have left to the process when they were terminated. */
   abandoned = 0
+  /** Mappings whose end the kernel refused: their addresses may stay taken (src/arena/lifetime.ts). */
+  unreleased = 0
   calls = 0
   /** How many calls to the kernel were made to fail. */
   failures = 0
@@ -103,6 +105,7 @@ export class World {
     const answer = await hand.ask(fail === undefined ? order : { ...order, fail })
     this.#trace?.(`${hand.where} ${show(order)} -> ${text(answer)}`)
     if (answer.failed !== undefined) this.failures++
+    if (answer.failed?.startsWith('release ')) this.unreleased++
     return answer
   }
 
@@ -192,7 +195,7 @@ export class World {
 
   #failure(): [number, number] | undefined {
     if (this.#failing === undefined) return undefined
-    const nth = this.#failing === 'random' ? (this.#random.chance(30) ? 1 + this.#random.below(12) : 0) : this.#failing
+    const nth = this.#failing === 'random' ? (this.#random.chance(60) ? 1 + this.#random.below(6) : 0) : this.#failing
     return nth === 0 ? undefined : [nth, this.#random.below(8)]
   }
 

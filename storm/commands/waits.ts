@@ -85,8 +85,11 @@ async function waitAsync(world: World, { a, b, c }: Command): Promise<void> {
   const timed = (c >>> 4) % 3 === 0
   const offset = party.memory.wordsAt + 4 * word
   const order = { do: 'waitAsync', arena: party.id, offset, word: expected, name, ...(timed && { timeoutMs: 1 }) }
-  if ((await world.act(party.hand, order)) === undefined) return
+  const made = await world.act(party.hand, order)
+  if (made === undefined) return
   const may = new Set<string>()
+  // The promise is rejected with what the kernel refused.
+  if (made.failed !== undefined) may.add(made.failed.split(' ')[1] as string)
   if (party.memory.words[word] !== expected) may.add('not-equal')
   if (timed) may.add('timed-out')
   world.waits.push({ name, party, word, expected, may })

@@ -40,7 +40,11 @@ const REPLACEMENTS: readonly Replacement[] = [
     trusting: '',
   },
   { file: 'heap.js', checked: 'if (known && (m[word] & (1 << slot)) === 0) {', trusting: '{' },
-  { file: 'heap-blocks.js', checked: 'if (start && slabs.live(slab, product >>> 20))', trusting: '' },
+  {
+    file: 'heap-blocks.js',
+    checked: 'if (start && slabs.live(slabs.sound(slab, words[slab + 3]), product >>> 20))',
+    trusting: '',
+  },
   {
     file: 'heap-blocks.js',
     checked: 'if ((kind === 2 || kind === 4) && offset % 1 === 0)',

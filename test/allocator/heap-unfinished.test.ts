@@ -4,6 +4,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Heap } from '../../src/allocator/heap.ts'
+import { heapTables } from '../../src/allocator/heap-tables.ts'
 import { Arena } from '../../src/arena/arena.ts'
 import { MiB } from '../../src/units.ts'
 import { claim, Lasting } from '../arena/claims/holder.ts'
@@ -15,7 +16,7 @@ function arenaWithBoth(): Arena {
   const heap = new Heap(arena, { offset: 2 * MiB, byteLength: MiB })
   heap.setRoot('found', heap.malloc(8))
   heap.close()
-  for (const offset of [0, MiB]) claim(arena, new Lasting('Heap'), offset, MiB, 4096).leave()
+  for (const offset of [0, MiB]) claim(arena, new Lasting('Heap'), offset, MiB, heapTables(MiB).byteLength).leave()
   return arena
 }
 

@@ -45,7 +45,7 @@ export interface Views {
 }
 
 /** 32-bit words of an entry. */
-export const ENTRY_WORDS = ENTRY_BYTES / 4
+export const ENTRY_WORDS: number = ENTRY_BYTES / 4
 /** The entries of a copy, by what they are. */
 export interface EntriesRead {
   readonly entries: Map<number, DirectoryEntry>

@@ -108,8 +108,7 @@ for (const node of nodes) {
       report({ outcome, during, freed })`,
       { node }
     )
-    // The arena, and the word by which sleeps are ended.
-    assert.equal(child.clean().report, { outcome: 'ERR_ARENA_CLOSED', during: 2, freed: true })
+    assert.equal(child.clean().report, { outcome: 'ERR_ARENA_CLOSED', during: 1, freed: true })
   })
 }
 

@@ -57,7 +57,6 @@ export abstract class FreeSpans extends SpanPages {
     // First of all: from here on no span is live, whatever else is left undone.
     m[At.SPAN_TOP] = layout.spans
     m.fill(0, At.BIN_TOP_MAP, At.ROOTS)
-    m[At.KEPT_NOW] = 0
     source.clearWords(At.TILES, At.TILES + m[At.TILE_TOP])
     source.clearWords(layout.spans, top)
     m[At.WINDOWS] = 0

@@ -20,7 +20,7 @@ import { FreeingBlocks } from './freeing-blocks.ts'
 import { ATTACH, adoptHeap, recover } from './heap-attach.ts'
 import { blockAround, blockAt, liveBlocks } from './heap-blocks.ts'
 import { checkHeap } from './heap-check.ts'
-import { heapLayout, metadataInUse, Slab, Tag, Window } from './heap-layout.ts'
+import { heapLayout, metadataInUse, Tag, Window } from './heap-layout.ts'
 import type { HeapAttachOptions, HeapOptions, HeapRole } from './heap-options.ts'
 import { type HeapParts, heapParts } from './heap-parts.ts'
 import { heapSizeClasses, heapStats } from './heap-stats.ts'
@@ -101,6 +101,8 @@ export abstract class HeapBase extends FreeingBlocks {
       purgeSome: (bytes) => this.#purge(bytes),
       watch: () => {
         slabs.parkAll()
+        // Of kept spans only the first in an empty list is told of.
+        spans.dropKept()
         spans.watch = true
       },
     }
@@ -168,7 +170,7 @@ export abstract class HeapBase extends FreeingBlocks {
     if (found > 0)
       this.parts.slabs.free(
         found,
-        this.parts.slabs.slotAt(found, (offset & Window.INSIDE) - this.parts.words[found + Slab.BASE])
+        this.parts.slabs.slotAt(found, offset - this.parts.slabs.firstSlot(found))
       )
     else if (this.parts.spans.kind(-found) === Tag.HUGE) this.parts.spans.releaseHuge(-found)
     else this.parts.spans.free(-found)

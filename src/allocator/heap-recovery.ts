@@ -26,7 +26,6 @@ export function rebuildHeap(parts: HeapParts): void {
   words.fill(0, At.BIN_TOP_MAP, At.ROOTS)
   words.fill(0, At.TILES, At.TILES + words[At.TILE_TOP])
   words[At.TILE_TOP] = 0
-  words[At.KEPT_NOW] = 0
   words[At.RESIDUE] = 0
   collectRecords(parts, live)
   linkSpans(parts, live)
@@ -69,7 +68,7 @@ function verifySpan(parts: HeapParts, span: number): void {
   if (spans.kind(span) === Tag.SLAB) verifySlab(parts, span)
 }
 
-function verifySlab({ words, layout, spans }: HeapParts, span: number): void {
+function verifySlab({ words, layout, spans, slabs }: HeapParts, span: number): void {
   const slab = spans.slabOf(span)
   const lie = (what: string) => new CorruptedError(`Heap: the slab at ${spans.offset(span)} ${what}`)
   if (slab < layout.slabs || slab + Slab.WORDS > layout.slabsEnd || (slab - layout.slabs) % Slab.WORDS !== 0)
@@ -78,9 +77,9 @@ function verifySlab({ words, layout, spans }: HeapParts, span: number): void {
   const sizeClass = (words[slab + Slab.CLASS] - At.CLASSES) / Class.WORDS
   if (!Number.isInteger(sizeClass) || sizeClass < 0 || sizeClass >= CLASS_COUNT) throw lie(`has class ${sizeClass}`)
   const slots = Math.floor(spans.partLength(span) / CLASS_SIZE[sizeClass])
-  if (words[slab + Slab.SLOTS] !== slots || slots > Size.SLAB_SLOTS) throw lie(`has ${words[slab + Slab.SLOTS]} slots`)
-  if (words[slab + Slab.BASE] !== words[span + Span.START]) throw lie(`starts at ${words[slab + Slab.BASE]}`)
-  if (words[slab + Slab.INFO] >>> Slab.KNOWN_BITS !== CLASS_RECIPROCAL[sizeClass]) throw lie('divides by another size')
+  if (slabs.slots(slab) !== slots || slots > Size.SLAB_SLOTS) throw lie(`has ${slabs.slots(slab)} slots`)
+  if (words[slab + Slab.BASE] !== (slabs.firstSlot(slab) | 0)) throw lie(`has slot 0 at ${words[slab + Slab.BASE]}`)
+  if (words[slab + Slab.RECIPROCAL] !== CLASS_RECIPROCAL[sizeClass]) throw lie('divides by another size')
 }
 
 /** Leaves out the parts of huge blocks whose first part is not there, and the first part of one whose parts are not. */

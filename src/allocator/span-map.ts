@@ -7,7 +7,7 @@
  * and as many steps as spans start before it in its 4 KiB tile.
  * @module
  */
-import { At, Bin, type HeapLayout, Slab, Span, Tag, Tile, Window } from './heap-layout.ts'
+import { At, Bin, type HeapLayout, Slab, Span, Tag, Window } from './heap-layout.ts'
 import { Size } from './size-class.ts'
 import { binOf, enter, tileAt } from './span.ts'
 
@@ -154,7 +154,7 @@ export class SpanMap {
     const end = tile + (m[span + Span.SIZE] >>> Size.TILE_BITS)
     const used = end - this.tiles - this.firstTile
     if (used > m[At.TILE_TOP]) m[At.TILE_TOP] = used
-    for (let at = tile; at < end; at++) m[at] = slab + at - tile
+    for (let at = tile; at < end; at++) m[at] = slab
   }
 
   /** Makes a slab a kept span. */
@@ -267,7 +267,7 @@ export class SpanMap {
   protected from(window: number, start: number): number {
     if (start >= this.windowEnd(window - this.firstWindow)) return 0
     const tile = this.tile(window, start)
-    return tile > 0 ? this.m[(tile & Tile.SLAB) + Slab.SPAN] : this.around(window, start)
+    return tile > 0 ? this.m[tile + Slab.SPAN] : this.around(window, start)
   }
 
   /** Where the claim's window `w` ends and begins, from the window's start. */
@@ -286,7 +286,7 @@ export class SpanMap {
     const m = this.m
     const start = this.windowStart(window - this.firstWindow)
     const first = m[this.tiles + window * Window.TILES + (start >>> Size.TILE_BITS)]
-    return first > 0 ? m[(first & Tile.SLAB) + Slab.SPAN] : -first
+    return first > 0 ? m[first + Slab.SPAN] : -first
   }
 
   protected page(window: number, at: number): number {

@@ -20,6 +20,9 @@ import { At, Bin, Span, Tag } from './heap-layout.ts'
 import { Size } from './size-class.ts'
 import { binOf, enter, leave, nextBin, resizeFree, unbin } from './span.ts'
 
+/** How far down its list a kept span is looked for that a block in front of it would grow into. */
+const UNKEEP_SEARCH = 32
+
 export class SpanTable extends FreeSpans {
   /** Whether the source wants to be told of the next release. */
   watch = false
@@ -30,19 +33,23 @@ export class SpanTable extends FreeSpans {
    */
   take(length: number): number {
     const { m } = this
-    let bin = binOf(length)
-    let span = m[At.KEPT + bin]
-    if (span !== 0 && m[span + Span.SIZE] >= length) {
-      this.unkeepFirst(At.KEPT + bin, span)
-      m[span + Span.TAG] += Tag.LIVE - Tag.KEPT
-      return span
-    }
-    span = m[At.BINS + bin]
+    const bin = binOf(length)
+    const span = m[At.KEPT + bin]
+    if (span === 0 || m[span + Span.SIZE] < length) return this.takeFree(length, bin)
+    m[At.KEPT + bin] = m[span + Span.BIN_NEXT]
+    m[span + Span.TAG] += Tag.LIVE - Tag.KEPT
+    return span
+  }
+
+  /** The second half of `take`: a cut of a free span, the first of its bin or of the next, `bin` being that of the length. */
+  takeFree(length: number, bin: number): number {
+    const { m } = this
+    let span = m[At.BINS + bin]
     if (span !== 0 && m[span + Span.SIZE] < length) span = m[span + Span.BIN_NEXT]
     if (span === 0 || m[span + Span.SIZE] < length) {
-      bin = nextBin(m, bin + 1)
-      if (bin < 0) return 0
-      span = m[At.BINS + bin]
+      const longer = nextBin(m, bin + 1)
+      if (longer < 0) return 0
+      span = m[At.BINS + longer]
     }
     if (this.limited || (m[span + Span.TAG] & Tag.CLEAN) !== 0 || m[At.SPAN_SPARE] === 0) return 0
     const size = m[span + Span.SIZE]
@@ -134,7 +141,7 @@ export class SpanTable extends FreeSpans {
     const { m } = this
     const at = At.KEPT + (length >>> Size.TILE_BITS)
     const span = m[at]
-    if (span !== 0) this.unkeepFirst(at, span)
+    if (span !== 0) m[at] = m[span + Span.BIN_NEXT]
     return span
   }
 
@@ -142,45 +149,45 @@ export class SpanTable extends FreeSpans {
     const { m } = this
     const head = m[At.KEPT + bin]
     m[span + Span.BIN_NEXT] = head
-    m[span + Span.BIN_PREVIOUS] = 0
-    if (head !== 0) m[head + Span.BIN_PREVIOUS] = span
     m[At.KEPT + bin] = span
-    m[At.KEPT_MAP + (bin >>> 5)] |= 1 << bin
-    m[At.KEPT_NOW]++
-    this.noteRelease()
+    if (head === 0) this.noteFirstKept(bin)
   }
 
-  /** Takes the first span of a list of kept ones, which begins at the word `at`, out of it. */
-  private unkeepFirst(at: number, span: number): void {
-    const { m } = this
-    const next = m[span + Span.BIN_NEXT]
-    m[at] = next
-    if (next !== 0) m[next + Span.BIN_PREVIOUS] = 0
-    m[At.KEPT_NOW]--
+  /** Sets the bit of a list of kept spans that was empty. Only then the source is told: while a list is not empty, it knows of some. */
+  noteFirstKept(bin: number): void {
+    this.m[At.KEPT_MAP + (bin >>> 5)] |= 1 << bin
+    if (this.watch) this.noteRelease()
   }
 
-  /** Takes a kept span out of its list, wherever it is in it. */
-  private unkeep(span: number): void {
+  /** Takes a kept span out of its list, if it is not far from its head; whether it was done. */
+  private unkeep(span: number): boolean {
+    const size = this.m[span + Span.SIZE]
+    // The span of a slab hangs in the list for its tiles.
+    return (
+      this.unkeepFrom(At.KEPT + binOf(size), span) ||
+      (size % Size.TILE === 0 && size <= Size.SLAB_MAX && this.unkeepFrom(At.KEPT + (size >>> Size.TILE_BITS), span))
+    )
+  }
+
+  private unkeepFrom(list: number, span: number): boolean {
     const { m } = this
-    const previous = m[span + Span.BIN_PREVIOUS]
-    if (previous === 0) {
-      const size = m[span + Span.SIZE]
-      const at = At.KEPT + binOf(size)
-      // The span of a slab hangs in the list for its tiles.
-      this.unkeepFirst(m[at] === span ? at : At.KEPT + (size >>> Size.TILE_BITS), span)
-      return
+    let at = list
+    for (let left = UNKEEP_SEARCH; left > 0; left--) {
+      const next = m[at]
+      if (next === span) {
+        m[at] = m[span + Span.BIN_NEXT]
+        return true
+      }
+      if (next === 0) return false
+      at = next + Span.BIN_NEXT
     }
-    const next = m[span + Span.BIN_NEXT]
-    m[previous + Span.BIN_NEXT] = next
-    if (next !== 0) m[next + Span.BIN_PREVIOUS] = previous
-    m[At.KEPT_NOW]--
+    return false
   }
 
   /** Releases every kept span; false when there was none. */
   dropKept(): boolean {
     const { m } = this
-    if (m[At.KEPT_NOW] === 0) return false
-    m[At.KEPT_NOW] = 0
+    let any = false
     for (let word = 0; word < Bin.KEPT_COUNT / 32; word++) {
       let bits = m[At.KEPT_MAP + word]
       m[At.KEPT_MAP + word] = 0
@@ -189,13 +196,14 @@ export class SpanTable extends FreeSpans {
         let span = m[at]
         m[at] = 0
         while (span !== 0) {
+          any = true
           const next = m[span + Span.BIN_NEXT]
           this.release(span)
           span = next
         }
       }
     }
-    return true
+    return any
   }
 
   /** Gives a live, kept or slab span back and joins it with free neighbours. */
@@ -237,8 +245,7 @@ export class SpanTable extends FreeSpans {
       return true
     }
     let next = m[span + Span.NEXT]
-    if (next !== 0 && (m[next + Span.TAG] & Tag.KIND) === Tag.KEPT && old + m[next + Span.SIZE] >= length) {
-      this.unkeep(next)
+    if (next !== 0 && (m[next + Span.TAG] & Tag.KIND) === Tag.KEPT && old + m[next + Span.SIZE] >= length && this.unkeep(next)) {
       this.bytes[At.SPAN_BYTES >> 1] -= m[next + Span.SIZE]
       this.join(next)
       next = m[span + Span.NEXT]

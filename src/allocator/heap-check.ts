@@ -143,6 +143,8 @@ function checkPages({ words, layout, spans, source }: HeapParts): string | undef
   const { pageSize } = source
   const counted = pages.recount(words[At.PAGE_TOP] - 1)
   if (counted !== pages.committed) return `${counted} pages are committed, the count says ${pages.committed}`
+  const whole = spans.countFreePages()
+  if (whole !== words[At.FREE_PAGES]) return `${whole} pages lie in free spans, the count says ${words[At.FREE_PAGES]}`
   for (const span of spans.all()) {
     if (spans.isFreeAndClean(span)) continue
     const start = spans.offset(span)

@@ -24,6 +24,8 @@ export const enum At {
   COMMITTED = 65,
   /** Committed pages at the last high-water mark. */
   PEAK = 66,
+  /** Pages that lie wholly in free spans, committed or clean. */
+  FREE_PAGES = 80,
   /** Free dirty pages that the last sweep could not purge: parts of pages that live spans share. */
   RESIDUE = 67,
   /** Bytes in live spans and slabs (Float64). */
@@ -224,6 +226,7 @@ export const LAYOUT_HASH: number = [
   At.KEPT,
   At.ROOTS,
   At.TILES,
+  At.FREE_PAGES,
   Span.WORDS,
   Slab.WORDS,
   Slab.KNOWN_BITS,

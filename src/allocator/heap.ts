@@ -420,7 +420,7 @@ export class Heap extends HeapBase {
         const tag = m[span + Span.TAG]
         if ((tag & Tag.KIND) === Tag.LIVE) {
           const size = m[span + Span.SIZE]
-          if (size < Bin.KEPT_BELOW && size >= Bin.SHORTEST_KEPT) {
+          if (size < this.#spans.keptBelow && size >= Bin.SHORTEST_KEPT) {
             // As `SpanTable.free`.
             const shift = 26 - Math.clz32(size)
             const at = At.KEPT - 160 + (shift << 5) + (size >>> shift)

@@ -24,12 +24,14 @@
  */
 import { popCount } from '../bits.ts'
 import { At, Class, type HeapLayout, Slab, Span, Tag, Window } from './heap-layout.ts'
-import { CLASS_RECIPROCAL, CLASS_SIZE, Size, shorterSlab, slabLength } from './size-class.ts'
+import { CLASS_COUNT, CLASS_RECIPROCAL, CLASS_SIZE, Size, shorterSlab, slabLength } from './size-class.ts'
 import type { SpanTable } from './span-table.ts'
 
 /** Values of the word `previous` of a slab that is in no list. */
 const FULL = -1
 const CURRENT = -2
+/** Behind the states of the classes that there are. */
+const CLASSES_USED_END: number = At.CLASSES + CLASS_COUNT * Class.WORDS
 /** The countdown of a current slab: no number of frees brings it to zero. */
 const NEVER = 0x40000000
 
@@ -194,14 +196,23 @@ export class SlabTable {
   retire(): boolean {
     const { m } = this
     let any = false
-    for (let state: number = At.CLASSES; state < At.CLASSES_END; state += Class.WORDS) {
+    for (let state: number = At.CLASSES; state < CLASSES_USED_END; state += Class.WORDS) {
       const slab = m[state + Class.CURRENT]
-      if (slab === 0 || this.used(slab) > 0) continue
+      if (slab === 0 || !this.standsEmpty(slab)) continue
       this.drop(state)
       this.release(slab)
       any = true
     }
     return any
+  }
+
+  /** Whether no slot is live. The first live one ends the search: cheaper than `used` where most slabs are in use. */
+  private standsEmpty(slab: number): boolean {
+    const { m } = this
+    const slots = m[slab + Slab.COUNTS] & Slab.SLOTS
+    for (let first = 0, word = slab + Slab.BITS; first < slots; first += 32, word++)
+      if (m[word] !== firstBits(slots - first)) return false
+    return true
   }
 
   /** Number of slots. */
@@ -338,7 +349,8 @@ export class SlabTable {
     const { m, layout, spans } = this
     if (m[At.SLAB_SPARE] === 0 && m[At.SLAB_TOP] + Slab.WORDS > layout.slabsEnd) return 0
     const sizeClass = (state - At.CLASSES) / Class.WORDS
-    let length = slabLength(sizeClass, m[state + Class.SLABS])
+    // Where memory is short the shortest will do, and its refusal is that of all.
+    let length = spans.keptBelow === 0 ? slabLength(sizeClass, 0) : slabLength(sizeClass, m[state + Class.SLABS])
     let span = spans.takeSlab(length)
     if (span === 0) span = spans.allocate(length, Size.TILE, Tag.KEPT, false)
     while (span === 0) {

@@ -18,7 +18,10 @@
 import { FreeSpans, SPLINTER } from './free-spans.ts'
 import { At, Bin, Span, Tag } from './heap-layout.ts'
 import { Size } from './size-class.ts'
-import { binOf, enter, leave, nextBin, resizeFree, unbin } from './span.ts'
+import { binOf, enter, leave, nextBin, resizeFree, tileAt, unbin } from './span.ts'
+
+/** A heap whose committed pages are above this share of the limit, or of its claim, is nearly full. */
+const NEARLY_FULL = 7 / 8
 
 /** How far down its list a kept span is looked for that a block in front of it would grow into. */
 const UNKEEP_SEARCH = 32
@@ -26,6 +29,15 @@ const UNKEEP_SEARCH = 32
 export class SpanTable extends FreeSpans {
   /** Whether the source wants to be told of the next release. */
   watch = false
+  /**
+   * Freed spans below this length are kept: `Bin.KEPT_BELOW`, or 0 while the heap is nearly full. There a request that fails would have to join
+   * what is kept to find out that it fails.
+   */
+  keptBelow: number = Bin.KEPT_BELOW
+  /** Committed pages above which the heap counts as nearly full. */
+  private readonly fullPages: number = Math.floor(
+    (Math.min(this.source.limit, this.source.byteLength) / this.source.pageSize) * NEARLY_FULL
+  )
 
   /**
    * A live span of `length` bytes (above `Size.SMALL_MAX`, below `Bin.KEPT_BELOW`), or a little more, dirty; 0 where it takes more than
@@ -44,6 +56,8 @@ export class SpanTable extends FreeSpans {
   /** The second half of `take`: a cut of a free span, the first of its bin or of the next, `bin` being that of the length. */
   takeFree(length: number, bin: number): number {
     const { m } = this
+    // Nearly full, only the best fit is good enough.
+    if (this.keptBelow === 0) return 0
     let span = m[At.BINS + bin]
     if (span !== 0 && m[span + Span.SIZE] < length) span = m[span + Span.BIN_NEXT]
     if (span === 0 || m[span + Span.SIZE] < length) {
@@ -51,13 +65,16 @@ export class SpanTable extends FreeSpans {
       if (longer < 0) return 0
       span = m[At.BINS + longer]
     }
-    if (this.limited || (m[span + Span.TAG] & Tag.CLEAN) !== 0 || m[At.SPAN_SPARE] === 0) return 0
+    if ((m[span + Span.TAG] & Tag.CLEAN) !== 0 || m[At.SPAN_SPARE] === 0) return 0
+    // The tile table would take more memory, which counts at a limit.
+    if (this.limited && tileAt(m, span, 0) + (length >>> Size.TILE_BITS) - this.firstTile + 1 >= m[At.TILE_TOP]) return 0
     const size = m[span + Span.SIZE]
     if (size - length >= SPLINTER) {
       this.bytes[At.SPAN_BYTES >> 1] += length
       return this.cutFront(span, length, Tag.LIVE)
     }
     this.bytes[At.SPAN_BYTES >> 1] += size
+    m[At.FREE_PAGES] -= this.wholePages(span)
     unbin(m, span)
     m[span + Span.TAG] += Tag.LIVE - Tag.FREE
     return span
@@ -87,6 +104,12 @@ export class SpanTable extends FreeSpans {
 
   private cut(length: number, alignment: number, kind: number, zero: boolean, wanted: number): number {
     const { m } = this
+    const keptBelow = m[At.COMMITTED] > this.fullPages ? 0 : Bin.KEPT_BELOW
+    if (keptBelow !== this.keptBelow) {
+      this.keptBelow = keptBelow
+      // Spans are joined from now on as they are freed; the best fit may be another then.
+      if (keptBelow === 0 && this.dropKept()) wanted = 0
+    }
     for (let free = wanted; ; free = 0) {
       if (!this.roomFor(2)) return 0
       if (free === 0) free = this.fit(length, alignment)
@@ -123,7 +146,7 @@ export class SpanTable extends FreeSpans {
     const { m } = this
     const size = m[span + Span.SIZE]
     // Short ones come from an alignment that no slot has.
-    if (size >= Bin.KEPT_BELOW || size < Bin.SHORTEST_KEPT) {
+    if (size >= this.keptBelow || size < Bin.SHORTEST_KEPT) {
       this.release(span)
       return
     }
@@ -133,7 +156,8 @@ export class SpanTable extends FreeSpans {
 
   /** Frees the span of a slab that has been given up. */
   freeSlab(span: number): void {
-    this.keep(span, this.m[span + Span.SIZE] >>> Size.TILE_BITS)
+    if (this.keptBelow === 0) this.release(span)
+    else this.keep(span, this.m[span + Span.SIZE] >>> Size.TILE_BITS)
   }
 
   /** A kept span of so many whole tiles that was a slab, or 0. */
@@ -271,6 +295,7 @@ export class SpanTable extends FreeSpans {
   /** Moves the border between a live span and the free one behind it; a splinter of that goes as well. */
   private grow(span: number, next: number, whole: number, rest: number): void {
     const { m, tiles } = this
+    m[At.FREE_PAGES] -= this.wholePages(next)
     if (rest < SPLINTER) {
       unbin(m, next)
       this.absorb(next)
@@ -279,6 +304,7 @@ export class SpanTable extends FreeSpans {
       m[next + Span.START] = m[span + Span.START] + whole
       enter(m, next, tiles, this.firstTile)
       resizeFree(m, next, rest)
+      m[At.FREE_PAGES] += this.wholePages(next)
     }
     m[span + Span.SIZE] = whole
   }

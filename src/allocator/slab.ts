@@ -70,6 +70,8 @@ export class Slab extends FreeingBlocks<'pages' | 'free'> {
   // the end up to which fresh slots lie on pages handed out; and whether the slot just taken reads zero.
   #ready = 0
   #clean = false
+  // and how many slots were live when no free one had its pages: a slot that is freed is one that has.
+  #refusedAt = -1
 
   constructor(arena: Arena, options: SlabOptions) {
     const slotSize = slotSizeOf(options)
@@ -117,6 +119,7 @@ export class Slab extends FreeingBlocks<'pages' | 'free'> {
     this.assertOpen()
     let given = 0
     this.#ready = 0
+    this.#refusedAt = -1
     for (const { start, end } of this.#grid.freeRanges(this.#free, this.#numbers[NEXT], this.#numbers[COMMITTED_END]))
       given += this.#pages.purge(start, end)
     return given
@@ -133,6 +136,7 @@ export class Slab extends FreeingBlocks<'pages' | 'free'> {
     this.#word = 0
     this.#wordStart = this.#grid.first
     this.#ready = 0
+    this.#refusedAt = -1
   }
 
   protected override totals(): AllocatorStats {
@@ -264,8 +268,9 @@ export class Slab extends FreeingBlocks<'pages' | 'free'> {
     return offset
   }
 
-  /** At the limit: the first free slot that needs no page, found by looking at every one. */
+  /** At the limit: the first free slot that needs no page, found by looking at every one, but not again before a slot was freed. */
   #takeCommitted(): number {
+    if (this.#refusedAt === this.#numbers[USED_COUNT]) return 0
     for (const { start, bit, count } of this.#grid.groups(this.#numbers[NEXT]))
       for (
         let slot = firstBit(this.#free, bit, bit + count);
@@ -279,7 +284,9 @@ export class Slab extends FreeingBlocks<'pages' | 'free'> {
         this.#numbers[USED_COUNT]++
         return offset
       }
-    return this.#pages.covers(this.#numbers[NEXT], this.slotSize) ? this.#takeFresh() : 0
+    if (this.#pages.covers(this.#numbers[NEXT], this.slotSize)) return this.#takeFresh()
+    this.#refusedAt = this.#numbers[USED_COUNT]
+    return 0
   }
 
   #takeFresh(): number {

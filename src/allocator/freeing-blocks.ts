@@ -8,8 +8,9 @@
  * Cost above the raw call: one comparison for an offset, a look-up of the view's buffer for a view.
  * @module
  */
-
-import { ArenaClosedError, InvalidArgumentTypeError, InvalidFreeError } from '../errors.ts'
+import { isFloat64Array, isSharedArrayBuffer } from 'node:util/types'
+import { wholeNumber } from '../arguments.ts'
+import { ArenaClosedError, DoubleFreeError, InvalidArgumentTypeError, InvalidFreeError } from '../errors.ts'
 import type { FreeingAllocator, SizeClassStats } from './allocator.ts'
 import { Blocks } from './blocks.ts'
 
@@ -44,6 +45,39 @@ export abstract class FreeingBlocks<Name extends string = string> extends Blocks
     this.copyNew(moved, offset, Math.min(usable, byteLength))
     this.freeAt(offset)
     return moved
+  }
+
+  mallocMany(byteLength: number, offsets: Float64Array): number {
+    checkOffsets(offsets)
+    const most = offsets.length
+    for (let count = 0; count < most; count++) {
+      const offset = this.tryMalloc(byteLength)
+      if (offset === 0) return count
+      offsets[count] = offset
+    }
+    return most
+  }
+
+  freeMany(offsets: Float64Array, count?: number): void {
+    const checked = checkMany(offsets, count)
+    if (this.guard !== 0) this.assertWritable()
+    this.requireLive(checked)
+    for (const offset of checked) this.freeAt(offset)
+  }
+
+  /** Throws unless each of these is a live block without an inner claim, and none comes twice. */
+  protected requireLive(offsets: Float64Array): void {
+    const seen: Set<number> = new Set()
+    offsets.forEach((offset, index) => {
+      try {
+        if (seen.has(offset)) throw new DoubleFreeError(`the block at ${offset} comes twice`)
+        seen.add(offset)
+        const byteLength = this.sizeAt(offset)
+        if (this.guard !== 0) this.assertNoInner(offset, byteLength)
+      } catch (error) {
+        throw withIndex(error, index)
+      }
+    })
   }
 
   protected override sizeClasses(): SizeClassStats[] {
@@ -93,4 +127,27 @@ export abstract class FreeingBlocks<Name extends string = string> extends Blocks
     this.assertWritable()
     this.assertNoInner(offset, this.sizeAt(offset))
   }
+}
+
+/** Throws unless it is an array that offsets can be written to. */
+export function checkOffsets(offsets: unknown): void {
+  if (!isFloat64Array(offsets)) throw new InvalidArgumentTypeError('offsets', 'a Float64Array', offsets)
+}
+
+/** The first `count` of the offsets: a copy where another thread could change them meanwhile. */
+export function checkMany(offsets: Float64Array, count: unknown): Float64Array {
+  checkOffsets(offsets)
+  const most = offsets.length
+  const length = count === undefined ? most : wholeNumber('count', count, 0, most)
+  if (isSharedArrayBuffer(offsets.buffer)) return offsets.slice(0, length)
+  return length === most ? offsets : offsets.subarray(0, length)
+}
+
+/** An error of one offset of many, with its place among them. */
+export function withIndex(error: unknown, index: number): unknown {
+  if (error instanceof Error) {
+    error.message = `offsets[${index}]: ${error.message}`
+    Object.defineProperty(error, 'index', { value: index, enumerable: true })
+  }
+  return error
 }

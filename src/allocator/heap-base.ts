@@ -168,10 +168,7 @@ export abstract class HeapBase extends FreeingBlocks {
     if (this.guard !== 0) this.assertWritable()
     const found = blockAt(this.parts, offset)
     if (found > 0)
-      this.parts.slabs.free(
-        found,
-        this.parts.slabs.slotAt(found, offset - this.parts.slabs.firstSlot(found))
-      )
+      this.parts.slabs.free(found, this.parts.slabs.slotAt(found, offset - this.parts.slabs.firstSlot(found)))
     else if (this.parts.spans.kind(-found) === Tag.HUGE) this.parts.spans.releaseHuge(-found)
     else this.parts.spans.free(-found)
   }

@@ -17,11 +17,14 @@
  */
 import type { Arena } from '../arena/arena.ts'
 import { wholeNumber } from '../arguments.ts'
+import { CorruptedError } from '../errors.ts'
 import { CLOSED, READER } from './blocks.ts'
+import { checkMany, checkOffsets } from './freeing-blocks.ts'
 import { ATTACH } from './heap-attach.ts'
 import { HeapBase } from './heap-base.ts'
 import { blockAt } from './heap-blocks.ts'
 import { At, Bin, Class, Slab, Span, Tag, Window } from './heap-layout.ts'
+import { freeBlocks, takeSlots, tileOf } from './heap-many.ts'
 import { checkAttach, type HeapAttachOptions, type HeapOptions } from './heap-options.ts'
 import type { HugeSpanTable } from './huge-span-table.ts'
 import { CLASS_OF, Size } from './size-class.ts'
@@ -188,7 +191,12 @@ export class Heap extends HeapBase {
   override memalign(alignment: number, byteLength: number): number {
     if (typeof alignment === 'number' && typeof byteLength === 'number' && this.#most >= 0) {
       const size = byteLength >>> 0
-      if (size === byteLength && size <= Bin.KEPT_BELOW - 8 && alignment >>> 0 === alignment && alignment <= Size.TILE) {
+      if (
+        size === byteLength &&
+        size <= Bin.KEPT_BELOW - 8 &&
+        alignment >>> 0 === alignment &&
+        alignment <= Size.TILE
+      ) {
         const m = this.#m
         const inside = alignment - 1
         if ((alignment & inside) === 0 && alignment !== 0) {
@@ -456,6 +464,30 @@ export class Heap extends HeapBase {
     this.freeAt(offset)
   }
 
+  override mallocMany(byteLength: number, offsets: Float64Array): number {
+    if (this.guard !== 0) this.assertWritable()
+    if (typeof byteLength !== 'number' || !(byteLength <= Size.SMALL_MAX)) return super.mallocMany(byteLength, offsets)
+    checkOffsets(offsets)
+    wholeNumber('byteLength', byteLength)
+    return takeSlots(this.parts, STATE_OF[(byteLength + 7) >>> 3], offsets, offsets.length)
+  }
+
+  override freeMany(offsets: Float64Array, count?: number): void {
+    const checked = checkMany(offsets, count)
+    if (this.guard !== 0) {
+      this.assertWritable()
+      this.requireLive(checked)
+    }
+    const failed = freeBlocks(this.parts, checked, checked.length)
+    if (failed >= 0) this.#refuseOne(checked, failed)
+  }
+
+  /** Says why one of many offsets could not be freed: it is no live block, or it comes twice. */
+  #refuseOne(offsets: Float64Array, index: number): never {
+    this.requireLive(offsets.subarray(0, index + 1))
+    throw new CorruptedError(`Heap: the block at ${offsets[index]} is live and could not be freed`)
+  }
+
   override innerClaims(count: number): void {
     super.innerClaims(count)
     this.#aim()
@@ -471,9 +503,4 @@ export class Heap extends HeapBase {
     this.#reach = this.guard === 0 ? this.parts.layout.tileCount : 0
     this.#most = this.guard & (CLOSED | READER) ? -1 : Size.SMALL_MAX
   }
-}
-
-/** The tile of an offset beyond 2^32; -1 for what is no offset. */
-function tileOf(offset: number): number {
-  return Number.isInteger(offset) && offset > 0 && offset < 2 ** 43 ? (offset / Size.TILE) | 0 : -1
 }

@@ -177,6 +177,12 @@ export class SlabTable {
     this.release(slab)
   }
 
+  /** As `settle`, for a slab whose countdown has passed zero: where it belongs is found from its bits. */
+  settleAnew(slab: number): void {
+    if (this.m[slab + Slab.PREVIOUS] >= 0) this.unlist(slab)
+    this.park(slab)
+  }
+
   /** Raises the bound of the slots that are known to have been handed out. */
   know(slab: number, known: number): void {
     const counts = this.m[slab + Slab.COUNTS]
@@ -279,7 +285,8 @@ export class SlabTable {
     const known = m[slab + Slab.COUNTS] >>> Slab.KNOWN_BITS
     if (known > slots) return `knows ${known} of ${slots} slots`
     for (let slot = slots; slot < Size.SLAB_WORDS * 32; slot++)
-      if ((m[slab + Slab.BITS + (slot >>> 5)] & (Slab.FIRST_BIT >>> slot)) !== 0) return `slot ${slot} does not exist and is free`
+      if ((m[slab + Slab.BITS + (slot >>> 5)] & (Slab.FIRST_BIT >>> slot)) !== 0)
+        return `slot ${slot} does not exist and is free`
     return this.checkCount(slab, state, slots, this.used(slab))
   }
 

@@ -21,7 +21,7 @@ import { CorruptedError, DoubleFreeError, InvalidFreeError, UnsupportedOperation
 import type { AllocatorOptions, AllocatorStats, SizeClassStats } from './allocator.ts'
 import { BitTree, treeWords } from './bit-tree.ts'
 import { firstBit, firstClear } from './bitmap.ts'
-import { FreeingBlocks } from './freeing-blocks.ts'
+import { checkMany, FreeingBlocks, withIndex } from './freeing-blocks.ts'
 import {
   COMMITTED_END,
   HEADER_BYTES,
@@ -228,6 +228,32 @@ export class Slab extends FreeingBlocks<'pages' | 'free'> {
       this.#word = index
       this.#wordStart = offset - (slot & 31) * this.slotSize
     }
+  }
+
+  /** Frees one by one; at the first that is not live those before it are made live again, which one bit each does. */
+  override freeMany(offsets: Float64Array, count?: number): void {
+    const checked = checkMany(offsets, count)
+    if (this.guard !== 0) {
+      this.assertWritable()
+      this.requireLive(checked)
+    }
+    let freed = 0
+    try {
+      for (; freed < checked.length; freed++) this.freeAt(checked[freed] as number)
+    } catch (error) {
+      const failed = freed
+      while (freed > 0) this.#unfree(checked[--freed] as number)
+      throw withIndex(error, failed)
+    }
+  }
+
+  /** Makes a slot live again that was freed a moment ago. */
+  #unfree(offset: number): void {
+    const grid = this.#grid
+    const group = grid.groupOf(offset)
+    const slot = Math.round((offset - grid.groupStart(group)) / this.slotSize)
+    this.#free[group * grid.wordsInGroup + (slot >>> 5)] &= ~(1 << slot)
+    this.#numbers[USED_COUNT]++
   }
 
   protected sizeAt(offset: number): number {

@@ -126,7 +126,8 @@ export abstract class SpanPages extends SpanMap {
     if (sweepable < wanted) return -1
     if (sweepable - own < wanted && sweepable - this.#sweepableOf(first, last, own) < wanted) return -1
     // A sweep walks the free spans: where there are many, it waits until it brings something.
-    const worthwhile = (this.m[At.SPAN_TOP] - this.layout.spans) / Span.WORDS > FEW_SPANS ? this.m[At.COMMITTED] >>> WORTH_SHIFT : 0
+    const worthwhile =
+      (this.m[At.SPAN_TOP] - this.layout.spans) / Span.WORDS > FEW_SPANS ? this.m[At.COMMITTED] >>> WORTH_SHIFT : 0
     if (sweepable < worthwhile) return -1
     this.sweep(Math.max(wanted, worthwhile), first, last)
     return 0

@@ -67,7 +67,8 @@ export class SpanTable extends FreeSpans {
     }
     if ((m[span + Span.TAG] & Tag.CLEAN) !== 0 || m[At.SPAN_SPARE] === 0) return 0
     // The tile table would take more memory, which counts at a limit.
-    if (this.limited && tileAt(m, span, 0) + (length >>> Size.TILE_BITS) - this.firstTile + 1 >= m[At.TILE_TOP]) return 0
+    if (this.limited && tileAt(m, span, 0) + (length >>> Size.TILE_BITS) - this.firstTile + 1 >= m[At.TILE_TOP])
+      return 0
     const size = m[span + Span.SIZE]
     if (size - length >= SPLINTER) {
       this.bytes[At.SPAN_BYTES >> 1] += length
@@ -152,6 +153,13 @@ export class SpanTable extends FreeSpans {
     }
     m[span + Span.TAG] += Tag.KEPT - Tag.LIVE
     this.keep(span, binOf(size))
+  }
+
+  /** Frees a span that is tagged as kept and hangs in no list. */
+  freeTagged(span: number): void {
+    const size = this.m[span + Span.SIZE]
+    if (size >= this.keptBelow || size < Bin.SHORTEST_KEPT) this.release(span)
+    else this.keep(span, binOf(size))
   }
 
   /** Frees the span of a slab that has been given up. */
@@ -269,7 +277,12 @@ export class SpanTable extends FreeSpans {
       return true
     }
     let next = m[span + Span.NEXT]
-    if (next !== 0 && (m[next + Span.TAG] & Tag.KIND) === Tag.KEPT && old + m[next + Span.SIZE] >= length && this.unkeep(next)) {
+    if (
+      next !== 0 &&
+      (m[next + Span.TAG] & Tag.KIND) === Tag.KEPT &&
+      old + m[next + Span.SIZE] >= length &&
+      this.unkeep(next)
+    ) {
       this.bytes[At.SPAN_BYTES >> 1] -= m[next + Span.SIZE]
       this.join(next)
       next = m[span + Span.NEXT]

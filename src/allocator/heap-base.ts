@@ -20,7 +20,7 @@ import { FreeingBlocks, type FreeingHooks } from './freeing-blocks.ts'
 import { ATTACH, adoptHeap, verifyForReader, verifyForWriter } from './heap-attach.ts'
 import { blockAround, blockAt, liveBlocks } from './heap-blocks.ts'
 import { checkHeap } from './heap-check.ts'
-import { heapLayout, metadataInUse, Slab, Tag, Window } from './heap-layout.ts'
+import { heapLayout, metadataInUse, Tag, Window } from './heap-layout.ts'
 import {
   type CheckedAttachOptions,
   type CheckedHeapOptions,
@@ -192,6 +192,8 @@ export abstract class HeapBase extends FreeingBlocks {
       watch: () => {
         unasked(() => {
           slabs.parkAll()
+          // Of kept spans only the first in an empty list is told of.
+          spans.dropKept()
           return 0
         })
         spans.watch = true
@@ -262,10 +264,7 @@ export abstract class HeapBase extends FreeingBlocks {
     if (this.#own.guard !== 0) this.assertWritable()
     const found = blockAt(this.#parts, offset)
     if (found > 0)
-      this.#parts.slabs.free(
-        found,
-        this.#parts.slabs.slotAt(found, (offset & Window.INSIDE) - this.#parts.words[found + Slab.BASE])
-      )
+      this.#parts.slabs.free(found, this.#parts.slabs.slotAt(found, offset - this.#parts.slabs.firstSlot(found)))
     else if (this.#parts.spans.kind(-found) === Tag.HUGE) this.#parts.spans.releaseHuge(-found)
     else this.#parts.spans.free(-found)
     this.#parts.spans.tell()

@@ -8,7 +8,7 @@
  * @module
  */
 import { CorruptedError } from '../errors.ts'
-import { At, type HeapLayout, Slab, Span, Tag, Tile, Window } from './heap-layout.ts'
+import { At, type HeapLayout, Slab, Span, Tag, Window } from './heap-layout.ts'
 import { Size } from './size-class.ts'
 import { enter, tileAt } from './span.ts'
 
@@ -196,7 +196,7 @@ export class SpanMap {
     const end = tile + (m[span + Span.SIZE] >>> Size.TILE_BITS)
     const used = end - this.tiles - this.firstTile
     if (used > m[At.TILE_TOP]) m[At.TILE_TOP] = used
-    for (let at = tile; at < end; at++) m[at] = slab + at - tile
+    for (let at = tile; at < end; at++) m[at] = slab
   }
 
   /** Makes a slab a kept span. */
@@ -312,8 +312,7 @@ export class SpanMap {
   }
 
   /** The span of the slab that a tile's word leads to. */
-  private spanOfTile(tile: number): number {
-    const slab = tile & Tile.SLAB
+  private spanOfTile(slab: number): number {
     if (slab < this.layout.slabs || slab >= this.layout.slabsEnd)
       throw new CorruptedError(`Heap: a tile leads to the slab record ${slab}`)
     return this.sound(this.m[slab + Slab.SPAN])

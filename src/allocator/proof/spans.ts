@@ -9,7 +9,7 @@
  * Cost: 10 ns a span.
  * @module
  */
-import { At, Slab, Span, Tag, Tile, Window } from '../heap-layout.ts'
+import { At, Slab, Span, Tag, Window } from '../heap-layout.ts'
 import { Size } from '../size-class.ts'
 import { Met, type Proof } from './proof.ts'
 
@@ -50,7 +50,7 @@ class Walk {
     const start = spans.windowStart(w)
     const end = spans.windowEnd(w)
     const first = spans.tile(spans.firstWindow + w, start)
-    let span = first > 0 ? this.#spanOfSlab(first & Tile.SLAB) : -first
+    let span = first > 0 ? this.#spanOfSlab(first) : -first
     let previous = 0
     for (let at = start; at < end; ) {
       const lie = this.#span(w, span, at, previous)

@@ -226,7 +226,9 @@ async function compare(world: World, claim: Claim, party: Party, id: number): Pr
   )
   const known = [...claim.blocks.keys()].sort((one, other) => one - other)
   world.require(String(said) === String(known), () => `blocks at ${said}, expected at ${known}`)
-  for (const { offset, byteLength, seed } of claim.blocks.values()) {
+  for (const { offset, byteLength, seed, inner } of claim.blocks.values()) {
+    // An allocator in the block has it to write in.
+    if (inner.length > 0) continue
     const wrong = await world.must(party.hand, { do: 'firstWrong', arena: party.id, offset, byteLength, seed })
     world.require(wrong === -1, () => `byte ${wrong} of the block at ${offset} has changed`)
   }

@@ -425,4 +425,15 @@ test('an arena that was moved elsewhere is the same', () => {
   for (const one of [arena, again]) one.close()
 })
 
+test('an arena that was attached by the way to a descriptor goes by a descriptor of its own', () => {
+  const path = join(folder, 'grains')
+  using first = Arena.open(path, { create: true, byteLength: 65536 })
+  const second = Arena.attach({ fd: first.fd as number })
+  using third = Arena.attach({ path: second.path as string })
+  second.close()
+  assert.is(third.path, `/proc/${process.pid}/fd/${third.fd}`)
+  Arena.attach({ path: third.path as string }).close()
+  throwsCode(() => third.unlink(), 'ERR_UNSUPPORTED_OPERATION', 'no name')
+})
+
 test.run()

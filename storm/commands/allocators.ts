@@ -87,6 +87,8 @@ async function makeAt(
     died: false,
   }
   ;(around === undefined ? memory.claims : around.block.inner).push(claim)
+  // What lies in the block is the allocator's from now on.
+  if (around !== undefined) around.block.byteLength = 0
   if (around === undefined) forgetRaw(memory, range.offset, range.byteLength)
 }
 

@@ -536,7 +536,10 @@ export class Heap extends HeapBase {
     } else if (this.#own.guard === PINNED) {
       this.assertBlockUnpinned(offset)
       const found = this.#entryAt(offset)
-      if (found !== 0) return this.#freeOther(offset, found)
+      if (found !== 0) {
+        this.#freeOther(offset, found)
+        return
+      }
     }
     if (this.#own.guard !== 0) this.assertFree(offset)
     this.#own.hooks.freeAt(this, offset)

@@ -139,8 +139,7 @@ export class Holding {
   }
 
   #requireUnpinned(): void {
-    if (this.#pins > 0)
-      throw new ArenaBusyError(`${this.title} is pinned ${times(this.#pins)} and cannot be closed`)
+    if (this.#pins > 0) throw new ArenaBusyError(`${this.title} is pinned ${times(this.#pins)} and cannot be closed`)
     if (this.#blockPins > 0)
       throw new BlockPinnedError(`blocks of ${this.title} are pinned ${times(this.#blockPins)}: it cannot be closed`)
   }

@@ -121,7 +121,8 @@ export class GrantedClaim implements Claim {
     const { around, offset, byteLength } = this
     if (around === undefined) return this.#claims.arena.pinBlock()
     const release = around.holder.pin?.(offset, byteLength)
-    if (release === undefined) throw new CorruptedError(`${around.describe()} has no live block around ${this.describe()}`)
+    if (release === undefined)
+      throw new CorruptedError(`${around.describe()} has no live block around ${this.describe()}`)
     return release
   }
 

@@ -16,6 +16,7 @@ export type ErrorCode =
   | 'ERR_INVALID_FREE'
   | 'ERR_ARENA_CLOSED'
   | 'ERR_ARENA_BUSY'
+  | 'ERR_BLOCK_PINNED'
   | 'ERR_TRUNCATED'
   | 'ERR_UNSUPPORTED_OPERATION'
   | 'ERR_CORRUPTED'
@@ -102,6 +103,13 @@ export class ArenaBusyError extends Error {
   readonly code = 'ERR_ARENA_BUSY'
 }
 
+/** The block is pinned, or the allocator or the arena has a pinned block. Nothing was changed. */
+export class BlockPinnedError extends Error {
+  readonly code = 'ERR_BLOCK_PINNED'
+  /** Of `freeMany`: the place of the offset in the array. */
+  readonly index?: number
+}
+
 /** The file behind a mapping has become shorter than the range that was asked for. */
 export class TruncatedError extends Error {
   readonly code = 'ERR_TRUNCATED'
@@ -148,6 +156,7 @@ for (const type of [
   InvalidFreeError,
   ArenaClosedError,
   ArenaBusyError,
+  BlockPinnedError,
   TruncatedError,
   UnsupportedOperationError,
   CorruptedError,

@@ -28,6 +28,7 @@ export type { WaitAsyncOptions, WaitOptions, WaitResult } from './arena/sharing/
 export {
   ArenaBusyError,
   ArenaClosedError,
+  BlockPinnedError,
   CorruptedError,
   DoubleFreeError,
   type ErrorCode,

@@ -85,6 +85,14 @@ export interface Allocator {
   alloc<T extends TypedArray>(type: TypedArrayConstructor<T>, length: number): T
   /** As `alloc`, but the contents are undefined. */
   allocUnsafe<T extends TypedArray>(type: TypedArrayConstructor<T>, length: number): T
+  /**
+   * Pins a live block: its offset, or a view that starts in it. Until the pin is disposed of, calls that would free, move or resize the
+   * block throw `ERR_BLOCK_PINNED`: `free`, `freeMany`, `realloc`, `reset`, `release`, `close` and `destroy` of this allocator and of
+   * those around it, and `arena.close`. Pins count. Disposing twice does nothing.
+   */
+  pin(block: number | ArrayBufferView): Disposable
+  /** Runs an operation on a view, and pins the block that the view starts in until its promise is settled. */
+  use<V extends ArrayBufferView, R>(view: V, run: (view: V) => R | Promise<R>): Promise<R>
   /** Drops every block at once and keeps the claim. */
   reset(): void
   stats(options?: StatsOptions): AllocatorStats
@@ -92,7 +100,13 @@ export interface Allocator {
   check(): void
   /** Gives the claim back. Does nothing the second time. */
   close(): void
+  /**
+   * Closes the allocator once none of its blocks is pinned. From the call on, new pins throw `ERR_ARENA_CLOSED`. All calls that are waiting
+   * get the same outcome; what `close` throws rejects it.
+   */
+  closeWhenIdle(): Promise<void>
   [Symbol.dispose](): void
+  [Symbol.asyncDispose](): Promise<void>
 }
 
 export interface FreeingAllocator extends Allocator {

@@ -16,8 +16,10 @@
 
 import { type Arena, insideOf, isArena } from '../arena/arena.ts'
 import type { Claim, ClaimHolder } from '../arena/claim.ts'
+import type { Range } from '../arena/claims/ranges.ts'
 import { step } from '../arena/ending.ts'
 import type { ArenaInside } from '../arena/inside.ts'
+import { disposable, pinned, type Release, WhenIdle } from '../arena/pin.ts'
 import { powerOfTwo, wholeNumber } from '../arguments.ts'
 import {
   ArenaBusyError,
@@ -25,17 +27,19 @@ import {
   bytes,
   CorruptedError,
   InvalidArgumentTypeError,
+  InvalidFreeError,
   OutOfMemoryError,
   OutOfRangeError,
   UnsupportedOperationError,
 } from '../errors.ts'
 import type { Facts } from '../inspection.ts'
 import { GiB } from '../units.ts'
-import { elementBytes, type TypedArray, type TypedArrayConstructor } from '../views.ts'
+import { elementBytes, isView, type TypedArray, type TypedArrayConstructor } from '../views.ts'
 import type { Allocator, AllocatorStats, SizeClassStats, StatsOptions } from './allocator.ts'
 import { type HeaderFields, type Kind, type Layout, readHeader, State, verifyHeader, writeHeader } from './header.ts'
 import { Memory, WINDOW_BYTES } from './memory.ts'
 import { type CheckedAllocatorOptions, checkStatsOptions } from './options.ts'
+import { Pins } from './pins.ts'
 import { ViewCache } from './view-cache.ts'
 
 /** Bits of `guard`. @internal */
@@ -44,6 +48,8 @@ export const CLOSED = 1
 export const INNER = 2
 /** Another may change the blocks, we only look. @internal */
 export const READER = 4
+/** Blocks are pinned. @internal */
+export const PINNED = 8
 
 /** The longest alignment: that of an arena in the address space. @internal */
 export const MOST_ALIGNMENT: number = GiB
@@ -69,6 +75,8 @@ export interface Hooks {
   dropBlocks(self: object): void
   /** As a claim's holder: claim.ts. */
   blockAround(self: object, offset: number, byteLength: number): { offset: number; byteLength: number } | undefined
+  /** Usable bytes of the live block that starts here; throws when there is none. Only of those that free single blocks. */
+  sizeAt?(self: object, offset: number): number
   /** The figures without options. */
   totals(self: object): AllocatorStats
   /** The live blocks by size. */
@@ -90,6 +98,7 @@ export interface Own<Name extends string, H extends Hooks> {
   readonly limit: number
   readonly memory: Memory
   readonly cache: ViewCache
+  readonly pins: Pins
   readonly hooks: H
   /** Bits, or 0: the usual. */
   guard: number
@@ -134,6 +143,7 @@ export abstract class Blocks implements Allocator {
   readonly #own: Own<string, Hooks>
   readonly #cache: ViewCache = new ViewCache()
   readonly #fields: HeaderFields
+  readonly #whenIdle = new WhenIdle()
   #ending = false
 
   static {
@@ -168,7 +178,7 @@ export abstract class Blocks implements Allocator {
     const memory = new Memory(inside)
     const revoked = (): void => this.#revoked()
     const cache = this.#cache
-    this.#own = { kind, arena, inside, claim, layout, limit, memory, cache, hooks, guard: 0, revoked }
+    this.#own = { kind, arena, inside, claim, layout, limit, memory, cache, pins: new Pins(), hooks, guard: 0, revoked }
   }
 
   #holder(kind: Kind, hooks: Hooks): ClaimHolder {
@@ -177,6 +187,10 @@ export abstract class Blocks implements Allocator {
       // What a heap holds can be found again, by its roots; of the others nobody could take the blocks over.
       lasting: kind === 'Heap',
       blockAround: (offset, byteLength) => hooks.blockAround(this, offset, byteLength),
+      pin: (offset, byteLength) => {
+        const block = this.isClosed ? undefined : hooks.blockAround(this, offset, byteLength)
+        return block && this.#pin(block)
+      },
       innerClaims: (count) => this.#innerClaims(count),
       revoked: () => this.#revoked(),
     }
@@ -228,8 +242,55 @@ export abstract class Blocks implements Allocator {
     }
   }
 
+  pin(block: number | ArrayBufferView): Disposable {
+    return disposable(this.#pin(this.#blockToPin(block)))
+  }
+
+  async use<V extends ArrayBufferView, R>(view: V, run: (view: V) => R | Promise<R>): Promise<R> {
+    this.assertOpen()
+    if (!isView(view)) throw new InvalidArgumentTypeError('view', 'a view', view)
+    return pinned(() => disposable(this.#pin(this.#blockToPin(view))), view, run)
+  }
+
+  /** The live block that an offset names, or that a view starts in. */
+  #blockToPin(block: unknown): Range {
+    this.assertOpen()
+    const { claim, hooks, kind } = this.#own
+    const offset = typeof block === 'number' ? block : this.locateView(block)
+    const inClaim = Number.isInteger(offset) && offset >= claim.offset && offset < claim.offset + claim.byteLength
+    const found = inClaim ? hooks.blockAround(this, offset, 1) : undefined
+    if (found !== undefined && (found.offset === offset || typeof block !== 'number')) return found
+    // Of the allocators that free single blocks, this says whether it was freed.
+    hooks.sizeAt?.(this, offset)
+    throw new InvalidFreeError(`${offset} is not the start of a live block of ${kind}`)
+  }
+
+  /** Pins a live block and what lies around it. The answer is to be called once. */
+  #pin(block: Range): Release {
+    const own = this.#own
+    if (this.#whenIdle.awaited) throw new ArenaClosedError(`${own.kind} is closing and takes no new pins`)
+    const releaseAround = own.claim.pinAround(block.offset, block.byteLength)
+    const held = own.pins.add(block)
+    this.#pinsChanged()
+    return () => {
+      own.pins.remove(held)
+      this.#pinsChanged()
+      releaseAround()
+    }
+  }
+
+  #pinsChanged(): void {
+    const own = this.#own
+    const guard = own.pins.size === 0 ? own.guard & ~PINNED : own.guard | PINNED
+    if (this.isClosed || guard === own.guard) return
+    own.guard = guard
+    own.hooks.guarded?.(this)
+    if (own.pins.size === 0) this.#whenIdle.wake()
+  }
+
   reset(): void {
     this.assertWritable()
+    this.assertUnpinned('cannot be reset')
     // One step: what the end of inner claims calls finds no block left.
     step(() => {
       this.#own.claim.revokeInner()
@@ -247,6 +308,7 @@ export abstract class Blocks implements Allocator {
    */
   protected endBy(giveBack: () => void): void {
     if (this.isClosed || this.#ending) return
+    this.assertUnpinned('cannot be closed')
     step(() => {
       this.#ending = true
       try {
@@ -258,8 +320,16 @@ export abstract class Blocks implements Allocator {
     })
   }
 
+  closeWhenIdle(): Promise<void> {
+    return this.#whenIdle.close(this.#own.pins.size === 0, () => this.close())
+  }
+
   [Symbol.dispose](): void {
     this.close()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.closeWhenIdle()
   }
 
   #facts(): Facts {
@@ -273,7 +343,7 @@ export abstract class Blocks implements Allocator {
   #innerClaims(count: number): void {
     if (this.isClosed) return
     const own = this.#own
-    own.guard = (own.guard & READER) | (count === 0 ? 0 : INNER)
+    own.guard = (own.guard & ~INNER) | (count === 0 ? 0 : INNER)
     own.hooks.guarded?.(this)
   }
 
@@ -283,7 +353,9 @@ export abstract class Blocks implements Allocator {
     own.guard = CLOSED
     own.memory.forget()
     own.cache.forget()
+    own.pins.forget()
     own.hooks.forget(this)
+    this.#whenIdle.wake()
   }
 
   /** @internal */
@@ -312,6 +384,16 @@ export abstract class Blocks implements Allocator {
     const { guard, claim } = this.#own
     if (guard & INNER && claim.overlapsInner(offset, byteLength))
       throw new ArenaBusyError(`the block of ${bytes(byteLength)} at ${offset} has another allocator in it`)
+  }
+
+  /** Throws when the block that starts here is pinned. @internal */
+  protected assertBlockUnpinned(offset: number): void {
+    if (this.#own.guard & PINNED) this.#own.pins.assertFree(offset)
+  }
+
+  /** Throws when a block from `offset` on is pinned. `refused`: what the allocator cannot be asked for then. @internal */
+  protected assertUnpinned(refused: string, offset = 0): void {
+    if (this.#own.guard & PINNED) this.#own.pins.assertNoneFrom(offset, `${this.#own.kind} ${refused}`)
   }
 
   /** Throws unless the header still says what it said at first. @internal */
@@ -392,6 +474,18 @@ export abstract class Blocks implements Allocator {
       return true
     } catch {
       return false
+    }
+  }
+
+  /** The offset where a view starts. @internal */
+  protected locateView(view: unknown): number {
+    if (this.isClosed) this.assertOpen()
+    if (!isView(view)) throw new InvalidArgumentTypeError('block', 'an offset or a view', view)
+    try {
+      return this.#own.arena.offsetOf(view)
+    } catch (error) {
+      if (error instanceof ArenaClosedError) throw error
+      throw new InvalidFreeError('the view is not one of this arena, or its buffer has been detached')
     }
   }
 

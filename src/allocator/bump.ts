@@ -168,6 +168,7 @@ export class Bump extends Blocks {
     wholeNumber('mark', mark, this.#first, top)
     if (mark !== top && !this.#isMark(mark))
       throw new OutOfRangeError('mark', 'a mark between two blocks (this one is stale, or no mark)', mark)
+    this.assertUnpinned('cannot release these blocks', mark)
     this.assertNoInner(mark, top - mark)
     this.#lower(mark)
   }
@@ -182,6 +183,7 @@ export class Bump extends Blocks {
     this.#requireLast(offset)
     const numbers = this.#numbers
     const usable = this.#top() - offset
+    this.assertBlockUnpinned(offset)
     this.assertNoInner(offset, usable)
     const size = this.#round(byteLength)
     if (size <= usable) {

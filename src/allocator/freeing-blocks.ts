@@ -10,10 +10,10 @@
  */
 import { types } from 'node:util'
 import { wholeNumber } from '../arguments.ts'
-import { ArenaClosedError, DoubleFreeError, InvalidArgumentTypeError, InvalidFreeError } from '../errors.ts'
-import { isView, plainFloats } from '../views.ts'
+import { DoubleFreeError, InvalidArgumentTypeError } from '../errors.ts'
+import { plainFloats } from '../views.ts'
 import type { FreeingAllocator, SizeClassStats } from './allocator.ts'
-import { Blocks, type Hooks, type Own, ownOf } from './blocks.ts'
+import { Blocks, type Hooks, INNER, type Own, ownOf } from './blocks.ts'
 import type { ViewCache } from './view-cache.ts'
 
 /** What an allocator does in its own way that frees single blocks. @internal */
@@ -74,7 +74,7 @@ export abstract class FreeingBlocks extends Blocks implements FreeingAllocator {
     for (const offset of checked) this.#own.hooks.freeAt(this, offset)
   }
 
-  /** Throws unless each of these is a live block without an inner claim, and none comes twice. @internal */
+  /** Throws unless each of these is a live block that is not pinned and has no inner claim, and none comes twice. @internal */
   protected requireLive(offsets: Float64Array): void {
     const { hooks } = this.#own
     const seen: Set<number> = new Set()
@@ -83,6 +83,7 @@ export abstract class FreeingBlocks extends Blocks implements FreeingAllocator {
         if (seen.has(offset)) throw new DoubleFreeError(`the block at ${offset} comes twice`)
         seen.add(offset)
         const byteLength = hooks.sizeAt(this, offset)
+        this.assertBlockUnpinned(offset)
         if (this.#own.guard !== 0) this.assertNoInner(offset, byteLength)
       } catch (error) {
         throw withIndex(error, index)
@@ -102,24 +103,21 @@ export abstract class FreeingBlocks extends Blocks implements FreeingAllocator {
         if (cache.views[at] === view) return cache.offsets[at] as number
       }
     } catch {}
-    return this.#locateSlowly(view)
+    return this.locateView(view)
   }
 
-  #locateSlowly(view: unknown): number {
-    if (this.isClosed) this.assertOpen()
-    if (!isView(view)) throw new InvalidArgumentTypeError('block', 'an offset or a view', view)
-    try {
-      return this.#own.arena.offsetOf(view)
-    } catch (error) {
-      if (error instanceof ArenaClosedError) throw error
-      throw new InvalidFreeError('the view is not one of this arena, or its buffer has been detached')
-    }
-  }
-
-  /** Called where `guard` is not 0: refuses a block that an inner claim lies in. @internal */
+  /** Called where `guard` is not 0: refuses a block that is pinned, or that an inner claim lies in. @internal */
   protected assertFree(offset: number): void {
     this.assertWritable()
-    this.assertNoInner(offset, this.#own.hooks.sizeAt(this, offset))
+    this.assertBlockUnpinned(offset)
+    if (this.#own.guard & INNER) this.assertNoInner(offset, this.#own.hooks.sizeAt(this, offset))
+  }
+
+  /** Called where `guard` is not 0: the same of many blocks, of which the others are not looked at. @internal */
+  protected assertManyFree(offsets: Float64Array): void {
+    this.assertWritable()
+    const { guard, pins } = this.#own
+    if (guard & INNER || offsets.some((offset) => pins.has(offset))) this.requireLive(offsets)
   }
 }
 

@@ -21,7 +21,7 @@ import { wholeNumber } from '../arguments.ts'
 import { CorruptedError } from '../errors.ts'
 import { showAs } from '../inspection.ts'
 import { plainFloats } from '../views.ts'
-import { CLOSED, factsOf, READER } from './blocks.ts'
+import { CLOSED, factsOf, PINNED, READER } from './blocks.ts'
 import { checkMany, type FreeingHooks } from './freeing-blocks.ts'
 import { ATTACH } from './heap-attach.ts'
 import { HeapBase, heapHooks, type SlowHeap, slowHalfOf } from './heap-base.ts'
@@ -61,7 +61,7 @@ export class Heap extends HeapBase {
   readonly #end: number = this.#own.claim.offset + this.#own.claim.byteLength
   /** The longest request that may take the fast path of `malloc`: -1 when closed, and for a reader. */
   #most: number = Size.SMALL_MAX
-  /** How many tiles, from the claim's first, the fast path of `free` may look at: 0 while closed, and while there are inner claims. */
+  /** How many tiles, from the claim's first, the fast path of `free` may look at: 0 while closed, and while there are inner claims or pins. */
   #reach = 0
   /** Whether an allocation is part of another step. */
   #quiet = false
@@ -326,7 +326,9 @@ export class Heap extends HeapBase {
   #reallocSlow(offset: number, byteLength: number): number {
     enter()
     try {
-      if (this.#own.guard !== 0 || typeof offset !== 'number') return super.realloc(offset, byteLength)
+      const { guard } = this.#own
+      if ((guard & ~PINNED) !== 0 || typeof offset !== 'number') return super.realloc(offset, byteLength)
+      if (guard !== 0) this.assertBlockUnpinned(offset)
       const low = offset >>> 0
       const tile = (low >>> Size.TILE_BITS) - this.#firstTile
       if (low === offset && tile >>> 0 < this.#reach) {
@@ -518,12 +520,12 @@ export class Heap extends HeapBase {
       const slot = product >>> 20
       const counts = m[entry + Slab.COUNTS]
       const slots = counts & Slab.SLOTS
-      if (((product & Size.NOT_A_START) | (offset & 7)) === 0 && slot >= counts >>> Slab.KNOWN_BITS && slot < slots) {
+      if (((product & Size.NOT_A_START) | (offset & 7)) === 0 && slot < slots) {
         const word = entry + Slab.BITS + (slot >>> 5)
         const bit = Slab.FIRST_BIT >>> slot
         if ((m[word] & bit) === 0) {
-          // A live slot that is not known yet.
-          m[entry + Slab.COUNTS] = ((slot + 1) << Slab.KNOWN_BITS) | slots
+          // A live slot that is not known yet, or one that `free` did not look at because of a pin.
+          if (slot >= counts >>> Slab.KNOWN_BITS) m[entry + Slab.COUNTS] = ((slot + 1) << Slab.KNOWN_BITS) | slots
           m[word] |= bit
           const left = (m[entry + Slab.COUNTDOWN] - 1) | 0
           m[entry + Slab.COUNTDOWN] = left
@@ -531,9 +533,23 @@ export class Heap extends HeapBase {
           return
         }
       }
+    } else if (this.#own.guard === PINNED) {
+      this.assertBlockUnpinned(offset)
+      const found = this.#entryAt(offset)
+      if (found !== 0) {
+        this.#freeOther(offset, found)
+        return
+      }
     }
     if (this.#own.guard !== 0) this.assertFree(offset)
     this.#own.hooks.freeAt(this, offset)
+  }
+
+  /** The tile word of an offset, as `free` reads it where it may; 0 for what is no offset. */
+  #entryAt(offset: number): number {
+    const low = offset >>> 0
+    const tile = (low === offset ? low >>> Size.TILE_BITS : tileOf(offset)) - this.#firstTile
+    return tile >>> 0 < this.#parts.layout.tileCount ? this.#m[At.TILES + tile] : 0
   }
 
   override mallocMany(byteLength: number, offsets: Float64Array): number {
@@ -548,10 +564,7 @@ export class Heap extends HeapBase {
 
   override freeMany(offsets: Float64Array, count?: number): void {
     const checked = checkMany(offsets, count)
-    if (this.#own.guard !== 0) {
-      this.assertWritable()
-      this.requireLive(checked)
-    }
+    if (this.#own.guard !== 0) this.assertManyFree(checked)
     const failed = freeBlocks(this.#parts, checked, checked.length)
     this.#spans.tell()
     if (failed >= 0) this.#refuseOne(checked, failed)

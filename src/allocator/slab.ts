@@ -259,10 +259,7 @@ export class Slab extends FreeingBlocks {
   /** Frees one by one; at the first that is not live those before it are made live again, which one bit each does. */
   override freeMany(offsets: Float64Array, count?: number): void {
     const checked = checkMany(offsets, count)
-    if (this.#own.guard !== 0) {
-      this.assertWritable()
-      this.requireLive(checked)
-    }
+    if (this.#own.guard !== 0) this.assertManyFree(checked)
     let freed = 0
     try {
       for (; freed < checked.length; freed++) this.#freeAt(checked[freed] as number)

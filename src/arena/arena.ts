@@ -53,6 +53,7 @@ import {
   checkShared,
   type OpenOptions,
 } from './options.ts'
+import type { Release } from './pin.ts'
 import { residentBytes } from './residency.ts'
 import { lookNow } from './sharing/again.ts'
 import { type ArenaHandle, type ArenaSource, checkSource, findSource } from './sharing/handle.ts'
@@ -142,7 +143,8 @@ export class Arena {
     this.#bytes = windows.bytes
     const recorded = site.recorded
     const bytesAt = (offset: number, length: number): Uint8Array => this.#bytesAt(offset, length)
-    const claims = new Claims({ title, layout, ground, lifetime, recorded, exposed, bytesAt })
+    const pinBlock = (): Release => holding.pinBlock()
+    const claims = new Claims({ title, layout, ground, lifetime, recorded, exposed, bytesAt, pinBlock })
     const waiting = new Waiting(
       ground,
       title,
@@ -337,10 +339,13 @@ export class Arena {
     return this.#holding.pin()
   }
 
-  /** Runs an operation on a view, and holds the arena open until its promise is settled. */
+  /**
+   * Runs an operation on a view, and holds the arena open until its promise is settled. When the view starts in a live block, whichever
+   * allocator has it, the block is pinned as `allocator.pin` does it.
+   */
   async use<V extends ArrayBufferView, R>(view: V, run: (view: V) => R | Promise<R>): Promise<R> {
-    this.offsetOf(view)
-    return this.#holding.use(view, run)
+    const offset = this.offsetOf(view)
+    return this.#holding.use(view, run, () => this.#claims.pinBlock(offset))
   }
 
   /**
@@ -356,8 +361,21 @@ export class Arena {
     this.#holding.close(options)
   }
 
+  /**
+   * Closes the arena once every pin of it and of its blocks is disposed of. From the call on, new pins and `use` throw
+   * `ERR_ARENA_CLOSED`; everything else works until it is closed. All calls that are waiting get the same outcome. Rejected with what the
+   * kernel refuses: the arena is open then, and grants pins again.
+   */
+  closeWhenIdle(): Promise<void> {
+    return this.#holding.closeWhenIdle()
+  }
+
   [Symbol.dispose](): void {
     this.close()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.closeWhenIdle()
   }
 
   #facts(): Facts {
@@ -383,6 +401,7 @@ export class Arena {
         return claims.records()
       },
       expose: (offset, byteLength) => claims.expose(offset, byteLength),
+      pinBlock: (offset) => claims.pinBlock(offset),
       claimed: (offset, byteLength) => claims.overlapping(offset, byteLength)?.describe(),
       locked: (run) => {
         this.#requireOpen()

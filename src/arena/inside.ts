@@ -5,6 +5,7 @@
  */
 import type { Os } from '../ffi/os.ts'
 import type { AdoptRequest, Claim, ClaimRecord, ClaimRequest } from './claim.ts'
+import type { Release } from './pin.ts'
 
 export interface ArenaInside {
   /** The kernel that it asks. */
@@ -17,6 +18,8 @@ export interface ArenaInside {
   claims(): ClaimRecord[]
   /** Notes that others than the arena's users may write in a range from now on. */
   expose(offset: number, byteLength: number): void
+  /** Pins the live block that the byte at an offset lies in, whichever allocator has it; undefined when it lies in none. */
+  pinBlock(offset: number): Release | undefined
   /** What an allocator holds of a range, for messages; undefined when none holds any of it. */
   claimed(offset: number, byteLength: number): string | undefined
   /**

@@ -109,6 +109,14 @@ export class Recorder implements FreeingAllocator {
     this.#slots.clear()
   }
 
+  pin(block: number | ArrayBufferView): Disposable {
+    return this.#inner.pin(block)
+  }
+
+  use<V extends ArrayBufferView, R>(view: V, run: (view: V) => R | Promise<R>): Promise<R> {
+    return this.#inner.use(view, run)
+  }
+
   usableSize(block: number | ArrayBufferView): number {
     return this.#inner.usableSize(block)
   }
@@ -134,8 +142,17 @@ export class Recorder implements FreeingAllocator {
     this.#inner.close()
   }
 
+  /** Closes the allocator inside, when none of its blocks is pinned any more. */
+  closeWhenIdle(): Promise<void> {
+    return this.#inner.closeWhenIdle()
+  }
+
   [Symbol.dispose](): void {
     this.close()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.closeWhenIdle()
   }
 
   /** Sizes that the format cannot hold are refused before the block is made. */

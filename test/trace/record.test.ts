@@ -1,6 +1,7 @@
 /** Recording: what was recorded replays to the same trace, and view calls count as the raw calls they stand for. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { Arena, Heap, MiB } from '../../src/index.ts'
 import { decodeTrace, encodeTrace } from '../../src/trace/format.ts'
 import { Recorder } from '../../src/trace/record.ts'
 import { Replay } from '../../src/trace/replay.ts'
@@ -72,6 +73,21 @@ test('blocks made before the recording are unknown to it', () => {
   const moved = heap.realloc(b, 100)
   heap.free(moved)
   assert.equal([...heap.trace().meta], [MALLOC, FREE])
+})
+
+test('pins and the end are passed on', async () => {
+  const arena = Arena.reserve(MiB)
+  const heap = new Recorder(new Heap(arena), arena)
+  const view = heap.alloc(Uint8Array, 100)
+  const pin = heap.pin(view)
+  assert.throws(() => heap.free(view), /pinned/)
+  assert.is(await heap.use(view, ({ length }) => length), 100)
+  const closing = heap.closeWhenIdle()
+  assert.throws(() => heap.pin(view), /no new pins/)
+  pin[Symbol.dispose]()
+  await Promise.all([closing, heap[Symbol.asyncDispose]()])
+  assert.is(heap.trace().summary.events, 1)
+  arena.close()
 })
 
 test('everything else is passed on', () => {

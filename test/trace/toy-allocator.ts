@@ -137,7 +137,19 @@ export class ToyAllocator implements FreeingAllocator {
 
   close(): void {}
 
+  pin(): Disposable {
+    return { [Symbol.dispose]: () => undefined }
+  }
+
+  async use<V extends ArrayBufferView, R>(view: V, run: (view: V) => R | Promise<R>): Promise<R> {
+    return run(view)
+  }
+
+  async closeWhenIdle(): Promise<void> {}
+
   [Symbol.dispose](): void {}
+
+  async [Symbol.asyncDispose](): Promise<void> {}
 
   #offset(block: number | ArrayBufferView): number {
     return typeof block === 'number' ? block : block.byteOffset

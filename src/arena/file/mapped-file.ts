@@ -347,10 +347,13 @@ export class MappedFile<Mode extends FileMode = FileMode> {
     return this.#holding.pin()
   }
 
-  /** Runs an operation on a view, and holds the file open until its promise is settled. */
+  /**
+   * Runs an operation on a view, and holds the file open until its promise is settled. When the view starts in a live block of an
+   * allocator on the file's arena, the block is pinned as well.
+   */
   async use<V extends ArrayBufferView, R>(view: V, run: (view: V) => R | Promise<R>): Promise<R> {
-    this.offsetOf(view)
-    return this.#holding.use(view, run)
+    const offset = this.offsetOf(view)
+    return this.#holding.use(view, run, () => this.#arena && insideOf(this.#arena).pinBlock(offset))
   }
 
   /**
@@ -386,8 +389,17 @@ export class MappedFile<Mode extends FileMode = FileMode> {
     this.#holding.close(options)
   }
 
+  /** Closes the file once every pin is disposed of, as `arena.closeWhenIdle` does. A `syncAsync` that runs is waited for. */
+  closeWhenIdle(): Promise<void> {
+    return this.#holding.closeWhenIdle()
+  }
+
   [Symbol.dispose](): void {
     this.close()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.closeWhenIdle()
   }
 
   #facts(): Facts {

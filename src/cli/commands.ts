@@ -11,4 +11,10 @@ export interface CommandEntry {
   readonly load: () => Promise<Command>
 }
 
-export const COMMANDS: Readonly<Record<string, CommandEntry>> = {}
+export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
+  rss: {
+    summary: 'experiments: what makes resident memory grow and fall',
+    example: 'sorites rss                          # all experiments, each with its hypothesis and verdict',
+    load: async () => (await import('./rss/command.ts')).command,
+  },
+}

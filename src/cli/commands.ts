@@ -12,6 +12,11 @@ export interface CommandEntry {
 }
 
 export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
+  map: {
+    summary: 'where the memory of a process is, by owner',
+    example: 'sorites map 1234                     # bars and a table of process 1234',
+    load: async () => (await import('./map/command.ts')).command,
+  },
   rss: {
     summary: 'experiments: what makes resident memory grow and fall',
     example: 'sorites rss                          # all experiments, each with its hypothesis and verdict',

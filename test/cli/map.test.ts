@@ -288,12 +288,16 @@ test('no such process, one that has ended, none at all: one line', async () => {
     assert.match(stderr, wanted)
     assert.match(stderr, /^sorites: [^\n]+\n$/)
   }
-  // The shell does not wait for its child after it has become another program.
-  const shell = spawn('sh', ['-c', 'sh -c exit & echo $!; exec sleep 1000'], { stdio: ['ignore', 'pipe', 'inherit'] })
-  const zombie = Number(String((await once(shell.stdout, 'data'))[0]))
-  while (!/^State:\s*Z/m.test(readFileSync(`/proc/${zombie}/status`, 'latin1'))) await new Promise(setImmediate)
-  assert.match(map(String(zombie)).stderr, /has no memory: it has ended/)
-  await end(shell)
+  // The child ends when the shell has become another program, which does not wait for it.
+  const script = `sh -c 'while grep -q "^sh" /proc/'$$'/comm; do :; done' & echo $!; exec sleep 1000`
+  const shell = spawn('sh', ['-c', script], { stdio: ['ignore', 'pipe', 'inherit'] })
+  try {
+    const zombie = Number(String((await once(shell.stdout, 'data'))[0]))
+    while (!/^State:\s*Z/m.test(readFileSync(`/proc/${zombie}/status`, 'latin1'))) await new Promise(setImmediate)
+    assert.match(map(String(zombie)).stderr, /has no memory: it has ended/)
+  } finally {
+    await end(shell)
+  }
 })
 
 test('a process of another user: no permission', async () => {

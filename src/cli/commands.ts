@@ -17,6 +17,11 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     example: 'sorites map 1234                     # bars and a table of process 1234',
     load: async () => (await import('./map/command.ts')).command,
   },
+  watch: {
+    summary: 'the memory of a process over time, with findings at the end',
+    example: 'sorites watch -- node app.js         # the same over time, while app.js runs',
+    load: async () => (await import('./watch/command.ts')).command,
+  },
   rss: {
     summary: 'experiments: what makes resident memory grow and fall',
     example: 'sorites rss                          # all experiments, each with its hypothesis and verdict',

@@ -2,12 +2,14 @@
  * All experiments on one self-contained page.
  * @module
  */
+
+import { machineText } from '../../machine.ts'
 import { FIGURE_STYLE, figure } from '../../page/chart.ts'
 import { FIGURE_SCRIPT } from '../../page/figure-script.ts'
 import { escapeHtml, htmlPage, htmlTable } from '../../page/page.ts'
 import { figureText } from '../judgement.ts'
 import type { Outcome } from '../runner.ts'
-import { chartOf, machineText } from './picture.ts'
+import { chartOf } from './picture.ts'
 
 export function pageOf(outcomes: readonly Outcome[], now: Date = new Date()): string {
   const held = outcomes.filter((one) => one.held && one.skipped === undefined).length

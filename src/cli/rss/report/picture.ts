@@ -2,14 +2,8 @@
  * The chart of an experiment: resident memory by kind over the course of a run, with the steps as marks.
  * @module
  */
-import { availableParallelism, cpus, release } from 'node:os'
 import type { Chart } from '../../page/chart.ts'
 import type { Outcome } from '../runner.ts'
-
-/** `2 × AMD EPYC, Linux 6.18.44, Node v20.19.0`. */
-export function machineText(): string {
-  return `${availableParallelism()} × ${cpus()[0]?.model.trim() ?? process.arch}, Linux ${release()}, Node ${process.version}`
-}
 
 /** Memory that counts as resident, by kind. They add up to the resident memory. */
 const KINDS = [

@@ -9,7 +9,7 @@ const PIECE = 4096
 
 export class TargetMemory {
   readonly #fd: number
-  readonly #piece = new Uint8Array(PIECE)
+  readonly #piece = new DataView(new ArrayBuffer(PIECE))
   #at = -1
 
   /** Without permission every read is refused. */
@@ -25,17 +25,23 @@ export class TargetMemory {
     return length === byteLength ? new DataView(bytes.buffer) : undefined
   }
 
-  /** The 64-bit number at an address on a multiple of 8; the 4 KiB around it are kept for the next call. */
+  /**
+   * The 64-bit number at an address on a multiple of 8, rounded above 2^53. The 4 KiB around it are kept for the next call: a walk over a
+   * heap reads each of its pages once, without an object of its own.
+   */
   word(address: number): number | undefined {
     const start = address - (address % PIECE)
-    if (start !== this.#at) {
-      this.#at = -1
-      const view = this.read(start, PIECE)
-      if (view === undefined) return undefined
-      this.#piece.set(new Uint8Array(view.buffer))
-      this.#at = start
-    }
-    return Number(new DataView(this.#piece.buffer).getBigUint64(address - start, true))
+    if (start !== this.#at && !this.#fetch(start)) return undefined
+    const at = address - start
+    return this.#piece.getUint32(at, true) + this.#piece.getUint32(at + 4, true) * 2 ** 32
+  }
+
+  #fetch(start: number): boolean {
+    this.#at = -1
+    if (this.#fd < 0 || !Number.isSafeInteger(start) || start < 0) return false
+    if (attempt(() => readSync(this.#fd, this.#piece, 0, PIECE, start)) !== PIECE) return false
+    this.#at = start
+    return true
   }
 
   close(): void {

@@ -67,7 +67,7 @@ async function run(given: Arguments): Promise<number> {
   if (program === undefined) watched.take()
   const ending = await sample(watched, program, seconds * 1000, live)
   live.stop()
-  watched.dropEnding()
+  watched.dropEdges()
   if (watched.list.length === 0)
     throw new Failure(`the program ended before its memory could be read${ending === undefined ? '' : ` (${ending})`}`)
   report(given, watched, program?.v8)

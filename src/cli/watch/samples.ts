@@ -57,11 +57,15 @@ export class Samples {
     return sample
   }
 
-  /** Takes the last sample away when it shows a process that was already being taken apart: V8's heap is gone before the rest. */
-  dropEnding(): void {
-    const [before, last] = this.list.slice(-2)
-    const half = (before?.owners['v8-heap'] ?? 0) / 2
-    if (last !== undefined && (last.owners['v8-heap'] ?? 0) < half) this.list.pop()
+  /**
+   * Takes samples away that show a process which was still being loaded, before there was a heap of V8, or already taken apart: that heap
+   * is gone before the rest.
+   */
+  dropEdges(): void {
+    const heap = (sample: Sample | undefined): number => sample?.owners['v8-heap'] ?? 0
+    const begun = this.list.findIndex((sample) => heap(sample) > 0)
+    if (begun > 0) this.list.splice(0, begun)
+    if (heap(this.list.at(-1)) < heap(this.list.at(-2)) / 2) this.list.pop()
   }
 
   #thin(): void {

@@ -12,22 +12,28 @@ const KINDS = [
   ['shared', 'shared memory'],
 ] as const
 
-/** The readings at the end of each step, above the start, one after the other at equal distance: steps differ in time by a thousandfold. */
+/**
+ * Every kind above its lowest, reading after reading at equal distance: steps differ in time by a thousandfold. A step ends where its mark
+ * stands.
+ */
 export function chartOf({ title, readings }: Outcome): Chart {
-  const start = readings[0]?.figures ?? {}
-  const points = (figure: string) =>
-    readings.map(({ figures }, at) => [at, Math.max(0, (figures[figure] ?? 0) - (start[figure] ?? 0))] as const)
+  const points = (figure: string) => {
+    const values = readings.map(({ figures }) => figures[figure] ?? 0)
+    const least = Math.min(...values)
+    return values.map((value, at) => [at, value - least] as const)
+  }
   const areas = KINDS.map(([figure, name]) => ({ name, points: points(figure) }))
   const lines = [{ name: 'in memory by mincore', points: points('mincore'), line: true }]
   const marks = readings.flatMap(({ step }, at) =>
-    step !== 'start' && readings[at - 1]?.step !== step ? [{ x: at, label: step }] : []
+    step !== 'start' && readings[at + 1]?.step !== step ? [{ x: at, label: step }] : []
   )
   return {
-    title: `${title}: resident memory above the start, by reading`,
+    title: `${title}: resident memory above its lowest, by reading`,
     x: 'count',
     y: 'bytes',
     stacked: true,
     series: [...areas, ...lines],
     marks,
+    named: true,
   }
 }

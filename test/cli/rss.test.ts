@@ -84,6 +84,14 @@ test("a user's own file: text, JSON, CSV, pictures and a page", () => {
   assert.ok(lines.includes('mine,"write, ""one"" byte",answer,42,42,42,1'))
 })
 
+test('the experiment of docs/laboratory.md', () => {
+  const page = readFileSync(new URL('../../../docs/laboratory.md', import.meta.url), 'utf8')
+  const example = /^```js\n(export const experiment[\s\S]*?)^```$/m.exec(page)?.[1] ?? ''
+  const { status, stdout, stderr } = rss(own('docs.mjs', example), '--repeats=1')
+  assert.is(status, 0, `${stdout}${stderr}`)
+  for (const { name } of EXPERIMENTS) assert.ok(page.includes(`\`${name}\``), `${name} is not in docs/laboratory.md`)
+})
+
 test('a hypothesis that does not hold: status 1, and which', () => {
   const file = own(
     'wrong.mjs',

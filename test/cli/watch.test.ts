@@ -75,8 +75,12 @@ for (const { path, major } of nodes)
   })
 
 test('a process by its number, for a while; the page has a name of its own', async () => {
-  const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1e6)'], { env })
+  const child = spawn(process.execPath, ['-e', "console.log('ready'); setInterval(() => {}, 1e6)"], { env })
   try {
+    await once(child.stdout, 'data')
+    // Stopped, its memory stays as it is.
+    child.kill('SIGSTOP')
+    while (!/^State:\s*T/m.test(statusOf(child.pid as number))) await new Promise(setImmediate)
     const { status, stdout, stderr } = watch('--interval', '20', '--duration', '0.3', String(child.pid))
     assert.is(status, 0, stderr)
     assert.match(stdout, /Nothing grew lastingly/)

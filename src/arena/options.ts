@@ -28,6 +28,11 @@ export interface AttachOptions {
    */
   readonly sealed?: boolean | undefined
   /**
+   * Whether the arena is in core dumps of the process: `false` for what must not be written to a disk, or is too much. Throws a
+   * `SystemError` (`EINVAL`) where the kernel cannot leave it out. @defaultValue true
+   */
+  readonly dump?: boolean | undefined
+  /**
    * Bytes in the ArrayBuffers that views lie in, a power of two from 1 MiB to 1 GiB. `structuredClone` and `postMessage` of a view copy
    * its whole buffer, and V8 counts its length as external memory; more of them cost more collections. A view that crosses the end
    * of one has an ArrayBuffer of its own. @defaultValue 16 MiB
@@ -65,6 +70,7 @@ export interface CheckedOptions {
   readonly hugePages: HugePageAdvice
   readonly populate: boolean
   readonly sealed: boolean
+  readonly dump: boolean
   readonly windowBytes: number
   readonly os: Os
 }
@@ -72,16 +78,18 @@ export interface CheckedOptions {
 /** Throws unless the options that all arenas have are what they should be. @internal */
 export function checkOptions(options: AttachOptions | undefined): CheckedOptions {
   optionsObject('options', options)
-  const { name, hugePages = 'never', populate = false, sealed = false, windowBytes, os } = options ?? {}
+  const { name, hugePages = 'never', populate = false, sealed = false, dump = true, windowBytes, os } = options ?? {}
   if (name !== undefined && typeof name !== 'string')
     throw new InvalidArgumentTypeError('options.name', 'a string', name)
   boolean('options.populate', populate)
   boolean('options.sealed', sealed)
+  boolean('options.dump', dump)
   return {
     name,
     hugePages: oneOf('options.hugePages', hugePages, ['never', 'advise']),
     populate,
     sealed,
+    dump,
     windowBytes: checkWindowBytes(windowBytes),
     os: checkOs(os),
   }

@@ -222,7 +222,7 @@ test('a thousand roots of 64 bytes each have their own offset, and outlive a pur
     const blocks = Array.from({ length: 1000 }, () => heap.malloc(24))
     const name = (i: number): string => `${'ü'.repeat(28)}${String(i).padStart(8, '0')}`
     const before = heap.stats().metadataBytes
-    blocks.forEach((block, i) => heap.setRoot(name(i), block))
+    for (const [i, block] of blocks.entries()) heap.setRoot(name(i), block)
     for (let i = 0; i < 1000; i += 3) heap.setRoot(name(i), 0)
     for (let i = 0; i < 1000; i++) assert.is(heap.root(name(i)), i % 3 === 0 ? 0 : blocks[i])
     const grown = heap.stats().metadataBytes - before

@@ -37,7 +37,7 @@ import { GiB } from '../units.ts'
 import { elementBytes, isView, type TypedArray, type TypedArrayConstructor } from '../views.ts'
 import type { Allocator, AllocatorStats, SizeClassStats, StatsOptions } from './allocator.ts'
 import { type HeaderFields, type Kind, type Layout, readHeader, State, verifyHeader, writeHeader } from './header.ts'
-import { Memory, WINDOW_BYTES } from './memory.ts'
+import { Memory } from './memory.ts'
 import { type CheckedAllocatorOptions, checkStatsOptions } from './options.ts'
 import { Pins } from './pins.ts'
 import { ViewCache } from './view-cache.ts'
@@ -141,7 +141,7 @@ export function ownOf<Name extends string = string, H extends Hooks = Hooks>(blo
 
 export abstract class Blocks implements Allocator {
   readonly #own: Own<string, Hooks>
-  readonly #cache: ViewCache = new ViewCache()
+  readonly #cache: ViewCache
   readonly #fields: HeaderFields
   readonly #whenIdle = new WhenIdle()
   #ending = false
@@ -175,9 +175,10 @@ export abstract class Blocks implements Allocator {
       writeHeader(metadata, this.#fields, kind === 'Heap' ? State.closed : State.open)
     } else this.#fields = adopted(claim, known)
     const { limit } = this.#fields
-    const memory = new Memory(inside)
+    const memory = new Memory(inside, offset, byteLength)
     const revoked = (): void => this.#revoked()
-    const cache = this.#cache
+    const cache = new ViewCache(inside.windowBytes)
+    this.#cache = cache
     this.#own = { kind, arena, inside, claim, layout, limit, memory, cache, pins: new Pins(), hooks, guard: 0, revoked }
   }
 
@@ -523,10 +524,12 @@ export abstract class Blocks implements Allocator {
     if (this.isClosed) return new type(new ArrayBuffer(0), 0, 0)
     this.assertInside(offset, byteLength)
     try {
-      const window = Math.floor(offset / WINDOW_BYTES)
-      const local = offset - window * WINDOW_BYTES
-      if (local + byteLength > WINDOW_BYTES) return this.#own.arena.view(type, offset, length)
-      const view = new type(this.#own.inside.windowBuffer(window), local, length)
+      const { inside } = this.#own
+      const { windowBytes } = inside
+      const window = Math.floor(offset / windowBytes)
+      const local = offset - window * windowBytes
+      if (local + byteLength > windowBytes) return inside.view(type, offset, length, byteLength)
+      const view = new type(inside.windowBuffer(window), local, length)
       this.#cache.put(offset, type, view)
       return view
     } catch (error) {

@@ -73,7 +73,7 @@ export function slowHalfOf(heap: HeapBase): SlowHeap {
 export abstract class HeapBase extends FreeingBlocks {
   readonly #own: Own<never, FreeingHooks> = ownOf(this)
   readonly #parts: HeapParts = this.#makeParts()
-  readonly #roots: Roots = new Roots(this.#own.claim.metadata)
+  readonly #roots: Roots = this.#makeRoots()
   readonly #decay: Decay
   readonly #role: WriterRole
   /** Whether a writer before this one died with the heap, so that it was rebuilt when this one attached. */
@@ -223,6 +223,11 @@ export abstract class HeapBase extends FreeingBlocks {
     return heapParts(words, layout, source)
   }
 
+  #makeRoots(): Roots {
+    const { words, layout, spans, source } = this.#parts
+    return new Roots(words, layout, () => spans.committedBytes + source.metadataBytes(0, 0) <= source.limit)
+  }
+
   /** Whether this one may change the heap. */
   get role(): HeapRole {
     return this.#role.held ? 'writer' : 'reader'
@@ -307,7 +312,7 @@ export abstract class HeapBase extends FreeingBlocks {
 
   // ---- roots ----
 
-  /** Stores an offset under a name in the heap's header, where whoever attaches finds it. 0 removes it. */
+  /** Stores an offset under a name in the heap's tables, where whoever attaches finds it. 0 removes it. */
   setRoot(name: string, offset: number): void {
     this.assertWritable()
     wholeNumber('offset', offset)

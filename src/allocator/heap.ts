@@ -167,8 +167,8 @@ export class Heap extends HeapBase {
           m[word] = bits ^ (Slab.FIRST_BIT >>> place)
           const start = (m[state + Class.ORIGIN] + Math.imul(place, m[state + Class.SIZE])) | 0
           const { near } = this.#memory
-          if (start >= 0 && near.length !== 0) {
-            const end = (start + size + 7) >>> 3
+          const end = (start + size + 7) >>> 3
+          if (start >= 0 && end <= near.length) {
             let cell = start >>> 3
             if (size > Hot.ZERO_MOST) near.fill(0, cell, end)
             else {
@@ -200,7 +200,7 @@ export class Heap extends HeapBase {
         const { near } = this.#memory
         if (span !== 0 && m[span + Span.SIZE] >= length && m[span + Span.TAG] === Tag.KEPT) {
           const start = m[span + Span.START]
-          if (near.length !== 0 && start >= this.#low && start + length <= this.#end) {
+          if (start >= this.#low && start + length <= this.#end && (start + length) >>> 3 <= near.length) {
             m[at] = m[span + Span.BIN_NEXT]
             m[span + Span.TAG] += Tag.LIVE - Tag.KEPT
             near.fill(0, start >>> 3, (start + length) >>> 3)

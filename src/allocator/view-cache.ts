@@ -20,8 +20,6 @@ const enum Cache {
   ENTRIES = 4096,
   /** 2^32 over the golden ratio: steps of any size spread evenly (Knuth, vol. 3, 6.4). */
   SPREAD = 0x9e3779b1,
-  /** Views of other lengths are not looked for. */
-  IN_WINDOW = 0x3fffffff,
 }
 
 export class ViewCache {
@@ -30,10 +28,16 @@ export class ViewCache {
   types: unknown[] = [undefined]
   offsets: Float64Array = new Float64Array(1)
   #mask = 0
+  readonly #inWindow: number
+
+  /** `windowBytes`: of the buffers that views lie in, a power of two. */
+  constructor(windowBytes: number) {
+    this.#inWindow = windowBytes - 1
+  }
 
   /** The entry for a place: an offset in the arena, or in its window. */
   at(place: number): number {
-    return (Math.imul((place & Cache.IN_WINDOW) >>> 3, Cache.SPREAD) >>> 16) & this.#mask
+    return (Math.imul((place & this.#inWindow) >>> 3, Cache.SPREAD) >>> 16) & this.#mask
   }
 
   /** Enters a view over the block at an offset. */

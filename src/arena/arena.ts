@@ -48,6 +48,7 @@ import { Lifetime } from './lifetime.ts'
 import {
   type ArenaOptions,
   type AttachOptions,
+  type CheckedOptions,
   checkOpening,
   checkOptions,
   checkShared,
@@ -70,7 +71,9 @@ export interface ArenaParts {
   readonly site: Site
   readonly lifetime: Lifetime
   readonly holding: Holding
-  /** Whether something in a window may not read zero. @defaultValue never */
+  /** Bytes in the windows that views come from. @defaultValue the usual */
+  readonly windowBytes?: number
+  /** Whether something in a long window may not read zero. @defaultValue never */
   readonly exposed?: (window: number) => boolean
   /** Whether the tables can be touched, asked before closing: a file may have become too short. @defaultValue they can */
   readonly intact?: () => boolean
@@ -110,6 +113,7 @@ export class Arena {
   readonly #sharing: Sharing
   readonly #ground: Ground
   readonly #holding: Holding
+  readonly #lifetime: Lifetime
   readonly #windows: Windows
   readonly #claims: Claims
   readonly #waiting: Waiting
@@ -130,14 +134,15 @@ export class Arena {
 
   private constructor(parts: ArenaParts) {
     if (!made.has(parts)) throw new UnsupportedOperationError('an Arena is made with Arena.reserve, open or attach')
-    const { title, site, lifetime, holding, exposed = () => false, intact = () => true } = parts
+    const { title, site, lifetime, holding, windowBytes, exposed = () => false, intact = () => true } = parts
     const { layout, ground } = site
-    const windows = new Windows(lifetime, ground.base, layout.byteLength)
+    const windows = new Windows(lifetime, ground.base, layout.byteLength, windowBytes)
     this.byteLength = layout.byteLength
     this.pageSize = ground.pageSize
     this.#title = title
     this.#ground = ground
     this.#holding = holding
+    this.#lifetime = lifetime
     this.#windows = windows
     this.#buffers = windows.buffers
     this.#bytes = windows.bytes
@@ -170,12 +175,12 @@ export class Arena {
   }
 
   /** The arena in a place of its own, which goes when it cannot be made. */
-  static #at(site: Site): Arena {
+  static #at(site: Site, { windowBytes }: CheckedOptions): Arena {
     const { ground, layout, tenure, name } = site
     const title = name === undefined ? 'the arena' : `arena "${name}"`
     const lifetime = new Lifetime(ground.os, ground.base, layout.mappingBytes, tenure)
     try {
-      return makeArena({ title, site, lifetime, holding: new Holding(title, lifetime) })
+      return makeArena({ title, site, lifetime, holding: new Holding(title, lifetime), windowBytes })
     } catch (error) {
       lifetime.close(undefined)
       throw error
@@ -191,7 +196,7 @@ export class Arena {
     const checked = checkOptions(options)
     const shared = checkShared(options)
     lookNow()
-    return Arena.#at(shared ? memorySite(byteLength, checked) : reserveSite(byteLength, checked))
+    return Arena.#at(shared ? memorySite(byteLength, checked) : reserveSite(byteLength, checked), checked)
   }
 
   /**
@@ -201,7 +206,8 @@ export class Arena {
    */
   static open(path: string | URL, options?: OpenOptions): Arena {
     const absolute = resolve(filePath('path', path))
-    return Arena.#at(namedSite(absolute, checkOpening(options), checkOptions(options)))
+    const checked = checkOptions(options)
+    return Arena.#at(namedSite(absolute, checkOpening(options), checked), checked)
   }
 
   /**
@@ -213,13 +219,12 @@ export class Arena {
     const given = checkSource(source)
     const checked = checkOptions(options)
     const found = findSource(checked.os, given)
-    if ('control' in found) return Arena.#at(threadSite(found, checked))
-    if ('fd' in found) return Arena.#at(existingSite(checked.os.files.duplicate(found.fd), checked, {}))
+    if ('control' in found) return Arena.#at(threadSite(found, checked), checked)
+    if ('fd' in found) return Arena.#at(existingSite(checked.os.files.duplicate(found.fd), checked, {}), checked)
     const path = resolve(found.path)
     const { generation, byteLength } = found
-    return Arena.#at(
-      existingSite(checked.os.files.open(path, 'read-write'), checked, { path, generation, dataBytes: byteLength })
-    )
+    const fd = checked.os.files.open(path, 'read-write')
+    return Arena.#at(existingSite(fd, checked, { path, generation, dataBytes: byteLength }), checked)
   }
 
   /** Whether `close` has been called. */
@@ -244,7 +249,7 @@ export class Arena {
 
   /**
    * A small value that survives `postMessage`, for `Arena.attach` in another thread: nothing is copied, both see the same bytes.
-   * (Posting a view would copy its whole window, up to 1 GiB.) It does not keep the arena open.
+   * (Posting a view would copy its whole window, `windowBytes`.) It does not keep the arena open.
    */
   handle(): ArenaHandle {
     return this.#sharing.handle()
@@ -266,15 +271,15 @@ export class Arena {
   }
 
   /**
-   * The window that shows `offset`, and the offset in the arena where that window starts: for code that indexes without making
-   * a view for each block. `offset - start` is the index in bytes.
+   * The long window that shows `offset`, of 1 GiB, and the offset in the arena where it starts: for code that indexes without making
+   * a view for each block. `offset - start` is the index in bytes. V8 counts its whole length as external memory.
    */
   window(offset: number): { buffer: ArrayBuffer; start: number } {
     this.#requireOpen()
     wholeNumber('offset', offset, 0, this.byteLength - 1)
     const start = alignDown(offset, WINDOW_BYTES)
     this.#claims.expose(start, Math.min(WINDOW_BYTES, this.byteLength - start))
-    return { buffer: this.#windowBuffer(start / WINDOW_BYTES), start }
+    return { buffer: this.#windows.long.window(start / WINDOW_BYTES), start }
   }
 
   /** The offset in the arena where a view starts. Throws `ERR_OUT_OF_RANGE` for a view of anything else. */
@@ -407,7 +412,16 @@ export class Arena {
         this.#requireOpen()
         return claims.locked(run)
       },
+      windowBytes: this.#windows.windowBytes,
       windowBuffer: (index) => this.#windowBuffer(index),
+      view: (type, offset, length, byteLength) => {
+        this.#requireOpen()
+        return this.#windows.view(type, offset, length, byteLength)
+      },
+      privateBuffer: (offset, byteLength) => {
+        this.#requireOpen()
+        return this.#lifetime.privateView(this.#ground.address(offset), byteLength)
+      },
     }
   }
 
@@ -418,7 +432,7 @@ export class Arena {
 
   #makeWindow(index: number): ArrayBuffer {
     this.#requireOpen()
-    wholeNumber('index', index, 0, windowIndex(this.byteLength, this.byteLength))
+    wholeNumber('index', index, 0, this.#indexOf(this.byteLength))
     return this.#windows.make(index)
   }
 
@@ -430,14 +444,19 @@ export class Arena {
 
   /** Bytes of at most one page, which no window's end cuts. */
   #bytesAt(offset: number, byteLength: number): Uint8Array {
-    const index = windowIndex(offset, this.byteLength)
-    return new Uint8Array(this.#windowBuffer(index), offset - index * WINDOW_BYTES, byteLength)
+    const index = this.#indexOf(offset)
+    return new Uint8Array(this.#windowBuffer(index), offset - index * this.#windows.windowBytes, byteLength)
   }
 
   #wordAt(offset: number): number {
     this.#requireOpen()
-    const index = windowIndex(offset, this.byteLength)
-    return Atomics.load(new Int32Array(this.#windowBuffer(index), offset - index * WINDOW_BYTES, 1), 0)
+    const index = this.#indexOf(offset)
+    const start = offset - index * this.#windows.windowBytes
+    return Atomics.load(new Int32Array(this.#windowBuffer(index), start, 1), 0)
+  }
+
+  #indexOf(offset: number): number {
+    return windowIndex(offset, this.byteLength, this.#windows.windowBytes)
   }
 
   #requireWord(offset: number): void {

@@ -302,7 +302,7 @@ async function roots(world: World, { a, b, c }: Command): Promise<void> {
   )
   if (claim?.party === undefined) return
   const { hand } = claim.party
-  const root = ['first', 'second', 'x', 'a name of 24 bytes, full'][b % 4] as string
+  const root = ['first', 'second', 'x', 'a name of 64 bytes, full'.padEnd(64, '.')][b % 4] as string
   const found = await world.must(hand, { do: 'root', allocator: claim.id, root })
   world.require(
     found === (claim.roots.get(root) ?? 0),

@@ -1,6 +1,9 @@
+import { spawnSync } from 'node:child_process'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Arena, insideOf } from '../../src/arena/arena.ts'
+import { EINVAL } from '../../src/ffi/errno.ts'
+import { readSmaps } from '../../src/ffi/procfs.ts'
 import { GiB, KiB, MiB, TiB } from '../../src/units.ts'
 import type { TypedArray, TypedArrayConstructor } from '../../src/views.ts'
 import { throwsCode } from '../helpers/errors.ts'
@@ -62,6 +65,51 @@ test('the kernel gets the name and the advice', () => {
   assert.is(os.count('name'), 1)
   assert.is(os.count('adviseHugePages'), 3)
   assert.is(os.live.size, 0)
+})
+
+test('children do not get private pages, and core dumps get no page that is to be kept out of them', () => {
+  const flagsAt = (address: number): readonly string[] =>
+    readSmaps().find((entry) => entry.start <= address && address < entry.end)?.flags ?? []
+  for (const shared of [false, true])
+    for (const dump of [undefined, true, false]) {
+      const os = new FakeOs()
+      const arena = Arena.reserve(MiB, { os, shared, dump })
+      const view = arena.view(Uint8Array, 0, 1)
+      const [base = 0, length = 0] = [...os.live][0] ?? []
+      const look = (): string[] =>
+        [base, base + length - arena.pageSize].map((at) =>
+          ['dc', 'dd'].filter((flag) => flagsAt(at).includes(flag)).join()
+        )
+      const wanted = [...(shared ? [] : ['dc']), ...(dump === false ? ['dd'] : [])].join()
+      if (flagsAt(base).length > 0) assert.equal(look(), [wanted, wanted])
+      assert.is(os.count('keepFromDumps'), dump === false ? 1 : 0)
+      arena.close({ detach: false })
+      assert.is(view[0], 0)
+      if (flagsAt(base).length > 0) assert.ok(look().every((flags) => flags === (dump === false ? 'dc,dd' : 'dc')))
+    }
+})
+
+test('an arena that cannot be kept out of core dumps is not made, where that was asked for', () => {
+  const os = new FakeOs()
+  for (const shared of [false, true]) {
+    os.fail('keepFromDumps', 1, EINVAL)
+    throwsCode(() => Arena.reserve(MiB, { os, shared, dump: false }), 'EINVAL', 'madvise')
+    assert.is(os.live.size, 0)
+  }
+  throwsCode(() => Arena.reserve(MiB, { dump: 1 as never }), 'ERR_INVALID_ARG_TYPE', '"options.dump"')
+})
+
+test('a child is spawned, and the arena is as it was', () => {
+  using arena = Arena.reserve(64 * MiB)
+  const bytes = arena.view(Uint8Array, 0, 4 * MiB).fill(7)
+  const child = spawnSync(process.execPath, ['-e', 'process.stdin.pipe(process.stdout)'], {
+    input: bytes.subarray(0, 100),
+  })
+  assert.equal(
+    [...child.stdout],
+    Array.from({ length: 100 }, () => 7)
+  )
+  assert.ok(bytes.every((byte) => byte === 7))
 })
 
 test('the name is in errors', () => {

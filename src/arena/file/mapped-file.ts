@@ -123,7 +123,7 @@ export class MappedFile<Mode extends FileMode = FileMode> {
     this.#lifetime = new Lifetime(os, base, mappingBytes, this.#tenure)
     this.#holding = new Holding(title, this.#lifetime)
     this.#holding.onClose({ forget: () => link.close() })
-    this.#windows = new Windows(this.#lifetime, mapping.address(0), Math.max(place.maxByteLength, 1))
+    this.#windows = new Windows(this.#lifetime, mapping.address(0), Math.max(place.maxByteLength, 1), WINDOW_BYTES)
     this.#truncation = new Truncation(title, mapping, link, place.offset)
   }
 

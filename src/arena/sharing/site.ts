@@ -180,6 +180,7 @@ export function threadSite(source: ThreadSource, options: CheckedOptions): Site 
   }
   const ground = new Ground(os, base, backingOf(kind, os, fd, base, layout))
   try {
+    if (!options.dump) os.keepFromDumps(base, layout.mappingBytes)
     if (options.hugePages === 'advise') os.adviseHugePages(base, layout.byteLength, 'advise')
     if (options.populate) ground.populate(0, layout.byteLength)
   } catch (error) {

@@ -6,6 +6,7 @@ export type {
   Allocator,
   AllocatorOptions,
   AllocatorStats,
+  AllocOptions,
   FreeingAllocator,
   SizeClassStats,
   StatsOptions,
@@ -20,7 +21,7 @@ export { Arena } from './arena/arena.ts'
 export type { FileMode, FileOptions, FileTarget } from './arena/file/file-options.ts'
 export { mapFile } from './arena/file/map-file.ts'
 export { MappedFile, type SyncOptions } from './arena/file/mapped-file.ts'
-export type { FileView, ReadOnlyView } from './arena/file/read-only-view.ts'
+export type { FileView, ReadOnlyBuffer, ReadOnlyDataView, ReadOnlyView } from './arena/file/read-only-view.ts'
 export type { ArenaOptions, AttachOptions, OpenOptions } from './arena/options.ts'
 export type { ArenaHandle, ArenaSource } from './arena/sharing/handle.ts'
 export type { StaleOwner } from './arena/sharing/sharing.ts'
@@ -41,4 +42,4 @@ export {
 } from './errors.ts'
 export type { Advice } from './ffi/os-pages.ts'
 export { GiB, KiB, MiB, TiB } from './units.ts'
-export type { TypedArray, TypedArrayConstructor } from './views.ts'
+export type { TypedArray, TypedArrayConstructor, View, ViewConstructor } from './views.ts'

@@ -7,6 +7,12 @@
  */
 import type { TypedArray, TypedArrayConstructor } from '../views.ts'
 
+/** Options of `alloc` and `allocUnsafe`. */
+export interface AllocOptions {
+  /** The block starts on a multiple of this: a power of two, as for `memalign`. @defaultValue 8 */
+  readonly alignment?: number | undefined
+}
+
 /** Options that every allocator takes. */
 export interface AllocatorOptions {
   /** First byte of the range to claim. @defaultValue 0 */
@@ -81,10 +87,14 @@ export interface Allocator {
   calloc(byteLength: number): number
   /** As `malloc`, on a multiple of `alignment` (a power of two up to 1 GiB), in offset and in address. */
   memalign(alignment: number, byteLength: number): number
-  /** A zeroed view of `length` elements over a new block. */
-  alloc<T extends TypedArray>(type: TypedArrayConstructor<T>, length: number): T
+  /** A zeroed view of `length` elements over a new block; of a `DataView` or `Buffer` the elements are bytes. */
+  alloc<T extends TypedArray>(type: TypedArrayConstructor<T>, length: number, options?: AllocOptions): T
+  alloc(type: DataViewConstructor, length: number, options?: AllocOptions): DataView
+  alloc(type: BufferConstructor, length: number, options?: AllocOptions): Buffer
   /** As `alloc`, but the contents are undefined. */
-  allocUnsafe<T extends TypedArray>(type: TypedArrayConstructor<T>, length: number): T
+  allocUnsafe<T extends TypedArray>(type: TypedArrayConstructor<T>, length: number, options?: AllocOptions): T
+  allocUnsafe(type: DataViewConstructor, length: number, options?: AllocOptions): DataView
+  allocUnsafe(type: BufferConstructor, length: number, options?: AllocOptions): Buffer
   /** Drops every block at once and keeps the claim. */
   reset(): void
   stats(options?: StatsOptions): AllocatorStats

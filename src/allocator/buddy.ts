@@ -75,8 +75,8 @@ export class Buddy extends FreeingBlocks {
   #refusedOrder = 0
 
   static readonly #hooks: FreeingHooks = hooksOf<FreeingHooks>({
-    tryCalloc: (self: Buddy, byteLength) => self.#tryCalloc(byteLength),
-    tryMemalign: (self: Buddy, alignment, byteLength) => self.#tryMemalign(alignment, byteLength),
+    tryCalloc: (self: Buddy, byteLength) => self.#tryMemalign(1, byteLength, true),
+    tryMemalign: (self: Buddy, alignment, byteLength, zero) => self.#tryMemalign(alignment, byteLength, zero),
     undo: (self: Buddy, offset) => self.#freeAt(offset),
     forget: (self: Buddy) => self.#forget(),
     blockAround: (self: Buddy, offset, byteLength) => self.#blockAround(offset, byteLength),
@@ -200,28 +200,21 @@ export class Buddy extends FreeingBlocks {
     return offset + byteLength <= block.offset + block.byteLength ? block : undefined
   }
 
-  #tryCalloc(byteLength: number): number {
-    if (this.#own.guard !== 0) this.assertOpen()
-    const order = this.#orderOf(byteLength)
-    if (order > this.#mostOrder) return 0
-    const from = this.#units.find(order)
-    const unit = from >= 0 ? from : this.#units.aboveTop(order, 1)
-    if (unit < 0) return 0
-    // What is known of the block has to be asked before it is handed out.
-    const touched = from >= 0 ? Number.POSITIVE_INFINITY : this.#numbers[TOUCHED]
-    const clean = this.#pages.readsZero(this.#offset(unit), (1 << order) * this.minBlock, touched)
-    const offset = this.#take(order, from, unit, 1)
-    if (offset !== 0 && !(clean && offset === this.#offset(unit))) this.zeroNew(offset, alignUp(byteLength, 8))
-    return offset
-  }
-
-  #tryMemalign(alignment: number, byteLength: number): number {
+  #tryMemalign(alignment: number, byteLength: number, zero: boolean): number {
     if (this.#own.guard !== 0) this.assertOpen()
     const order = this.#orderOf(byteLength)
     if (order > this.#mostOrder) return 0
     // A free block of the alignment's order starts where the block should; what is not needed of it is split off.
-    const from = this.#units.find(Math.max(order, log2Ceil(alignment * this.#rate)))
-    return this.#take(order, from, from >= 0 ? from : this.#units.aboveTop(order, alignment), alignment)
+    const least = alignment <= this.minBlock ? order : Math.max(order, log2Ceil(alignment * this.#rate))
+    const from = this.#units.find(least)
+    const unit = from >= 0 ? from : this.#units.aboveTop(order, alignment)
+    if (unit < 0 || !zero) return this.#take(order, from, unit, alignment)
+    // What is known of the block has to be asked before it is handed out.
+    const touched = from >= 0 ? Number.POSITIVE_INFINITY : this.#numbers[TOUCHED]
+    const clean = this.#pages.readsZero(this.#offset(unit), (1 << order) * this.minBlock, touched)
+    const offset = this.#take(order, from, unit, alignment)
+    if (offset !== 0 && !(clean && offset === this.#offset(unit))) this.zeroNew(offset, alignUp(byteLength, 8))
+    return offset
   }
 
   #freeAt(offset: number): void {

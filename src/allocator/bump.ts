@@ -85,7 +85,7 @@ export class Bump extends Blocks {
 
   static readonly #hooks: Hooks = hooksOf<Hooks>({
     tryCalloc: (self: Bump, byteLength) => self.#tryCalloc(byteLength),
-    tryMemalign: (self: Bump, alignment, byteLength) => self.#tryMemalign(alignment, byteLength),
+    tryMemalign: (self: Bump, alignment, byteLength, zero) => self.#tryMemalign(alignment, byteLength, zero),
     undo: (self: Bump) => self.#undo(),
     forget: (self: Bump) => self.#forget(),
     blockAround: (self: Bump, offset, byteLength) => self.#blockAround(offset, byteLength),
@@ -271,14 +271,19 @@ export class Bump extends Blocks {
   }
 
   #tryCalloc(byteLength: number): number {
-    const start = this.tryMalloc(byteLength)
+    return this.#zeroed(this.tryMalloc(byteLength))
+  }
+
+  /** A new block, the last, made to read zero. */
+  #zeroed(start: number): number {
     const numbers = this.#numbers
     if (start !== 0 && start < numbers[TOUCHED]) this.zeroNew(start, Math.min(numbers[TOP], numbers[TOUCHED]) - start)
     return start
   }
 
-  #tryMemalign(alignment: number, byteLength: number): number {
-    return this.#place(alignment, this.#round(byteLength))
+  #tryMemalign(alignment: number, byteLength: number, zero: boolean): number {
+    const start = this.#place(alignment, this.#round(byteLength))
+    return zero ? this.#zeroed(start) : start
   }
 
   #undo(): void {

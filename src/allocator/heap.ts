@@ -68,7 +68,7 @@ export class Heap extends HeapBase {
 
   static readonly #hooks: FreeingHooks = heapHooks({
     tryCalloc: (self: Heap, byteLength) => self.#allocate(byteLength, true, false),
-    tryMemalign: (self: Heap, alignment, byteLength) => self.#tryMemalign(alignment, byteLength),
+    tryMemalign: (self: Heap, alignment, byteLength, zero) => self.#tryMemalign(alignment, byteLength, zero),
     forget: (self: Heap) => self.#forget(),
     guarded: (self: Heap) => self.#aim(),
   })
@@ -460,17 +460,21 @@ export class Heap extends HeapBase {
     return offset
   }
 
-  #tryMemalign(alignment: number, byteLength: number): number {
+  #tryMemalign(alignment: number, byteLength: number, zero: boolean): number {
     if (this.#own.guard !== 0) this.assertWritable()
     wholeNumber('byteLength', byteLength)
-    if (alignment <= 8) return this.#allocate(byteLength, false, false)
+    if (alignment <= 8) return this.#allocate(byteLength, zero, false)
     // Slabs end on tiles, so a slot whose size is a multiple of the alignment is aligned.
     const size = Math.ceil(Math.max(byteLength, 1) / alignment) * alignment
     if (size <= Size.SMALL_MAX && alignment <= Size.TILE) {
       const state = STATE_OF[size >>> 3]
-      if (this.#m[state + Class.SIZE] % alignment === 0) return this.#takeSlot(state)
+      if (this.#m[state + Class.SIZE] % alignment === 0) {
+        const slot = this.#takeSlot(state)
+        if (zero && slot !== 0) this.zeroNew(slot, (byteLength + 7) & -8)
+        return slot
+      }
     }
-    const offset = this.#slow.allocateSpan(alignment, byteLength, false)
+    const offset = this.#slow.allocateSpan(alignment, byteLength, zero)
     this.#spans.tell()
     return offset
   }

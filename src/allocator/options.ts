@@ -3,8 +3,12 @@
  * there: one that answers otherwise the second time gets past no check.
  * @module
  */
-import { boolean, optionsObject, wholeNumber } from '../arguments.ts'
-import type { AllocatorOptions, StatsOptions } from './allocator.ts'
+import { boolean, optionsObject, powerOfTwo, wholeNumber } from '../arguments.ts'
+import { GiB } from '../units.ts'
+import type { AllocatorOptions, AllocOptions, StatsOptions } from './allocator.ts'
+
+/** The longest alignment: that of an arena in the address space. */
+export const MOST_ALIGNMENT: number = GiB
 
 /** Options of an allocator, checked. */
 export interface CheckedAllocatorOptions {
@@ -25,6 +29,13 @@ export function checkAllocatorOptions(options: AllocatorOptions | undefined): Ch
 
 function optionalNumber(name: string, value: unknown): number | undefined {
   return value === undefined ? undefined : wholeNumber(name, value)
+}
+
+/** The alignment that is asked for; 8 where none is. */
+export function checkAlignment(options: AllocOptions | undefined): number {
+  optionsObject('options', options)
+  const { alignment = 8 } = options ?? {}
+  return powerOfTwo('options.alignment', alignment, MOST_ALIGNMENT)
 }
 
 export function checkStatsOptions(options: StatsOptions): { classes: boolean; resident: boolean } {

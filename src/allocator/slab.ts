@@ -79,7 +79,7 @@ export class Slab extends FreeingBlocks {
 
   static readonly #hooks: FreeingHooks = hooksOf<FreeingHooks>({
     tryCalloc: (self: Slab, byteLength) => self.#tryCalloc(byteLength),
-    tryMemalign: (self: Slab, alignment, byteLength) => self.#tryMemalign(alignment, byteLength),
+    tryMemalign: (self: Slab, alignment, byteLength, zero) => self.#tryMemalign(alignment, byteLength, zero),
     undo: (self: Slab, offset) => self.#freeAt(offset),
     forget: (self: Slab) => self.#forget(),
     blockAround: (self: Slab, offset, byteLength) => self.#blockAround(offset, byteLength),
@@ -229,12 +229,12 @@ export class Slab extends FreeingBlocks {
     return offset
   }
 
-  #tryMemalign(alignment: number, byteLength: number): number {
+  #tryMemalign(alignment: number, byteLength: number, zero: boolean): number {
     if (alignment > this.#grid.alignment)
       throw new UnsupportedOperationError(
         `slots of ${this.slotSize} bytes from ${this.#grid.first} on lie on multiples of ${this.#grid.alignment}, not of ${alignment}`
       )
-    return this.tryMalloc(byteLength)
+    return zero ? this.#tryCalloc(byteLength) : this.tryMalloc(byteLength)
   }
 
   #freeAt(offset: number): void {

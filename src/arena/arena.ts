@@ -36,6 +36,8 @@ import {
   isView,
   type TypedArray,
   type TypedArrayConstructor,
+  type View,
+  type ViewConstructor,
   viewBuffer,
   viewByteOffset,
 } from '../views.ts'
@@ -255,9 +257,12 @@ export class Arena {
 
   /**
    * A view of `length` elements at `offset`, over whatever is there. A view across a window's end has a buffer of its own.
-   * `offset` must be a multiple of the element's size.
+   * `offset` must be a multiple of the element's size; of a `DataView` or `Buffer` the elements are bytes.
    */
-  view<T extends TypedArray>(type: TypedArrayConstructor<T>, offset: number, length: number): T {
+  view<T extends TypedArray>(type: TypedArrayConstructor<T>, offset: number, length: number): T
+  view(type: DataViewConstructor, offset: number, length: number): DataView
+  view(type: BufferConstructor, offset: number, length: number): Buffer
+  view(type: ViewConstructor, offset: number, length: number): View {
     const byteLength = this.#requireElements(elementBytes('type', type), offset, length)
     this.#claims.expose(offset, byteLength)
     return this.#windows.view(type, offset, length, byteLength)

@@ -19,7 +19,7 @@
  */
 import { OutOfRangeError } from '../errors.ts'
 import type { Address } from '../units.ts'
-import type { TypedArray, TypedArrayConstructor } from '../views.ts'
+import { makeView, type View, type ViewConstructor } from '../views.ts'
 import type { Lifetime, Seen } from './lifetime.ts'
 
 /** Bytes in a window, except the last of an arena. */
@@ -68,11 +68,11 @@ export class Windows {
   }
 
   /** A view of elements that lie in the range: in a window, or across a window's end in a buffer of its own. */
-  view<T extends TypedArray>(type: TypedArrayConstructor<T>, offset: number, length: number, byteLength: number): T {
+  view(type: ViewConstructor, offset: number, length: number, byteLength: number): View {
     const index = windowIndex(offset, this.#byteLength)
     const start = offset - index * WINDOW_BYTES
-    if (start + byteLength <= WINDOW_BYTES) return new type(this.window(index), start, length)
-    return new type(this.own(offset, byteLength), 0, length)
+    if (start + byteLength <= WINDOW_BYTES) return makeView(type, this.window(index), start, length)
+    return makeView(type, this.own(offset, byteLength), 0, length)
   }
 
   /** The buffer of a window, made at first need, and again when somebody has detached it. */

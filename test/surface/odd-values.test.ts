@@ -207,6 +207,8 @@ test('allocators', async () => {
       { name: 'memalign', given: [8, 8], run: (alignment, n) => allocator.memalign(alignment, n) },
       { name: 'alloc', given: [Uint8Array, 8], run: (type, n) => allocator.alloc(type, n) },
       { name: 'allocUnsafe', given: [Uint8Array, 8], run: (type, n) => allocator.allocUnsafe(type, n) },
+      ...optionCalls('alloc', { alignment: 64 }, (options) => allocator.alloc(Buffer, 8, options)),
+      ...optionCalls('allocUnsafe', { alignment: 64 }, (options) => allocator.allocUnsafe(DataView, 8, options)),
       ...optionCalls('stats', { classes: true, resident: true }, (options) => allocator.stats(options)),
     ]
     if (allocator instanceof Bump)

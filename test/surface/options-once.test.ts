@@ -52,6 +52,18 @@ const calls: Call[] = [
     },
   ],
   [
+    'alloc',
+    { alignment: 64 },
+    (options) => {
+      const heap = new Heap(arena)
+      try {
+        heap.alloc(Buffer, 8, options)
+      } finally {
+        heap.close()
+      }
+    },
+  ],
+  [
     'Heap.attach',
     { offset: 0, role: 'writer', takeOver: false, decayMs: 5 },
     (options) => {

@@ -42,6 +42,7 @@ import type { Allocator, AllocatorStats, AllocOptions, SizeClassStats, StatsOpti
 import { type HeaderFields, type Kind, type Layout, readHeader, State, verifyHeader, writeHeader } from './header.ts'
 import { Memory, WINDOW_BYTES } from './memory.ts'
 import { type CheckedAllocatorOptions, checkAlignment, checkStatsOptions, MOST_ALIGNMENT } from './options.ts'
+import { Room, requestOf } from './room.ts'
 import { ViewCache } from './view-cache.ts'
 
 /** Bits of `guard`. @internal */
@@ -94,6 +95,10 @@ export interface Own<Name extends string, H extends Hooks> {
   readonly memory: Memory
   readonly cache: ViewCache
   readonly hooks: H
+  /** Asks the caller for room, where it wants to be asked. */
+  room: Room | undefined
+  /** How often all blocks were dropped. */
+  resets: number
   /** Bits, or 0: the usual. */
   guard: number
   /** The claim is gone: closes the allocator, and touches nothing. */
@@ -171,7 +176,8 @@ export abstract class Blocks implements Allocator {
     const memory = new Memory(inside)
     const revoked = (): void => this.#revoked()
     const cache = this.#cache
-    this.#own = { kind, arena, inside, claim, layout, limit, memory, cache, hooks, guard: 0, revoked }
+    const room = options.onFull && new Room(options.onFull, () => this.#level())
+    this.#own = { kind, arena, inside, claim, layout, limit, memory, cache, hooks, room, resets: 0, guard: 0, revoked }
   }
 
   #holder(kind: Kind, hooks: Hooks): ClaimHolder {
@@ -198,15 +204,13 @@ export abstract class Blocks implements Allocator {
     // biome-ignore lint/complexity/noArguments: a rest parameter would build an array in every call.
     if (arguments.length > 1) throw tooManyArguments(arguments)
     const offset = this.#own.hooks.tryCalloc(this, byteLength)
-    if (offset === 0) throw this.outOfMemory(byteLength)
-    return offset
+    return offset === 0 ? this.#must(8, byteLength, true) : offset
   }
 
   memalign(alignment: number, byteLength: number): number {
     powerOfTwo('alignment', alignment, MOST_ALIGNMENT)
     const offset = this.#own.hooks.tryMemalign(this, alignment, byteLength, false)
-    if (offset === 0) throw this.outOfMemory(byteLength, `on a multiple of ${alignment}`)
-    return offset
+    return offset === 0 ? this.#must(alignment, byteLength, false) : offset
   }
 
   alloc<T extends TypedArray>(type: TypedArrayConstructor<T>, length: number, options?: AllocOptions): T
@@ -240,8 +244,51 @@ export abstract class Blocks implements Allocator {
     if (alignment <= 8) return zero ? this.calloc(byteLength) : this.malloc(byteLength)
     if (!zero) return this.memalign(alignment, byteLength)
     const offset = this.#own.hooks.tryMemalign(this, alignment, byteLength, true)
-    if (offset === 0) throw this.outOfMemory(byteLength, `on a multiple of ${alignment}`)
+    return offset === 0 ? this.#must(alignment, byteLength, true) : offset
+  }
+
+  /** What did not fit, once more, or ERR_OUT_OF_MEMORY. */
+  #must(alignment: number, byteLength: number, zero: boolean): number {
+    const offset = this.again(byteLength, alignment, zero)
+    if (offset === 0) throw this.outOfMemory(byteLength, alignment > 8 ? `on a multiple of ${alignment}` : '')
     return offset
+  }
+
+  /** What did not fit, tried again for as long as `onFull` makes room; 0 in the end. @internal */
+  protected again(byteLength: number, alignment = 8, zero = false): number {
+    const { room, hooks } = this.#own
+    if (room === undefined) return 0
+    for (const request = requestOf(byteLength); room.ask(request); ) {
+      const offset = hooks.tryMemalign(this, alignment, byteLength, zero)
+      if (offset !== 0) return offset
+    }
+    this.assertOpen()
+    return 0
+  }
+
+  /**
+   * Runs a call that throws when it finds no room: as one step, in which nothing is asked, and again for as long as `onFull` makes room in
+   * between. @internal
+   */
+  protected untilFits(byteLength: number, run: () => number): number {
+    const { room } = this.#own
+    if (room === undefined) return run()
+    for (const request = requestOf(byteLength); ; ) {
+      try {
+        return step(run)
+      } catch (error) {
+        if (!(error instanceof OutOfMemoryError)) throw error
+        const granted = room.ask(request)
+        this.assertOpen()
+        if (!granted) throw error
+      }
+    }
+  }
+
+  /** Bytes used and committed: what making room lowers. */
+  #level(): number {
+    const { usedBytes, committedBytes } = this.#own.hooks.totals(this)
+    return usedBytes + committedBytes
   }
 
   stats(options?: StatsOptions): AllocatorStats {
@@ -262,6 +309,7 @@ export abstract class Blocks implements Allocator {
     step(() => {
       this.#own.claim.revokeInner()
       this.#own.hooks.dropBlocks(this)
+      this.#own.resets++
     })
   }
 
@@ -311,6 +359,7 @@ export abstract class Blocks implements Allocator {
     own.guard = CLOSED
     own.memory.forget()
     own.cache.forget()
+    own.room = undefined
     own.hooks.forget(this)
   }
 

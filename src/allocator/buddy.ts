@@ -128,9 +128,10 @@ export class Buddy extends FreeingBlocks {
   tryMalloc(byteLength: number): number {
     if (this.#own.guard !== 0) this.assertOpen()
     const order = this.#orderOf(byteLength)
-    if (order > this.#mostOrder) return 0
+    if (order > this.#mostOrder) return this.again(byteLength)
     const from = this.#units.find(order)
-    return this.#take(order, from, from >= 0 ? from : this.#units.aboveTop(order, 1), 1)
+    const offset = this.#take(order, from, from >= 0 ? from : this.#units.aboveTop(order, 1), 1)
+    return offset === 0 ? this.again(byteLength) : offset
   }
 
   purge(): number {

@@ -135,6 +135,11 @@ export class Bump extends Blocks {
   }
 
   tryMalloc(byteLength: number): number {
+    const offset = this.#tryMalloc(byteLength)
+    return offset === 0 ? this.again(byteLength) : offset
+  }
+
+  #tryMalloc(byteLength: number): number {
     if (typeof byteLength !== 'number' || (byteLength & SMALL_MASK) !== byteLength)
       return this.#place(8, this.#round(byteLength))
     const granule = this.#granule
@@ -178,6 +183,15 @@ export class Bump extends Blocks {
    */
   realloc(offset: number, byteLength: number): number {
     if (typeof offset !== 'number') throw new InvalidArgumentTypeError('offset', 'a number', offset)
+    return this.#own.room === undefined ? this.#resize(offset, byteLength) : this.#resizeAsking(offset, byteLength)
+  }
+
+  /** Apart, since a function that makes a closure takes longer each time. */
+  #resizeAsking(offset: number, byteLength: number): number {
+    return this.untilFits(byteLength, () => this.#resize(offset, byteLength))
+  }
+
+  #resize(offset: number, byteLength: number): number {
     this.assertOpen()
     this.#requireLast(offset)
     const numbers = this.#numbers
@@ -271,7 +285,10 @@ export class Bump extends Blocks {
   }
 
   #tryCalloc(byteLength: number): number {
-    return this.#zeroed(this.tryMalloc(byteLength))
+    const start = this.#tryMalloc(byteLength)
+    const numbers = this.#numbers
+    if (start !== 0 && start < numbers[TOUCHED]) this.zeroNew(start, Math.min(numbers[TOP], numbers[TOUCHED]) - start)
+    return start
   }
 
   /** A new block, the last, made to read zero. */

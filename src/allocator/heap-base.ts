@@ -34,13 +34,12 @@ import { type HeapParts, heapParts } from './heap-parts.ts'
 import { sealTables } from './heap-seal.ts'
 import { heapGlance, heapSizeClasses, heapStats } from './heap-stats.ts'
 import { clearWords, heapTables, shrinkTables } from './heap-tables.ts'
-import type { CheckedAllocatorOptions } from './options.ts'
 import { Roots } from './roots.ts'
 import { Size } from './size-class.ts'
 import type { SpanSource } from './span-map.ts'
 import { WriterRole } from './writer-role.ts'
 
-const NO_OPTIONS: CheckedAllocatorOptions = { offset: undefined, byteLength: undefined, limit: undefined }
+const NO_RANGE = { offset: undefined, byteLength: undefined, limit: undefined }
 
 /** A block that grew to so many bytes and had to move goes where it can grow on. */
 const ROOMY_LEAST = 65536
@@ -123,7 +122,7 @@ export abstract class HeapBase extends FreeingBlocks {
     super(arena, {
       kind: 'Heap',
       // One that is there has its range and its limit already.
-      options: attaching ? NO_OPTIONS : (asked as CheckedHeapOptions),
+      options: attaching ? { ...NO_RANGE, onFull: asked.onFull } : (asked as CheckedHeapOptions),
       hooks,
       layoutOf: heapTables,
       adopt: attaching ? adopt : undefined,

@@ -7,7 +7,8 @@ import { InvalidArgumentTypeError } from '../errors.ts'
 import { unreferencedTimer } from '../runtime.ts'
 import type { AllocatorOptions } from './allocator.ts'
 import { checkDecay, checkSchedule, type Schedule } from './decay.ts'
-import { type CheckedAllocatorOptions, checkAllocatorOptions } from './options.ts'
+import { type CheckedAllocatorOptions, checkAllocatorOptions, checkOnFull } from './options.ts'
+import type { OnFull } from './room.ts'
 
 /** Options of a heap. */
 export interface HeapOptions extends AllocatorOptions {
@@ -22,7 +23,7 @@ export interface HeapOptions extends AllocatorOptions {
 }
 
 /** Options of `Heap.attach`. */
-export interface HeapAttachOptions extends Pick<HeapOptions, 'decayMs' | 'schedule'> {
+export interface HeapAttachOptions extends Pick<HeapOptions, 'decayMs' | 'schedule' | 'onFull'> {
   /** Where the heap's range begins. @defaultValue that of the first heap in the arena */
   readonly offset?: number | undefined
   /** @defaultValue writer, if nobody is; else reader */
@@ -48,6 +49,7 @@ export interface CheckedAttachOptions {
   readonly offset: number | undefined
   readonly role: HeapRole | undefined
   readonly takeOver: boolean
+  readonly onFull: OnFull | undefined
   readonly decayMs: number
   readonly schedule: Schedule
 }
@@ -60,12 +62,12 @@ export function checkHeapOptions(options: HeapOptions | undefined): CheckedHeapO
 /** @internal */
 export function checkAttach(options: HeapAttachOptions | undefined): CheckedAttachOptions {
   optionsObject('options', options)
-  const { offset, role, takeOver = false } = options ?? {}
+  const { offset, role, takeOver = false, onFull } = options ?? {}
   if (offset !== undefined) wholeNumber('options.offset', offset)
   if (role !== undefined && role !== 'writer' && role !== 'reader')
     throw new InvalidArgumentTypeError('options.role', "'writer' or 'reader'", role)
   boolean('options.takeOver', takeOver)
-  return { offset, role, takeOver, ...checkPurging(options) }
+  return { offset, role, takeOver, onFull: checkOnFull(options, onFull), ...checkPurging(options) }
 }
 
 function checkPurging(options: HeapOptions | HeapAttachOptions | undefined): { decayMs: number; schedule: Schedule } {

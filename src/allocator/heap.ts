@@ -149,7 +149,8 @@ export class Heap extends HeapBase {
   }
 
   override tryMalloc(byteLength: number): number {
-    return this.#allocate(byteLength, false, false)
+    const offset = this.#allocate(byteLength, false, false)
+    return offset === 0 ? this.again(byteLength) : offset
   }
 
   /** As `malloc`, written out as well: too long for V8 to inline, for the sake of `free`. */
@@ -292,6 +293,7 @@ export class Heap extends HeapBase {
               this.#quiet = true
               moved = +this.#mallocSlow(size)
               this.#quiet = false
+              if (moved === 0) return this.#reallocAsking(offset, byteLength)
             }
             const kept = size < usable ? size : usable
             const cells = this.#memory.near
@@ -320,7 +322,14 @@ export class Heap extends HeapBase {
         }
       }
     }
-    return this.#reallocSlow(offset, byteLength)
+    return this.#own.room === undefined
+      ? this.#reallocSlow(offset, byteLength)
+      : this.#reallocAsking(offset, byteLength)
+  }
+
+  /** Apart, since a function that makes a closure takes longer each time. */
+  #reallocAsking(offset: number, byteLength: number): number {
+    return this.untilFits(byteLength, () => this.#reallocSlow(offset, byteLength))
   }
 
   #reallocSlow(offset: number, byteLength: number): number {
@@ -410,7 +419,7 @@ export class Heap extends HeapBase {
           if (this.#spans.news !== 0) this.#tell()
           return offset
         }
-        if (must) return this.#refuse(byteLength)
+        if (must) return this.#refuse(byteLength, zero)
         return 0
       }
       if (byteLength <= Bin.KEPT_BELOW - 8) {
@@ -422,21 +431,26 @@ export class Heap extends HeapBase {
           if (zero && taken !== 0) this.zeroNew(offset, length)
           return offset
         }
-        if (must) return this.#refuse(byteLength)
+        if (must) return this.#refuse(byteLength, zero)
         return 0
       }
     }
     if (this.#own.guard !== 0) this.assertWritable()
     wholeNumber('byteLength', byteLength)
     const offset = this.#slow.allocateSpan(8, byteLength, zero)
-    if (offset === 0 && must) return this.#refuse(byteLength)
+    if (offset === 0 && must) return this.#refuse(byteLength, zero)
     if (this.#spans.news !== 0) this.#tell()
     return offset
   }
 
-  #refuse(byteLength: number): never {
+  /** A request that did not fit, once more, or ERR_OUT_OF_MEMORY. As part of another step 0, where that one asks for room. */
+  #refuse(byteLength: number, zero: boolean): number {
+    const quiet = this.#quiet
     this.#quiet = false
-    throw this.outOfMemory(byteLength)
+    if (quiet && this.#own.room !== undefined) return 0
+    const offset = quiet ? 0 : this.again(byteLength, 8, zero)
+    if (offset === 0) throw this.outOfMemory(byteLength)
+    return offset
   }
 
   /** At the end of a step: tells what there is to tell, unless it is part of another. */
@@ -545,9 +559,11 @@ export class Heap extends HeapBase {
     if (typeof byteLength !== 'number' || !(byteLength <= Size.SMALL_MAX)) return super.mallocMany(byteLength, offsets)
     const plain = plainFloats('offsets', offsets)
     wholeNumber('byteLength', byteLength)
-    const count = takeSlots(this.#parts, STATE_OF[(byteLength + 7) >>> 3], plain, plain.length)
-    this.#spans.tell()
-    return count
+    return this.fillMany(byteLength, plain, (rest) => {
+      const count = takeSlots(this.#parts, STATE_OF[(byteLength + 7) >>> 3], rest, rest.length)
+      this.#spans.tell()
+      return count
+    })
   }
 
   override freeMany(offsets: Float64Array, count?: number): void {

@@ -133,6 +133,11 @@ export class Slab extends FreeingBlocks {
   }
 
   tryMalloc(byteLength: number): number {
+    const offset = this.#tryMalloc(byteLength)
+    return offset === 0 ? this.again(byteLength) : offset
+  }
+
+  #tryMalloc(byteLength: number): number {
     if (typeof byteLength !== 'number' || byteLength >>> 0 !== byteLength || byteLength > this.slotSize)
       this.#requireFits(byteLength)
     if (this.#own.guard !== 0) this.assertOpen()
@@ -224,7 +229,7 @@ export class Slab extends FreeingBlocks {
 
   #tryCalloc(byteLength: number): number {
     this.#clean = false
-    const offset = this.tryMalloc(byteLength)
+    const offset = this.#tryMalloc(byteLength)
     if (offset !== 0 && !this.#clean) this.zeroNew(offset, alignUp(byteLength, 8))
     return offset
   }
@@ -234,7 +239,7 @@ export class Slab extends FreeingBlocks {
       throw new UnsupportedOperationError(
         `slots of ${this.slotSize} bytes from ${this.#grid.first} on lie on multiples of ${this.#grid.alignment}, not of ${alignment}`
       )
-    return zero ? this.#tryCalloc(byteLength) : this.tryMalloc(byteLength)
+    return zero ? this.#tryCalloc(byteLength) : this.#tryMalloc(byteLength)
   }
 
   #freeAt(offset: number): void {

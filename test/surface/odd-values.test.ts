@@ -236,7 +236,7 @@ test('allocators', async () => {
 
 test('making allocators', async () => {
   const arena = Arena.reserve(MiB)
-  const range = { offset: 65536, byteLength: 65536, limit: 65536 }
+  const range = { offset: 65536, byteLength: 65536, limit: 65536, onFull: undefined }
   const calls: Call[] = [
     ...optionCalls('Heap', { ...range, decayMs: 5, schedule: undefined }, (options) =>
       closing(new Heap(arena, options))
@@ -251,7 +251,7 @@ test('making allocators', async () => {
     { name: 'Heap.attach', given: [arena], run: (given) => closing(Heap.attach(given)) },
     ...optionCalls(
       'Heap.attach',
-      { offset: 0, role: 'writer', takeOver: false, decayMs: 5, schedule: undefined },
+      { offset: 0, role: 'writer', takeOver: false, decayMs: 5, schedule: undefined, onFull: undefined },
       (options) => closing(Heap.attach(arena, options))
     ),
     {

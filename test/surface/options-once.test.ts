@@ -30,7 +30,7 @@ function counted(options: Record<string, unknown>): { options: never; counts: Ma
 
 const arena = Arena.reserve(MiB)
 const file = mapFile(data, { mode: 'write' })
-const range = { offset: 65536, byteLength: 65536, limit: 65536 }
+const range = { offset: 65536, byteLength: 65536, limit: 65536, onFull: () => false }
 const closing = (made: { close(): void }): void => made.close()
 
 type Call = [name: string, options: Record<string, unknown>, run: (options: never) => unknown]
@@ -65,7 +65,7 @@ const calls: Call[] = [
   ],
   [
     'Heap.attach',
-    { offset: 0, role: 'writer', takeOver: false, decayMs: 5 },
+    { offset: 0, role: 'writer', takeOver: false, decayMs: 5, onFull: () => false },
     (options) => {
       const shared = Arena.reserve(MiB, { shared: true })
       try {

@@ -15,7 +15,7 @@ export { Buddy, type BuddyOptions } from './allocator/buddy.ts'
 export { Bump } from './allocator/bump.ts'
 export type { Schedule } from './allocator/decay.ts'
 export { Heap } from './allocator/heap.ts'
-export type { HeapAttachOptions, HeapOptions, HeapRole } from './allocator/heap-options.ts'
+export type { HeapAttachOptions, HeapOpenOptions, HeapOptions, HeapRole } from './allocator/heap-options.ts'
 export { Slab, type SlabOptions } from './allocator/slab.ts'
 export { Arena } from './arena/arena.ts'
 export type { FileMode, FileOptions, FileTarget } from './arena/file/file-options.ts'
@@ -26,6 +26,7 @@ export type { ArenaOptions, AttachOptions, OpenOptions } from './arena/options.t
 export type { ArenaHandle, ArenaSource } from './arena/sharing/handle.ts'
 export type { StaleOwner } from './arena/sharing/sharing.ts'
 export type { WaitAsyncOptions, WaitOptions, WaitResult } from './arena/sharing/waiting.ts'
+export type { ViewRef, ViewTypeName, ViewTypes } from './arena/view-ref.ts'
 export {
   ArenaBusyError,
   ArenaClosedError,
@@ -34,6 +35,7 @@ export {
   type ErrorCode,
   InvalidArgumentTypeError,
   InvalidFreeError,
+  NotFoundError,
   OutOfMemoryError,
   OutOfRangeError,
   SystemError,

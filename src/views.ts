@@ -72,6 +72,12 @@ export function isTypedArray(view: ArrayBufferView): boolean {
   return arrayKind(view) !== undefined
 }
 
+/** The name of a view's type: of a subclass that of the class below. @internal */
+export function kindOfView(view: ArrayBufferView): string {
+  const kind = arrayKind(view) ?? 'DataView'
+  return kind === 'Uint8Array' && getPrototypeOf(view) === Buffer.prototype ? 'Buffer' : kind
+}
+
 /** The buffer that a view lies over. @internal */
 export function viewBuffer(view: ArrayBufferView): ArrayBufferLike {
   return arrayKind(view) === undefined ? dataBuffer(view) : arrayBuffer(view)
@@ -140,12 +146,17 @@ const ELEMENT_BYTES: ReadonlyMap<string, number> = new Map([
 
 /** Bytes of an element, by type: ours, and those of other realms that have been seen. Weak, so that a realm can go. */
 const known: WeakMap<object, number> = new WeakMap()
+/** The types of this realm, by name. @internal */
+export const VIEW_TYPES: Map<string, ViewConstructor> = new Map()
 for (const [name, elementBytes] of ELEMENT_BYTES) {
   const type = (globalThis as Record<string, unknown>)[name]
-  if (typeof type === 'function') known.set(type, elementBytes)
+  if (typeof type !== 'function') continue
+  known.set(type, elementBytes)
+  VIEW_TYPES.set(name, type as ViewConstructor)
 }
 // Contexts have the Buffer of the process, or none: there is one of them.
 known.set(Buffer, 1)
+VIEW_TYPES.set('Buffer', Buffer)
 
 /**
  * Bytes of an element of a type. Throws unless it is one of the eleven typed-array constructors (Float16Array too where the runtime

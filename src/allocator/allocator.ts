@@ -25,7 +25,7 @@ export interface AllocatorOptions {
    * Called when a request of so many bytes does not fit, with nothing half-done: it may free, purge, reset or close. True: the request is
    * tried again. A request of its own that does not fit fails without another call. What it throws goes to the caller of the request.
    */
-  onFull?(byteLength: number): boolean
+  readonly onFull?: ((byteLength: number) => boolean) | undefined
 }
 
 /**

@@ -35,6 +35,12 @@ export interface HeapAttachOptions extends Pick<HeapOptions, 'decayMs' | 'schedu
   readonly takeOver?: boolean | undefined
 }
 
+/** Options of `Heap.open`. Those of a new heap hold for one that is made; one that is there has its range and its limit already. */
+export interface HeapOpenOptions extends HeapOptions {
+  /** Makes a heap when there is none. @defaultValue false */
+  readonly create?: boolean | undefined
+}
+
 /** What one who has a heap may do: change it, or look at it. */
 export type HeapRole = 'writer' | 'reader'
 
@@ -57,6 +63,14 @@ export interface CheckedAttachOptions {
 /** Reads each option once: see options.ts. @internal */
 export function checkHeapOptions(options: HeapOptions | undefined): CheckedHeapOptions {
   return { ...checkAllocatorOptions(options), ...checkPurging(options) }
+}
+
+/** @internal */
+export function checkOpen(options: HeapOpenOptions | undefined): CheckedHeapOptions & { create: boolean } {
+  const checked = checkHeapOptions(options)
+  const { create = false } = options ?? {}
+  boolean('options.create', create)
+  return { ...checked, create }
 }
 
 /** @internal */

@@ -28,7 +28,8 @@ import { HeapBase, heapHooks, type SlowHeap, slowHalfOf } from './heap-base.ts'
 import { blockAt } from './heap-blocks.ts'
 import { At, Bin, Class, Slab, Span, Tag, Window } from './heap-layout.ts'
 import { freeBlocks, takeSlots, tileOf } from './heap-many.ts'
-import type { HeapAttachOptions, HeapOptions } from './heap-options.ts'
+import { openHeap } from './heap-open.ts'
+import type { HeapAttachOptions, HeapOpenOptions, HeapOptions } from './heap-options.ts'
 import type { HeapParts } from './heap-parts.ts'
 import type { HugeSpanTable } from './huge-span-table.ts'
 import type { Memory } from './memory.ts'
@@ -90,11 +91,23 @@ export class Heap extends HeapBase {
    * verified first. One at a time is the writer; all others read: `root`, `blocks`, `usableSize`, `stats`, `check`. What a writer was
    * about to do is not to be seen half-done: whoever reads while another writes comes to an understanding with him (`arena.wait`).
    *
-   * What a writer left that died is rebuilt (`recovered`). Throws ERR_OUT_OF_RANGE when no heap is there, ERR_ARENA_BUSY when
+   * What a writer left that died is rebuilt (`recovered`). Throws ERR_NOT_FOUND when no heap is there, ERR_ARENA_BUSY when
    * the role of the writer is asked for and taken, ERR_CORRUPTED when it is no heap of this version, or contradicts itself.
    */
   static attach(arena: Arena, options?: HeapAttachOptions): Heap {
     return new Heap(arena, options, ATTACH)
+  }
+
+  /**
+   * The heap that is in an arena, as by `attach`, or with `create` a new one where there is none. When several threads or processes do this
+   * at the same time one makes the heap and the others attach to it. Throws ERR_NOT_FOUND without `create`, and what `attach` and the
+   * constructor throw.
+   */
+  static open(arena: Arena, options?: HeapOpenOptions): Heap {
+    return openHeap(arena, options, {
+      attach: (attaching) => new Heap(arena, attaching, ATTACH),
+      make: (making) => new Heap(arena, making),
+    })
   }
 
   // ---- the fast paths ----

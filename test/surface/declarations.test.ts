@@ -49,7 +49,7 @@ test('the declarations name nothing internal', () => {
 
 const CONSUMER = `
 import {
-  Arena, Buddy, Bump, Heap, Slab, mapFile, type Allocator, type ArenaOptions, type FreeingAllocator, type HeapOptions, type ReadOnlyView,
+  Arena, Buddy, Bump, Heap, Slab, mapFile, type Allocator, type ArenaOptions, type FreeingAllocator, type HeapOptions, type ReadOnlyView, type ViewRef,
 } from 'sorites'
 
 const options: ArenaOptions = { name: 'x', populate: true }
@@ -65,6 +65,10 @@ const words: DataView = freeing.allocUnsafe(DataView, 8, { alignment: 64 })
 const columns: Int32Array = heap.alloc(Int32Array, 8, { alignment: 64 })
 const over: Buffer = arena.view(Buffer, 0, 8)
 console.log(buffer.readUInt8(0) + words.getUint8(0) + columns[0]! + over.readUInt8(0), arena.view(DataView, 0, 8).getInt8(0))
+const ref: ViewRef = arena.refOf(view)
+const followed: Float64Array = arena.viewOf(ref as ViewRef<'Float64Array'>)
+const opened: Heap = Heap.open(arena, { create: true, onFull: (byteLength: number) => byteLength > 8 })
+console.log(arena.bytes(0, 8).readUInt8(0), followed.length, opened.role)
 const reading = mapFile('x', { mode: 'read' })
 console.log(reading.view(Buffer, 0, 8).readUInt32LE(0), reading.view(DataView, 0, 8).getUint8(0))
 // @ts-expect-error it cannot be written through

@@ -123,6 +123,9 @@ test('arena', async () => {
     { name: 'view', given: [Uint8Array, 0, 8], run: (type, offset, length) => arena.view(type, offset, length) },
     { name: 'window', given: [0], run: (offset) => arena.window(offset) },
     { name: 'offsetOf', given: [view], run: (given) => arena.offsetOf(given) },
+    { name: 'bytes', given: [0, 8], run: (offset, length) => arena.bytes(offset, length) },
+    { name: 'refOf', given: [view], run: (given) => arena.refOf(given) },
+    ...optionCalls('viewOf', { ...arena.refOf(view) }, (ref) => arena.viewOf(ref)),
     { name: 'populate', given: [0, 4096], run: (...given) => arena.populate(...(given as unknown as [number])) },
     { name: 'populate', given: [0], run: (offset) => arena.populate(offset) },
     { name: 'purge', given: [0, 4096], run: (offset, length) => arena.purge(offset, length) },
@@ -253,6 +256,10 @@ test('making allocators', async () => {
       'Heap.attach',
       { offset: 0, role: 'writer', takeOver: false, decayMs: 5, schedule: undefined, onFull: undefined },
       (options) => closing(Heap.attach(arena, options))
+    ),
+    { name: 'Heap.open', given: [arena], run: (given) => closing(Heap.open(given, { create: true })) },
+    ...optionCalls('Heap.open', { ...range, decayMs: 5, schedule: undefined, create: true }, (options) =>
+      closing(Heap.open(arena, options))
     ),
     {
       name: 'what only looks like an arena',

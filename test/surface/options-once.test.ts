@@ -36,6 +36,8 @@ const closing = (made: { close(): void }): void => made.close()
 type Call = [name: string, options: Record<string, unknown>, run: (options: never) => unknown]
 const calls: Call[] = [
   ['Heap', { ...range, decayMs: 5 }, (options) => closing(new Heap(arena, options))],
+  ['Heap.open', { ...range, decayMs: 5, create: true }, (options) => closing(Heap.open(arena, options))],
+  ['viewOf', { ...arena.refOf(arena.view(Uint8Array, 8, 8)) }, (ref) => void arena.viewOf(ref)],
   ['Slab', { ...range, slotSize: 64 }, (options) => closing(new Slab(arena, options))],
   ['Buddy', { ...range, minBlock: 64 }, (options) => closing(new Buddy(arena, options))],
   ['Bump', range, (options) => closing(new Bump(arena, options))],

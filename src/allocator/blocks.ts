@@ -16,7 +16,7 @@
 
 import { type Arena, insideOf, isArena } from '../arena/arena.ts'
 import type { Claim, ClaimHolder } from '../arena/claim.ts'
-import { step } from '../arena/ending.ts'
+import { inStep, step } from '../arena/ending.ts'
 import type { ArenaInside } from '../arena/inside.ts'
 import { powerOfTwo, wholeNumber } from '../arguments.ts'
 import {
@@ -39,6 +39,7 @@ import {
   type ViewConstructor,
 } from '../views.ts'
 import type { Allocator, AllocatorStats, AllocOptions, SizeClassStats, StatsOptions } from './allocator.ts'
+import { PageNews, publishFull } from './channels.ts'
 import { type HeaderFields, type Kind, type Layout, readHeader, State, verifyHeader, writeHeader } from './header.ts'
 import { Memory, WINDOW_BYTES } from './memory.ts'
 import { type CheckedAllocatorOptions, checkAlignment, checkStatsOptions, MOST_ALIGNMENT } from './options.ts'
@@ -99,6 +100,8 @@ export interface Own<Name extends string, H extends Hooks> {
   room: Room | undefined
   /** How often all blocks were dropped. */
   resets: number
+  /** What is to be published of pages. */
+  readonly news: PageNews
   /** Bits, or 0: the usual. */
   guard: number
   /** The claim is gone: closes the allocator, and touches nothing. */
@@ -177,7 +180,22 @@ export abstract class Blocks implements Allocator {
     const revoked = (): void => this.#revoked()
     const cache = this.#cache
     const room = options.onFull && new Room(options.onFull, () => this.#level())
-    this.#own = { kind, arena, inside, claim, layout, limit, memory, cache, hooks, room, resets: 0, guard: 0, revoked }
+    this.#own = {
+      kind,
+      arena,
+      inside,
+      claim,
+      layout,
+      limit,
+      memory,
+      cache,
+      hooks,
+      room,
+      resets: 0,
+      news: new PageNews(),
+      guard: 0,
+      revoked,
+    }
   }
 
   #holder(kind: Kind, hooks: Hooks): ClaimHolder {
@@ -204,13 +222,13 @@ export abstract class Blocks implements Allocator {
     // biome-ignore lint/complexity/noArguments: a rest parameter would build an array in every call.
     if (arguments.length > 1) throw tooManyArguments(arguments)
     const offset = this.#own.hooks.tryCalloc(this, byteLength)
-    return offset === 0 ? this.#must(8, byteLength, true) : offset
+    return offset === 0 || this.#own.news.pending ? this.#must(offset, 8, byteLength, true) : offset
   }
 
   memalign(alignment: number, byteLength: number): number {
     powerOfTwo('alignment', alignment, MOST_ALIGNMENT)
     const offset = this.#own.hooks.tryMemalign(this, alignment, byteLength, false)
-    return offset === 0 ? this.#must(alignment, byteLength, false) : offset
+    return offset === 0 || this.#own.news.pending ? this.#must(offset, alignment, byteLength, false) : offset
   }
 
   alloc<T extends TypedArray>(type: TypedArrayConstructor<T>, length: number, options?: AllocOptions): T
@@ -244,19 +262,37 @@ export abstract class Blocks implements Allocator {
     if (alignment <= 8) return zero ? this.calloc(byteLength) : this.malloc(byteLength)
     if (!zero) return this.memalign(alignment, byteLength)
     const offset = this.#own.hooks.tryMemalign(this, alignment, byteLength, true)
-    return offset === 0 ? this.#must(alignment, byteLength, true) : offset
+    return offset === 0 || this.#own.news.pending ? this.#must(offset, alignment, byteLength, true) : offset
   }
 
-  /** What did not fit, once more, or ERR_OUT_OF_MEMORY. */
-  #must(alignment: number, byteLength: number, zero: boolean): number {
-    const offset = this.again(byteLength, alignment, zero)
+  /** The end of a request that must be met: as `settle`, and ERR_OUT_OF_MEMORY when there is no room. */
+  #must(found: number, alignment: number, byteLength: number, zero: boolean): number {
+    const offset = this.settle(found, byteLength, alignment, zero)
     if (offset === 0) throw this.outOfMemory(byteLength, alignment > 8 ? `on a multiple of ${alignment}` : '')
     return offset
+  }
+
+  /**
+   * The end of a request: asks for room where there was none, and publishes what happened to pages. The block, or 0. @internal
+   */
+  protected settle(found: number, byteLength: number, alignment = 8, zero = false): number {
+    const offset = found === 0 ? this.again(byteLength, alignment, zero) : found
+    this.tellPages()
+    return offset
+  }
+
+  /** Publishes what happened to pages: the last thing that a step does. @internal */
+  protected tellPages(): void {
+    const { news } = this.#own
+    if (news.pending) news.publish(this)
   }
 
   /** What did not fit, tried again for as long as `onFull` makes room; 0 in the end. @internal */
   protected again(byteLength: number, alignment = 8, zero = false): number {
     const { room, hooks } = this.#own
+    // As part of another step: that one asks, and says so.
+    if (room !== undefined && inStep()) return 0
+    publishFull(this, byteLength, alignment)
     if (room === undefined) return 0
     for (const request = requestOf(byteLength); room.ask(request); ) {
       const offset = hooks.tryMemalign(this, alignment, byteLength, zero)
@@ -278,6 +314,7 @@ export abstract class Blocks implements Allocator {
         return step(run)
       } catch (error) {
         if (!(error instanceof OutOfMemoryError)) throw error
+        if (request.answers === 0) publishFull(this, byteLength, 8)
         const granted = room.ask(request)
         this.assertOpen()
         if (!granted) throw error

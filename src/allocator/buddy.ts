@@ -26,6 +26,7 @@ import { factsOf, hooksOf, type Own, ownOf } from './blocks.ts'
 import { checkBuddy } from './buddy-check.ts'
 import { buddyLayout, buddyTables, HIGH } from './buddy-layout.ts'
 import { BuddyUnits } from './buddy-units.ts'
+import type { PageNews } from './channels.ts'
 import { classesOfBlocks, FreeingBlocks, type FreeingHooks } from './freeing-blocks.ts'
 import {
   COMMITTED_END,
@@ -61,6 +62,7 @@ export class Buddy extends FreeingBlocks {
   /** Bytes of the smallest block. */
   readonly minBlock: number
   readonly #own: Own<Tables, FreeingHooks> = ownOf(this)
+  readonly #news: PageNews = this.#own.news
   readonly #shift: number
   readonly #mostOrder: number
   readonly #origin: number
@@ -104,7 +106,7 @@ export class Buddy extends FreeingBlocks {
       layoutOf: (byteLength) =>
         buddyTables(buddyLayout(start, byteLength, wanted, arena.pageSize), byteLength, arena.pageSize),
     })
-    const { claim, limit, layout: tables } = this.#own
+    const { claim, limit, layout: tables, news } = this.#own
     const { pageSize } = arena
     const layout = buddyLayout(claim.offset, claim.byteLength, wanted, pageSize)
     this.minBlock = layout.minBlock
@@ -122,16 +124,17 @@ export class Buddy extends FreeingBlocks {
       at: tables.at.pages,
       fixed: layout.fixed,
       rate: layout.rate,
+      news,
     })
   }
 
   tryMalloc(byteLength: number): number {
     if (this.#own.guard !== 0) this.assertOpen()
     const order = this.#orderOf(byteLength)
-    if (order > this.#mostOrder) return this.again(byteLength)
+    if (order > this.#mostOrder) return this.settle(0, byteLength)
     const from = this.#units.find(order)
     const offset = this.#take(order, from, from >= 0 ? from : this.#units.aboveTop(order, 1), 1)
-    return offset === 0 ? this.again(byteLength) : offset
+    return offset === 0 || this.#news.pending ? this.settle(offset, byteLength) : offset
   }
 
   purge(): number {
@@ -147,7 +150,9 @@ export class Buddy extends FreeingBlocks {
         run = -1
       }
     }
-    return given + this.#pages.purge(this.#offset(run < 0 ? units.top : run), this.#numbers[COMMITTED_END])
+    given += this.#pages.purge(this.#offset(run < 0 ? units.top : run), this.#numbers[COMMITTED_END])
+    this.tellPages()
+    return given
   }
 
   #dropBlocks(): void {

@@ -29,6 +29,7 @@ import { showAs } from '../inspection.ts'
 import type { AllocatorOptions, AllocatorStats } from './allocator.ts'
 import { clearBits, countBits, countUnused, firstBit, lastBit, wordsFor } from './bitmap.ts'
 import { Blocks, factsOf, type Hooks, hooksOf, type Own, ownOf } from './blocks.ts'
+import type { PageNews } from './channels.ts'
 import {
   COMMITTED_END,
   HEADER_BYTES,
@@ -69,6 +70,7 @@ function granuleOf(byteLength: number): number {
  */
 export class Bump extends Blocks {
   readonly #own: Own<Tables, Hooks> = ownOf(this)
+  readonly #news: PageNews = this.#own.news
   readonly #granule: number
   /** First offset that can be a block, and the end of the claim. */
   readonly #first: number
@@ -111,7 +113,7 @@ export class Bump extends Blocks {
           pads: wordsFor(byteLength / granuleOf(byteLength) + 1) * 4,
         }),
     })
-    const { claim, limit, layout } = this.#own
+    const { claim, limit, layout, news } = this.#own
     const { offset, byteLength, metadata } = claim
     this.#granule = granuleOf(byteLength)
     this.#first = alignUp(Math.max(offset, 8), this.#granule)
@@ -130,13 +132,14 @@ export class Bump extends Blocks {
       at: layout.at.pages,
       fixed: HEADER_BYTES,
       rate,
+      news,
     })
     this.#numbers[TOP] = this.#first
   }
 
   tryMalloc(byteLength: number): number {
     const offset = this.#tryMalloc(byteLength)
-    return offset === 0 ? this.again(byteLength) : offset
+    return offset === 0 || this.#news.pending ? this.settle(offset, byteLength) : offset
   }
 
   #tryMalloc(byteLength: number): number {
@@ -183,7 +186,10 @@ export class Bump extends Blocks {
    */
   realloc(offset: number, byteLength: number): number {
     if (typeof offset !== 'number') throw new InvalidArgumentTypeError('offset', 'a number', offset)
-    return this.#own.room === undefined ? this.#resize(offset, byteLength) : this.#resizeAsking(offset, byteLength)
+    const moved =
+      this.#own.room === undefined ? this.#resize(offset, byteLength) : this.#resizeAsking(offset, byteLength)
+    this.tellPages()
+    return moved
   }
 
   /** Apart, since a function that makes a closure takes longer each time. */
@@ -223,6 +229,7 @@ export class Bump extends Blocks {
     const rest = alignUp(numbers[TOP], pageSize)
     if (this.#own.claim.zeroed && numbers[COMMITTED_END] % pageSize === 0 && rest < numbers[TOUCHED])
       numbers[TOUCHED] = rest
+    this.tellPages()
     return given
   }
 

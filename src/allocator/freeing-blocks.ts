@@ -14,6 +14,7 @@ import { ArenaClosedError, DoubleFreeError, InvalidArgumentTypeError, InvalidFre
 import { isView, plainFloats } from '../views.ts'
 import type { FreeingAllocator, SizeClassStats } from './allocator.ts'
 import { Blocks, type Hooks, type Own, ownOf } from './blocks.ts'
+import { publishFull } from './channels.ts'
 import { requestOf } from './room.ts'
 import type { ViewCache } from './view-cache.ts'
 
@@ -48,7 +49,10 @@ export abstract class FreeingBlocks extends Blocks implements FreeingAllocator {
 
   realloc(offset: number, byteLength: number): number {
     if (typeof offset !== 'number') throw new InvalidArgumentTypeError('offset', 'a number', offset)
-    return this.#own.room === undefined ? this.#resize(offset, byteLength) : this.#resizeAsking(offset, byteLength)
+    const moved =
+      this.#own.room === undefined ? this.#resize(offset, byteLength) : this.#resizeAsking(offset, byteLength)
+    this.tellPages()
+    return moved
   }
 
   /** Apart, since a function that makes a closure takes longer each time. */
@@ -84,8 +88,11 @@ export abstract class FreeingBlocks extends Blocks implements FreeingAllocator {
   protected fillMany(byteLength: number, offsets: Float64Array, take: (rest: Float64Array) => number): number {
     const own = this.#own
     let count = take(offsets)
+    this.tellPages()
     const { room } = own
-    if (count === offsets.length || room === undefined) return count
+    if (count === offsets.length) return count
+    publishFull(this, byteLength, 8)
+    if (room === undefined) return count
     const request = requestOf(byteLength)
     for (;;) {
       const { resets } = own
@@ -100,6 +107,7 @@ export abstract class FreeingBlocks extends Blocks implements FreeingAllocator {
       if (own.resets !== resets) count = 0
       if (!granted) return count
       const more = take(offsets.subarray(count))
+      this.tellPages()
       count += more
       if (count >= offsets.length) return count
       if (more > 0) request.answers = 0

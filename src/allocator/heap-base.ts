@@ -187,7 +187,10 @@ export abstract class HeapBase extends FreeingBlocks {
           spans.dropKept()
           return spans.committedBytes - spans.usedBytes
         }),
-      purgeSome: (bytes) => void unasked(() => this.#purge(bytes)),
+      purgeSome: (bytes) => {
+        unasked(() => this.#purge(bytes))
+        this.tellPages()
+      },
       watch: () => {
         unasked(() => {
           slabs.parkAll()
@@ -201,7 +204,7 @@ export abstract class HeapBase extends FreeingBlocks {
   }
 
   #makeParts(): HeapParts {
-    const { claim, arena, limit } = this.#own
+    const { claim, arena, limit, news } = this.#own
     const { offset, byteLength, metadata } = claim
     const { pageSize } = arena
     const words = new Int32Array(metadata)
@@ -211,7 +214,16 @@ export abstract class HeapBase extends FreeingBlocks {
       byteLength,
       pageSize,
       limit,
-      purge: (at, length) => claim.purge(at, length),
+      purge: (at, length) => {
+        claim.purge(at, length)
+        news.gave(length)
+        if (news.pending) this.#parts.spans.notePages()
+      },
+      grew: (length) => {
+        news.grew(length)
+        if (news.pending) this.#parts.spans.notePages()
+      },
+      tellPages: () => this.tellPages(),
       zero: (at, length) => this.zero(at, length),
       retire: () => this.#parts.slabs.retire(),
       clearWords: (from, to) => clearWords(claim, words, pageSize / 4, from, to),

@@ -22,6 +22,7 @@ import { CorruptedError } from '../errors.ts'
 import { showAs } from '../inspection.ts'
 import { plainFloats } from '../views.ts'
 import { CLOSED, factsOf, READER } from './blocks.ts'
+import { publishFull } from './channels.ts'
 import { checkMany, type FreeingHooks } from './freeing-blocks.ts'
 import { ATTACH } from './heap-attach.ts'
 import { HeapBase, heapHooks, type SlowHeap, slowHalfOf } from './heap-base.ts'
@@ -442,6 +443,7 @@ export class Heap extends HeapBase {
           const offset = (m[span + Span.TAG] >> Tag.WINDOW_BITS) * Window.BYTES + m[span + Span.START]
           if (!(offset >= this.#low && offset < this.#end)) throw this.outside(offset)
           if (zero && taken !== 0) this.zeroNew(offset, length)
+          if (this.#spans.news !== 0) this.#tell()
           return offset
         }
         if (must) return this.#refuse(byteLength, zero)
@@ -461,6 +463,7 @@ export class Heap extends HeapBase {
     const quiet = this.#quiet
     this.#quiet = false
     if (quiet && this.#own.room !== undefined) return 0
+    if (quiet) publishFull(this, byteLength, 8)
     const offset = quiet ? 0 : this.again(byteLength, 8, zero)
     if (offset === 0) throw this.outOfMemory(byteLength)
     return offset

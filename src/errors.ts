@@ -20,6 +20,7 @@ export type ErrorCode =
   | 'ERR_TRUNCATED'
   | 'ERR_UNSUPPORTED_OPERATION'
   | 'ERR_CORRUPTED'
+  | 'ERR_NOT_FOUND'
 
 /** Stands in a message for a value that must not be shown, such as an address. @internal */
 export const HIDDEN: unique symbol = Symbol('hidden')
@@ -125,6 +126,11 @@ export class CorruptedError extends Error {
   readonly code = 'ERR_CORRUPTED'
 }
 
+/** What was to be found is not there: a heap, in an arena that has none. */
+export class NotFoundError extends Error {
+  readonly code = 'ERR_NOT_FOUND'
+}
+
 /** What the kernel refused, in the shape of Node's own system errors, without the address that they have: no address leaves the library. */
 export class SystemError extends Error {
   /** The errno's name: `ENOMEM`, `EINVAL`, … */
@@ -160,6 +166,7 @@ for (const type of [
   TruncatedError,
   UnsupportedOperationError,
   CorruptedError,
+  NotFoundError,
   SystemError,
 ])
   Object.defineProperty(type.prototype, 'name', { value: type.name, configurable: true, writable: true })

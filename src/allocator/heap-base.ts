@@ -34,13 +34,12 @@ import { type HeapParts, heapParts } from './heap-parts.ts'
 import { sealTables } from './heap-seal.ts'
 import { heapGlance, heapSizeClasses, heapStats } from './heap-stats.ts'
 import { clearWords, heapTables, shrinkTables } from './heap-tables.ts'
-import type { CheckedAllocatorOptions } from './options.ts'
 import { Roots } from './roots.ts'
 import { Size } from './size-class.ts'
 import type { SpanSource } from './span-map.ts'
 import { WriterRole } from './writer-role.ts'
 
-const NO_OPTIONS: CheckedAllocatorOptions = { offset: undefined, byteLength: undefined, limit: undefined }
+const NO_RANGE = { offset: undefined, byteLength: undefined, limit: undefined }
 
 /** A block that grew to so many bytes and had to move goes where it can grow on. */
 const ROOMY_LEAST = 65536
@@ -123,7 +122,7 @@ export abstract class HeapBase extends FreeingBlocks {
     super(arena, {
       kind: 'Heap',
       // One that is there has its range and its limit already.
-      options: attaching ? NO_OPTIONS : (asked as CheckedHeapOptions),
+      options: attaching ? { ...NO_RANGE, onFull: asked.onFull } : (asked as CheckedHeapOptions),
       hooks,
       layoutOf: heapTables,
       adopt: attaching ? adopt : undefined,
@@ -188,7 +187,10 @@ export abstract class HeapBase extends FreeingBlocks {
           spans.dropKept()
           return spans.committedBytes - spans.usedBytes
         }),
-      purgeSome: (bytes) => void unasked(() => this.#purge(bytes)),
+      purgeSome: (bytes) => {
+        unasked(() => this.#purge(bytes))
+        this.tellPages()
+      },
       watch: () => {
         unasked(() => {
           slabs.parkAll()
@@ -202,7 +204,7 @@ export abstract class HeapBase extends FreeingBlocks {
   }
 
   #makeParts(): HeapParts {
-    const { claim, arena, limit } = this.#own
+    const { claim, arena, limit, news } = this.#own
     const { offset, byteLength, metadata } = claim
     const { pageSize } = arena
     const words = new Int32Array(metadata)
@@ -212,7 +214,16 @@ export abstract class HeapBase extends FreeingBlocks {
       byteLength,
       pageSize,
       limit,
-      purge: (at, length) => claim.purge(at, length),
+      purge: (at, length) => {
+        claim.purge(at, length)
+        news.gave(length)
+        if (news.pending) this.#parts.spans.notePages()
+      },
+      grew: (length) => {
+        news.grew(length)
+        if (news.pending) this.#parts.spans.notePages()
+      },
+      tellPages: () => this.tellPages(),
       zero: (at, length) => this.zero(at, length),
       retire: () => this.#parts.slabs.retire(),
       clearWords: (from, to) => clearWords(claim, words, pageSize / 4, from, to),

@@ -22,13 +22,15 @@ import { CorruptedError } from '../errors.ts'
 import { showAs } from '../inspection.ts'
 import { plainFloats } from '../views.ts'
 import { CLOSED, factsOf, PINNED, READER } from './blocks.ts'
+import { publishFull } from './channels.ts'
 import { checkMany, type FreeingHooks } from './freeing-blocks.ts'
 import { ATTACH } from './heap-attach.ts'
 import { HeapBase, heapHooks, type SlowHeap, slowHalfOf } from './heap-base.ts'
 import { blockAt } from './heap-blocks.ts'
 import { At, Bin, Class, Slab, Span, Tag, Window } from './heap-layout.ts'
 import { freeBlocks, takeSlots, tileOf } from './heap-many.ts'
-import type { HeapAttachOptions, HeapOptions } from './heap-options.ts'
+import { openHeap } from './heap-open.ts'
+import type { HeapAttachOptions, HeapOpenOptions, HeapOptions } from './heap-options.ts'
 import type { HeapParts } from './heap-parts.ts'
 import type { HugeSpanTable } from './huge-span-table.ts'
 import type { Memory } from './memory.ts'
@@ -68,7 +70,7 @@ export class Heap extends HeapBase {
 
   static readonly #hooks: FreeingHooks = heapHooks({
     tryCalloc: (self: Heap, byteLength) => self.#allocate(byteLength, true, false),
-    tryMemalign: (self: Heap, alignment, byteLength) => self.#tryMemalign(alignment, byteLength),
+    tryMemalign: (self: Heap, alignment, byteLength, zero) => self.#tryMemalign(alignment, byteLength, zero),
     forget: (self: Heap) => self.#forget(),
     guarded: (self: Heap) => self.#aim(),
   })
@@ -90,11 +92,23 @@ export class Heap extends HeapBase {
    * verified first. One at a time is the writer; all others read: `root`, `blocks`, `usableSize`, `stats`, `check`. What a writer was
    * about to do is not to be seen half-done: whoever reads while another writes comes to an understanding with him (`arena.wait`).
    *
-   * What a writer left that died is rebuilt (`recovered`). Throws ERR_OUT_OF_RANGE when no heap is there, ERR_ARENA_BUSY when
+   * What a writer left that died is rebuilt (`recovered`). Throws ERR_NOT_FOUND when no heap is there, ERR_ARENA_BUSY when
    * the role of the writer is asked for and taken, ERR_CORRUPTED when it is no heap of this version, or contradicts itself.
    */
   static attach(arena: Arena, options?: HeapAttachOptions): Heap {
     return new Heap(arena, options, ATTACH)
+  }
+
+  /**
+   * The heap that is in an arena, as by `attach`, or with `create` a new one where there is none. When several threads or processes do this
+   * at the same time one makes the heap and the others attach to it. Throws ERR_NOT_FOUND without `create`, and what `attach` and the
+   * constructor throw.
+   */
+  static open(arena: Arena, options?: HeapOpenOptions): Heap {
+    return openHeap(arena, options, {
+      attach: (attaching) => new Heap(arena, attaching, ATTACH),
+      make: (making) => new Heap(arena, making),
+    })
   }
 
   // ---- the fast paths ----
@@ -149,7 +163,8 @@ export class Heap extends HeapBase {
   }
 
   override tryMalloc(byteLength: number): number {
-    return this.#allocate(byteLength, false, false)
+    const offset = this.#allocate(byteLength, false, false)
+    return offset === 0 ? this.again(byteLength) : offset
   }
 
   /** As `malloc`, written out as well: too long for V8 to inline, for the sake of `free`. */
@@ -292,6 +307,7 @@ export class Heap extends HeapBase {
               this.#quiet = true
               moved = +this.#mallocSlow(size)
               this.#quiet = false
+              if (moved === 0) return this.#reallocAsking(offset, byteLength)
             }
             const kept = size < usable ? size : usable
             const cells = this.#memory.near
@@ -320,7 +336,14 @@ export class Heap extends HeapBase {
         }
       }
     }
-    return this.#reallocSlow(offset, byteLength)
+    return this.#own.room === undefined
+      ? this.#reallocSlow(offset, byteLength)
+      : this.#reallocAsking(offset, byteLength)
+  }
+
+  /** Apart, since a function that makes a closure takes longer each time. */
+  #reallocAsking(offset: number, byteLength: number): number {
+    return this.untilFits(byteLength, () => this.#reallocSlow(offset, byteLength))
   }
 
   #reallocSlow(offset: number, byteLength: number): number {
@@ -412,7 +435,7 @@ export class Heap extends HeapBase {
           if (this.#spans.news !== 0) this.#tell()
           return offset
         }
-        if (must) return this.#refuse(byteLength)
+        if (must) return this.#refuse(byteLength, zero)
         return 0
       }
       if (byteLength <= Bin.KEPT_BELOW - 8) {
@@ -422,23 +445,30 @@ export class Heap extends HeapBase {
           const offset = (m[span + Span.TAG] >> Tag.WINDOW_BITS) * Window.BYTES + m[span + Span.START]
           if (!(offset >= this.#low && offset < this.#end)) throw this.outside(offset)
           if (zero && taken !== 0) this.zeroNew(offset, length)
+          if (this.#spans.news !== 0) this.#tell()
           return offset
         }
-        if (must) return this.#refuse(byteLength)
+        if (must) return this.#refuse(byteLength, zero)
         return 0
       }
     }
     if (this.#own.guard !== 0) this.assertWritable()
     wholeNumber('byteLength', byteLength)
     const offset = this.#slow.allocateSpan(8, byteLength, zero)
-    if (offset === 0 && must) return this.#refuse(byteLength)
+    if (offset === 0 && must) return this.#refuse(byteLength, zero)
     if (this.#spans.news !== 0) this.#tell()
     return offset
   }
 
-  #refuse(byteLength: number): never {
+  /** A request that did not fit, once more, or ERR_OUT_OF_MEMORY. As part of another step 0, where that one asks for room. */
+  #refuse(byteLength: number, zero: boolean): number {
+    const quiet = this.#quiet
     this.#quiet = false
-    throw this.outOfMemory(byteLength)
+    if (quiet && this.#own.room !== undefined) return 0
+    if (quiet) publishFull(this, byteLength, 8)
+    const offset = quiet ? 0 : this.again(byteLength, 8, zero)
+    if (offset === 0) throw this.outOfMemory(byteLength)
+    return offset
   }
 
   /** At the end of a step: tells what there is to tell, unless it is part of another. */
@@ -462,17 +492,21 @@ export class Heap extends HeapBase {
     return offset
   }
 
-  #tryMemalign(alignment: number, byteLength: number): number {
+  #tryMemalign(alignment: number, byteLength: number, zero: boolean): number {
     if (this.#own.guard !== 0) this.assertWritable()
     wholeNumber('byteLength', byteLength)
-    if (alignment <= 8) return this.#allocate(byteLength, false, false)
+    if (alignment <= 8) return this.#allocate(byteLength, zero, false)
     // Slabs end on tiles, so a slot whose size is a multiple of the alignment is aligned.
     const size = Math.ceil(Math.max(byteLength, 1) / alignment) * alignment
     if (size <= Size.SMALL_MAX && alignment <= Size.TILE) {
       const state = STATE_OF[size >>> 3]
-      if (this.#m[state + Class.SIZE] % alignment === 0) return this.#takeSlot(state)
+      if (this.#m[state + Class.SIZE] % alignment === 0) {
+        const slot = this.#takeSlot(state)
+        if (zero && slot !== 0) this.zeroNew(slot, (byteLength + 7) & -8)
+        return slot
+      }
     }
-    const offset = this.#slow.allocateSpan(alignment, byteLength, false)
+    const offset = this.#slow.allocateSpan(alignment, byteLength, zero)
     this.#spans.tell()
     return offset
   }
@@ -557,9 +591,11 @@ export class Heap extends HeapBase {
     if (typeof byteLength !== 'number' || !(byteLength <= Size.SMALL_MAX)) return super.mallocMany(byteLength, offsets)
     const plain = plainFloats('offsets', offsets)
     wholeNumber('byteLength', byteLength)
-    const count = takeSlots(this.#parts, STATE_OF[(byteLength + 7) >>> 3], plain, plain.length)
-    this.#spans.tell()
-    return count
+    return this.fillMany(byteLength, plain, (rest) => {
+      const count = takeSlots(this.#parts, STATE_OF[(byteLength + 7) >>> 3], rest, rest.length)
+      this.#spans.tell()
+      return count
+    })
   }
 
   override freeMany(offsets: Float64Array, count?: number): void {

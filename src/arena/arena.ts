@@ -17,6 +17,7 @@
  * Longer than other files: a public class is one thing, with all its calls and what is to be known of each.
  * @module
  */
+import { Buffer } from 'node:buffer'
 import { resolve } from 'node:path'
 import { filePath, wholeNumber } from '../arguments.ts'
 import { alignDown } from '../bits.ts'
@@ -36,6 +37,8 @@ import {
   isView,
   type TypedArray,
   type TypedArrayConstructor,
+  type View,
+  type ViewConstructor,
   viewBuffer,
   viewByteOffset,
 } from '../views.ts'
@@ -55,6 +58,7 @@ import {
   type OpenOptions,
 } from './options.ts'
 import type { Release } from './pin.ts'
+import { RecentBytes } from './recent-bytes.ts'
 import { residentBytes } from './residency.ts'
 import { lookNow } from './sharing/again.ts'
 import { type ArenaHandle, type ArenaSource, checkSource, findSource } from './sharing/handle.ts'
@@ -62,6 +66,7 @@ import { namedSite } from './sharing/named-file.ts'
 import { Sharing, type StaleOwner } from './sharing/sharing.ts'
 import { existingSite, memorySite, reserveSite, type Site, threadSite } from './sharing/site.ts'
 import { type WaitAsyncOptions, Waiting, type WaitOptions, type WaitResult } from './sharing/waiting.ts'
+import { checkRef, makeRef, type ViewRef, type ViewTypeName, type ViewTypes } from './view-ref.ts'
 import { WINDOW_BYTES, Windows, windowIndex } from './window.ts'
 
 /** What an arena is made of. @internal */
@@ -117,6 +122,7 @@ export class Arena {
   readonly #windows: Windows
   readonly #claims: Claims
   readonly #waiting: Waiting
+  readonly #recent: RecentBytes = new RecentBytes()
   /** The windows' own arrays, here as well to save a step on hot paths. Both are empty after `close`. */
   readonly #buffers: (ArrayBuffer | undefined)[]
   readonly #bytes: Uint8Array[]
@@ -169,6 +175,7 @@ export class Arena {
       forget: () => {
         sharing.close()
         claims.revokeAll()
+        this.#recent.forget()
         waiting.close()
       },
     })
@@ -262,12 +269,45 @@ export class Arena {
 
   /**
    * A view of `length` elements at `offset`, over whatever is there. A view across a window's end has a buffer of its own.
-   * `offset` must be a multiple of the element's size.
+   * `offset` must be a multiple of the element's size; of a `DataView` or `Buffer` the elements are bytes.
    */
-  view<T extends TypedArray>(type: TypedArrayConstructor<T>, offset: number, length: number): T {
+  view<T extends TypedArray>(type: TypedArrayConstructor<T>, offset: number, length: number): T
+  view(type: DataViewConstructor, offset: number, length: number): DataView
+  view(type: BufferConstructor, offset: number, length: number): Buffer
+  view(type: ViewConstructor, offset: number, length: number): View {
     const byteLength = this.#requireElements(elementBytes('type', type), offset, length)
     this.#claims.expose(offset, byteLength)
     return this.#windows.view(type, offset, length, byteLength)
+  }
+
+  /**
+   * A Buffer over a range, for reading and writing at offsets without regard to windows; across a window's end it has a buffer of its own.
+   * Asked for again, the same range may give the same object.
+   */
+  bytes(offset: number, byteLength: number): Buffer {
+    return this.#recent.find(offset, byteLength) ?? this.#makeBytes(offset, byteLength)
+  }
+
+  #makeBytes(offset: number, byteLength: number): Buffer {
+    this.#requireRange(offset, byteLength)
+    this.#claims.expose(offset, byteLength)
+    const buffer = this.#windows.view(Buffer, offset, byteLength, byteLength) as Buffer
+    this.#recent.put(offset, buffer)
+    return buffer
+  }
+
+  /**
+   * A small plain value that stands for a view of this arena, and from which `viewOf` makes one wherever the arena is: it survives
+   * `postMessage`, `structuredClone` and JSON, and copies nothing. It keeps neither arena nor block alive.
+   */
+  refOf(view: ArrayBufferView): ViewRef {
+    return makeRef(this.#sharing.identity, view, this.offsetOf(view))
+  }
+
+  /** The view that a reference stands for. Throws `ERR_OUT_OF_RANGE` for one of another arena, or of what does not lie in this one. */
+  viewOf<Name extends ViewTypeName>(ref: ViewRef<Name>): ViewTypes[Name] {
+    const { type, offset, length } = checkRef(ref, this.#sharing.identity, this.#title, this.byteLength)
+    return this.view(type as never, offset, length) as ViewTypes[Name]
   }
 
   /**

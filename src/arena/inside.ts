@@ -4,7 +4,7 @@
  * @module
  */
 import type { Os } from '../ffi/os.ts'
-import type { TypedArray, TypedArrayConstructor } from '../views.ts'
+import type { View, ViewConstructor } from '../views.ts'
 import type { AdoptRequest, Claim, ClaimRecord, ClaimRequest } from './claim.ts'
 import type { Release } from './pin.ts'
 
@@ -34,7 +34,7 @@ export interface ArenaInside {
   /** The buffer of such a window, made at first need, and again when somebody has detached it. */
   windowBuffer(index: number): ArrayBuffer
   /** A view of elements that lie in the arena and are aligned, for the holder of the claim around them. */
-  view<T extends TypedArray>(type: TypedArrayConstructor<T>, offset: number, length: number, byteLength: number): T
+  view(type: ViewConstructor, offset: number, length: number, byteLength: number): View
   /** A buffer over a range for the library's own code, which is never handed out, and which its maker keeps. */
   privateBuffer(offset: number, byteLength: number): ArrayBuffer
 }

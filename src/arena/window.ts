@@ -30,7 +30,7 @@
  */
 import { OutOfRangeError } from '../errors.ts'
 import type { Address } from '../units.ts'
-import type { TypedArray, TypedArrayConstructor } from '../views.ts'
+import { makeView, type View, type ViewConstructor } from '../views.ts'
 import type { Lifetime, Seen } from './lifetime.ts'
 
 /** Bytes in a long window, except the last of an arena. */
@@ -94,17 +94,17 @@ export class Windows {
   }
 
   /** A view of elements that lie in the range: in a window, or across a window's end in a buffer of its own. */
-  view<T extends TypedArray>(type: TypedArrayConstructor<T>, offset: number, length: number, byteLength: number): T {
+  view(type: ViewConstructor, offset: number, length: number, byteLength: number): View {
     const { windowBytes } = this
     const index = windowIndex(offset, this.#byteLength, windowBytes)
     const start = offset - index * windowBytes
-    if (start + byteLength <= windowBytes) return new type(this.window(index), start, length)
+    if (start + byteLength <= windowBytes) return makeView(type, this.window(index), start, length)
     if (this.#ownWouldBeForgotten(offset, byteLength)) {
       const inLong = offset % WINDOW_BYTES
       if (inLong + byteLength <= WINDOW_BYTES && this.long !== this)
         return this.long.view(type, offset, length, byteLength)
     }
-    return new type(this.own(offset, byteLength), 0, length)
+    return makeView(type, this.own(offset, byteLength), 0, length)
   }
 
   /** The buffer of a window, made at first need, and again when somebody has detached it. */

@@ -13,6 +13,7 @@ import { GiB, KiB, MiB } from '../../src/units.ts'
 import { throwsCode } from '../helpers/errors.ts'
 import { claimTests } from './conformance-claims.ts'
 import { freeTests } from './conformance-frees.ts'
+import { fullTests } from './conformance-full.ts'
 import { manyTests } from './conformance-many.ts'
 import { pinTests } from './conformance-pins.ts'
 import { viewTests } from './conformance-views.ts'
@@ -39,6 +40,7 @@ export function conformance(name: string, factory: Factory, abilities: Abilities
   if (abilities.frees) manyTests(subject)
   claimTests(subject)
   pinTests(subject)
+  fullTests(subject)
 }
 
 function rawTests(subject: Subject): void {

@@ -147,6 +147,25 @@ test('views of every type see the same bytes, and offsetOf says where they are',
   assert.is(arena.offsetOf(new DataView(bytes.buffer, 24, 4)), 24)
 })
 
+test('a Buffer and a DataView lie over the same bytes, also across the end of a window', () => {
+  using arena = Arena.reserve(2 * GiB)
+  for (const offset of [0, 13, GiB - 8, 2 * GiB - 32]) {
+    const bytes: Buffer = arena.view(Buffer, offset, 32)
+    const data: DataView = arena.view(DataView, offset, 32)
+    assert.is(Object.getPrototypeOf(bytes), Buffer.prototype)
+    assert.is(Object.getPrototypeOf(data), DataView.prototype)
+    assert.equal([bytes.length, data.byteLength], [32, 32])
+    assert.equal([arena.offsetOf(bytes), arena.offsetOf(data)], [offset, offset])
+    bytes.writeUInt32BE(0x01020304, 5)
+    assert.is(data.getUint32(5), 0x01020304)
+    assert.is(arena.view(Uint8Array, offset + 8, 1)[0], 4)
+  }
+  for (const type of [Buffer, DataView]) {
+    throwsCode(() => arena.view(type as BufferConstructor, 2 * GiB - 31, 32), 'ERR_OUT_OF_RANGE', '"length"')
+    throwsCode(() => arena.view(type as BufferConstructor, -1, 32), 'ERR_OUT_OF_RANGE', '"offset"')
+  }
+})
+
 test('view refuses what is not in the arena, or not on an element', () => {
   using arena = Arena.reserve(64 * KiB)
   const end = arena.byteLength
@@ -162,7 +181,7 @@ test('view refuses what is not in the arena, or not on an element', () => {
     'ERR_OUT_OF_RANGE',
     '"length" expected a whole number from 0 to 1'
   )
-  for (const bad of [Array, ArrayBuffer, DataView, 'Uint8Array', undefined, null, class extends Uint8Array {}])
+  for (const bad of [Array, ArrayBuffer, 'Uint8Array', undefined, null, class extends Uint8Array {}])
     throwsCode(() => arena.view(bad as never, 0, 1), 'ERR_INVALID_ARG_TYPE', '"type"')
   assert.is(arena.resident(), 0)
 })

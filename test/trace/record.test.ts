@@ -43,6 +43,22 @@ test('view calls are the raw calls they stand for', () => {
   assert.equal([...size], [24, 10, 0, 40, 7])
 })
 
+test('Buffers, DataViews and aligned views are recorded', () => {
+  const { recorder: heap } = recorder()
+  const bytes: Buffer = heap.alloc(Buffer, 24)
+  const data: DataView = heap.allocUnsafe(DataView, 10)
+  heap.free(bytes)
+  heap.free(data)
+  assert.is(heap.alloc(Float64Array, 2, { alignment: 64 }).byteOffset % 64, 0)
+  assert.is(heap.allocUnsafe(Uint8Array, 3, { alignment: 256 }).byteOffset % 256, 0)
+  heap.allocUnsafe(Uint8Array, 3, {})
+  assert.throws(() => heap.alloc(Uint8Array, 3, { alignment: 3 }), 'options.alignment')
+  const { meta, size } = heap.trace()
+  const calls = [CALLOC, MALLOC, FREE, FREE, MEMALIGN | (6 << 8), MEMALIGN | (8 << 8), MALLOC]
+  assert.equal([...meta], calls)
+  assert.equal([...size], [24, 10, 0, 0, 16, 3, 3])
+})
+
 test('reset frees every block', () => {
   const { inner, recorder: heap } = recorder()
   heap.malloc(8)

@@ -132,6 +132,12 @@ export class Claims {
     return new SharedClaims({ title, ground, layout, directory: this.#directory, others: this.#others })
   }
 
+  /** Which arena this is, by its header; undefined of one that nobody else can have. */
+  identify(): Identity | undefined {
+    if (this.#unmet) this.locked(() => undefined)
+    return this.#shared?.identity
+  }
+
   /** Which arena this is, by its header. Only of one that is shared. */
   get identity(): Identity {
     return (this.#shared as SharedClaims).identity

@@ -26,6 +26,7 @@ import {
   plainBytes,
   type TypedArray,
   type TypedArrayConstructor,
+  type ViewConstructor,
   viewBuffer,
   viewByteOffset,
 } from '../../views.ts'
@@ -141,9 +142,12 @@ export class MappedFile<Mode extends FileMode = FileMode> {
 
   /**
    * A view of `length` elements at `offset`, which is a multiple of the element's size; in mode `'read'` of a type that cannot be
-   * written through. A view across a window's end has a buffer of its own.
+   * written through. A view across a window's end has a buffer of its own. Of a `DataView` or `Buffer` the elements are bytes.
    */
-  view<T extends TypedArray>(type: TypedArrayConstructor<T>, offset: number, length: number): FileView<Mode, T> {
+  view<T extends TypedArray>(type: TypedArrayConstructor<T>, offset: number, length: number): FileView<Mode, T>
+  view(type: DataViewConstructor, offset: number, length: number): FileView<Mode, DataView>
+  view(type: BufferConstructor, offset: number, length: number): FileView<Mode, Buffer>
+  view(type: ViewConstructor, offset: number, length: number): unknown {
     const size = elementBytes('type', type)
     this.#holding.requireOpen()
     wholeNumber('offset', offset, 0, this.#byteLength)
@@ -151,7 +155,7 @@ export class MappedFile<Mode extends FileMode = FileMode> {
     wholeNumber('length', length, 0, Math.floor((this.#byteLength - offset) / size))
     const view = this.#windows.view(type, offset, length, length * size)
     this.#expose(offset, length * size)
-    return view as FileView<Mode, T>
+    return view
   }
 
   /** All of it as bytes. Throws `ERR_OUT_OF_RANGE` when that is more than the runtime can show in one view (4 GiB on Node 20). */

@@ -8,7 +8,7 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { GiB, type Arena as SoritesArena } from '../../src/index.ts'
-import { readTrace } from '../../src/trace/format.ts'
+import { readTrace } from '../../src/trace/readers/read-trace.ts'
 import { importBuild, importUnchecked } from '../unchecked.ts'
 import { ArenaToucher, coldPass, Floor, slotsLeft, type Target, type Toucher, tablesFor, warmPass } from './passes.ts'
 

@@ -6,7 +6,7 @@ import { existsSync, readdirSync, statSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { readTrace } from '../../src/trace/format.ts'
+import { readTrace } from '../../src/trace/readers/read-trace.ts'
 import { NATIVE_NAMES } from '../native/libraries.ts'
 import type { NamedTrace } from './rounds.ts'
 

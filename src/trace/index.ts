@@ -5,7 +5,9 @@
  */
 export { TraceBuilder } from './builder.ts'
 export { ReplayError, TraceError, type TraceFault } from './error.ts'
-export { decodeTrace, encodeTrace, readTrace, writeTrace } from './format.ts'
+export { decodeTrace, encodeTrace, writeTrace } from './format.ts'
+export { type ParsedTrace, parseTrace, type ReadOptions, readTrace } from './readers/read-trace.ts'
+export type { TraceFormat } from './readers/reader.ts'
 export { Recorder } from './record.ts'
 export { Replay, type ReplayTarget, type Touch } from './replay.ts'
 export {

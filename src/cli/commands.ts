@@ -11,4 +11,15 @@ export interface CommandEntry {
   readonly load: () => Promise<Command>
 }
 
-export const COMMANDS: Readonly<Record<string, CommandEntry>> = {}
+export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
+  convert: {
+    summary: 'writes a malloc trace of another format as MTRC',
+    example: 'sorites convert program.log program.mtrc.gz  # what mtrace() wrote, as a trace to replay',
+    load: async () => (await import('./convert/command.ts')).command,
+  },
+  replay: {
+    summary: 'runs malloc traces through allocation policies, and compares time and memory',
+    example: 'sorites replay --html heap.html program.mtrc.gz  # what each policy makes of a trace',
+    load: async () => (await import('./replay/command.ts')).command,
+  },
+}

@@ -144,7 +144,10 @@ export abstract class ChunkPolicy implements Policy {
   /** Makes a chunk live with so many units; what is left over becomes free. */
   #cut(chunk: number, units: number): void {
     const rest = this.length(chunk) - units
-    if (rest < LEAST_UNITS) return this.#write(chunk, units + rest, 1)
+    if (rest < LEAST_UNITS) {
+      this.#write(chunk, units + rest, 1)
+      return
+    }
     this.#write(chunk, units, 1)
     this.#write(chunk + units, rest, 1)
     this.#release(chunk + units)

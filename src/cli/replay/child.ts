@@ -2,9 +2,9 @@
  * The process in which one policy replays one trace, so that its RSS is its own and V8 compiles the loops for it alone. Takes a job as JSON in
  * its argument, and writes the answer as JSON to descriptor 3: what a policy prints goes to stderr.
  *
- *     [verified replay]  ->  cold pass: time, peak of RSS  ->  warm passes: time  ->  observed replay: samples, pictures
+ *     cold pass: time, peak of RSS  ->  warm passes: time  ->  observed replay: samples, pictures          or a verified replay alone
  *
- * Each of the three has an arena and a policy of its own.
+ * The observed replay has an arena and a policy of its own.
  * @module
  */
 import { readFileSync, writeFileSync, writeSync } from 'node:fs'
@@ -103,7 +103,10 @@ async function answer(job: Job): Promise<Answer> {
   const trace = decodeTrace(readBounded(job.trace, MOST_BYTES))
   const bytes = module.arenaBytes ?? job.arenaBytes
   try {
-    if (job.verify) withPolicy(module, bytes, (policy, arena) => verify(trace, policy, arena))
+    if (job.verify) {
+      withPolicy(module, bytes, (policy, arena) => verify(trace, policy, arena))
+      return { kind: 'verified' }
+    }
     return { kind: 'measured', measured: measure(trace, module, bytes, job) }
   } catch (error) {
     if (!(error instanceof PassError)) throw error

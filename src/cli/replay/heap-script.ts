@@ -121,14 +121,23 @@ for (const section of document.querySelectorAll('section.trace')) {
     frame: JSON.parse(figure.querySelector('script').textContent).frame,
   }))
   const others = (svg) => charts.filter((chart) => chart.svg !== svg)
-  for (const { svg } of charts)
+  const valueAt = ({ svg, frame }, clientX) => {
+    const box = svg.getBoundingClientRect()
+    const at = ((clientX - box.left) / box.width) * svg.viewBox.baseVal.width
+    return frame.x[0] + ((at - frame.left) / frame.width) * (frame.x[1] - frame.x[0])
+  }
+  const cross = ({ svg, frame }, x) => {
+    const box = svg.getBoundingClientRect()
+    const at = frame.left + ((x - frame.x[0]) / (frame.x[1] - frame.x[0])) * frame.width
+    svg.dispatchEvent(new PointerEvent('pointermove', { clientX: box.left + (at / svg.viewBox.baseVal.width) * box.width }))
+  }
+  for (const { svg, frame } of charts)
     for (const type of ['pointermove', 'keydown'])
       svg.addEventListener(type, (event) => {
         if (!event.isTrusted) return
         for (const other of others(svg)) {
-          const box = other.svg.getBoundingClientRect(), own = svg.getBoundingClientRect()
-          other.svg.dispatchEvent(type === 'keydown' ? new KeyboardEvent(type, { key: event.key, shiftKey: event.shiftKey })
-            : new PointerEvent(type, { clientX: box.left + ((event.clientX - own.left) / own.width) * box.width }))
+          if (type === 'keydown') other.svg.dispatchEvent(new KeyboardEvent(type, { key: event.key, shiftKey: event.shiftKey }))
+          else cross(other, valueAt({ svg, frame }, event.clientX))
         }
       })
   const maps = [...section.querySelectorAll('figure.heapmap')].map((figure) => new HeapMap(figure))
@@ -143,19 +152,12 @@ for (const section of document.querySelectorAll('section.trace')) {
     slider.setAttribute('aria-valuetext', time.textContent)
   }
   const lead = () => {
-    const x = samples[Number(slider.value)].event
-    for (const { svg, frame } of charts) {
-      const box = svg.getBoundingClientRect()
-      const at = frame.left + ((x - frame.x[0]) / (frame.x[1] - frame.x[0])) * frame.width
-      svg.dispatchEvent(new PointerEvent('pointermove', { clientX: box.left + (at / svg.viewBox.baseVal.width) * box.width }))
-    }
+    for (const chart of charts) cross(chart, samples[Number(slider.value)].event)
   }
   slider.addEventListener('input', () => { draw(); lead() })
   for (const { svg, frame } of charts)
     svg.addEventListener('click', (event) => {
-      const box = svg.getBoundingClientRect()
-      const at = ((event.clientX - box.left) / box.width) * svg.viewBox.baseVal.width
-      const x = frame.x[0] + ((at - frame.left) / frame.width) * (frame.x[1] - frame.x[0])
+      const x = valueAt({ svg, frame }, event.clientX)
       const next = samples.findIndex((sample) => sample.event >= x)
       slider.value = String(next < 0 ? samples.length - 1 : next)
       draw()

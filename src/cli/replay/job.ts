@@ -10,6 +10,7 @@ export interface Job {
   /** The name of a policy of the house, or the path of a module. */
   readonly policy: string
   readonly arenaBytes: number
+  /** Verify the policy, and measure nothing. */
   readonly verify: boolean
   readonly frames: number
   /** Warm passes are made for so long, one at least. */
@@ -31,5 +32,6 @@ export interface Measured {
 /** How it ended. `full`: the policy had no room at that event. `failed`: it broke its contract there. */
 export type Answer =
   | { readonly kind: 'measured'; readonly measured: Measured }
+  | { readonly kind: 'verified' }
   | { readonly kind: 'full' | 'failed'; readonly event: number; readonly message: string }
   | { readonly kind: 'refused'; readonly message: string }

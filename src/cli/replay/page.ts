@@ -141,7 +141,7 @@ ${barFigure({
   title: 'Blocks by size',
   kind: 'count',
   bars: figures.sizes.map(({ least, most, blocks }) => ({
-    label: bytesText(least),
+    label: tick(least),
     value: blocks,
     detail: `${range(least, most)} bytes: ${countText(blocks)} blocks`,
   })),

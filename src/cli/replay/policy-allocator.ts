@@ -8,6 +8,7 @@
  * @module
  */
 import type { Arena } from '../../arena/arena.ts'
+import { show } from '../../errors.ts'
 import type { VerifiedTarget } from '../../trace/verified-replay.ts'
 import type { TypedArray, TypedArrayConstructor } from '../../views.ts'
 import type { Target } from './passes.ts'
@@ -78,7 +79,7 @@ export class PolicyAllocator implements Target, VerifiedTarget {
     const outer = this.#aligned.size === 0 ? offset : (this.#aligned.get(offset) ?? offset)
     const size = this.#policy.usableSize(outer)
     if (typeof size !== 'number' || !(size >= 0) || outer + size > this.#arena.byteLength)
-      throw new PolicyError(`usableSize(${outer}) gave ${String(size)}, which is no length of a block there`)
+      throw new PolicyError(`usableSize(${outer}) gave ${show(size)}, which is no length of a block there`)
     return size - (offset - outer)
   }
 
@@ -91,10 +92,16 @@ export class PolicyAllocator implements Target, VerifiedTarget {
   }
 
   #checked(call: string, offset: number, byteLength: number, alignment = LEAST_ALIGNMENT): number {
-    if (offset > 0 && offset % alignment === 0 && offset + byteLength <= this.#arena.byteLength) return offset
+    if (
+      typeof offset === 'number' &&
+      offset > 0 &&
+      offset % alignment === 0 &&
+      offset + byteLength <= this.#arena.byteLength
+    )
+      return offset
     if (offset === 0) throw new PolicyFullError(`${call} of ${byteLength} bytes: there is no room`)
     throw new PolicyError(
-      `${call} of ${byteLength} bytes gave ${String(offset)}, which is no multiple of ${alignment} in an arena of ${this.#arena.byteLength} bytes`
+      `${call} of ${byteLength} bytes gave ${show(offset)}, which is no multiple of ${alignment} in an arena of ${this.#arena.byteLength} bytes`
     )
   }
 

@@ -80,10 +80,14 @@ async function replayOne(trace: LoadedTrace, plan: RunPlan, scratch: Scratch): P
 
 async function replayPolicy(trace: LoadedTrace, file: string, policy: Chosen, plan: RunPlan): Promise<Outcome> {
   const { arenaBytes, verify, frames, warmMs } = plan
-  const answer = await ask({ trace: file, policy: policy.word, arenaBytes, verify, frames, warmMs }, policy.name)
+  const job: Job = { trace: file, policy: policy.word, arenaBytes, verify: false, frames, warmMs }
+  // In a process of its own, so that what it leaves of the collector's heap is not in the figures.
+  const verified = verify ? await ask({ ...job, verify: true }, policy.name) : undefined
+  const answer = verified === undefined || verified.kind === 'verified' ? await ask(job, policy.name) : verified
   const outcome = { name: policy.name, kind: 'policy', summary: policy.summary, native: undefined } as const
   if (answer.kind === 'measured') return { ...outcome, measured: answer.measured, fullAt: undefined }
   if (answer.kind === 'full') return { ...outcome, measured: undefined, fullAt: answer.event }
+  if (answer.kind === 'verified') throw new Failure(`policy ${policy.name}: its process measured nothing`)
   const where = answer.kind === 'failed' ? `, event ${answer.event} of ${trace.name}` : ''
   throw new Failure(`policy ${policy.name}${where}: ${answer.message}`)
 }

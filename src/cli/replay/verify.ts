@@ -8,6 +8,7 @@
  * @module
  */
 import type { Arena } from '../../arena/arena.ts'
+import { ReplayError } from '../../trace/error.ts'
 import type { Trace } from '../../trace/trace.ts'
 import { VerifiedReplay, type VerifiedTarget } from '../../trace/verified-replay.ts'
 import type { TypedArray, TypedArrayConstructor } from '../../views.ts'
@@ -23,7 +24,9 @@ export function verify(trace: Trace, policy: Policy, arena: Arena): void {
     replay.drain()
     policy.check?.()
   } catch (cause) {
-    throw new PassError(replay.position, cause)
+    // The event is named once.
+    const message = cause instanceof ReplayError ? cause.message.replace(/^event \d+: /, '') : undefined
+    throw new PassError(replay.position, message ?? cause)
   }
 }
 

@@ -27,6 +27,8 @@ export abstract class ChunkPolicy implements Policy {
   #peakTop = 1
   /** Length of the last chunk, before the top; 0 when there is none. */
   #last = 0
+  /** No free chunk is longer: a search that would be in vain is not made twice. */
+  #longest = 0
 
   constructor(arena: Arena) {
     const { buffer } = arena.window(0)
@@ -44,8 +46,12 @@ export abstract class ChunkPolicy implements Policy {
 
   malloc(byteLength: number): number {
     const units = unitsFor(byteLength)
+    if (units > this.#longest) return this.#extend(units)
     const found = this.find(units)
-    if (found === 0) return this.#extend(units)
+    if (found === 0) {
+      this.#longest = units - 1
+      return this.#extend(units)
+    }
     this.remove(found)
     this.#cut(found, units)
     return offsetOf(found)
@@ -174,6 +180,7 @@ export abstract class ChunkPolicy implements Policy {
       return
     }
     this.#write(start, units, 0)
+    if (units > this.#longest) this.#longest = units
     this.insert(start)
   }
 

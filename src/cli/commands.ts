@@ -17,6 +17,11 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     example: 'sorites convert program.log program.mtrc.gz  # what mtrace() wrote, as a trace to replay',
     load: async () => (await import('./convert/command.ts')).command,
   },
+  record: {
+    summary: 'records the Buffers, ArrayBuffers and typed arrays of a Node program as a trace',
+    example: 'sorites record -- node app.js  # what the program asks for, as a trace to replay',
+    load: async () => (await import('./record/command.ts')).command,
+  },
   replay: {
     summary: 'runs malloc traces through allocation policies, and compares time and memory',
     example: 'sorites replay --html heap.html program.mtrc.gz  # what each policy makes of a trace',

@@ -8,7 +8,7 @@ import { CALLOC, FLAG_RECORDED, FLAG_TRUNCATED, FREE, MALLOC } from '../../../sr
 
 function eventsOf(...events: readonly (readonly [number, number, number])[]): Buffer {
   const bytes = Buffer.alloc(events.length * EVENT_BYTES)
-  events.flat().forEach((word, index) => bytes.writeUInt32LE(word, 4 * index))
+  for (const [index, word] of events.flat().entries()) bytes.writeUInt32LE(word, 4 * index)
   return bytes
 }
 

@@ -45,7 +45,14 @@ export class Browser implements AsyncDisposable {
 
   private constructor(path: string) {
     this.#profile = mkdtempSync(join(roomyFolder(), 'sorites-browser-'))
-    const flags = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--hide-scrollbars']
+    const flags = [
+      '--headless',
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-dev-shm-usage',
+      '--hide-scrollbars',
+      '--window-size=1200,900',
+    ]
     this.#child = spawn(
       path,
       [...flags, `--user-data-dir=${this.#profile}`, '--remote-debugging-pipe', 'about:blank'],
@@ -67,11 +74,20 @@ export class Browser implements AsyncDisposable {
 
   static async start(): Promise<Browser> {
     const browser = new Browser(browserPath!)
-    const { targetId } = await browser.#send('Target.createTarget', { url: 'about:blank', width: 1200, height: 900 })
-    const { sessionId } = await browser.#send('Target.attachToTarget', { targetId, flatten: true })
-    browser.#session = sessionId
-    for (const domain of ['Page', 'Runtime', 'Network', 'Log']) await browser.#send(`${domain}.enable`)
-    return browser
+    try {
+      await browser.#attach()
+      return browser
+    } catch (error) {
+      await browser[Symbol.asyncDispose]()
+      throw error
+    }
+  }
+
+  async #attach(): Promise<void> {
+    const { targetId } = await this.#send('Target.createTarget', { url: 'about:blank' })
+    const { sessionId } = await this.#send('Target.attachToTarget', { targetId, flatten: true })
+    this.#session = sessionId
+    for (const domain of ['Page', 'Runtime', 'Network', 'Log']) await this.#send(`${domain}.enable`)
   }
 
   async open(url: string): Promise<void> {

@@ -32,5 +32,5 @@ export function barFigure({ title, kind, bars }: Bars): string {
     const bar = `<rect class="a0" x="${x + 2}" width="${Math.max(1, step - 4).toFixed(1)}" y="${y(value)}" height="${(TOP + height - y(value)).toFixed(1)}"><title>${escapeHtml(detail)}</title></rect>`
     return `${bar}<text class="tick" x="${(x + step / 2).toFixed(1)}" y="${HEIGHT - BOTTOM + 18}" text-anchor="middle">${escapeHtml(label)}</text>`
   })
-  return `<figure class="chart bars"><figcaption>${escapeHtml(title)}</figcaption><svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${escapeHtml(title)}">${grid.join('')}${shapes.join('')}</svg></figure>`
+  return `<figure class="bars"><figcaption>${escapeHtml(title)}</figcaption><svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${escapeHtml(title)}">${grid.join('')}${shapes.join('')}</svg></figure>`
 }

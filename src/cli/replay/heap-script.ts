@@ -10,7 +10,8 @@
  * @module
  */
 
-export const HEAP_STYLE = `h3{font-size:1.05rem;margin:1.5rem 0 .5rem}
+export const HEAP_STYLE = `.bars{margin:1rem 0}.bars svg{width:100%;height:auto;display:block}.bars figcaption{font-weight:600}
+h3{font-size:1.05rem;margin:1.5rem 0 .5rem}
 .controls{display:flex;gap:.75rem;align-items:center;position:sticky;top:0;background:var(--paper);padding:.4rem 0;z-index:1}
 .controls input{flex:1}.controls button{font:inherit;min-width:5rem;color:var(--ink);background:none;border:1px solid var(--grid);border-radius:.4rem;padding:.2rem .6rem;cursor:pointer}
 .controls output{font-variant-numeric:tabular-nums;min-width:12rem}
@@ -116,7 +117,7 @@ class HeapMap {
   }
 }
 for (const section of document.querySelectorAll('section.trace')) {
-  const charts = [...section.querySelectorAll('figure.chart:not(.bars)')].map((figure) => ({
+  const charts = [...section.querySelectorAll('figure.chart')].map((figure) => ({
     svg: figure.querySelector('svg'),
     frame: JSON.parse(figure.querySelector('script').textContent).frame,
   }))

@@ -21,30 +21,29 @@ let browser: Browser
 
 const inBrowser = browserPath === undefined ? test.skip : test
 
-if (browserPath !== undefined)
-  test.before(async () => {
-    const trace = join(folder, 'sample.mtrc')
-    writeFileSync(trace, encodeTrace(sampleTrace(6000, 6000)))
-    const words = [
-      'replay',
-      '--quick',
-      '--frames',
-      String(FRAMES),
-      '-p',
-      'heap',
-      '-p',
-      'first-fit',
-      '--html',
-      page,
-      trace,
-    ]
-    const { status, stderr } = spawnSync(process.execPath, [main, ...words], { encoding: 'utf8' })
-    assert.is(status, 0, stderr)
-    browser = await Browser.start()
-    await browser.open(pathToFileURL(page).href)
-    await browser.until('document.querySelectorAll("figure.heapmap[data-ready]").length === 2')
-    await browser.until('document.querySelector("figure.heapmap .state").textContent.includes("blocks")')
-  })
+inBrowser('the page opens, and its pictures unpack', async () => {
+  const trace = join(folder, 'sample.mtrc')
+  writeFileSync(trace, encodeTrace(sampleTrace(6000, 6000)))
+  const words = [
+    'replay',
+    '--quick',
+    '--frames',
+    String(FRAMES),
+    '-p',
+    'heap',
+    '-p',
+    'first-fit',
+    '--html',
+    page,
+    trace,
+  ]
+  const { status, stderr } = spawnSync(process.execPath, [main, ...words], { encoding: 'utf8' })
+  assert.is(status, 0, stderr)
+  browser = await Browser.start()
+  await browser.open(pathToFileURL(page).href)
+  await browser.until('document.querySelectorAll("figure.heapmap[data-ready]").length === 2')
+  await browser.until('document.querySelector("figure.heapmap .state").textContent.includes("blocks")')
+})
 
 test.after(async () => {
   await browser?.[Symbol.asyncDispose]()
@@ -89,7 +88,7 @@ inBrowser('the slider moves all pictures, by keyboard too, and the cross-hair of
   assert.is.not(await pixels(0), before[0])
   assert.is.not(await pixels(1), before[1])
   const read = await browser.value(
-    '[...document.querySelectorAll("figure.chart:not(.bars) output")].map((out) => out.textContent)'
+    '[...document.querySelectorAll("figure.chart output")].map((out) => out.textContent)'
   )
   assert.is(read.length, 3)
   for (const line of read) assert.match(line, /^3,000: heap /)
@@ -100,7 +99,7 @@ inBrowser('a click in a chart sets the time, and its cross-hair shows in the oth
   const at = await slider()
   assert.ok(at > 0 && at < FRAMES - 1, `frame ${at}`)
   const read: string[] = await browser.value(
-    '[...document.querySelectorAll("figure.chart:not(.bars) output")].map((out) => out.textContent.split(":")[0])'
+    '[...document.querySelectorAll("figure.chart output")].map((out) => out.textContent.split(":")[0])'
   )
   assert.is(new Set(read).size, 1, read.join(' '))
 })
@@ -121,14 +120,16 @@ inBrowser('dark is drawn anew in its own colours', async () => {
   await browser.scheme('light')
   const light = await pixels(0)
   await browser.scheme('dark')
-  await browser.until('matchMedia("(prefers-color-scheme: dark)").matches')
-  const dark = await pixels(0)
-  assert.is.not(dark, light)
+  while ((await pixels(0)) === light) await browser.value('0')
   await browser.scheme('light')
 })
 
 inBrowser('nothing was asked of a network, and nothing went wrong', async () => {
-  assert.equal(browser.problems, [])
+  // Reading pixels back is this test's own.
+  assert.equal(
+    browser.problems.filter((problem) => !problem.startsWith('Canvas2D')),
+    []
+  )
   assert.equal([...new Set(browser.requests)], [pathToFileURL(page).href])
   const kept = process.env.SORITES_SCREENSHOT
   if (kept !== undefined) writeFileSync(kept, await browser.screenshot())

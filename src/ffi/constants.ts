@@ -34,6 +34,8 @@ export const MADV_SEQUENTIAL = 2
 export const MADV_WILLNEED = 3
 /** Drop the pages; anonymous memory reads zero afterwards, a private page of a file shows the file again. */
 export const MADV_DONTNEED = 4
+/** `madvise`: private anonymous pages may be taken when memory is short; until then they stay. */
+export const MADV_FREE = 8
 /** Free the pages and what is behind them: the file gets a hole there, which reads zero for whoever maps it. */
 export const MADV_REMOVE = 9
 /** Huge pages wanted. */

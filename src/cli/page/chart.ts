@@ -20,6 +20,11 @@ export interface Series {
   readonly line?: boolean
 }
 
+export interface Mark {
+  readonly x: number
+  readonly label: string
+}
+
 export interface Chart {
   readonly title: string
   readonly x: TickKind
@@ -27,7 +32,9 @@ export interface Chart {
   readonly series: readonly Series[]
   readonly stacked?: boolean
   /** Events at moments, such as garbage collections: thin vertical lines. */
-  readonly marks?: readonly { readonly x: number; readonly label: string }[]
+  readonly marks?: readonly Mark[]
+  /** Whether the labels of marks are written beside them; else they show under the mouse. */
+  readonly named?: boolean
 }
 
 /** Where a chart's frame lies in the picture, and what it spans. */
@@ -43,9 +50,19 @@ interface Frame {
 const WIDTH = 960
 const HEIGHT = 360
 const MOST_POINTS = 1200
+/** Colours of areas and lines, and then those of lines that are drawn over areas. */
 const COLOURS = 8
+const OVERLAYS = 4
 
 let figures = 0
+
+/** The number of a series' colour. */
+function colourOf({ series, stacked }: Pick<Chart, 'series' | 'stacked'>, index: number): number {
+  const over = (one: Series): boolean => stacked === true && one.line === true
+  const mine = over(series[index]!)
+  const before = series.slice(0, index).filter((one) => over(one) === mine).length
+  return mine ? COLOURS + (before % OVERLAYS) : before % COLOURS
+}
 
 /** A picture that stands alone. */
 export function svgChart(chart: Chart): string {
@@ -53,7 +70,7 @@ export function svgChart(chart: Chart): string {
   const rows = legendRows(chart)
   const height = HEIGHT + 24 + 20 * rows.length
   const legend = rows.map((row, at) =>
-    row.map(({ series, index, x }) => legendEntry(series, index, x, HEIGHT + 24 + 20 * at)).join('')
+    row.map(({ series, index, x }) => legendEntry(series, colourOf(chart, index), x, HEIGHT + 24 + 20 * at)).join('')
   )
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 -28 ${WIDTH} ${height + 28}" width="${WIDTH}" height="${height + 28}" font-family="system-ui,sans-serif">
 <style>${paletteStyle('svg')}${CHART_STYLE}</style>
@@ -70,7 +87,7 @@ export function figure(chart: Chart): string {
   const id = `figure${++figures}`
   const buttons = chart.series.map(
     ({ name }, index) =>
-      `<button type="button" aria-pressed="true" data-series="${index}"><i style="background:var(--c${index % COLOURS})"></i>${escapeHtml(name)}</button>`
+      `<button type="button" aria-pressed="true" data-series="${index}"><i style="background:var(--c${colourOf(chart, index)})"></i>${escapeHtml(name)}</button>`
   )
   const data = {
     frame,
@@ -90,7 +107,7 @@ export function figure(chart: Chart): string {
 export const CHART_STYLE = `.paper{fill:var(--paper)}.title{font-size:16px;font-weight:600;fill:var(--ink)}
 .grid{stroke:var(--grid);stroke-width:1}.tick{font-size:12px;fill:var(--faint)}.mark{stroke:var(--faint);stroke-width:1;stroke-dasharray:2 3}
 .area{stroke-width:.5;fill-opacity:.8}.line{fill:none;stroke-width:2;stroke-linejoin:round}.key{font-size:13px;fill:var(--ink)}
-${Array.from({ length: COLOURS }, (_, i) => `.a${i}{fill:var(--c${i});stroke:var(--c${i})}.l${i}{stroke:var(--c${i})}`).join('')}`
+${Array.from({ length: COLOURS + OVERLAYS }, (_, i) => `.a${i}{fill:var(--c${i});stroke:var(--c${i})}.l${i}{stroke:var(--c${i})}`).join('')}`
 
 export const FIGURE_STYLE = `${CHART_STYLE}
 .chart{margin:1rem 0}.chart svg{width:100%;height:auto;display:block}.chart figcaption{font-weight:600}
@@ -104,10 +121,7 @@ export const FIGURE_STYLE = `${CHART_STYLE}
 function draw(chart: Chart): { frame: Frame; inner: string; thinned: Series[] } {
   const thinned = thinAll(chart)
   const frame = frameOf(chart, thinned)
-  const marks = (chart.marks ?? []).map(({ x, label }) => {
-    const at = scaleX(frame, x)
-    return `<line class="mark" x1="${at}" x2="${at}" y1="${frame.top}" y2="${frame.top + frame.height}"><title>${escapeHtml(label)}</title></line>`
-  })
+  const marks = (chart.marks ?? []).map((mark, index) => markShape(mark, index, frame, chart.named === true))
   return {
     frame,
     inner: `${axes(chart, frame)}${marks.join('')}${shapes(thinned, frame, chart.stacked === true)}`,
@@ -115,13 +129,24 @@ function draw(chart: Chart): { frame: Frame; inner: string; thinned: Series[] } 
   }
 }
 
+/** Names take turns on three lines, so that neighbours do not cover each other. */
+function markShape({ x, label }: Mark, index: number, frame: Frame, named: boolean): string {
+  const at = scaleX(frame, x)
+  const line = `<line class="mark" x1="${at}" x2="${at}" y1="${frame.top}" y2="${frame.top + frame.height}"><title>${escapeHtml(label)}</title></line>`
+  const y = frame.top + 12 + 14 * (index % 3)
+  return named ? `${line}<text class="tick" x="${at - 4}" y="${y}" text-anchor="end">${escapeHtml(label)}</text>` : line
+}
+
 function thinAll(chart: Chart): Series[] {
   if (chart.stacked !== true) return chart.series.map((one) => ({ ...one, points: thin(one.points, MOST_POINTS) }))
-  // Stacked series must keep the same x, so all lose the same points: every nth stays.
-  const every = Math.ceil(Math.max(...chart.series.map(({ points }) => points.length), 1) / MOST_POINTS)
+  // Areas must keep the same x, so all lose the same points: every nth stays.
+  const areas = chart.series.filter(({ line }) => line !== true)
+  const every = Math.ceil(Math.max(...areas.map(({ points }) => points.length), 1) / MOST_POINTS)
+  const some = (points: Series['points']): Series['points'] =>
+    points.filter((_, index) => index % every === 0 || index === points.length - 1)
   return chart.series.map((one) => ({
     ...one,
-    points: one.points.filter((_, index) => index % every === 0 || index === one.points.length - 1),
+    points: one.line === true ? thin(one.points, MOST_POINTS) : some(one.points),
   }))
 }
 
@@ -164,10 +189,10 @@ function axes({ x, y }: Chart, frame: Frame): string {
 }
 
 function shapes(series: readonly Series[], frame: Frame, stacked: boolean): string {
-  const base = new Array<number>(series[0]?.points.length ?? 0).fill(0)
+  const base = new Array<number>(Math.max(0, ...series.map(({ points }) => points.length))).fill(0)
   return series
     .map(({ points, line }, index) => {
-      const colour = index % COLOURS
+      const colour = colourOf({ series, stacked }, index)
       const at = (point: readonly [number, number], value: number): string =>
         `${scaleX(frame, point[0])},${scaleY(frame, value)}`
       if (!stacked || line === true)
@@ -206,6 +231,6 @@ function legendRows({ series }: Chart): { series: Series; index: number; x: numb
   return rows
 }
 
-function legendEntry({ name }: Series, index: number, x: number, y: number): string {
-  return `<rect class="a${index % COLOURS}" x="${x}" y="${y - 10}" width="12" height="12"/><text class="key" x="${x + 18}" y="${y}">${escapeHtml(name)}</text>`
+function legendEntry({ name }: Series, colour: number, x: number, y: number): string {
+  return `<rect class="a${colour}" x="${x}" y="${y - 10}" width="12" height="12"/><text class="key" x="${x + 18}" y="${y}">${escapeHtml(name)}</text>`
 }

@@ -58,12 +58,16 @@ export const PALETTE_DARK = [
   '#a5a5a5',
 ] as const
 
+/** Of lines that are drawn over areas. */
+const OVERLAY_LIGHT = ['#1b1f24', '#7a1fa2', '#a31515', '#0b4f1c'] as const
+const OVERLAY_DARK = ['#ffffff', '#d9a3ff', '#ff9c94', '#b6f5b0'] as const
+
 /** Variables of the palette, for a page or for an SVG that stands alone. */
 export function paletteStyle(selector: string): string {
   const variables = (colours: readonly string[], ink: string, paper: string, grid: string, faint: string): string =>
     `${colours.map((colour, index) => `--c${index}:${colour}`).join(';')};--ink:${ink};--paper:${paper};--grid:${grid};--faint:${faint}`
-  return `${selector}{${variables(PALETTE_LIGHT, '#1b1f24', '#ffffff', '#d8dee4', '#57606a')}}
-@media (prefers-color-scheme:dark){${selector}{${variables(PALETTE_DARK, '#e6edf3', '#0d1117', '#30363d', '#9198a1')}}}`
+  return `${selector}{${variables([...PALETTE_LIGHT, ...OVERLAY_LIGHT], '#1b1f24', '#ffffff', '#d8dee4', '#57606a')}}
+@media (prefers-color-scheme:dark){${selector}{${variables([...PALETTE_DARK, ...OVERLAY_DARK], '#e6edf3', '#0d1117', '#30363d', '#9198a1')}}}`
 }
 
 const STYLE = `${paletteStyle(':root')}

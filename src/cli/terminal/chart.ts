@@ -139,15 +139,22 @@ class Canvas {
 
   rows(stream: Surface): string[] {
     const lines: string[] = []
-    for (let from = 0; from < this.#dots.length; from += this.#columns) {
-      let line = ''
-      for (let at = from; at < from + this.#columns; at++) {
-        const letter = this.#dots[at] === 0 ? ' ' : String.fromCodePoint(0x2800 + this.#dots[at]!)
-        const owner = this.#owners[at]!
-        line += owner < 0 ? letter : paint(stream, SERIES_STYLES[owner % SERIES_STYLES.length]!, letter)
-      }
-      lines.push(line)
-    }
+    for (let from = 0; from < this.#dots.length; from += this.#columns) lines.push(this.#row(stream, from))
     return lines
+  }
+
+  /** Neighbours of one colour are painted together. */
+  #row(stream: Surface, from: number): string {
+    let line = ''
+    let run = ''
+    const end = from + this.#columns
+    for (let at = from; at < end; at++) {
+      run += this.#dots[at] === 0 ? ' ' : String.fromCodePoint(0x2800 + this.#dots[at]!)
+      const owner = this.#owners[at]!
+      if (at + 1 < end && this.#owners[at + 1] === owner) continue
+      line += owner < 0 ? run : paint(stream, SERIES_STYLES[owner % SERIES_STYLES.length]!, run)
+      run = ''
+    }
+    return line
   }
 }

@@ -43,7 +43,8 @@ export function paint(stream: Surface, style: Style, text: string): string {
 /** Columns of a line: those of the terminal, or of `COLUMNS`, or 80. */
 export function widthOf(stream: Surface): number {
   const asked = Number(process.env.COLUMNS)
-  const columns = stream.columns ?? (asked > 0 ? asked : DEFAULT_WIDTH)
+  // A terminal that does not know its width says 0.
+  const columns = stream.columns || (asked > 0 ? asked : DEFAULT_WIDTH)
   return Math.max(NARROWEST, Math.min(WIDEST, Math.floor(columns)))
 }
 

@@ -1,6 +1,7 @@
 /** Recording: what was recorded replays to the same trace, and view calls count as the raw calls they stand for. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import type { AllocatorStats } from '../../src/allocator/allocator.ts'
 import { decodeTrace, encodeTrace } from '../../src/trace/format.ts'
 import { Recorder } from '../../src/trace/record.ts'
 import { Replay } from '../../src/trace/replay.ts'
@@ -72,6 +73,18 @@ test('blocks made before the recording are unknown to it', () => {
   const moved = heap.realloc(b, 100)
   heap.free(moved)
   assert.equal([...heap.trace().meta], [MALLOC, FREE])
+})
+
+test('stats passes its options on', () => {
+  const asked: unknown[] = []
+  const inner = new (class extends ToyAllocator {
+    override stats(...options: readonly unknown[]): AllocatorStats {
+      asked.push(...options)
+      return super.stats()
+    }
+  })(2 ** 20)
+  new Recorder(inner, inner).stats({ classes: true })
+  assert.equal(asked, [{ classes: true }])
 })
 
 test('everything else is passed on', () => {

@@ -2,8 +2,8 @@
  * `sorites replay` and `sorites convert` as a user calls them: reports, a page that stands alone, policies that fail in each way, traces that
  * are none. Every failure is one line on stderr, and leaves nothing behind.
  */
-import { type SpawnSyncReturns, spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { type SpawnSyncReturns, spawn, spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { gunzipSync } from 'node:zlib'
@@ -228,6 +228,38 @@ test('what is no trace, and wrong usage', () => {
   fails(replay('--html', '/no/such/folder/a.html', '-p', 'heap', trace), 1, /cannot write \/no\/such\/folder\/a\.html/)
   fails(replay('--html', '/dev/full', '-p', 'heap', trace), 1, /cannot write \/dev\/full: the disk is full/)
 })
+
+test('Ctrl-C ends the process that replays, and leaves nothing behind', async () => {
+  const marker = join(folder, 'started')
+  const endless = policyFile(
+    'endless',
+    '{ malloc() { for (;;); } }',
+    `writeFileSync(${JSON.stringify(marker)}, String(process.pid))`
+  )
+  writeFileSync(endless, `import { writeFileSync } from 'node:fs'\n${readFileSync(endless, 'utf8')}`)
+  const child = spawn(process.execPath, [main, 'replay', '-p', endless, trace], {
+    env: { ...process.env, NODE_V8_COVERAGE: '', TMPDIR: temporary },
+    stdio: 'ignore',
+  })
+  while (!existsSync(marker) || readFileSync(marker, 'utf8') === '')
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  child.kill('SIGINT')
+  assert.is(await new Promise((resolve) => child.on('close', resolve)), 130)
+  assert.equal(readdirSync(temporary), [])
+  // Killed, and gone as soon as the kernel has taken it apart.
+  const replaying = readFileSync(marker, 'utf8')
+  while (existsSync(`/proc/${replaying}`) && !isZombie(replaying))
+    await new Promise((resolve) => setTimeout(resolve, 20))
+})
+
+/** Whether a process has ended and waits for its parent to ask. */
+function isZombie(pid: string): boolean {
+  try {
+    return /^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
+  } catch {
+    return true
+  }
+}
 
 test('the list of policies', () => {
   const { status, stdout } = tool(['replay', '--list'])

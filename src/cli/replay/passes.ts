@@ -46,7 +46,17 @@ export class ArenaToucher implements Toucher {
 
   pages(offset: number, from: number, byteLength: number): void {
     const at = this.#at(offset)
+    if (at + byteLength > this.#bytes.length) {
+      this.#pagesBeyond(offset, from, byteLength)
+      return
+    }
     for (let i = from + PAGE - 1 - ((from + PAGE - 1) % PAGE); i < byteLength; i += PAGE) this.#bytes[at + i] = 1
+  }
+
+  /** Of a block that lies in no one window. */
+  #pagesBeyond(offset: number, from: number, byteLength: number): void {
+    const bytes = this.#arena.view(Uint8Array, offset, byteLength)
+    for (let i = from + PAGE - 1 - ((from + PAGE - 1) % PAGE); i < byteLength; i += PAGE) bytes[i] = 1
   }
 
   #at(offset: number): number {

@@ -36,6 +36,14 @@ export interface Command {
   run(given: Arguments): Promise<number>
 }
 
+/** A command in the list. */
+export interface CommandEntry {
+  readonly summary: string
+  /** A command line for the tool's own `--help`, with an explanation after two spaces and `#`. */
+  readonly example: string
+  readonly load: () => Promise<Command>
+}
+
 /** What was given on the command line, after parsing. */
 export interface Arguments {
   readonly positionals: readonly string[]

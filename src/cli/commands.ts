@@ -2,14 +2,7 @@
  * The commands by name, each with the line that `sorites --help` shows and the import that loads it.
  * @module
  */
-import type { Command } from './command.ts'
-
-export interface CommandEntry {
-  readonly summary: string
-  /** A command line for the tool's own `--help`, with an explanation after two spaces and `#`. */
-  readonly example: string
-  readonly load: () => Promise<Command>
-}
+import type { CommandEntry } from './command.ts'
 
 export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   map: {
@@ -41,5 +34,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'writes a malloc trace of another format as MTRC',
     example: 'sorites convert ls.log ls.mtrc.gz    # what mtrace() wrote, as a trace to replay',
     load: async () => (await import('./convert/command.ts')).command,
+  },
+  completion: {
+    summary: 'a script by which bash, zsh or fish completes commands and options',
+    example: 'source <(sorites completion bash)    # in ~/.bashrc',
+    load: async () => (await import('./completion/command.ts')).completionOf(COMMANDS),
   },
 }

@@ -112,7 +112,7 @@ export const RENAME_NOREPLACE = 0x1
 /** `getrlimit`: the longest file that this process may make. */
 export const RLIMIT_FSIZE = 1
 /** `getrlimit`: no limit. */
-export const RLIM_INFINITY = 2n ** 64n - 1n
+export const RLIM_INFINITY: bigint = 2n ** 64n - 1n
 
 /** Kinds of file systems whose files are made by the kernel when they are read: `statfs`, by their magic numbers. */
 export const PSEUDO_FILE_SYSTEMS: ReadonlySet<number> = new Set([

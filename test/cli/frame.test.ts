@@ -8,6 +8,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { parseCommandLine } from '../../src/cli/arguments.ts'
 import type { Command } from '../../src/cli/command.ts'
+import { COMMANDS } from '../../src/cli/commands.ts'
 import { atEnd, Failure, OutputFile, reportFailure, UsageError, undoAll, writeOutput } from '../../src/cli/failure.ts'
 import { edits, nearest } from '../../src/cli/nearest.ts'
 import { figure, svgChart } from '../../src/cli/page/chart.ts'
@@ -55,6 +56,54 @@ test('a result that cannot be written is a failure; a reader that goes away is n
   assert.is(full.status, 1)
   assert.is(full.stderr, 'sorites: cannot write the result: the disk is full\n')
   assert.is(shell('"$@" --help | true').stderr, '')
+})
+
+test('completion: scripts that their shells accept, with every command and option', async () => {
+  const loaded = await Promise.all(Object.values(COMMANDS).map(({ load }) => load()))
+  for (const shell of ['bash', 'zsh', 'fish']) {
+    const { status, stdout } = tool('completion', shell)
+    assert.is(status, 0)
+    for (const { name, options } of loaded)
+      for (const word of [name, ...Object.keys(options)]) assert.ok(stdout.includes(word), `${shell}: ${word}`)
+    const checked = spawnSync(shell, ['-n'], { input: stdout, encoding: 'utf8' })
+    if (checked.error === undefined) assert.is(checked.status, 0, checked.stderr)
+  }
+  assert.is(tool('completion', 'bsh').status, 2)
+  assert.match(tool('completion', 'bsh').stderr, /did you mean "bash"\?/)
+  const run = `source <("$@" completion bash); COMP_WORDS=(sorites rss --re); COMP_CWORD=2; _sorites; echo "\${COMPREPLY[*]}"`
+  const bash = spawnSync('bash', ['-c', run, 'bash', process.execPath, main], { encoding: 'utf8' })
+  if (bash.error === undefined) assert.is(bash.stdout, '--repeats\n', bash.stderr)
+})
+
+test('every command is named as in the list, and explains itself', async () => {
+  for (const [name, { load, summary, example }] of Object.entries(COMMANDS)) {
+    const command = await load()
+    assert.is(command.name, name)
+    assert.ok(summary !== '' && example.includes(`sorites ${name}`))
+    const { stdout, status } = tool(name, '--help')
+    assert.is(status, 0)
+    for (const option of Object.keys(command.options)) assert.ok(stdout.includes(`--${option}`), `${name} --${option}`)
+    assert.ok(command.examples.length > 0 && command.examples.every((line) => stdout.includes(line)))
+    assert.is(tool('help', name).stdout, stdout)
+  }
+})
+
+test('the list of commands loads none of them', () => {
+  // Every file that is imported at once from main.js on, by the text of the compiled files.
+  const seen = new Set<string>()
+  const visit = (url: URL): void => {
+    if (seen.has(url.pathname)) return
+    seen.add(url.pathname)
+    for (const [, path] of readFileSync(url, 'utf8').matchAll(/^(?:import|export) [^;]*?from '(\..*?)'/gms))
+      visit(new URL(path as string, url))
+  }
+  visit(new URL('../../src/cli/main.js', import.meta.url))
+  const names = [...seen].map((path) => path.replace(/^.*\/src\//, ''))
+  assert.ok(names.includes('cli/commands.js'))
+  assert.equal(
+    names.filter((name) => !/^cli\/[\w-]+\.js$|^cli\/terminal\/style\.js$/.test(name)),
+    []
+  )
 })
 
 test('the nearest name', () => {

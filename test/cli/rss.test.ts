@@ -1,6 +1,7 @@
 /** `sorites rss`: every hypothesis that comes with the tool, the judgement, a user's own files, and what can go wrong with them. */
-import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -157,6 +158,35 @@ test('wrong usage and bad output places', () => {
   assert.is(full.status, 1)
   assert.match(full.stderr, /cannot write \/dev\/full: the disk is full/)
   assert.equal(readdirSync(folder), before)
+})
+
+test('Ctrl-C: no child and no file is left', async () => {
+  const place = join(folder, 'tmp')
+  mkdirSync(place)
+  const file = own(
+    'waits.mjs',
+    GOOD.replace(
+      'bytes[0] = 1',
+      'lab.file(4096); console.log(process.pid); return new Promise((done) => setTimeout(done, 1e6))'
+    )
+  )
+  const child = spawn(process.execPath, [main, 'rss', file, '--html', 'never.html'], {
+    cwd: folder,
+    env: { ...process.env, NODE_V8_COVERAGE: '', TMPDIR: place },
+  })
+  let text = ''
+  child.stderr.setEncoding('utf8').on('data', (chunk: string) => (text += chunk))
+  while (!/^\d+\n/m.test(text)) await once(child.stderr, 'data')
+  assert.is(readdirSync(place).length, 1)
+  child.kill('SIGINT')
+  const [status] = await once(child, 'close')
+  assert.is(status, 130)
+  assert.equal(readdirSync(place), [])
+  assert.not.ok(existsSync(join(folder, 'never.html')))
+  const body = Number(/^\d+$/m.exec(text)![0])
+  while (existsSync(`/proc/${body}`) && !/^State:\s*Z/m.test(readFileSync(`/proc/${body}/status`, 'latin1')))
+    await new Promise(setImmediate)
+  rmSync(place, { recursive: true })
 })
 
 test('--list names every experiment', () => {

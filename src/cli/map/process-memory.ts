@@ -34,6 +34,7 @@ export function processNumber(text: string): number {
 
 /** Throws a `Failure` when there is no such process, when it may not be looked at, or when it has ended meanwhile. */
 export function readProcess(pid: number): ProcessMemory {
+  if (process.platform !== 'linux') throw new Failure(`memory is read from /proc of Linux; this is ${process.platform}`)
   const status = readOf(pid, 'status')
   const smaps = readOf(pid, 'smaps')
   const entries = parseSmaps(smaps).map(withItsName)

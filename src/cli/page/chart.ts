@@ -104,12 +104,12 @@ export function figure(chart: Chart): string {
 </figure>`
 }
 
-export const CHART_STYLE = `.paper{fill:var(--paper)}.title{font-size:16px;font-weight:600;fill:var(--ink)}
+export const CHART_STYLE: string = `.paper{fill:var(--paper)}.title{font-size:16px;font-weight:600;fill:var(--ink)}
 .grid{stroke:var(--grid);stroke-width:1}.tick{font-size:12px;fill:var(--faint)}.mark{stroke:var(--faint);stroke-width:1;stroke-dasharray:2 3}
 .area{stroke-width:.5;fill-opacity:.8}.line{fill:none;stroke-width:2;stroke-linejoin:round}.key{font-size:13px;fill:var(--ink)}
 ${Array.from({ length: COLOURS + OVERLAYS }, (_, i) => `.a${i}{fill:var(--c${i});stroke:var(--c${i})}.l${i}{stroke:var(--c${i})}`).join('')}`
 
-export const FIGURE_STYLE = `${CHART_STYLE}
+export const FIGURE_STYLE: string = `${CHART_STYLE}
 .chart{margin:1rem 0}.chart svg{width:100%;height:auto;display:block}.chart figcaption{font-weight:600}
 .cross{stroke:var(--ink);stroke-width:1}
 .legend{display:flex;flex-wrap:wrap;gap:.25rem .5rem;margin:.25rem 0}

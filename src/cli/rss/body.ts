@@ -1,7 +1,7 @@
 /**
  * The body of a run, in a process of its own: loads one experiment, makes it, and writes the `RunReport` to descriptor 3.
  *
- *     node --expose-gc body.js MODULE-URL
+ *     node --expose-gc body.js MODULE-URL FOLDER
  * @module
  */
 import { writeFileSync } from 'node:fs'
@@ -10,11 +10,11 @@ import { makeExperiment } from './run.ts'
 
 const REPORT_FD = 3
 
-async function main(url: string): Promise<void> {
+async function main(url: string, folder: string): Promise<void> {
   let answer: unknown
   try {
     const module = (await import(url)) as { experiment?: unknown; default?: unknown }
-    answer = { report: await makeExperiment(requireExperiment(module.experiment ?? module.default, url)) }
+    answer = { report: await makeExperiment(requireExperiment(module.experiment ?? module.default, url), folder) }
   } catch (error) {
     answer = { error: error instanceof Error ? error.message : String(error) }
   }
@@ -23,4 +23,4 @@ async function main(url: string): Promise<void> {
   process.exit(0)
 }
 
-await main(process.argv[2] as string)
+await main(process.argv[2] as string, process.argv[3] as string)

@@ -4,8 +4,7 @@
  * A user's own experiment needs no import: all of it comes as the argument of `steps`.
  * @module
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Arena, type ArenaOptions, Buddy, Bump, GiB, Heap, KiB, MiB, mapFile, Slab } from '../../index.ts'
@@ -25,13 +24,15 @@ export class Lab {
   readonly machine: Machine
   readonly pageSize: number
   readonly #takeReading: () => void
+  readonly #folder: string
   readonly #notes = new Map<string, number>()
   readonly #watched: { resident(): number }[] = []
   readonly #kept: unknown[] = []
-  #folder: string | undefined
 
-  constructor(machine: Machine, takeReading: () => void) {
+  /** `folder` is for files; whoever made it removes it. */
+  constructor(machine: Machine, folder: string, takeReading: () => void) {
     this.machine = machine
+    this.#folder = folder
     this.pageSize = machine.pageSize
     this.#takeReading = takeReading
   }
@@ -54,7 +55,6 @@ export class Lab {
 
   /** A file of so many bytes, all of them written. Removed at the end. */
   file(byteLength: number): string {
-    this.#folder ??= mkdtempSync(join(tmpdir(), 'sorites-rss-'))
     const path = join(this.#folder, `file-${this.#kept.length}`)
     this.#kept.push(path)
     writeFileSync(path, Buffer.alloc(byteLength, 1))
@@ -116,11 +116,6 @@ export class Lab {
     const notes = Object.fromEntries(this.#notes)
     this.#notes.clear()
     return notes
-  }
-
-  /** @internal */
-  close(): void {
-    if (this.#folder !== undefined) rmSync(this.#folder, { recursive: true, force: true })
   }
 }
 

@@ -68,8 +68,8 @@ class Run {
   /** Time on the CPU and faults that readings within the present step have cost. */
   #cost: Record<string, number> = {}
 
-  constructor(machine: Machine) {
-    this.lab = new Lab(machine, () => this.#sample())
+  constructor(machine: Machine, folder: string) {
+    this.lab = new Lab(machine, folder, () => this.#sample())
   }
 
   async take(name: string, run: () => unknown): Promise<void> {
@@ -131,19 +131,19 @@ function isPromise(value: unknown): value is Promise<unknown> {
   return typeof (value as { then?: unknown } | null | undefined)?.then === 'function'
 }
 
-/** Makes the experiment once. */
-export async function makeExperiment(experiment: Experiment, machine: Machine = machineFacts()): Promise<RunReport> {
+/** Makes the experiment once. Its files go to `folder`. */
+export async function makeExperiment(
+  experiment: Experiment,
+  folder: string,
+  machine: Machine = machineFacts()
+): Promise<RunReport> {
   const skipped = experiment.unless?.(machine)
   if (skipped !== undefined) return { machine, steps: [], readings: [], expectations: [], skipped }
   warmUp()
-  const run = new Run(machine)
-  try {
-    const steps = await experiment.steps(run.lab)
-    await run.lab.collect()
-    for (const [name, step] of Object.entries(steps)) await run.take(name, step)
-  } finally {
-    run.lab.close()
-  }
+  const run = new Run(machine, folder)
+  const steps = await experiment.steps(run.lab)
+  await run.lab.collect()
+  for (const [name, step] of Object.entries(steps)) await run.take(name, step)
   const { expect } = experiment
   const expectations = requireExpectations(typeof expect === 'function' ? expect(machine) : expect, run.steps)
   return { machine, steps: run.steps, readings: run.readings, expectations }

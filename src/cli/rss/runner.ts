@@ -6,9 +6,12 @@
  * @module
  */
 import { spawn } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
-import { atEnd, Failure } from '../failure.ts'
+import { atEnd, Failure, reasonOf } from '../failure.ts'
 import type { Expectation, Machine, Reading, RunReport } from './experiment.ts'
 import { judge, type Verdict } from './judgement.ts'
 import { type Spread, spreadOf } from './spread.ts'
@@ -61,9 +64,29 @@ export async function runExperiments(
 
 /** One repeat. Rejects with a `Failure` that says why there is no report. */
 export async function runOnce({ name, url }: Pick<Listed, 'name' | 'url'>): Promise<RunReport> {
-  const child = spawn(process.execPath, ['--expose-gc', '--no-warnings', body, url], {
-    stdio: ['ignore', 2, 2, 'pipe'],
-  })
+  const folder = temporaryFolder()
+  const remove = (): void => rmSync(folder, { recursive: true, force: true })
+  const keep = atEnd(remove)
+  try {
+    return await runIn(folder, name, url)
+  } finally {
+    keep()
+    remove()
+  }
+}
+
+/** The files of a run lie in a folder that this process removes: the one that makes them may be killed. */
+function temporaryFolder(): string {
+  try {
+    return mkdtempSync(join(tmpdir(), 'sorites-rss-'))
+  } catch (error) {
+    throw new Failure(`cannot make a folder in ${tmpdir()}: ${reasonOf(error)}`)
+  }
+}
+
+async function runIn(folder: string, name: string, url: string): Promise<RunReport> {
+  const words = ['--expose-gc', '--no-warnings', body, url, folder]
+  const child = spawn(process.execPath, words, { stdio: ['ignore', 2, 2, 'pipe'] })
   const forget = atEnd(() => child.kill('SIGKILL'))
   const text = read(child.stdio[3] as Readable)
   const [status, signal] = await new Promise<[number | null, NodeJS.Signals | null]>((resolve, reject) => {

@@ -24,7 +24,7 @@ export class Progress {
   constructor(
     total: number,
     stream: Surface & { write(text: string): unknown } = process.stderr,
-    now = () => performance.now()
+    now: () => number = () => performance.now()
   ) {
     this.#total = total
     this.#stream = stream

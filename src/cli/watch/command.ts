@@ -22,6 +22,8 @@ import type { V8Figures } from './v8-figures.ts'
 const DEFAULT_INTERVAL_MS = 250
 const DEFAULT_PAGE = 'sorites-watch.html'
 const DRAW_EVERY_MS = 500
+/** After a sample that took long there is so many times as long without one: the kernel holds the process's mappings while it counts. */
+const REST = 4
 
 export const command: Command = {
   name: 'watch',
@@ -96,12 +98,14 @@ async function sample(
   const until = performance.now() + milliseconds
   let drawn = 0
   while (!stop.signal.aborted && performance.now() < until) {
+    const begin = performance.now()
     if (!tryTake(watched, program !== undefined)) break
+    const taken = performance.now() - begin
     if (performance.now() - drawn >= DRAW_EVERY_MS && watched.list.length > 1) {
       drawn = performance.now()
       live.draw(picture(watched))
     }
-    await pause(Math.min(watched.intervalMs, until - performance.now()), stop.signal)
+    await pause(Math.min(Math.max(watched.intervalMs - taken, REST * taken), until - performance.now()), stop.signal)
   }
   if (program !== undefined && !over) await ended
   settle()

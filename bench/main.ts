@@ -13,7 +13,7 @@ import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { originText, writeSection } from './report/page.ts'
 
-const NAMES = ['raw-alloc', 'views', 'live-blocks', 'windows', 'gc', 'checks', 'traces']
+const NAMES = ['raw-alloc', 'many', 'views', 'live-blocks', 'windows', 'gc', 'checks', 'traces']
 const OPTIONS = ['--quick', '--write']
 
 const argv = process.argv.slice(2)

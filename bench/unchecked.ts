@@ -22,7 +22,7 @@ const REPLACEMENTS: readonly Replacement[] = [
   // A slot: that the offset is a slot's start, that the slot exists and has been handed out …
   {
     file: 'heap.js',
-    checked: 'if (((product & 1044480) | (low & 7)) === 0 && slot < (info & 511)) {',
+    checked: 'if (((product & 1044480) | (low & 7)) === 0 && slot < m[entry + 2] >>> 16) {',
     trusting: '{',
   },
   // … and that it is not free already.
@@ -30,17 +30,16 @@ const REPLACEMENTS: readonly Replacement[] = [
   // A span: that it is live. That one starts at the offset is how it is found.
   {
     file: 'heap.js',
-    checked: 'if (span !== 0 && m[span + 0] === start && (m[span + 2] & 7) === 2) {',
-    trusting: 'if (span !== 0) {',
+    checked: 'if ((tag & 7) === 2) {',
+    trusting: '{',
   },
   // realloc of a slot, written out and called, and of a span.
+  { file: 'heap.js', checked: 'if (start && (m[word] & (-2147483648 >>> slot)) === 0) {', trusting: '{' },
   {
-    file: 'heap.js',
-    checked: 'const known = start && (slot < (info & 511) || this.#slabs.learn(slab, slot));',
+    file: 'heap-blocks.js',
+    checked: 'if (start && slabs.live(slabs.sound(entry, words[entry + 3]), product >>> 20))',
     trusting: '',
   },
-  { file: 'heap.js', checked: 'if (known && (m[word] & (1 << slot)) === 0) {', trusting: '{' },
-  { file: 'heap-blocks.js', checked: 'if (start && slabs.live(slab, product >>> 20))', trusting: '' },
   {
     file: 'heap-blocks.js',
     checked: 'if ((kind === 2 || kind === 4) && offset % 1 === 0)',

@@ -13,12 +13,11 @@ import type { Random } from './random.ts'
 const BYTES = 256 * 1024
 const STEPS = 120
 const RANGE = { offset: 65536, byteLength: BYTES }
-/** Words that nothing is acted on: see the header. */
 const usual = { most: 20_000, frees: true, alignments: [8, 64, 4096] }
 
 interface Kind {
   readonly number: number
-  readonly options: Omit<ProgramOptions, 'low' | 'high'>
+  readonly options: Omit<ProgramOptions, 'low' | 'high' | 'offsetOf'>
   make(arena: Arena): FreeingAllocator
 }
 
@@ -51,13 +50,17 @@ export class CheckedSubject implements Subject {
     const { options, make } = this.#start
     const allocator = make(this.#arena)
     try {
-      const range = { low: RANGE.offset, high: RANGE.offset + BYTES }
+      const range = {
+        low: RANGE.offset,
+        high: RANGE.offset + BYTES,
+        offsetOf: (view: Uint8Array) => this.#arena.offsetOf(view),
+      }
       const before = new Program(allocator, random, { ...options, ...range })
       for (let step = 0; step < 60; step++) before.step()
       this.#damage(random, say)
       if (isRefused(allocator)) return 'refused'
       const program = new Program(allocator, random, { ...options, ...range })
-      if (options.frees) program.adopt()
+      program.adopt()
       for (let step = 0; step < STEPS; step++) program.step()
       program.end()
       return 'harmless'

@@ -34,7 +34,7 @@ export const shapes: readonly Shape[] = [
       const all = blocks(heap, random, 450)
       for (const block of all.filter((_, i) => i % 3 === 1)) heap.free(block)
       heap.setRoot('one', all[0] as number)
-      heap.setRoot('a name of the most bytes…', all[2] as number)
+      heap.setRoot('a name of the most bytes', all[2] as number)
     },
   },
   {

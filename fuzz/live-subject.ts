@@ -16,7 +16,7 @@ const STEPS = 150
 interface Kind {
   readonly number: number
   readonly words: number
-  readonly options: Omit<ProgramOptions, 'low' | 'high'>
+  readonly options: Omit<ProgramOptions, 'low' | 'high' | 'offsetOf'>
   make(arena: Arena): FreeingAllocator
 }
 
@@ -57,8 +57,8 @@ export class LiveSubject implements Subject {
   constructor(kind: string, random: Random) {
     const { number, words, options, make } = liveKinds[kind] as Kind
     this.kind = kind
-    this.#options = { ...options, low: 0, high: BYTES }
     this.#arena = Arena.reserve(2 * BYTES, { shared: true })
+    this.#options = { ...options, low: 0, high: BYTES, offsetOf: (view) => this.#arena.offsetOf(view) }
     this.#allocator = make(this.#arena)
     const program = new Program(this.#allocator, random, { ...this.#options, lenient: false })
     for (let step = 0; step < 400; step++) program.step()

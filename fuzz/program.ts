@@ -20,6 +20,7 @@ export interface ProgramOptions {
   readonly most: number
   /** Whether single blocks are freed: not by Bump. */
   readonly frees: boolean
+  offsetOf(view: Uint8Array): number
   /** Multiples that memalign may be asked for. */
   readonly alignments: readonly number[]
   readonly lenient?: boolean
@@ -40,7 +41,8 @@ export class Program {
 
   /** Takes the blocks that are there into the model. */
   adopt(): void {
-    for (const { offset, byteLength } of this.#allocator.blocks()) this.model.add(offset, byteLength)
+    if (!this.#options.frees) return
+    for (const { offset, byteLength } of this.#allocator.blocks()) this.#note(offset, byteLength)
   }
 
   step(): void {
@@ -59,7 +61,7 @@ export class Program {
   end(): void {
     for (const start of this.#options.frees ? [...this.model.starts] : []) this.#free(start)
     this.#expect([], () => this.#allocator.check())
-    if (!this.#options.frees) return
+    if (!this.#options.frees || this.#options.lenient) return
     const { usedCount } = this.#allocator.stats()
     if (usedCount !== 0) throw new Finding(`${usedCount} blocks are left, and the program has none`)
   }
@@ -80,17 +82,13 @@ export class Program {
       else if (choice < 30) start = allocator.calloc(size)
       else if (choice < 35) start = allocator.memalign(this.#random.pick(this.#options.alignments), size)
       else {
-        const view = choice < 40 ? allocator.alloc(Uint8Array, size) : allocator.allocUnsafe(Uint8Array, size)
-        if (view.length !== size) throw new Finding(`a view of ${view.length} bytes for ${size}`)
-        start = this.#options.lenient || size === 0 ? 0 : this.#startOf(view)
+        const length = Math.max(size, 1)
+        const view = choice < 40 ? allocator.alloc(Uint8Array, length) : allocator.allocUnsafe(Uint8Array, length)
+        if (view.length !== length) throw new Finding(`a view of ${view.length} bytes for ${length}`)
+        start = this.#options.offsetOf(view)
       }
     })
     if (done && start !== 0) this.#note(start, size)
-  }
-
-  /** Arenas here are shorter than a window, or blocks with views lie in the first. */
-  #startOf(view: Uint8Array): number {
-    return view.byteOffset
   }
 
   #note(start: number, size: number): void {

@@ -81,11 +81,15 @@ export class OutOfMemoryError extends Error {
 /** A free of a block that has already been freed. Nothing was changed. */
 export class DoubleFreeError extends Error {
   readonly code = 'ERR_DOUBLE_FREE'
+  /** Of `freeMany`: the place of the offset in the array. */
+  readonly index?: number
 }
 
 /** A free of something that is not the start of a live block. Nothing was changed. */
 export class InvalidFreeError extends Error {
   readonly code = 'ERR_INVALID_FREE'
+  /** Of `freeMany`: the place of the offset in the array. */
+  readonly index?: number
 }
 
 /** The arena, or the allocator, has been closed. */

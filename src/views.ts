@@ -38,6 +38,7 @@ export interface TypedArrayConstructor<T extends TypedArray = TypedArray> {
 const { getOwnPropertyDescriptor, getPrototypeOf } = Object
 const { call } = Function.prototype
 const Bytes = Uint8Array
+const Floats = Float64Array
 
 /** A getter of a prototype, as a function of the object. */
 function getterOf<T>(prototype: object, name: PropertyKey): (of: ArrayBufferView) => T {
@@ -98,6 +99,17 @@ export function plainBytes(name: string, target: unknown, least: number): Uint8A
   const byteLength = arrayByteLength(target)
   if (byteLength < least) throw new OutOfRangeError(name, `at least ${bytes(least)}`, bytes(byteLength))
   return new Bytes(arrayBuffer(target), arrayByteOffset(target), least)
+}
+
+/**
+ * A caller's Float64Array as one that we have made over the same numbers: empty when its buffer has been detached.
+ * @internal
+ */
+export function plainFloats(name: string, target: unknown): Float64Array {
+  if (!isView(target) || arrayKind(target) !== 'Float64Array')
+    throw new InvalidArgumentTypeError(name, 'a Float64Array', target)
+  const length = arrayByteLength(target) / 8
+  return length === 0 ? new Floats(0) : new Floats(arrayBuffer(target), arrayByteOffset(target), length)
 }
 
 // ---- types ----

@@ -100,6 +100,16 @@ export interface FreeingAllocator extends Allocator {
   realloc(offset: number, byteLength: number): number
   /** Gives a block back: by offset, or by a view that starts where the block starts. */
   free(block: number | ArrayBufferView): void
+  /**
+   * Fills `offsets` with new blocks of `byteLength` bytes and says how many there are: fewer than its length only when full. What is behind
+   * them in the array stays.
+   */
+  mallocMany(byteLength: number, offsets: Float64Array): number
+  /**
+   * Frees the blocks at the first `count` offsets (default: all). When one of them is no live block, or comes twice, none is freed; the error
+   * has its place in the array as `index`.
+   */
+  freeMany(offsets: Float64Array, count?: number): void
   /** Bytes the block really has. */
   usableSize(block: number | ArrayBufferView): number
   /** Gives free pages back to the kernel now; bytes returned. */

@@ -30,6 +30,8 @@ export function treeWords(leafWords: number): number {
   return levels(leafWords).reduce((sum, count) => sum + count, 0)
 }
 
+const WHOLE_LEAVES = 65536
+
 export class BitTree {
   /** First leaf word. */
   readonly leaves: number
@@ -126,7 +128,8 @@ export class BitTree {
 
   /** Throws unless both implications hold for the leaves `[0, leafEnd)`. */
   check(leafEnd: number): void {
-    let end = leafEnd
+    // What is stale may lie beyond what is in use: a tree that is not long is looked at whole.
+    let end = this.#counts[0] <= WHOLE_LEAVES ? this.#counts[0] : leafEnd
     for (let level = 0; level + 1 < this.#starts.length; level++) {
       const start = this.#starts[level]
       const above = this.#starts[level + 1]

@@ -425,6 +425,8 @@ export abstract class Blocks implements Allocator {
     length: number,
     byteLength: number
   ): T {
+    // A timer's callback closed this, or the arena, once the block was made: then the view is as it would be after that.
+    if (this.isClosed) return new type(new ArrayBuffer(0), 0, 0)
     this.assertInside(offset, byteLength)
     try {
       const window = Math.floor(offset / WINDOW_BYTES)

@@ -78,7 +78,7 @@ function checkTrees({ words, top, trees }: BuddyUnits, free: readonly number[]):
   for (const [order, tree] of trees.entries()) {
     const bits = Math.floor(top / 2 ** order) + 1
     tree.check(Math.ceil(bits / 32))
-    const counted = countBits(words, tree.leaves * 32, tree.leaves * 32 + bits)
+    const counted = countBits(words, tree.leaves * 32, (tree.leaves + Math.ceil(bits / 32)) * 32)
     if (counted !== free[order])
       throw new CorruptedError(`order ${order}: ${counted} bits set for ${free[order]} free blocks`)
     if (counted > 0 && (words[ORDERS] & (1 << order)) === 0)

@@ -69,6 +69,10 @@ export class Buddy extends FreeingBlocks {
   readonly #pages: Pages
   readonly #units: BuddyUnits
   #numbers: Float64Array
+  /** Changes so far, and after which of them a walk found no free block of an order, or more, that has its pages. */
+  #changes = 0
+  #refusedAt = -1
+  #refusedOrder = 0
 
   static readonly #hooks: FreeingHooks = hooksOf<FreeingHooks>({
     tryCalloc: (self: Buddy, byteLength) => self.#tryCalloc(byteLength),
@@ -147,6 +151,7 @@ export class Buddy extends FreeingBlocks {
 
   #dropBlocks(): void {
     this.#units.clear()
+    this.#changes++
     this.#numbers[USED_BYTES] = 0
     this.#numbers[USED_COUNT] = 0
   }
@@ -222,6 +227,7 @@ export class Buddy extends FreeingBlocks {
   #freeAt(offset: number): void {
     const unit = this.#unitOf(offset)
     const order = this.#units.states[unit] - 1
+    this.#changes++
     this.#numbers[USED_BYTES] -= (1 << order) * this.minBlock
     this.#numbers[USED_COUNT]--
     this.#units.give(unit, order)
@@ -241,6 +247,7 @@ export class Buddy extends FreeingBlocks {
       this.#units.grow(unit, old, order)
       this.#noteTouched(offset + size)
     } else if (order < old) this.#units.shrink(unit, old, order)
+    this.#changes++
     this.#numbers[USED_BYTES] += size - usable
     return true
   }
@@ -268,7 +275,7 @@ export class Buddy extends FreeingBlocks {
     const numbers = this.#numbers
     if (numbers[PURGED_BYTES] !== 0 || offset + byteLength > numbers[COMMITTED_END]) {
       if (!this.#pages.covers(offset, byteLength) && !this.#pages.commit(offset, byteLength)) {
-        const committed = this.#findCommitted(order, alignment)
+        const committed = this.#findCommitted(order, from, alignment)
         return committed < 0 ? 0 : this.#take(order, committed, committed, alignment)
       }
     }
@@ -279,17 +286,30 @@ export class Buddy extends FreeingBlocks {
     }
     numbers[USED_BYTES] += byteLength
     numbers[USED_COUNT]++
+    this.#changes++
     return offset
   }
 
-  /** At the limit: the first free block of the order or more whose beginning needs no page, or -1. */
-  #findCommitted(order: number, alignment: number): number {
+  /**
+   * At the limit: the first free block of the order or more whose beginning needs no page, or -1. `from`: the free block that was found
+   * first, or -1. It walks the blocks, but not again until something has changed.
+   */
+  #findCommitted(order: number, from: number, alignment: number): number {
     const units = this.#units
     const size = 1 << order
+    const numbers = this.#numbers
+    // Where no free block is long enough, none of them will do, unless it was the alignment that none had.
+    if (from < 0 && alignment <= size * this.minBlock) return -1
+    if (this.#pages.dataBytes - numbers[USED_BYTES] < size * this.minBlock) return -1
+    if (alignment <= this.minBlock && order >= this.#refusedOrder && this.#refusedAt === this.#changes) return -1
     for (let unit = units.layout.first; unit < units.top; unit += units.sizeAt(unit)) {
       const offset = this.#offset(unit)
       const fits = units.isFree(unit) && units.sizeAt(unit) >= size && offset % alignment === 0
       if (fits && this.#pages.covers(offset, size * this.minBlock)) return unit
+    }
+    if (alignment <= this.minBlock) {
+      this.#refusedOrder = order
+      this.#refusedAt = this.#changes
     }
     return -1
   }

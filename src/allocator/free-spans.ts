@@ -36,6 +36,9 @@ export const SPLINTER = 64
 /** How many spans of a bin are compared where there is time. */
 const SEARCH = 8
 
+/** How many spans of the exact bin are compared before a request is refused; of those behind it half as many each. */
+const THOROUGH_SEARCH = 64
+
 export abstract class FreeSpans extends SpanPages {
   /** The state of a heap without blocks. The windows that were open stay open: their pages may be dirty. */
   reset(): void {
@@ -60,13 +63,13 @@ export abstract class FreeSpans extends SpanPages {
     m[At.CLEARING] = 1
     m[At.SPAN_TOP] = layout.spans
     m.fill(0, At.BIN_TOP_MAP, At.ROOTS)
-    m[At.KEPT_NOW] = 0
     source.clearWords(At.TILES, At.TILES + tiles)
     source.clearWords(layout.spans, top)
     m[At.WINDOWS] = 0
     m[At.SPAN_SPARE] = 0
     m[At.SPAN_SPARES] = 0
     m[At.TILE_TOP] = 0
+    m[At.FREE_PAGES] = 0
     this.bytes[At.SPAN_BYTES >> 1] = 0
     this.bytes[At.HIGHEST_END >> 1] = 0
   }
@@ -87,6 +90,7 @@ export abstract class FreeSpans extends SpanPages {
     m[span + Span.NEXT] = 0
     enter(m, span, this.tiles, this.firstTile)
     intoBin(m, span, m[span + Span.SIZE])
+    m[At.FREE_PAGES] += this.wholePages(span)
     m[At.CLEARING] = 0
     return true
   }
@@ -113,10 +117,13 @@ export abstract class FreeSpans extends SpanPages {
       const found = bestIn(m, bin, length, alignment, SEARCH)
       if (found !== 0) return found
     }
-    // What the short searches passed over: in the exact bin, and where an alignment makes it hard.
+    // What the short searches passed over: in the exact bin, and where an alignment makes it hard. A request that fails takes no longer for
+    // it than some microseconds, however many free spans there are.
+    let left = THOROUGH_SEARCH
     for (let bin = nextBin(m, exact); bin >= 0 && (alignment > 8 || bin === exact); bin = nextBin(m, bin + 1)) {
-      const found = bestIn(m, bin, length, alignment, (this.most - this.least) / Span.WORDS)
+      const found = bestIn(m, bin, length, alignment, left)
       if (found !== 0) return found
+      if (left > SEARCH) left >>>= 1
     }
     return 0
   }
@@ -134,6 +141,7 @@ export abstract class FreeSpans extends SpanPages {
     const start = m[free + Span.START]
     const previous = m[free + Span.PREVIOUS]
     const tag = m[free + Span.TAG] & ~(Tag.KIND | Tag.CLEAN)
+    const pages = this.wholePages(free)
     m[live + Span.START] = start
     m[live + Span.SIZE] = size
     m[live + Span.PREVIOUS] = previous
@@ -154,6 +162,7 @@ export abstract class FreeSpans extends SpanPages {
       m[moved] = -free
     }
     resizeFree(m, free, m[free + Span.SIZE] - size)
+    if (pages > 0) m[At.FREE_PAGES] += this.wholePages(free) - pages
     m[live + Span.TAG] = tag | kind
     return live
   }
@@ -162,14 +171,17 @@ export abstract class FreeSpans extends SpanPages {
   protected carve(span: number, start: number, size: number, kind: number): number {
     const { m } = this
     unbin(m, span)
+    m[At.FREE_PAGES] -= this.wholePages(span)
     let live = span
     if (start > m[span + Span.START]) {
       live = this.split(span, start - m[span + Span.START])
       intoBin(m, span, m[span + Span.SIZE])
+      m[At.FREE_PAGES] += this.wholePages(span)
     }
     if (m[live + Span.SIZE] > size) {
       const rest = this.split(live, size)
       intoBin(m, rest, m[rest + Span.SIZE])
+      m[At.FREE_PAGES] += this.wholePages(rest)
     }
     m[live + Span.TAG] = (m[live + Span.TAG] & ~(Tag.KIND | Tag.CLEAN)) | kind
     return live
@@ -211,12 +223,15 @@ export abstract class FreeSpans extends SpanPages {
         unbin(m, next)
         m[previous + Span.TAG] |= m[next + Span.TAG] & Tag.CLEAN
         const size = m[previous + Span.SIZE] + m[span + Span.SIZE] + m[next + Span.SIZE]
+        const pages = this.wholePages(previous) + this.wholePages(next)
         this.absorb(span)
         this.absorb(next)
         resizeFree(m, previous, size)
+        m[At.FREE_PAGES] += this.wholePages(previous) - pages
         return
       }
       // The free span grows downwards and keeps its record, and as a rule its bin.
+      const pages = this.wholePages(next)
       leave(m, span, tiles)
       leave(m, next, tiles)
       m[next + Span.START] = start
@@ -226,11 +241,17 @@ export abstract class FreeSpans extends SpanPages {
       giveRecord(m, span)
       enter(m, next, tiles, this.firstTile)
       resizeFree(m, next, size)
+      m[At.FREE_PAGES] += this.wholePages(next) - pages
     } else if (previous !== 0 && (m[previous + Span.TAG] & Tag.KIND) === Tag.FREE) {
       const size = m[previous + Span.SIZE] + m[span + Span.SIZE]
+      const pages = this.wholePages(previous)
       this.absorb(span)
       resizeFree(m, previous, size)
-    } else intoBin(m, span, m[span + Span.SIZE])
+      m[At.FREE_PAGES] += this.wholePages(previous) - pages
+    } else {
+      intoBin(m, span, m[span + Span.SIZE])
+      m[At.FREE_PAGES] += this.wholePages(span)
+    }
   }
 
   /** Takes a span that is in no bin out of the links and gives its record back: the span before it has its bytes now. */

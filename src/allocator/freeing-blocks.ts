@@ -8,9 +8,10 @@
  * Cost above the raw call: one comparison for an offset, a look-up of the view's buffer for a view.
  * @module
  */
-
-import { ArenaClosedError, InvalidArgumentTypeError, InvalidFreeError } from '../errors.ts'
-import { isView } from '../views.ts'
+import { types } from 'node:util'
+import { wholeNumber } from '../arguments.ts'
+import { ArenaClosedError, DoubleFreeError, InvalidArgumentTypeError, InvalidFreeError } from '../errors.ts'
+import { isView, plainFloats } from '../views.ts'
 import type { FreeingAllocator, SizeClassStats } from './allocator.ts'
 import { Blocks, type Hooks, type Own, ownOf } from './blocks.ts'
 import type { ViewCache } from './view-cache.ts'
@@ -53,6 +54,40 @@ export abstract class FreeingBlocks extends Blocks implements FreeingAllocator {
     this.copyNew(moved, offset, Math.min(usable, byteLength))
     this.#own.hooks.freeAt(this, offset)
     return moved
+  }
+
+  mallocMany(byteLength: number, offsets: Float64Array): number {
+    const plain = plainFloats('offsets', offsets)
+    const most = plain.length
+    for (let count = 0; count < most; count++) {
+      const offset = this.tryMalloc(byteLength)
+      if (offset === 0) return count
+      plain[count] = offset
+    }
+    return most
+  }
+
+  freeMany(offsets: Float64Array, count?: number): void {
+    const checked = checkMany(offsets, count)
+    if (this.#own.guard !== 0) this.assertWritable()
+    this.requireLive(checked)
+    for (const offset of checked) this.#own.hooks.freeAt(this, offset)
+  }
+
+  /** Throws unless each of these is a live block without an inner claim, and none comes twice. @internal */
+  protected requireLive(offsets: Float64Array): void {
+    const { hooks } = this.#own
+    const seen: Set<number> = new Set()
+    offsets.forEach((offset, index) => {
+      try {
+        if (seen.has(offset)) throw new DoubleFreeError(`the block at ${offset} comes twice`)
+        seen.add(offset)
+        const byteLength = hooks.sizeAt(this, offset)
+        if (this.#own.guard !== 0) this.assertNoInner(offset, byteLength)
+      } catch (error) {
+        throw withIndex(error, index)
+      }
+    })
   }
 
   /** The offset that a view stands for. @internal */
@@ -104,4 +139,22 @@ export function classesOfBlocks(blocks: Iterable<{ byteLength: number }>): SizeC
     })
   }
   return [...classes.values()].sort((a, b) => a.least - b.least)
+}
+
+/** The first `count` of the offsets: a copy where another thread could change them meanwhile. @internal */
+export function checkMany(offsets: unknown, count: unknown): Float64Array {
+  const plain = plainFloats('offsets', offsets)
+  const most = plain.length
+  const length = count === undefined ? most : wholeNumber('count', count, 0, most)
+  if (types.isSharedArrayBuffer(plain.buffer)) return plain.slice(0, length)
+  return length === most ? plain : plain.subarray(0, length)
+}
+
+/** An error of one offset of many, with its place among them. @internal */
+export function withIndex(error: unknown, index: number): unknown {
+  if (error instanceof Error) {
+    error.message = `offsets[${index}]: ${error.message}`
+    Object.defineProperty(error, 'index', { value: index, enumerable: true })
+  }
+  return error
 }

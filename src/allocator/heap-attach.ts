@@ -19,7 +19,7 @@ import type { HeapParts } from './heap-parts.ts'
 import { rebuildHeap } from './heap-recovery.ts'
 import { isSealed } from './heap-seal.ts'
 import { heapTables } from './heap-tables.ts'
-import { proveCounters } from './proof/counters.ts'
+import { proveCounters, readCounters } from './proof/counters.ts'
 import { WHOLE_WORDS } from './proof/tiles.ts'
 import { isUnfinished, WriterRole } from './writer-role.ts'
 
@@ -37,24 +37,44 @@ interface Found {
 
 /** The claim of a heap that is there already: to have, if it can be had and is not only to be read, else to look at. */
 export function adoptHeap(arena: Arena, holder: ClaimHolder, options: CheckedAttachOptions): Found {
-  const { role, takeOver } = options
   const inside = insideOf(arena)
-  // Settled first: else a later heap that nobody has would be taken for the first.
-  const offset = options.offset ?? inside.claims().find(({ kind }) => kind === holder.kind)?.offset
-  if (offset !== undefined && role !== 'reader') {
+  for (const offset of offsetsOf(inside, holder, options)) {
+    const found = heapAt(inside, holder, offset, options)
+    if (found !== undefined) return found
+  }
+  if (options.offset === undefined) throw new OutOfRangeError('arena', 'an arena with a heap', arena)
+  throw new OutOfRangeError('options.offset', 'the offset of a heap in the arena', options.offset)
+}
+
+/** Where to look, settled first: else a later heap that no writer has would be taken for the first. One that was never finished is passed by. */
+function offsetsOf(inside: ArenaInside, { kind }: ClaimHolder, { offset }: CheckedAttachOptions): number[] {
+  if (offset !== undefined) return [offset]
+  return inside
+    .claims()
+    .filter((claim) => claim.kind === kind)
+    .map((claim) => claim.offset)
+}
+
+function heapAt(
+  inside: ArenaInside,
+  holder: ClaimHolder,
+  offset: number,
+  options: CheckedAttachOptions
+): Found | undefined {
+  const { role, takeOver } = options
+  if (role !== 'reader') {
     const claim = haveHeap(inside, { holder, offset, takeOver, metadataBytes })
     if (claim !== undefined) return { claim, role: 'writer' }
   }
-  const claim = offset === undefined ? undefined : inside.adopt({ holder, offset, shared: true, metadataBytes })
-  if (claim !== undefined && !isUnfinished(claim.metadata)) {
-    if (role !== 'writer') return { claim, role: 'reader' }
-    const writer = new WriterRole(inside, claim.metadata).describe()
-    claim.leave()
-    throw new ArenaBusyError(`Heap: its writer is ${writer}; others can attach as readers`)
+  const claim = inside.adopt({ holder, offset, shared: true, metadataBytes })
+  if (claim === undefined || isUnfinished(claim.metadata)) {
+    claim?.leave()
+    return undefined
   }
-  claim?.leave()
-  if (options.offset === undefined) throw new OutOfRangeError('arena', 'an arena with a heap', arena)
-  throw new OutOfRangeError('options.offset', 'the offset of a heap in the arena', options.offset)
+  if (role !== 'writer') return { claim, role: 'reader' }
+  const writer = new WriterRole(inside, claim.metadata).describe()
+  claim.leave()
+  throw new ArenaBusyError(`Heap: its writer is ${writer}; others can attach as readers`)
 }
 
 /** The claim of a heap whose writer has gone; undefined when another has it. A heap that was never finished is none, and makes room. */
@@ -97,7 +117,9 @@ export function verifyForReader(parts: HeapParts, dirty: () => boolean): false {
 }
 
 function prove(parts: HeapParts, sealed: boolean): void {
-  const lie = proveCounters(parts) ?? (sealed && !isSealed(parts.words, parts.layout) ? UNSEALED : checkHeap(parts))
+  const lie =
+    proveCounters(parts, readCounters(parts)) ??
+    (sealed && !isSealed(parts.words, parts.layout) ? UNSEALED : checkHeap(parts))
   if (lie !== undefined) throw new CorruptedError(`Heap: ${lie}`)
 }
 

@@ -11,6 +11,7 @@
  */
 import type { Arena } from '../arena/arena.ts'
 import type { ClaimHolder } from '../arena/claim.ts'
+import { afterwards } from '../arena/ending.ts'
 import { wholeNumber } from '../arguments.ts'
 import { ArenaBusyError, CorruptedError } from '../errors.ts'
 import { hooksOf, type Own, ownOf, READER } from './blocks.ts'
@@ -19,7 +20,7 @@ import { FreeingBlocks, type FreeingHooks } from './freeing-blocks.ts'
 import { ATTACH, adoptHeap, verifyForReader, verifyForWriter } from './heap-attach.ts'
 import { blockAround, blockAt, liveBlocks } from './heap-blocks.ts'
 import { checkHeap } from './heap-check.ts'
-import { heapLayout, metadataInUse, Slab, Tag, Window } from './heap-layout.ts'
+import { heapLayout, metadataInUse, Tag, Window } from './heap-layout.ts'
 import {
   type CheckedAttachOptions,
   type CheckedHeapOptions,
@@ -191,6 +192,8 @@ export abstract class HeapBase extends FreeingBlocks {
       watch: () => {
         unasked(() => {
           slabs.parkAll()
+          // Of kept spans only the first in an empty list is told of.
+          spans.dropKept()
           return 0
         })
         spans.watch = true
@@ -213,8 +216,8 @@ export abstract class HeapBase extends FreeingBlocks {
       zero: (at, length) => this.zero(at, length),
       retire: () => this.#parts.slabs.retire(),
       clearWords: (from, to) => clearWords(claim, words, pageSize / 4, from, to),
-      freed: () => this.#decay.start(),
-      stirred: () => this.#decay.startLater(),
+      freed: () => afterwards(() => this.#decay.start()),
+      stirred: () => afterwards(() => this.#decay.startLater()),
       metadataBytes: (records, end) => metadataInUse(words, layout, pageSize, records, end),
     }
     return heapParts(words, layout, source)
@@ -234,9 +237,7 @@ export abstract class HeapBase extends FreeingBlocks {
       length <= Window.BYTES
         ? this.#parts.spans.allocate(length, alignment, Tag.LIVE, zero)
         : this.#parts.spans.allocateHuge(length, alignment, zero)
-    const offset = span === 0 ? 0 : this.#parts.spans.offset(this.#parts.spans.sound(span))
-    this.#parts.spans.tell()
-    return offset
+    return span === 0 ? 0 : this.#parts.spans.offset(this.#parts.spans.sound(span))
   }
 
   // ---- blocks that are there ----
@@ -263,10 +264,7 @@ export abstract class HeapBase extends FreeingBlocks {
     if (this.#own.guard !== 0) this.assertWritable()
     const found = blockAt(this.#parts, offset)
     if (found > 0)
-      this.#parts.slabs.free(
-        found,
-        this.#parts.slabs.slotAt(found, (offset & Window.INSIDE) - this.#parts.words[found + Slab.BASE])
-      )
+      this.#parts.slabs.free(found, this.#parts.slabs.slotAt(found, offset - this.#parts.slabs.firstSlot(found)))
     else if (this.#parts.spans.kind(-found) === Tag.HUGE) this.#parts.spans.releaseHuge(-found)
     else this.#parts.spans.free(-found)
     this.#parts.spans.tell()

@@ -9,7 +9,7 @@
  * @module
  */
 import { DoubleFreeError, InvalidFreeError } from '../errors.ts'
-import { At, Slab, Tag, Tile, Window } from './heap-layout.ts'
+import { At, Slab, Tag, Window } from './heap-layout.ts'
 import type { HeapParts } from './heap-parts.ts'
 import { Size } from './size-class.ts'
 
@@ -28,11 +28,9 @@ export function blockAt(parts: HeapParts, offset: number): number {
   const tile = Math.floor(offset / Size.TILE) - layout.firstTile
   const entry = tile >= 0 && tile < layout.tileCount ? words[At.TILES + tile] : 0
   if (entry > 0) {
-    const slab = entry & Tile.SLAB
-    const distance = ((entry & Tile.PLACE) << 9) | ((offset >>> 3) & 511)
-    const product = distance * (words[slab + Slab.INFO] >>> Slab.KNOWN_BITS)
+    const product = Math.imul(((offset | 0) - words[entry + Slab.BASE]) >> 3, words[entry + Slab.RECIPROCAL])
     const start = ((product & Size.NOT_A_START) | (offset & 7)) === 0 && offset % 1 === 0
-    if (start && slabs.live(slabs.sound(slab, words[slab + Slab.CLASS]), product >>> 20)) return slab
+    if (start && slabs.live(slabs.sound(entry, words[entry + Slab.CLASS]), product >>> 20)) return entry
   } else if (entry < 0) {
     const span = spans.startingAt(-entry, offset & Window.INSIDE)
     const kind = span === 0 ? 0 : spans.kind(span)
@@ -48,11 +46,11 @@ export function blockAround({ words, spans, slabs }: HeapParts, offset: number, 
   const tile = spans.tile(window, start)
   let block: Block
   if (tile > 0) {
-    const slab = tile & Tile.SLAB
-    const size = slabs.slotSize(slabs.sound(slab, words[slab + Slab.CLASS]))
-    const slot = Math.floor((start - words[slab + Slab.BASE]) / size)
-    if (!slabs.live(slab, slot)) return undefined
-    block = { offset: window * Window.BYTES + words[slab + Slab.BASE] + slot * size, byteLength: size }
+    const size = slabs.slotSize(slabs.sound(tile, words[tile + Slab.CLASS]))
+    const first = slabs.firstSlot(tile)
+    const slot = Math.floor((offset - first) / size)
+    if (!slabs.live(tile, slot)) return undefined
+    block = { offset: first + slot * size, byteLength: size }
   } else {
     const span = spans.headOf(spans.around(window, start))
     if (span === 0) return undefined
@@ -72,19 +70,21 @@ export function* liveBlocks({ spans, slabs }: HeapParts): Generator<Block> {
 
 /** Why no live block starts at an offset. */
 function notLive(parts: HeapParts, offset: number): Error {
-  const { words, spans, source } = parts
+  const { spans, slabs, source } = parts
   if (!Number.isInteger(offset) || offset < source.offset || offset >= source.offset + source.byteLength)
     return new InvalidFreeError(`${offset} is not an offset in this heap`)
   const start = offset & Window.INSIDE
   const window = (offset - start) / Window.BYTES
-  const slab = spans.tile(window, start) & Tile.SLAB
-  return spans.tile(window, start) > 0
-    ? notLiveSlot(parts, offset, slab, start - words[slab + Slab.BASE])
+  const tile = spans.tile(window, start)
+  return tile > 0
+    ? notLiveSlot(parts, offset, slabs.sound(tile, parts.words[tile + Slab.CLASS]))
     : notLiveSpan(parts, offset, window, start)
 }
 
-function notLiveSlot({ words, slabs }: HeapParts, offset: number, slab: number, distance: number): Error {
-  const size = slabs.slotSize(slabs.sound(slab, words[slab + Slab.CLASS]))
+function notLiveSlot({ slabs }: HeapParts, offset: number, slab: number): Error {
+  const distance = offset - slabs.firstSlot(slab)
+  const size = slabs.slotSize(slab)
+  if (distance < 0) return new InvalidFreeError(`${offset} lies in front of a slab's first slot`)
   const slot = Math.floor(distance / size)
   if (slot * size !== distance)
     return new InvalidFreeError(`${offset} lies ${distance - slot * size} bytes inside a slot of ${size} bytes`)

@@ -7,7 +7,7 @@
 import type { HeapParts } from './heap-parts.ts'
 import { proveBins } from './proof/bins.ts'
 import { proveClasses } from './proof/classes.ts'
-import { proveCounters } from './proof/counters.ts'
+import { proveCounters, readCounters } from './proof/counters.ts'
 import { proveKept } from './proof/kept.ts'
 import { provePages } from './proof/pages.ts'
 import { Proof } from './proof/proof.ts'
@@ -18,9 +18,10 @@ import { proveTiles } from './proof/tiles.ts'
 
 /** The first contradiction, or undefined. */
 export function checkHeap(parts: HeapParts): string | undefined {
-  const lie = proveCounters(parts) ?? proveRoots(parts)
+  const counters = readCounters(parts)
+  const lie = proveCounters(parts, counters) ?? proveRoots(parts)
   if (lie !== undefined) return lie
-  const proof = new Proof(parts)
+  const proof = new Proof(parts, counters)
   return (
     proveSpans(proof) ??
     proveSlabs(proof) ??

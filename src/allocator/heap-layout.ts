@@ -24,6 +24,8 @@ export const enum At {
   COMMITTED = 65,
   /** Committed pages at the last high-water mark. */
   PEAK = 66,
+  /** Pages that lie wholly in free spans, committed or clean. */
+  FREE_PAGES = 80,
   /** Free dirty pages that the last sweep could not purge: parts of pages that live spans share. */
   RESIDUE = 67,
   /** Bytes in live spans and slabs (Float64). */
@@ -43,8 +45,6 @@ export const enum At {
   PAGE_TOP = 77,
   /** End of the highest span ever made (Float64). */
   HIGHEST_END = 78,
-  /** How many spans are kept. */
-  KEPT_NOW = 80,
   /** Largest committed bytes, metadata included, when pages were last committed beyond the peak (Float64). */
   PEAK_BYTES = 82,
   /** Pages that sweeps have given back. */
@@ -65,13 +65,18 @@ export const enum At {
   BINS = 664,
   BINS_END = BINS + 22 * 32,
 
-  /** One bit for each bin of kept spans that may not be empty. */
+  /** One bit for each bin of kept spans that may not be empty: set with the first, cleared when all are dropped. */
   KEPT_MAP = 1384,
   /** For each bin below `Bin.KEPT_COUNT`: the kept span that was freed last, or 0. */
   KEPT = 1400,
 
   ROOTS = 1656,
-  /** The tile table, first of all that grow, so that its place is a constant. */
+  /**
+   * The tile table, first of all that grow, so that its place is a constant. A tile's word:
+   *
+   *     = 0: no span starts in this tile;  < 0: minus the record of the first span that starts in it;
+   *     > 0: the record of the slab that covers it
+   */
   TILES = 1792,
 }
 
@@ -99,7 +104,7 @@ export const enum Class {
   WORDS = 8,
   /** Index of the bitmap word that `malloc` takes slots from; `At.ZERO` when the class has no current slab. */
   WORD = 0,
-  /** Where the first slot of that word lies in its window. */
+  /** Where the first slot of that word lies in its window; outside window 0 with bit 31 set, so that one sign tells `malloc`. */
   ORIGIN = 1,
   /** The window. */
   WINDOW = 2,
@@ -109,19 +114,21 @@ export const enum Class {
   PARTIAL = 4,
   /** How many slabs the class has. */
   SLABS = 5,
+  /** Slot size in bytes. */
+  SIZE = 6,
 }
 
 /** Words of a slab record: see slab-table.ts. */
 export const enum Slab {
   WORDS = 16,
-  /** Where the slab starts in its window. */
+  /** The low 32 bits of slot 0's offset in the arena. */
   BASE = 0,
-  /** How many slots are known to have been handed out, and above KNOWN_BITS the reciprocal of the slot size. */
-  INFO = 1,
-  KNOWN = 511,
-  KNOWN_BITS = 9,
-  /** Number of slots. */
-  SLOTS = 2,
+  /** The reciprocal of the slot size. */
+  RECIPROCAL = 1,
+  /** Number of slots, and above KNOWN_BITS how many are known to have been handed out. */
+  COUNTS = 2,
+  SLOTS = 0xffff,
+  KNOWN_BITS = 16,
   /** The state of the slab's class. */
   CLASS = 3,
   /** Frees until the slab must be looked at: see `settle`. */
@@ -130,19 +137,10 @@ export const enum Slab {
   /** The slab's span. */
   SPAN = 6,
   PREVIOUS = 7,
-  /** First word of free bits. */
+  /** First word of free bits. Slot 0 is bit 31 of it: `Math.clz32` gives the lowest free slot. */
   BITS = 8,
-}
-
-/**
- * A tile's word.
- *
- *     = 0: no span starts in this tile;  < 0: minus the record of the first span that starts in it;
- *     > 0: the record of the slab that covers it, plus the tiles from the slab's start to here (records are 16 words apart)
- */
-export const enum Tile {
-  SLAB = 0x7ffffff0,
-  PLACE = 7,
+  /** The bit of slot 0; that of slot `i` in its word is `FIRST_BIT >>> i`. */
+  FIRST_BIT = -0x80000000,
 }
 
 /** Words of a span record: see span.ts. */
@@ -184,6 +182,8 @@ export const enum Window {
   /** An offset within its window: the low 30 bits, of numbers beyond 2^32 too. */
   INSIDE = 0x3fffffff,
   BITS = 30,
+  /** Set in a place that does not lie in window 0. */
+  OTHER = -0x80000000,
   /** Tiles in a window. */
   TILES = 0x40000,
 }
@@ -228,9 +228,12 @@ export const LAYOUT_HASH: number = [
   At.KEPT,
   At.ROOTS,
   At.TILES,
+  At.FREE_PAGES,
   Span.WORDS,
   Slab.WORDS,
   Slab.KNOWN_BITS,
+  Slab.FIRST_BIT,
+  Class.SIZE,
   Tag.WINDOW_BITS,
 ].reduce((hash, value) => Math.imul(hash ^ value, 0x01000193), 0x811c9dc5 | 0)
 

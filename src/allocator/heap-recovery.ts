@@ -29,7 +29,7 @@ export function rebuildHeap(parts: HeapParts): void {
   words[At.CLEARING] = 1
   words.fill(0, At.BIN_TOP_MAP, At.ROOTS)
   clearTiles(parts)
-  for (const at of [At.ZERO, At.TILE_TOP, At.KEPT_NOW, At.RESIDUE, At.SWEPT]) words[at] = 0
+  for (const at of [At.ZERO, At.TILE_TOP, At.RESIDUE, At.SWEPT]) words[at] = 0
   collectRecords(parts, live)
   linkSpans(parts, live)
   words[At.CLEARING] = 0
@@ -91,7 +91,7 @@ function verifySpan(parts: HeapParts, span: number): void {
   if (spans.kind(span) === Tag.SLAB) verifySlab(parts, span)
 }
 
-function verifySlab({ words, layout, spans }: HeapParts, span: number): void {
+function verifySlab({ words, layout, spans, slabs }: HeapParts, span: number): void {
   const slab = spans.slabOf(span)
   const lie = (what: string) => new CorruptedError(`Heap: the slab at ${spans.offset(span)} ${what}`)
   if (slab < layout.slabs || slab + Slab.WORDS > layout.slabsEnd || (slab - layout.slabs) % Slab.WORDS !== 0)
@@ -102,12 +102,12 @@ function verifySlab({ words, layout, spans }: HeapParts, span: number): void {
   const sizeClass = (words[slab + Slab.CLASS] - At.CLASSES) / Class.WORDS
   if (!Number.isInteger(sizeClass) || sizeClass < 0 || sizeClass >= CLASS_COUNT) throw lie(`has class ${sizeClass}`)
   const slots = Math.floor(spans.partLength(span) / CLASS_SIZE[sizeClass])
-  if (words[slab + Slab.SLOTS] !== slots || slots > Size.SLAB_SLOTS) throw lie(`has ${words[slab + Slab.SLOTS]} slots`)
-  if (words[slab + Slab.BASE] !== words[span + Span.START]) throw lie(`starts at ${words[slab + Slab.BASE]}`)
-  if (words[slab + Slab.INFO] >>> Slab.KNOWN_BITS !== CLASS_RECIPROCAL[sizeClass]) throw lie('divides by another size')
-  if ((words[slab + Slab.INFO] & Slab.KNOWN) > slots) throw lie('knows more slots than it has')
+  if (slabs.slots(slab) !== slots || slots > Size.SLAB_SLOTS) throw lie(`has ${slabs.slots(slab)} slots`)
+  if (words[slab + Slab.BASE] !== (slabs.firstSlot(slab) | 0)) throw lie(`has slot 0 at ${words[slab + Slab.BASE]}`)
+  if (words[slab + Slab.RECIPROCAL] !== CLASS_RECIPROCAL[sizeClass]) throw lie('divides by another size')
+  if (words[slab + Slab.COUNTS] >>> Slab.KNOWN_BITS > slots) throw lie('knows more slots than it has')
   for (let slot = slots; slot < Size.SLAB_SLOTS; slot++)
-    if ((words[slab + Slab.BITS + (slot >>> 5)] & (1 << slot)) !== 0)
+    if ((words[slab + Slab.BITS + (slot >>> 5)] & (Slab.FIRST_BIT >>> slot)) !== 0)
       throw lie(`has slot ${slot} free, and not so many`)
 }
 

@@ -19,16 +19,16 @@ const SEAL = OWN_WORD + 8
 
 /** Seals a heap that its writer is done with. Tables that end nowhere are not: nobody will take them for good. */
 export function sealTables(words: Int32Array, layout: HeapLayout): void {
-  if (!endSomewhere(words, layout)) return
   const sum = sumOf(words, layout)
+  if (sum === undefined) return
   words[SEAL] = sum.low
   words[SEAL + 1] = sum.high
 }
 
-/** Whether the tables are what they were when they were sealed. Where they end must have been verified. */
+/** Whether the tables are what they were when they were sealed. */
 export function isSealed(words: Int32Array, layout: HeapLayout): boolean {
   const sum = sumOf(words, layout)
-  return words[SEAL] === sum.low && words[SEAL + 1] === sum.high
+  return sum !== undefined && words[SEAL] === sum.low && words[SEAL + 1] === sum.high
 }
 
 /** Whether the seal's place was never written: the heap was never finished (heap-base.ts). */
@@ -36,30 +36,26 @@ export function isBlank(words: Int32Array): boolean {
   return words[SEAL] === 0 && words[SEAL + 1] === 0
 }
 
-function endSomewhere(m: Int32Array, { tileCount, pageCount, spans, spansEnd, slabs, slabsEnd }: HeapLayout): boolean {
-  const within = (top: number, least: number, most: number) => top >= least && top <= most
-  return (
-    within(m[At.TILE_TOP], 0, tileCount) &&
-    within(m[At.PAGE_TOP], 0, pageCount) &&
-    within(m[At.SPAN_TOP], spans, spansEnd) &&
-    within(m[At.SLAB_TOP], slabs, slabsEnd)
-  )
-}
-
 interface Sum {
   low: number
   high: number
 }
 
-function sumOf(m: Int32Array, layout: HeapLayout): Sum {
+/** The sum; undefined when a table ends where it cannot. Where they end is read once: others may be able to write there. */
+function sumOf(m: Int32Array, layout: HeapLayout): Sum | undefined {
+  const { tileCount, pageCount, dirty, spans, spansEnd, slabs, slabsEnd } = layout
+  const tops = [m[At.TILE_TOP], m[At.PAGE_TOP], m[At.SPAN_TOP], m[At.SLAB_TOP]] as const
+  const [tileTop, pageTop, spanTop, slabTop] = tops
+  if (!(tileTop >= 0 && tileTop <= tileCount && pageTop >= 0 && pageTop <= pageCount)) return undefined
+  if (!(spanTop >= spans && spanTop <= spansEnd && slabTop >= slabs && slabTop <= slabsEnd)) return undefined
   const sum = { low: 0x811c9dc5 | 0, high: 0x2545f491 }
   add(sum, m, 0, STATE_WORD)
   add(sum, m, STATE_WORD + 1, OWN_WORD)
   add(sum, m, SEAL + 2, HEADER_BYTES / 4)
-  add(sum, m, HEADER_BYTES / 4, At.TILES + m[At.TILE_TOP])
-  add(sum, m, layout.dirty, layout.dirty + Math.ceil(m[At.PAGE_TOP] / 32))
-  add(sum, m, layout.spans, m[At.SPAN_TOP])
-  add(sum, m, layout.slabs, m[At.SLAB_TOP])
+  add(sum, m, HEADER_BYTES / 4, At.TILES + tileTop)
+  add(sum, m, dirty, dirty + Math.ceil(pageTop / 32))
+  add(sum, m, spans, spanTop)
+  add(sum, m, slabs, slabTop)
   return sum
 }
 

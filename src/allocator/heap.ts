@@ -16,30 +16,35 @@
  * @module
  */
 import type { Arena } from '../arena/arena.ts'
+import { enter, leave } from '../arena/ending.ts'
 import { wholeNumber } from '../arguments.ts'
+import { CorruptedError } from '../errors.ts'
 import { showAs } from '../inspection.ts'
+import { plainFloats } from '../views.ts'
 import { CLOSED, factsOf, READER } from './blocks.ts'
-import type { FreeingHooks } from './freeing-blocks.ts'
+import { checkMany, type FreeingHooks } from './freeing-blocks.ts'
 import { ATTACH } from './heap-attach.ts'
 import { HeapBase, heapHooks, type SlowHeap, slowHalfOf } from './heap-base.ts'
 import { blockAt } from './heap-blocks.ts'
-import { At, Bin, Class, Slab, Span, Tag, Tile, Window } from './heap-layout.ts'
+import { At, Bin, Class, Slab, Span, Tag, Window } from './heap-layout.ts'
+import { freeBlocks, takeSlots, tileOf } from './heap-many.ts'
 import type { HeapAttachOptions, HeapOptions } from './heap-options.ts'
 import type { HeapParts } from './heap-parts.ts'
 import type { HugeSpanTable } from './huge-span-table.ts'
 import type { Memory } from './memory.ts'
-import * as sizes from './size-class.ts'
-import { Size } from './size-class.ts'
+import { CLASS_OF, Size } from './size-class.ts'
 import type { SlabTable } from './slab-table.ts'
-import { binOf } from './span.ts'
 
-// Local, so that V8 takes the tables for constants: an imported binding is read and checked anew at each use.
-const { CLASS_OF, CLASS_SIZE } = sizes
+/**
+ * The state of the class for a request of `n` bytes: `STATE_OF[(n + 7) >>> 3]`. Local, so that V8 takes the table for a constant: an imported
+ * binding is read and checked anew at each use.
+ */
+const STATE_OF: Int32Array = Int32Array.from(CLASS_OF, (sizeClass) => At.CLASSES + sizeClass * Class.WORDS)
 
 const enum Hot {
   /** Blocks of so many bytes at most are zeroed, and copied, by a loop of their own: see memory.ts. */
   ZERO_MOST = 256,
-  COPY_MOST = 64,
+  COPY_MOST = 128,
 }
 
 export class Heap extends HeapBase {
@@ -58,6 +63,8 @@ export class Heap extends HeapBase {
   #most: number = Size.SMALL_MAX
   /** How many tiles, from the claim's first, the fast path of `free` may look at: 0 while closed, and while there are inner claims. */
   #reach = 0
+  /** Whether an allocation is part of another step. */
+  #quiet = false
 
   static readonly #hooks: FreeingHooks = heapHooks({
     tryCalloc: (self: Heap, byteLength) => self.#allocate(byteLength, true, false),
@@ -97,50 +104,48 @@ export class Heap extends HeapBase {
       const size = byteLength >>> 0
       if (size === byteLength && size <= this.#most) {
         const m = this.#m
-        const sizeClass = CLASS_OF[(size + 7) >>> 3]
-        const state = At.CLASSES + (sizeClass << 3)
+        const state = STATE_OF[(size + 7) >>> 3]
         const word = m[state + Class.WORD]
         const bits = m[word]
         if (bits !== 0) {
-          m[word] = bits & (bits - 1)
-          const start = (m[state + Class.ORIGIN] + Math.imul(31 - Math.clz32(bits & -bits), CLASS_SIZE[sizeClass])) | 0
-          const window = m[state + Class.WINDOW]
-          return window === 0 ? start : window * Window.BYTES + start
+          const place = Math.clz32(bits)
+          m[word] = bits ^ (Slab.FIRST_BIT >>> place)
+          const start = (m[state + Class.ORIGIN] + Math.imul(place, m[state + Class.SIZE])) | 0
+          return start >= 0 ? start : m[state + Class.WINDOW] * Window.BYTES + (start & Window.INSIDE)
         }
       }
     }
     // The plus tells V8 that this is a number, so that the sum above is not made a float for its sake.
-    return +this.#allocate(byteLength, false, true)
+    return +this.#mallocSlow(byteLength)
   }
 
   override free(block: number | ArrayBufferView): void {
     const offset = typeof block === 'number' ? block : this.locate(block)
     const low = offset >>> 0
     const tile = (low === offset ? low >>> Size.TILE_BITS : tileOf(offset)) - this.#firstTile
+    let entry = 0
     if (tile >>> 0 < this.#reach) {
       const m = this.#m
-      const entry = m[At.TILES + tile]
+      entry = m[At.TILES + tile]
       if (entry > 0) {
-        const slab = entry & Tile.SLAB
-        const info = m[slab + Slab.INFO]
-        // In eighths: the distance from the slab's start.
-        const product = (((entry & Tile.PLACE) << 9) | ((low >>> 3) & 511)) * (info >>> Slab.KNOWN_BITS)
+        // In eighths: the distance from slot 0.
+        const product = Math.imul((low - m[entry + Slab.BASE]) >> 3, m[entry + Slab.RECIPROCAL])
         const slot = product >>> 20
-        if (((product & Size.NOT_A_START) | (low & 7)) === 0 && slot < (info & Slab.KNOWN)) {
-          const word = slab + Slab.BITS + (slot >>> 5)
+        if (((product & Size.NOT_A_START) | (low & 7)) === 0 && slot < m[entry + Slab.COUNTS] >>> Slab.KNOWN_BITS) {
+          const word = entry + Slab.BITS + (slot >>> 5)
           const bits = m[word]
-          const bit = 1 << slot
+          const bit = Slab.FIRST_BIT >>> slot
           if ((bits & bit) === 0) {
             m[word] = bits | bit
-            const left = (m[slab + Slab.COUNTDOWN] - 1) | 0
-            m[slab + Slab.COUNTDOWN] = left
-            if (left === 0) this.#slabs.settle(slab)
+            const left = (m[entry + Slab.COUNTDOWN] - 1) | 0
+            m[entry + Slab.COUNTDOWN] = left
+            if (left === 0) this.#slabs.settle(entry)
             return
           }
         }
       }
     }
-    this.#freeOther(offset)
+    this.#freeOther(offset, entry)
   }
 
   override tryMalloc(byteLength: number): number {
@@ -154,15 +159,15 @@ export class Heap extends HeapBase {
       const size = byteLength >>> 0
       if (size === byteLength && size <= this.#most) {
         const m = this.#m
-        const sizeClass = CLASS_OF[(size + 7) >>> 3]
-        const state = At.CLASSES + (sizeClass << 3)
+        const state = STATE_OF[(size + 7) >>> 3]
         const word = m[state + Class.WORD]
         const bits = m[word]
         if (bits !== 0) {
-          m[word] = bits & (bits - 1)
-          const start = (m[state + Class.ORIGIN] + Math.imul(31 - Math.clz32(bits & -bits), CLASS_SIZE[sizeClass])) | 0
+          const place = Math.clz32(bits)
+          m[word] = bits ^ (Slab.FIRST_BIT >>> place)
+          const start = (m[state + Class.ORIGIN] + Math.imul(place, m[state + Class.SIZE])) | 0
           const { near } = this.#memory
-          if (m[state + Class.WINDOW] === 0 && near.length !== 0) {
+          if (start >= 0 && near.length !== 0) {
             const end = (start + size + 7) >>> 3
             let cell = start >>> 3
             if (size > Hot.ZERO_MOST) near.fill(0, cell, end)
@@ -179,15 +184,78 @@ export class Heap extends HeapBase {
             }
             return start
           }
-          const offset = m[state + Class.WINDOW] * Window.BYTES + start
+          const offset = m[state + Class.WINDOW] * Window.BYTES + (start & Window.INSIDE)
           this.zeroNew(offset, (size + 7) & -8)
           return offset
         }
         return +this.#allocate(byteLength, true, true)
       }
+      if (size === byteLength && size <= Bin.KEPT_BELOW - 8 && this.#most >= 0) {
+        // As in `#mallocSlow`.
+        const m = this.#m
+        const length = (size + 7) & -8
+        const shift = 26 - Math.clz32(length)
+        const at = At.KEPT - 160 + (shift << 5) + (length >>> shift)
+        const span = m[at]
+        const { near } = this.#memory
+        if (span !== 0 && m[span + Span.SIZE] >= length && m[span + Span.TAG] === Tag.KEPT) {
+          const start = m[span + Span.START]
+          if (near.length !== 0 && start >= this.#low && start + length <= this.#end) {
+            m[at] = m[span + Span.BIN_NEXT]
+            m[span + Span.TAG] += Tag.LIVE - Tag.KEPT
+            near.fill(0, start >>> 3, (start + length) >>> 3)
+            return start
+          }
+        }
+      }
     }
     // biome-ignore lint/complexity/noArguments: as above.
     return super.calloc.apply(this, arguments as never)
+  }
+
+  /** The common alignments, of slots and of kept spans that happen to lie on one; the rest as `tryMemalign`. */
+  override memalign(alignment: number, byteLength: number): number {
+    if (typeof alignment === 'number' && typeof byteLength === 'number' && this.#most >= 0) {
+      const size = byteLength >>> 0
+      if (
+        size === byteLength &&
+        size <= Bin.KEPT_BELOW - 8 &&
+        alignment >>> 0 === alignment &&
+        alignment <= Size.TILE
+      ) {
+        const m = this.#m
+        const inside = alignment - 1
+        if ((alignment & inside) === 0 && alignment !== 0) {
+          // Slabs end on tiles, so a slot whose size is a multiple of the alignment is aligned.
+          const padded = ((size === 0 ? 1 : size) + inside) & -alignment
+          if (padded <= Size.SMALL_MAX) {
+            const state = STATE_OF[(padded + 7) >>> 3]
+            if ((m[state + Class.SIZE] & inside) === 0) {
+              const offset = this.#takeSlot(state)
+              if (this.#spans.news !== 0) this.#tell()
+              if (offset !== 0) return offset
+            }
+          } else {
+            const length = (size + 7) & -8
+            if (length > Size.SMALL_MAX) {
+              const shift = 26 - Math.clz32(length)
+              const at = At.KEPT - 160 + (shift << 5) + (length >>> shift)
+              const span = m[at]
+              if (span !== 0 && m[span + Span.SIZE] >= length && (m[span + Span.START] & inside) === 0) {
+                const tag = m[span + Span.TAG]
+                const offset = (tag >> Tag.WINDOW_BITS) * Window.BYTES + m[span + Span.START]
+                if ((tag & Tag.KIND) !== Tag.KEPT || offset < this.#low || offset >= this.#end)
+                  throw this.#spans.corrupted(span)
+                m[at] = m[span + Span.BIN_NEXT]
+                m[span + Span.TAG] = tag + Tag.LIVE - Tag.KEPT
+                return offset
+              }
+            }
+          }
+        }
+      }
+    }
+    return super.memalign(alignment, byteLength)
   }
 
   override realloc(offset: number, byteLength: number): number {
@@ -200,23 +268,53 @@ export class Heap extends HeapBase {
         const entry = m[At.TILES + tile]
         if (entry > 0) {
           // As in `free`.
-          const slab = entry & Tile.SLAB
-          const info = m[slab + Slab.INFO]
-          const product = (((entry & Tile.PLACE) << 9) | ((low >>> 3) & 511)) * (info >>> Slab.KNOWN_BITS)
+          const product = Math.imul((low - m[entry + Slab.BASE]) >> 3, m[entry + Slab.RECIPROCAL])
           const slot = product >>> 20
-          const word = slab + Slab.BITS + (slot >>> 5)
+          const word = entry + Slab.BITS + (slot >>> 5)
           const start = ((product & Size.NOT_A_START) | (low & 7)) === 0
-          const known = start && (slot < (info & Slab.KNOWN) || this.#slabs.learn(slab, slot))
-          if (known && (m[word] & (1 << slot)) === 0) {
-            const usable = CLASS_SIZE[(m[slab + Slab.CLASS] - At.CLASSES) >>> 3]
-            // A slot stays while it is at least three quarters used: moving costs more than the rest is worth.
-            if (size <= usable && size >= usable - (usable >>> 2)) return offset
-            const moved = this.malloc(size)
-            this.#copySlot(moved, offset, size < usable ? size : usable)
-            m[word] |= 1 << slot
-            const left = (m[slab + Slab.COUNTDOWN] - 1) | 0
-            m[slab + Slab.COUNTDOWN] = left
-            if (left === 0) this.#slabs.settle(slab)
+          if (start && (m[word] & (Slab.FIRST_BIT >>> slot)) === 0) {
+            const usable = m[m[entry + Slab.CLASS] + Class.SIZE]
+            // A slot stays while it is at least three quarters used: moving costs more than the rest is worth. As a small integer where it
+            // is one: a number that comes out of a Float64Array is none.
+            if (size <= usable && size >= usable - (usable >>> 2)) return low === offset ? low : offset
+            let moved = 0
+            const state = size <= Size.SMALL_MAX ? STATE_OF[(size + 7) >>> 3] : At.CLASSES
+            const from = m[state + Class.WORD]
+            const bits = m[from]
+            if (bits !== 0 && size <= Size.SMALL_MAX) {
+              // As in `malloc`.
+              const place = Math.clz32(bits)
+              m[from] = bits ^ (Slab.FIRST_BIT >>> place)
+              const first = (m[state + Class.ORIGIN] + Math.imul(place, m[state + Class.SIZE])) | 0
+              moved = first >= 0 ? first : m[state + Class.WINDOW] * Window.BYTES + (first & Window.INSIDE)
+            } else {
+              // A timer's callback could do away with the slot: it is called at the end.
+              this.#quiet = true
+              moved = +this.#mallocSlow(size)
+              this.#quiet = false
+            }
+            const kept = size < usable ? size : usable
+            const cells = this.#memory.near
+            if (kept > Hot.COPY_MOST || low !== offset || low >= cells.length << 3 || moved >= cells.length << 3)
+              this.copyNew(moved, offset, kept)
+            else {
+              let target = moved >>> 3
+              let cell = low >>> 3
+              const end = (low + kept + 7) >>> 3
+              for (; cell < end - 3; cell += 4, target += 4) {
+                cells[target] = cells[cell]
+                cells[target + 1] = cells[cell + 1]
+                cells[target + 2] = cells[cell + 2]
+                cells[target + 3] = cells[cell + 3]
+              }
+              for (; cell < end; cell++) cells[target++] = cells[cell]
+            }
+            this.#slabs.know(entry, slot + 1)
+            m[word] |= Slab.FIRST_BIT >>> slot
+            const left = (m[entry + Slab.COUNTDOWN] - 1) | 0
+            m[entry + Slab.COUNTDOWN] = left
+            if (left === 0) this.#slabs.settle(entry)
+            if (this.#spans.news !== 0) this.#spans.tell()
             return moved
           }
         }
@@ -225,28 +323,73 @@ export class Heap extends HeapBase {
     return this.#reallocSlow(offset, byteLength)
   }
 
-  /** Copies the bytes of a slot to a new block. */
-  #copySlot(to: number, from: number, byteLength: number): void {
-    const cells = this.#memory.near
-    const limit = cells.length << 3
-    if (from >= limit || to >= limit) {
-      this.copyNew(to, from, byteLength)
-      return
-    }
-    let target = to >>> 3
-    const start = from >>> 3
-    const end = (from + byteLength + 7) >>> 3
-    if (byteLength > Hot.COPY_MOST) cells.copyWithin(target, start, end)
-    else for (let cell = start; cell < end; cell++) cells[target++] = cells[cell]
-  }
-
   #reallocSlow(offset: number, byteLength: number): number {
-    if (this.#own.guard !== 0 || typeof offset !== 'number') return super.realloc(offset, byteLength)
-    const found = blockAt(this.#parts, offset)
-    return found > 0 ? super.realloc(offset, byteLength) : this.#slow.reallocSpan(offset, -found, byteLength)
+    enter()
+    try {
+      if (this.#own.guard !== 0 || typeof offset !== 'number') return super.realloc(offset, byteLength)
+      const low = offset >>> 0
+      const tile = (low >>> Size.TILE_BITS) - this.#firstTile
+      if (low === offset && tile >>> 0 < this.#reach) {
+        // The first span of its tile, as most are.
+        const m = this.#m
+        const span = -m[At.TILES + tile]
+        if (span > 0 && m[span + Span.START] === (low & Window.INSIDE) && (m[span + Span.TAG] & Tag.KIND) === Tag.LIVE)
+          return this.#slow.reallocSpan(low, this.#spans.sound(span), byteLength)
+      }
+      const found = blockAt(this.#parts, offset)
+      return found > 0 ? super.realloc(offset, byteLength) : this.#slow.reallocSpan(offset, -found, byteLength)
+    } finally {
+      leave()
+    }
   }
 
   // ---- allocating ----
+
+  /**
+   * `malloc` where its class's word has no free slot, or of a block above 1 KiB: the next word, the kept span that was freed last, or a cut of
+   * committed memory. Written out, and so too long for V8 to inline.
+   */
+  #mallocSlow(byteLength: number): number {
+    if (typeof byteLength === 'number' && (this.#own.guard & (CLOSED | READER)) === 0) {
+      const m = this.#m
+      const size = byteLength >>> 0
+      if (size !== byteLength) return this.#allocate(byteLength, false, true)
+      if (size <= Size.SMALL_MAX) {
+        const state = STATE_OF[(size + 7) >>> 3]
+        const word = this.#slabs.refill(state)
+        if (word !== 0) {
+          const bits = m[word]
+          const place = Math.clz32(bits)
+          m[word] = bits ^ (Slab.FIRST_BIT >>> place)
+          const start = (m[state + Class.ORIGIN] + Math.imul(place, m[state + Class.SIZE])) | 0
+          if (this.#spans.news !== 0) this.#tell()
+          const offset = start >= 0 ? start : m[state + Class.WINDOW] * Window.BYTES + (start & Window.INSIDE)
+          if (!(offset >= this.#low && offset < this.#end)) throw this.outside(offset)
+          return offset
+        }
+      } else if (size <= Bin.KEPT_BELOW - 8) {
+        const length = (size + 7) & -8
+        // As `binOf`.
+        const shift = 26 - Math.clz32(length)
+        const at = At.KEPT - 160 + (shift << 5) + (length >>> shift)
+        let span = m[at]
+        if (span !== 0 && m[span + Span.SIZE] >= length) {
+          const tag = m[span + Span.TAG]
+          if ((tag & Tag.KIND) !== Tag.KEPT) throw this.#spans.corrupted(span)
+          m[at] = m[span + Span.BIN_NEXT]
+          m[span + Span.TAG] = tag + Tag.LIVE - Tag.KEPT
+        } else span = this.#spans.takeFree(length, at - At.KEPT)
+        if (span !== 0) {
+          const start = m[span + Span.START]
+          const window = m[span + Span.TAG] >> Tag.WINDOW_BITS
+          const offset = window === 0 ? start : window * Window.BYTES + start
+          if (!(offset >= this.#low && offset < this.#end)) throw this.outside(offset)
+          return offset
+        }
+      }
+    }
+    return this.#allocate(byteLength, false, true)
+  }
 
   /**
    * Any request; when full 0, or ERR_OUT_OF_MEMORY if it `must` be. With `zero` the block reads zero. Too long for V8 to inline: where it is
@@ -261,20 +404,13 @@ export class Heap extends HeapBase {
       const m = this.#m
       const length = (byteLength + 7) & -8
       if (byteLength <= Size.SMALL_MAX) {
-        const sizeClass = CLASS_OF[length >>> 3]
-        const state = At.CLASSES + (sizeClass << 3)
-        if (m[m[state + Class.WORD]] !== 0 || this.#slabs.refill(state)) {
-          const word = m[state + Class.WORD]
-          const bits = m[word]
-          m[word] = bits & (bits - 1)
-          const start = m[state + Class.ORIGIN] + (31 - Math.clz32(bits & -bits)) * CLASS_SIZE[sizeClass]
-          const offset = m[state + Class.WINDOW] * Window.BYTES + start
-          if (!(offset >= this.#low && offset < this.#end)) throw this.outside(offset)
+        const offset = this.#takeSlot(STATE_OF[length >>> 3])
+        if (offset !== 0) {
           if (zero) this.zeroNew(offset, length)
-          this.#spans.tell()
+          if (this.#spans.news !== 0) this.#tell()
           return offset
         }
-        if (must) throw this.outOfMemory(byteLength)
+        if (must) return this.#refuse(byteLength)
         return 0
       }
       if (byteLength <= Bin.KEPT_BELOW - 8) {
@@ -286,29 +422,41 @@ export class Heap extends HeapBase {
           if (zero && taken !== 0) this.zeroNew(offset, length)
           return offset
         }
-        if (must) throw this.outOfMemory(byteLength)
+        if (must) return this.#refuse(byteLength)
         return 0
       }
     }
     if (this.#own.guard !== 0) this.assertWritable()
     wholeNumber('byteLength', byteLength)
     const offset = this.#slow.allocateSpan(8, byteLength, zero)
-    if (offset === 0 && must) throw this.outOfMemory(byteLength)
+    if (offset === 0 && must) return this.#refuse(byteLength)
+    if (this.#spans.news !== 0) this.#tell()
     return offset
   }
 
+  #refuse(byteLength: number): never {
+    this.#quiet = false
+    throw this.outOfMemory(byteLength)
+  }
+
+  /** At the end of a step: tells what there is to tell, unless it is part of another. */
+  #tell(): void {
+    if (!this.#quiet) this.#spans.tell()
+  }
+
   /** A slot of a class; 0 when full. */
-  #takeSlot(sizeClass: number): number {
+  #takeSlot(state: number): number {
     const m = this.#m
-    const state = At.CLASSES + (sizeClass << 3)
-    if (m[m[state + Class.WORD]] === 0 && !this.#slabs.refill(state)) return 0
+    if (m[m[state + Class.WORD]] === 0 && this.#slabs.refill(state) === 0) return 0
     const word = m[state + Class.WORD]
     const bits = m[word]
-    m[word] = bits & (bits - 1)
-    const start = m[state + Class.ORIGIN] + (31 - Math.clz32(bits & -bits)) * CLASS_SIZE[sizeClass]
-    const offset = m[state + Class.WINDOW] * Window.BYTES + start
+    const place = Math.clz32(bits)
+    m[word] = bits ^ (Slab.FIRST_BIT >>> place)
+    const offset =
+      m[state + Class.WINDOW] * Window.BYTES +
+      (m[state + Class.ORIGIN] & Window.INSIDE) +
+      Math.imul(place, m[state + Class.SIZE])
     if (!(offset >= this.#low && offset < this.#end)) throw this.outside(offset)
-    this.#spans.tell()
     return offset
   }
 
@@ -316,13 +464,15 @@ export class Heap extends HeapBase {
     if (this.#own.guard !== 0) this.assertWritable()
     wholeNumber('byteLength', byteLength)
     if (alignment <= 8) return this.#allocate(byteLength, false, false)
-    // Slabs start on tiles, so a slot whose size is a multiple of the alignment is aligned.
+    // Slabs end on tiles, so a slot whose size is a multiple of the alignment is aligned.
     const size = Math.ceil(Math.max(byteLength, 1) / alignment) * alignment
     if (size <= Size.SMALL_MAX && alignment <= Size.TILE) {
-      const sizeClass = CLASS_OF[size >>> 3]
-      if (CLASS_SIZE[sizeClass] % alignment === 0) return this.#takeSlot(sizeClass)
+      const state = STATE_OF[size >>> 3]
+      if (this.#m[state + Class.SIZE] % alignment === 0) return this.#takeSlot(state)
     }
-    return this.#slow.allocateSpan(alignment, byteLength, false)
+    const offset = this.#slow.allocateSpan(alignment, byteLength, false)
+    this.#spans.tell()
+    return offset
   }
 
   // ---- blocks that are there ----
@@ -331,56 +481,86 @@ export class Heap extends HeapBase {
    * The frees that `free` hands on: of spans, of slots beyond what is known, and of what must be refused. Written out, and so too long for
    * V8 to inline.
    */
-  #freeOther(offset: number): void {
+  #freeOther(offset: number, entry: number): void {
     const m = this.#m
-    const low = offset >>> 0
-    const tile = (low === offset ? low >>> Size.TILE_BITS : tileOf(offset)) - this.#firstTile
-    const entry = tile >>> 0 < this.#reach ? m[At.TILES + tile] : 0
     if (entry < 0) {
-      const start = low & Window.INSIDE
+      const start = (offset | 0) & Window.INSIDE
       let span = -entry
       let last = -1
-      while (span !== 0 && m[span + Span.START] < start) {
+      while (m[span + Span.START] < start) {
         // Spans lie in address order: a list that does not might have no end.
         if (m[span + Span.START] <= last) throw this.#spans.corrupted(span)
         last = m[span + Span.START]
         span = m[span + Span.NEXT]
+        if (span === 0) break
       }
-      if (span !== 0 && m[span + Span.START] === start && (m[span + Span.TAG] & Tag.KIND) === Tag.LIVE) {
-        const size = m[span + Span.SIZE]
-        if (size < Bin.KEPT_BELOW && size >= Bin.SHORTEST_KEPT) {
-          // As `SpanTable.free`.
-          const bin = binOf(size)
-          const head = m[At.KEPT + bin]
-          if ((m[span + Span.TAG] >> Tag.WINDOW_BITS) * Window.BYTES + start !== offset)
-            throw this.#spans.corrupted(span)
-          m[span + Span.TAG] += Tag.KEPT - Tag.LIVE
-          m[span + Span.BIN_NEXT] = head
-          m[span + Span.BIN_PREVIOUS] = 0
-          if (head !== 0) m[head + Span.BIN_PREVIOUS] = span
-          m[At.KEPT + bin] = span
-          m[At.KEPT_MAP + (bin >>> 5)] |= 1 << bin
-          m[At.KEPT_NOW]++
-          if (this.#spans.watch) this.#spans.noteRelease()
-        } else this.#spans.release(span)
-        this.#spans.tell()
-        return
+      if (span !== 0 && m[span + Span.START] === start) {
+        const tag = m[span + Span.TAG]
+        if ((tag & Tag.KIND) === Tag.LIVE) {
+          if ((tag >> Tag.WINDOW_BITS) * Window.BYTES + start !== offset) throw this.#spans.corrupted(span)
+          const size = m[span + Span.SIZE]
+          if (size < this.#spans.keptBelow && size >= Bin.SHORTEST_KEPT) {
+            // As `SpanTable.free`.
+            const shift = 26 - Math.clz32(size)
+            const at = At.KEPT - 160 + (shift << 5) + (size >>> shift)
+            const head = m[at]
+            m[span + Span.TAG] = tag + Tag.KEPT - Tag.LIVE
+            m[span + Span.BIN_NEXT] = head
+            m[at] = span
+            if (head === 0) this.#spans.noteFirstKept(at - At.KEPT)
+          } else this.#spans.release(span)
+          if (this.#spans.news !== 0) this.#spans.tell()
+          return
+        }
       }
     } else if (entry > 0) {
-      const slab = entry & Tile.SLAB
-      const distance = ((entry & Tile.PLACE) << 9) | ((low >>> 3) & 511)
-      const product = distance * (m[slab + Slab.INFO] >>> Slab.KNOWN_BITS)
+      const product = Math.imul(((offset | 0) - m[entry + Slab.BASE]) >> 3, m[entry + Slab.RECIPROCAL])
       const slot = product >>> 20
-      if (((product & Size.NOT_A_START) | (low & 7)) === 0 && this.#slabs.learn(slab, slot)) {
-        m[slab + Slab.BITS + (slot >>> 5)] |= 1 << slot
-        const left = (m[slab + Slab.COUNTDOWN] - 1) | 0
-        m[slab + Slab.COUNTDOWN] = left
-        if (left === 0) this.#slabs.settle(slab)
-        return
+      const counts = m[entry + Slab.COUNTS]
+      const slots = counts & Slab.SLOTS
+      if (((product & Size.NOT_A_START) | (offset & 7)) === 0 && slot >= counts >>> Slab.KNOWN_BITS && slot < slots) {
+        const word = entry + Slab.BITS + (slot >>> 5)
+        const bit = Slab.FIRST_BIT >>> slot
+        if ((m[word] & bit) === 0) {
+          // A live slot that is not known yet.
+          m[entry + Slab.COUNTS] = ((slot + 1) << Slab.KNOWN_BITS) | slots
+          m[word] |= bit
+          const left = (m[entry + Slab.COUNTDOWN] - 1) | 0
+          m[entry + Slab.COUNTDOWN] = left
+          if (left === 0) this.#slabs.settle(entry)
+          return
+        }
       }
     }
     if (this.#own.guard !== 0) this.assertFree(offset)
     this.#own.hooks.freeAt(this, offset)
+  }
+
+  override mallocMany(byteLength: number, offsets: Float64Array): number {
+    if (this.#own.guard !== 0) this.assertWritable()
+    if (typeof byteLength !== 'number' || !(byteLength <= Size.SMALL_MAX)) return super.mallocMany(byteLength, offsets)
+    const plain = plainFloats('offsets', offsets)
+    wholeNumber('byteLength', byteLength)
+    const count = takeSlots(this.#parts, STATE_OF[(byteLength + 7) >>> 3], plain, plain.length)
+    this.#spans.tell()
+    return count
+  }
+
+  override freeMany(offsets: Float64Array, count?: number): void {
+    const checked = checkMany(offsets, count)
+    if (this.#own.guard !== 0) {
+      this.assertWritable()
+      this.requireLive(checked)
+    }
+    const failed = freeBlocks(this.#parts, checked, checked.length)
+    this.#spans.tell()
+    if (failed >= 0) this.#refuseOne(checked, failed)
+  }
+
+  /** Says why one of many offsets could not be freed: it is no live block, or it comes twice. */
+  #refuseOne(offsets: Float64Array, index: number): never {
+    this.requireLive(offsets.subarray(0, index + 1))
+    throw new CorruptedError(`Heap: the block at ${offsets[index]} is live and could not be freed`)
   }
 
   #forget(): void {
@@ -392,9 +572,4 @@ export class Heap extends HeapBase {
     this.#reach = this.#own.guard === 0 ? this.#parts.layout.tileCount : 0
     this.#most = this.#own.guard & (CLOSED | READER) ? -1 : Size.SMALL_MAX
   }
-}
-
-/** The tile of an offset beyond 2^32; -1 for what is no offset. */
-function tileOf(offset: number): number {
-  return Number.isInteger(offset) && offset > 0 && offset < 2 ** 43 ? (offset / Size.TILE) | 0 : -1
 }

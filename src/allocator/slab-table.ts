@@ -1,15 +1,18 @@
 /**
  * The slabs of a heap: spans cut into equal slots, one bit a slot, one 64-byte record a slab.
  *
- *     record   | base | known, reciprocal | slots | class | countdown | next | span | previous | 8 words of free bits |
- *     slab     | slot 0 | slot 1 | … | slot n-1 | rest |          bit i = 1: slot i is free
+ *     record   | base | reciprocal | known, slots | class | countdown | next | span | previous | 8 words of free bits |
+ *     slab     | rest | slot 0 | slot 1 | … | slot n-1 |          slot i is free: bit 31 - i % 32 of word i / 32 is 1
  *
- * `malloc` takes the lowest bit of one word of its class's current slab; `free` sets a bit. `malloc` keeps no count: a word that runs out
- * of bits is the sign to look around (bitmap runs are PMDK's idea, the countdown ours).
+ *     base + slots * size = the slab's end;  rest < size
+ *
+ * `malloc` takes the lowest free slot of one word of its class's current slab; `free` sets a bit. `malloc` keeps no count: a word that runs
+ * out of bits is the sign to look around (bitmap runs are PMDK's idea, the countdown ours). The rest lies in front, so that no offset in the
+ * slab leads to a slot that does not exist, and the highest bit stands for the lowest slot, so that `Math.clz32` alone finds it.
  *
  * Since the lowest free slot is always taken, the slots that were ever in use are a prefix of the slab. `known` is a bound of that prefix,
- * all slots once the slab has been full. Below it a slot without its bit is live; a free of a live slot above it raises it first. So one
- * comparison keeps out slots that do not exist, and tells a slot that was freed from one that was never handed out.
+ * all slots once the slab has been full. A free of a live slot above it raises it first. So a slot that was freed is told from one that
+ * was never handed out.
  *
  *     a slab is current in its class (previous = -2), full and in no list (-1), or in the list of partial ones
  *     a slab without live slots is current or released
@@ -21,13 +24,15 @@
  */
 import { popCount } from '../bits.ts'
 import { CorruptedError } from '../errors.ts'
-import { At, Class, type HeapLayout, Slab, Span, Tag } from './heap-layout.ts'
-import { CLASS_RECIPROCAL, CLASS_SIZE, Size, shorterSlab, slabLength } from './size-class.ts'
+import { At, Class, type HeapLayout, Slab, Span, Tag, Window } from './heap-layout.ts'
+import { CLASS_COUNT, CLASS_RECIPROCAL, CLASS_SIZE, Size, shorterSlab, slabLength } from './size-class.ts'
 import type { SpanTable } from './span-table.ts'
 
 /** Values of the word `previous` of a slab that is in no list. */
 const FULL = -1
 const CURRENT = -2
+/** Behind the states of the classes that there are. */
+const CLASSES_USED_END: number = At.CLASSES + CLASS_COUNT * Class.WORDS
 /** The countdown of a current slab: no number of frees brings it to zero. */
 const NEVER = 0x40000000
 
@@ -45,19 +50,23 @@ export class SlabTable {
   private readonly spans: SpanTable
   private readonly layout: HeapLayout
   private readonly clearWords: (from: number, to: number) => void
+  /** The first slab record, and the end of their table. */
+  private readonly least: number
+  private readonly most: number
 
   constructor(words: Int32Array, spans: SpanTable, table: HeapLayout, clearWords: (from: number, to: number) => void) {
     this.m = words
     this.spans = spans
     this.layout = table
+    this.least = table.slabs
+    this.most = table.slabsEnd
     this.clearWords = clearWords
   }
 
   /** The state of a heap without slabs. */
   reset(): void {
     const { m, layout } = this
-    m.fill(0, At.CLASSES, At.CLASSES_END)
-    for (let state: number = At.CLASSES; state < At.CLASSES_END; state += Class.WORDS) m[state + Class.WORD] = At.ZERO
+    this.resetClasses()
     this.clearWords(layout.slabs, Math.min(Math.max(m[At.SLAB_TOP], layout.slabs), layout.slabsEnd))
     m[At.SLAB_TOP] = layout.slabs
     m[At.SLAB_SPARE] = 0
@@ -66,8 +75,7 @@ export class SlabTable {
   /** The lists and counts of the slabs in these spans, made anew from their bits; slabs without live slots are released. */
   rebuild(spans: readonly number[]): void {
     const { m, layout } = this
-    m.fill(0, At.CLASSES, At.CLASSES_END)
-    for (let state: number = At.CLASSES; state < At.CLASSES_END; state += Class.WORDS) m[state + Class.WORD] = At.ZERO
+    this.resetClasses()
     const taken = new Set(spans.map((span) => this.spans.slabOf(span)))
     m[At.SLAB_SPARE] = 0
     m[At.SLAB_TOP] = layout.slabs
@@ -77,6 +85,16 @@ export class SlabTable {
     for (const slab of taken) {
       m[m[slab + Slab.CLASS] + Class.SLABS]++
       this.park(slab)
+    }
+  }
+
+  /** The states of classes without slabs. */
+  private resetClasses(): void {
+    const { m } = this
+    m.fill(0, At.CLASSES, At.CLASSES_END)
+    for (let state: number = At.CLASSES; state < At.CLASSES_END; state += Class.WORDS) {
+      m[state + Class.WORD] = At.ZERO
+      m[state + Class.SIZE] = CLASS_SIZE[(state - At.CLASSES) / Class.WORDS] ?? 0
     }
   }
 
@@ -108,30 +126,40 @@ export class SlabTable {
   }
 
   /**
-   * Finds another word with free slots for a class: in its current slab, in a partial one, or in a new one. False when there is no
-   * room for a new one.
+   * Finds another word with free slots for a class: in its current slab, in a partial one, or in a new one. The word; 0 when there is no
+   * room for a new slab.
    */
-  refill(state: number): boolean {
+  refill(state: number): number {
     const { m } = this
     const current = m[state + Class.CURRENT]
     if (current !== 0) {
-      this.sound(current, state)
-      for (let word = current + Slab.BITS; word < current + Slab.BITS + Size.SLAB_WORDS; word++)
+      this.known(current, state)
+      const slots = m[current + Slab.COUNTS] & Slab.SLOTS
+      const end = current + Slab.BITS + Math.min((slots + 31) >>> 5, Size.SLAB_WORDS)
+      for (let word = current + Slab.BITS; word < end; word++)
         if (m[word] !== 0) {
-          this.aim(state, current, word)
-          return true
+          // 32 slots lie between one word's first slot and the next one's.
+          m[state + Class.ORIGIN] += Math.imul((word - m[state + Class.WORD]) << 5, m[state + Class.SIZE])
+          m[state + Class.WORD] = word
+          this.know(current, Math.min(slots, (word - current - Slab.BITS) << 5))
+          return word
         }
-      const slots = m[current + Slab.SLOTS]
       m[current + Slab.PREVIOUS] = FULL
       m[current + Slab.COUNTDOWN] = restOf(slots)
-      m[current + Slab.INFO] = (m[current + Slab.INFO] & ~Slab.KNOWN) | slots
+      m[current + Slab.COUNTS] = (slots << Slab.KNOWN_BITS) | slots
       this.drop(state)
     }
     let slab = m[state + Class.PARTIAL]
-    if (slab !== 0) this.unlist(this.sound(slab, state))
-    else {
+    if (slab !== 0) {
+      const next = m[this.known(slab, state) + Slab.NEXT]
+      m[state + Class.PARTIAL] = next
+      if (next !== 0) {
+        if (m[next + Slab.PREVIOUS] !== slab) throw this.corrupted(next)
+        m[next + Slab.PREVIOUS] = 0
+      }
+    } else {
       slab = this.make(state)
-      if (slab === 0) return false
+      if (slab === 0) return 0
     }
     m[slab + Slab.PREVIOUS] = CURRENT
     m[slab + Slab.COUNTDOWN] = NEVER
@@ -141,9 +169,9 @@ export class SlabTable {
     while (word < end && m[word] === 0) word++
     if (word === end) throw this.corrupted(slab)
     this.aim(state, slab, word)
-    // A current slab does not notice that it stands empty: somebody has to look later.
+    // A current slab does not notice that it stands empty: the heap has to look later.
     if (this.spans.watch) this.spans.noteStir()
-    return true
+    return word
   }
 
   /**
@@ -153,13 +181,13 @@ export class SlabTable {
    */
   settle(slab: number): void {
     const { m } = this
-    this.sound(slab, m[slab + Slab.CLASS])
+    this.known(slab, m[slab + Slab.CLASS])
     if (m[slab + Slab.PREVIOUS] === CURRENT) {
       m[slab + Slab.COUNTDOWN] = NEVER
       return
     }
     if (m[slab + Slab.PREVIOUS] === FULL) {
-      const slots = m[slab + Slab.SLOTS]
+      const slots = m[slab + Slab.COUNTS] & Slab.SLOTS
       const used = slots - restOf(slots)
       if (used > 0) {
         m[slab + Slab.COUNTDOWN] = used
@@ -172,24 +200,24 @@ export class SlabTable {
     this.spans.tell()
   }
 
-  /** For a slot that the bound of what is known does not cover: raises it over the slot, if that is live; whether it is. */
-  learn(slab: number, slot: number): boolean {
-    const { m } = this
-    if (
-      slot >= m[slab + Slab.SLOTS] ||
-      slot >= Size.SLAB_SLOTS ||
-      (m[slab + Slab.BITS + (slot >>> 5)] & (1 << slot)) !== 0
-    )
-      return false
-    m[slab + Slab.INFO] = (m[slab + Slab.INFO] & ~Slab.KNOWN) | (slot + 1)
-    return true
+  /** As `settle`, for a slab whose countdown has passed zero: where it belongs is found from its bits. */
+  settleAnew(slab: number): void {
+    if (this.m[slab + Slab.PREVIOUS] >= 0) this.unlist(slab)
+    this.park(slab)
   }
 
-  /** Frees a live slot, known or not. */
+  /** Raises the bound of the slots that are known to have been handed out. */
+  know(slab: number, known: number): void {
+    const counts = this.m[slab + Slab.COUNTS]
+    if (known > counts >>> Slab.KNOWN_BITS)
+      this.m[slab + Slab.COUNTS] = (known << Slab.KNOWN_BITS) | (counts & Slab.SLOTS)
+  }
+
+  /** Frees a live slot. */
   free(slab: number, slot: number): void {
     const { m } = this
-    if (!this.everUsed(slab, slot)) this.learn(slab, slot)
-    m[slab + Slab.BITS + (slot >>> 5)] |= 1 << slot
+    this.know(slab, slot + 1)
+    m[slab + Slab.BITS + (slot >>> 5)] |= Slab.FIRST_BIT >>> slot
     if (--m[slab + Slab.COUNTDOWN] === 0) this.settle(slab)
   }
 
@@ -197,9 +225,9 @@ export class SlabTable {
   retire(): boolean {
     const { m } = this
     let any = false
-    for (let state: number = At.CLASSES; state < At.CLASSES_END; state += Class.WORDS) {
+    for (let state: number = At.CLASSES; state < CLASSES_USED_END; state += Class.WORDS) {
       const slab = m[state + Class.CURRENT]
-      if (slab === 0 || this.used(this.sound(slab, state)) > 0) continue
+      if (slab === 0 || !this.standsEmpty(this.sound(slab, state))) continue
       this.drop(state)
       this.release(slab)
       any = true
@@ -207,9 +235,18 @@ export class SlabTable {
     return any
   }
 
+  /** Whether no slot is live. The first live one ends the search: cheaper than `used` where most slabs are in use. */
+  private standsEmpty(slab: number): boolean {
+    const { m } = this
+    const slots = m[slab + Slab.COUNTS] & Slab.SLOTS
+    for (let first = 0, word = slab + Slab.BITS; first < slots; first += 32, word++)
+      if (m[word] !== firstBits(slots - first)) return false
+    return true
+  }
+
   /** Number of slots. */
   slots(slab: number): number {
-    return this.m[slab + Slab.SLOTS]
+    return this.m[slab + Slab.COUNTS] & Slab.SLOTS
   }
 
   /** Slot size in bytes. */
@@ -225,18 +262,22 @@ export class SlabTable {
     return slab >= slabs && slab < slabsEnd && ((slab - slabs) & (Slab.WORDS - 1)) === 0
   }
 
+  /** A record that can be a slab's of a class: where only the record and the class's state change, that is enough. */
+  private known(slab: number, state: number): number {
+    if (slab < this.least || slab >= this.most || this.m[slab + Slab.CLASS] !== state || state >>> 0 >= At.CLASSES_END)
+      throw this.corrupted(slab)
+    return slab
+  }
+
   /** A slab of a class whose record may be acted upon: its span and it name each other, and it has no more slots than fit. */
   sound(slab: number, state: number): number {
     const { m, spans } = this
     const span = m[slab + Slab.SPAN]
     if (!this.isRecord(slab) || m[slab + Slab.CLASS] !== state || !spans.isSlab(span, slab)) throw this.corrupted(slab)
     spans.sound(span)
-    const slots = m[slab + Slab.SLOTS]
-    if (
-      !(slots > 0 && slots * this.slotSize(slab) <= m[span + Span.SIZE]) ||
-      m[slab + Slab.BASE] !== m[span + Span.START]
-    )
-      throw this.corrupted(slab)
+    const slots = m[slab + Slab.COUNTS] & Slab.SLOTS
+    const fits = slots > 0 && slots <= Size.SLAB_SLOTS && slots * this.slotSize(slab) <= m[span + Span.SIZE]
+    if (!fits || m[slab + Slab.BASE] !== (this.firstSlot(slab) | 0)) throw this.corrupted(slab)
     return slab
   }
 
@@ -245,10 +286,10 @@ export class SlabTable {
     return new CorruptedError(`Heap: the slab record ${slab} contradicts what leads to it`)
   }
 
-  /** The slot whose start is so many bytes behind the slab's, or -1 when none starts there. */
+  /** The slot whose start is so many bytes behind that of slot 0, or -1 when none starts there. */
   slotAt(slab: number, distance: number): number {
     const slot = Math.floor(distance / this.slotSize(slab))
-    return slot < this.slots(slab) && slot * this.slotSize(slab) === distance ? slot : -1
+    return slot >= 0 && slot < this.slots(slab) && slot * this.slotSize(slab) === distance ? slot : -1
   }
 
   /** Live slots, counted. */
@@ -256,18 +297,21 @@ export class SlabTable {
     const { m } = this
     let free = 0
     for (let i = 0; i < Size.SLAB_WORDS; i++) free += popCount(m[slab + Slab.BITS + i])
-    return m[slab + Slab.SLOTS] - free
+    return this.slots(slab) - free
   }
 
   /** Whether a slot that is free now was handed out before. */
   everUsed(slab: number, slot: number): boolean {
-    return slot < (this.m[slab + Slab.INFO] & Slab.KNOWN)
+    return slot < this.m[slab + Slab.COUNTS] >>> Slab.KNOWN_BITS
   }
 
   /** Whether a slot is live. */
   live(slab: number, slot: number): boolean {
     return (
-      slot < this.slots(slab) && slot < Size.SLAB_SLOTS && (this.m[slab + Slab.BITS + (slot >>> 5)] & (1 << slot)) === 0
+      slot >= 0 &&
+      slot < this.slots(slab) &&
+      slot < Size.SLAB_SLOTS &&
+      (this.m[slab + Slab.BITS + (slot >>> 5)] & (Slab.FIRST_BIT >>> slot)) === 0
     )
   }
 
@@ -275,11 +319,11 @@ export class SlabTable {
   *liveSlots(slab: number): Generator<{ offset: number; byteLength: number }> {
     this.sound(slab, this.m[slab + Slab.CLASS])
     const byteLength = this.slotSize(slab)
-    const start = this.spans.offset(this.m[slab + Slab.SPAN])
+    const start = this.firstSlot(slab)
     const slots = this.slots(slab)
     const free = this.m.slice(slab + Slab.BITS, slab + Slab.BITS + Size.SLAB_WORDS)
     for (let slot = 0; slot < slots; slot++)
-      if ((free[slot >>> 5] & (1 << slot)) === 0) yield { offset: start + slot * byteLength, byteLength }
+      if ((free[slot >>> 5] & (Slab.FIRST_BIT >>> slot)) === 0) yield { offset: start + slot * byteLength, byteLength }
   }
 
   /** The first contradiction in a slab's record, which is there, or undefined: see proof/slabs.ts. */
@@ -291,13 +335,15 @@ export class SlabTable {
     const size = this.slotSize(slab)
     const slots = this.slots(slab)
     if (m[slab + Slab.SPAN] !== span) return `names span ${m[slab + Slab.SPAN]}, not ${span}`
-    if (m[slab + Slab.BASE] !== this.spans.start(span)) return `starts at ${m[slab + Slab.BASE]}`
     if (slots !== Math.floor(this.spans.partLength(span) / size)) return `has ${slots} slots of ${size} bytes`
-    if (m[slab + Slab.INFO] >>> Slab.KNOWN_BITS !== CLASS_RECIPROCAL[(state - At.CLASSES) / Class.WORDS])
-      return `divides by ${m[slab + Slab.INFO] >>> Slab.KNOWN_BITS}`
-    if ((m[slab + Slab.INFO] & Slab.KNOWN) > slots) return `knows ${m[slab + Slab.INFO] & Slab.KNOWN} of ${slots} slots`
+    if (m[slab + Slab.BASE] !== (this.firstSlot(slab) | 0)) return `has slot 0 at ${m[slab + Slab.BASE]}`
+    if (m[slab + Slab.RECIPROCAL] !== CLASS_RECIPROCAL[(state - At.CLASSES) / Class.WORDS])
+      return `divides by ${m[slab + Slab.RECIPROCAL]}`
+    const known = m[slab + Slab.COUNTS] >>> Slab.KNOWN_BITS
+    if (known > slots) return `knows ${known} of ${slots} slots`
     for (let slot = slots; slot < Size.SLAB_WORDS * 32; slot++)
-      if ((m[slab + Slab.BITS + (slot >>> 5)] & (1 << slot)) !== 0) return `slot ${slot} does not exist and is free`
+      if ((m[slab + Slab.BITS + (slot >>> 5)] & (Slab.FIRST_BIT >>> slot)) !== 0)
+        return `slot ${slot} does not exist and is free`
     return this.checkCount(slab, slots, this.used(slab))
   }
 
@@ -324,6 +370,13 @@ export class SlabTable {
     return this.m[slab + Slab.PREVIOUS] >= 0
   }
 
+  /** Offset of slot 0 in the arena: what the slots leave of the slab lies in front of it. */
+  firstSlot(slab: number): number {
+    const { m, spans } = this
+    const span = m[slab + Slab.SPAN]
+    return spans.offset(span) + (spans.partLength(span) % this.slotSize(slab))
+  }
+
   /** The state of a slab's class. */
   state(slab: number): number {
     return this.m[slab + Slab.CLASS]
@@ -332,9 +385,12 @@ export class SlabTable {
   /** Points a class at a word of its current slab. */
   private aim(state: number, slab: number, word: number): void {
     const { m } = this
+    const window = m[m[slab + Slab.SPAN] + Span.TAG] >> Tag.WINDOW_BITS
+    const first = m[slab + Slab.BASE] & Window.INSIDE
+    const origin = first + Math.imul((word - slab - Slab.BITS) << 5, m[state + Class.SIZE])
     m[state + Class.WORD] = word
-    m[state + Class.ORIGIN] = m[slab + Slab.BASE] + ((word - slab - Slab.BITS) << 5) * this.slotSize(slab)
-    m[state + Class.WINDOW] = m[m[slab + Slab.SPAN] + Span.TAG] >> Tag.WINDOW_BITS
+    m[state + Class.ORIGIN] = window === 0 ? origin : origin | Window.OTHER
+    m[state + Class.WINDOW] = window
   }
 
   /** Leaves a class without a current slab. */
@@ -348,7 +404,8 @@ export class SlabTable {
     const { m, layout, spans } = this
     if (m[At.SLAB_SPARE] === 0 && m[At.SLAB_TOP] + Slab.WORDS > layout.slabsEnd) return 0
     const sizeClass = (state - At.CLASSES) / Class.WORDS
-    let length = slabLength(sizeClass, m[state + Class.SLABS])
+    // Where memory is short the shortest will do, and its refusal is that of all.
+    let length = spans.keptBelow === 0 ? slabLength(sizeClass, 0) : slabLength(sizeClass, m[state + Class.SLABS])
     let span = spans.takeSlab(length)
     if (span === 0) span = spans.allocate(length, Size.TILE, Tag.KEPT, false)
     while (span === 0) {
@@ -356,14 +413,14 @@ export class SlabTable {
       if (length === 0) return 0
       span = spans.allocate(length, Size.TILE, Tag.KEPT, false)
     }
-    const slots = Math.floor(m[span + Span.SIZE] / CLASS_SIZE[sizeClass])
     const slab = this.takeRecord()
-    m[slab + Slab.BASE] = m[span + Span.START]
-    m[slab + Slab.INFO] = CLASS_RECIPROCAL[sizeClass] << Slab.KNOWN_BITS
-    m[slab + Slab.SLOTS] = slots
     m[slab + Slab.CLASS] = state
     m[slab + Slab.SPAN] = span
-    for (let i = 0; i < Size.SLAB_WORDS; i++) m[slab + Slab.BITS + i] = bitsBelow(slots - 32 * i)
+    const slots = Math.floor(m[span + Span.SIZE] / CLASS_SIZE[sizeClass])
+    m[slab + Slab.BASE] = this.firstSlot(slab) | 0
+    m[slab + Slab.RECIPROCAL] = CLASS_RECIPROCAL[sizeClass]
+    m[slab + Slab.COUNTS] = slots
+    for (let i = 0; i < Size.SLAB_WORDS; i++) m[slab + Slab.BITS + i] = firstBits(slots - 32 * i)
     m[state + Class.SLABS]++
     spans.cover(span, slab)
     return slab
@@ -389,6 +446,7 @@ export class SlabTable {
 
   private release(slab: number): void {
     const { m, spans } = this
+    this.sound(slab, m[slab + Slab.CLASS])
     const span = m[slab + Slab.SPAN]
     spans.uncover(span)
     m[m[slab + Slab.CLASS] + Class.SLABS]--
@@ -419,7 +477,7 @@ export class SlabTable {
   }
 }
 
-/** A word whose lowest `count` bits are set: none below 1, all from 32 on. */
-function bitsBelow(count: number): number {
-  return count >= 32 ? -1 : count <= 0 ? 0 : (1 << count) - 1
+/** A word whose highest `count` bits are set: none below 1, all from 32 on. */
+function firstBits(count: number): number {
+  return count >= 32 ? -1 : count <= 0 ? 0 : -1 << (32 - count)
 }

@@ -23,7 +23,7 @@ import type { AllocatorOptions, AllocatorStats, SizeClassStats } from './allocat
 import { BitTree, treeWords } from './bit-tree.ts'
 import { firstBit, firstClear } from './bitmap.ts'
 import { factsOf, hooksOf, type Own, ownOf } from './blocks.ts'
-import { FreeingBlocks, type FreeingHooks } from './freeing-blocks.ts'
+import { checkMany, FreeingBlocks, type FreeingHooks, withIndex } from './freeing-blocks.ts'
 import {
   COMMITTED_END,
   HEADER_BYTES,
@@ -74,6 +74,8 @@ export class Slab extends FreeingBlocks {
   // the end up to which fresh slots lie on pages handed out; and whether the slot just taken reads zero.
   #ready = 0
   #clean = false
+  // and how many slots were live when no free one had its pages: a slot that is freed is one that has.
+  #refusedAt = -1
 
   static readonly #hooks: FreeingHooks = hooksOf<FreeingHooks>({
     tryCalloc: (self: Slab, byteLength) => self.#tryCalloc(byteLength),
@@ -145,6 +147,7 @@ export class Slab extends FreeingBlocks {
     this.assertOpen()
     let given = 0
     this.#ready = 0
+    this.#refusedAt = -1
     for (const { start, end } of this.#grid.freeRanges(this.#free, this.#numbers[NEXT], this.#numbers[COMMITTED_END]))
       given += this.#pages.purge(start, end)
     return given
@@ -159,6 +162,7 @@ export class Slab extends FreeingBlocks {
     this.#word = 0
     this.#wordStart = this.#grid.first
     this.#ready = 0
+    this.#refusedAt = -1
   }
 
   #totals(): AllocatorStats {
@@ -252,6 +256,32 @@ export class Slab extends FreeingBlocks {
     }
   }
 
+  /** Frees one by one; at the first that is not live those before it are made live again, which one bit each does. */
+  override freeMany(offsets: Float64Array, count?: number): void {
+    const checked = checkMany(offsets, count)
+    if (this.#own.guard !== 0) {
+      this.assertWritable()
+      this.requireLive(checked)
+    }
+    let freed = 0
+    try {
+      for (; freed < checked.length; freed++) this.#freeAt(checked[freed] as number)
+    } catch (error) {
+      const failed = freed
+      while (freed > 0) this.#unfree(checked[--freed] as number)
+      throw withIndex(error, failed)
+    }
+  }
+
+  /** Makes a slot live again that was freed a moment ago. */
+  #unfree(offset: number): void {
+    const grid = this.#grid
+    const group = grid.groupOf(offset)
+    const slot = Math.round((offset - grid.groupStart(group)) / this.slotSize)
+    this.#free[group * grid.wordsInGroup + (slot >>> 5)] &= ~(1 << slot)
+    this.#numbers[USED_COUNT]++
+  }
+
   #sizeAt(offset: number): number {
     const reason = this.#whyNot(offset)
     if (reason !== undefined) throw reason
@@ -291,8 +321,9 @@ export class Slab extends FreeingBlocks {
     return offset
   }
 
-  /** At the limit: the first free slot that needs no page, found by looking at every one. */
+  /** At the limit: the first free slot that needs no page, found by looking at every one, but not again before a slot was freed. */
   #takeCommitted(): number {
+    if (this.#refusedAt === this.#numbers[USED_COUNT]) return 0
     for (const { start, bit, count } of this.#grid.groups(this.#numbers[NEXT]))
       for (
         let slot = firstBit(this.#free, bit, bit + count);
@@ -306,7 +337,9 @@ export class Slab extends FreeingBlocks {
         this.#numbers[USED_COUNT]++
         return offset
       }
-    return this.#pages.covers(this.#numbers[NEXT], this.slotSize) ? this.#takeFresh() : 0
+    if (this.#pages.covers(this.#numbers[NEXT], this.slotSize)) return this.#takeFresh()
+    this.#refusedAt = this.#numbers[USED_COUNT]
+    return 0
   }
 
   #takeFresh(): number {

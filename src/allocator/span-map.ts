@@ -8,7 +8,7 @@
  * @module
  */
 import { CorruptedError } from '../errors.ts'
-import { At, type HeapLayout, Slab, Span, Tag, Tile, Window } from './heap-layout.ts'
+import { At, type HeapLayout, Slab, Span, Tag, Window } from './heap-layout.ts'
 import { Size } from './size-class.ts'
 import { enter, tileAt } from './span.ts'
 
@@ -51,6 +51,8 @@ export class SpanMap {
   /** The claim's first window, and how many it has a part in. */
   readonly firstWindow: number
   readonly windowCount: number
+  /** Where the claim ends in the last of them. */
+  private readonly lastEnd: number
 
   constructor(words: Int32Array, bytes: Float64Array, table: HeapLayout, source: SpanSource) {
     this.m = words
@@ -65,6 +67,7 @@ export class SpanMap {
     this.pageShift = 31 - Math.clz32(source.pageSize)
     this.firstWindow = Math.floor(source.offset / Window.BYTES)
     this.windowCount = Math.ceil((source.offset + source.byteLength) / Window.BYTES) - this.firstWindow
+    this.lastEnd = this.windowEnd(this.windowCount - 1)
   }
 
   /** Whether there can be a span record here. */
@@ -81,9 +84,10 @@ export class SpanMap {
     const w = (m[span + Span.TAG] >> Tag.WINDOW_BITS) - this.firstWindow
     const start = m[span + Span.START]
     const size = m[span + Span.SIZE]
-    const known = this.isRecord(span) && w >= 0 && w < this.windowCount
-    if (!known || !(start >= 0 && size > 0 && start + size <= this.windowEnd(w)) || ((start | size) & 7) !== 0)
+    const end = w === this.windowCount - 1 ? this.lastEnd : Window.BYTES
+    if (!this.isRecord(span) || w >>> 0 >= this.windowCount || start < 0 || size <= 0 || start > end - size)
       throw this.corrupted(span)
+    if (((start | size) & 7) !== 0) throw this.corrupted(span)
     return span
   }
 
@@ -192,7 +196,7 @@ export class SpanMap {
     const end = tile + (m[span + Span.SIZE] >>> Size.TILE_BITS)
     const used = end - this.tiles - this.firstTile
     if (used > m[At.TILE_TOP]) m[At.TILE_TOP] = used
-    for (let at = tile; at < end; at++) m[at] = slab + at - tile
+    for (let at = tile; at < end; at++) m[at] = slab
   }
 
   /** Makes a slab a kept span. */
@@ -308,8 +312,7 @@ export class SpanMap {
   }
 
   /** The span of the slab that a tile's word leads to. */
-  private spanOfTile(tile: number): number {
-    const slab = tile & Tile.SLAB
+  private spanOfTile(slab: number): number {
     if (slab < this.layout.slabs || slab >= this.layout.slabsEnd)
       throw new CorruptedError(`Heap: a tile leads to the slab record ${slab}`)
     return this.sound(this.m[slab + Slab.SPAN])

@@ -10,12 +10,18 @@
  *
  *     a page is committed if its bit is set in the map;  each page of a live span is committed
  *     free dirty bytes = committed bytes - SPAN_BYTES
+ *     FREE_PAGES = pages that lie wholly in free spans;  those of them that are committed can be given back:
+ *     sweepable = FREE_PAGES - (whole pages of the open windows - committed ones)
+ *
+ * So whether a sweep could make enough room is known without a walk, and a request that is refused at the limit costs no more on a heap of
+ * a million spans.
  *
  * Cost: a sweep walks the free spans; a page costs a microsecond or two to give back and fault in again.
  * @module
  */
 import { At, Bin, type HeapLayout, Span, Tag, Window } from './heap-layout.ts'
 import { PageMap } from './page-map.ts'
+import { binOf } from './span.ts'
 import { SpanMap, type SpanSource } from './span-map.ts'
 
 /** A request makes so many span records and slab records at most. */
@@ -28,6 +34,9 @@ const MOST_SLACK = 1 / 2
 const PATIENCE = 4
 /** A sweep gives back one committed page in 2^BATCH_SHIFT, or what is wanted. */
 const BATCH_SHIFT = 6
+/** At the limit, a heap of more than so many span records sweeps when that gives back one committed page in 2^WORTH_SHIFT, or what is wanted. */
+const FEW_SPANS = 1024
+const WORTH_SHIFT = 10
 
 export abstract class SpanPages extends SpanMap {
   readonly pages: PageMap
@@ -88,7 +97,7 @@ export abstract class SpanPages extends SpanMap {
       if (source.retire()) return 1
       const wanted = Math.max(missing, committed >>> BATCH_SHIFT, 65536 / source.pageSize)
       const given = this.sweep(wanted, first, last)
-      m[At.SWEPT] += given
+      m[At.SWEPT] = Math.min(m[At.SWEPT] + given, 0x7fffffff)
       // What is left are parts of pages that live spans share, and what the block itself is about to use.
       if (given < wanted) m[At.RESIDUE] = Math.max(0, slack - given - (last - first + 1 - missing))
     }
@@ -110,9 +119,71 @@ export abstract class SpanPages extends SpanMap {
     const excess = this.committedBytes + missing * pageSize + this.source.metadataBytes(RECORDS_MOST, end) - limit
     if (excess <= 0) return 0
     if (this.dropKept() || this.source.retire()) return 1
-    if (this.#sweepable(first, last) * pageSize < excess) return -1
-    this.sweep(Math.ceil(excess / pageSize), first, last)
+    const wanted = Math.ceil(excess / pageSize)
+    // Of the block's own pages only its first and last may be shared with a live span.
+    const own = this.pages.dirty(first, last)
+    const sweepable = this.sweepable
+    if (sweepable < wanted) return -1
+    if (sweepable - own < wanted && sweepable - this.#sweepableOf(first, last, own) < wanted) return -1
+    // A sweep walks the free spans: where there are many, it waits until it brings something.
+    const worthwhile =
+      (this.m[At.SPAN_TOP] - this.layout.spans) / Span.WORDS > FEW_SPANS ? this.m[At.COMMITTED] >>> WORTH_SHIFT : 0
+    if (sweepable < worthwhile) return -1
+    this.sweep(Math.max(wanted, worthwhile), first, last)
     return 0
+  }
+
+  /** Committed pages that lie wholly in free spans. */
+  get sweepable(): number {
+    const { m, pages, layout, source } = this
+    const { offset, byteLength, pageSize } = source
+    const opened = this.firstWindow + m[At.WINDOWS]
+    const end = Math.min(opened * Window.BYTES, offset + byteLength)
+    // Pages at the claim's edges that it has only a part of are never whole.
+    const whole = Math.floor(end / pageSize) - Math.ceil(offset / pageSize)
+    let committed = m[At.COMMITTED]
+    if (offset % pageSize !== 0 && pages.clean(0, 0) === 0) committed--
+    const last = layout.pageCount - 1
+    if (end % pageSize !== 0 && last > 0 && pages.clean(last, last) === 0) committed--
+    return m[At.FREE_PAGES] - (whole - committed)
+  }
+
+  /** How many of the committed pages `first … last` lie wholly in free spans, `own` of them being committed. */
+  #sweepableOf(first: number, last: number, own: number): number {
+    const inside = this.#isWhole(first) ? 0 : this.pages.dirty(first, first)
+    const behind = last === first || this.#isWhole(last) ? 0 : this.pages.dirty(last, last)
+    return own - inside - behind
+  }
+
+  /** Whether a page of an open window lies wholly in one free span. */
+  #isWhole(page: number): boolean {
+    const { pageSize } = this.source
+    const at = (page + this.layout.firstPage) * pageSize
+    const window = Math.floor(at / Window.BYTES)
+    if (window - this.firstWindow >= this.m[At.WINDOWS]) return true
+    const start = at - window * Window.BYTES
+    const span = this.around(window, Math.max(start, this.windowStart(window - this.firstWindow)))
+    if (span === 0 || this.kind(span) !== Tag.FREE) return false
+    return this.firstWhole(span) <= page && start + pageSize <= this.m[span + Span.START] + this.m[span + Span.SIZE]
+  }
+
+  /** Pages that lie wholly in free spans, counted anew. */
+  countFreePages(): number {
+    let pages = 0
+    for (const span of this.all()) if (this.kind(span) === Tag.FREE) pages += this.wholePages(span)
+    return pages
+  }
+
+  /** How many pages lie wholly in a span. */
+  protected wholePages(span: number): number {
+    const { m, pageShift } = this
+    const start = m[span + Span.START]
+    const size = m[span + Span.SIZE]
+    const { pageSize, offset } = this.source
+    if (size < pageSize - 8) return 0
+    const begins = start === 8 && offset === 0 && m[span + Span.TAG] >> Tag.WINDOW_BITS === 0 ? 0 : start
+    const pages = ((start + size) >>> pageShift) - ((begins + pageSize - 1) >>> pageShift)
+    return pages > 0 ? pages : 0
   }
 
   /** Marks a range as committed: before a span there becomes live. */
@@ -150,6 +221,7 @@ export abstract class SpanPages extends SpanMap {
       this.account(window, end, this.partLength(span))
     }
     m[At.COMMITTED] = this.pages.recount(m[At.PAGE_TOP] - 1)
+    m[At.FREE_PAGES] = this.countFreePages()
     if (m[At.COMMITTED] > m[At.PEAK]) m[At.PEAK] = m[At.COMMITTED]
   }
 
@@ -185,29 +257,20 @@ export abstract class SpanPages extends SpanMap {
     return wanted - left
   }
 
-  /** How many pages a sweep would give back. */
-  #sweepable(spareFirst: number, spareLast: number): number {
-    let pages = 0
-    this.#eachFree((first, last) => {
-      if (spareFirst < 0) pages += this.pages.dirty(first, last)
-      else
-        pages +=
-          this.pages.dirty(first, Math.min(last, spareFirst - 1)) +
-          this.pages.dirty(Math.max(first, spareLast + 1), last)
-      return true
-    })
-    return pages
-  }
-
   /** Gives the first and the last whole page of every free span, longest first, until told to stop. */
   #eachFree(visit: (first: number, last: number, span: number) => boolean): void {
     const { m } = this
     let left = (this.most - this.least) / Span.WORDS
-    for (let bin = Bin.COUNT - 1; bin >= 0; bin--)
+    const top = m[At.PAGE_TOP] - 1
+    // The first block of the arena begins at 8, and its page is whole all the same.
+    const least = binOf(this.source.pageSize - 8)
+    for (let bin = Bin.COUNT - 1; bin >= least; bin--)
       for (let span = m[At.BINS + bin]; span > 0; span = m[span + Span.BIN_NEXT]) {
         if ((m[this.sound(span) + Span.TAG] & Tag.KIND) !== Tag.FREE || left-- === 0) throw this.corrupted(span)
         const window = m[span + Span.TAG] >> Tag.WINDOW_BITS
-        const last = this.page(window, 0) + ((m[span + Span.START] + m[span + Span.SIZE]) >>> this.pageShift) - 1
+        const end = this.page(window, 0) + ((m[span + Span.START] + m[span + Span.SIZE]) >>> this.pageShift) - 1
+        // Nothing was ever committed beyond the top.
+        const last = end < top ? end : top
         const first = this.firstWhole(span)
         if (first <= last && !visit(first, last, span)) return
       }

@@ -19,10 +19,16 @@ import { CorruptedError } from '../errors.ts'
 import { FreeSpans, SPLINTER } from './free-spans.ts'
 import { At, Bin, Span, Tag } from './heap-layout.ts'
 import { Size } from './size-class.ts'
-import { binOf, enter, leave, nextBin, resizeFree, unbin, unlinked } from './span.ts'
+import { binOf, enter, leave, nextBin, resizeFree, tileAt, unbin } from './span.ts'
 
 /** How often `cut` may look again, besides once for each window: kept spans, slabs and sweeps are given up once or twice each. */
 const TURNS = 64
+
+/** A heap whose committed pages are above this share of the limit, or of its claim, is nearly full. */
+const NEARLY_FULL = 7 / 8
+
+/** How far down its list a kept span is looked for that a block in front of it would grow into. */
+const UNKEEP_SEARCH = 32
 
 /** What a step has done that the source wants to know. */
 const enum News {
@@ -36,6 +42,15 @@ export class SpanTable extends FreeSpans {
   watch = false
   /** What the source is still to be told of. */
   news: News = News.NONE
+  /**
+   * Freed spans below this length are kept: `Bin.KEPT_BELOW`, or 0 while the heap is nearly full. There a request that fails would have to join
+   * what is kept to find out that it fails.
+   */
+  keptBelow: number = Bin.KEPT_BELOW
+  /** Committed pages above which the heap counts as nearly full. */
+  private readonly fullPages: number = Math.floor(
+    (Math.min(this.source.limit, this.source.byteLength) / this.source.pageSize) * NEARLY_FULL
+  )
 
   /**
    * A live span of `length` bytes (above `Size.SMALL_MAX`, below `Bin.KEPT_BELOW`), or a little more, dirty; 0 where it takes more than
@@ -43,28 +58,38 @@ export class SpanTable extends FreeSpans {
    */
   take(length: number): number {
     const { m } = this
-    let bin = binOf(length)
-    let span = m[At.KEPT + bin]
-    if (span !== 0 && m[span + Span.SIZE] >= length) {
-      this.unkeepFirst(At.KEPT + bin, span)
-      m[span + Span.TAG] += Tag.LIVE - Tag.KEPT
-      return span
-    }
-    span = m[At.BINS + bin]
+    const bin = binOf(length)
+    const span = m[At.KEPT + bin]
+    if (span === 0 || m[span + Span.SIZE] < length) return this.takeFree(length, bin)
+    m[At.KEPT + bin] = m[span + Span.BIN_NEXT]
+    m[span + Span.TAG] += Tag.LIVE - Tag.KEPT
+    return span
+  }
+
+  /** The second half of `take`: a cut of a free span, the first of its bin or of the next, `bin` being that of the length. */
+  takeFree(length: number, bin: number): number {
+    const { m } = this
+    // Nearly full, only the best fit is good enough.
+    if (this.keptBelow === 0) return 0
+    let span = m[At.BINS + bin]
     if (span !== 0 && m[span + Span.SIZE] < length) span = m[span + Span.BIN_NEXT]
     if (span < this.least || m[span + Span.SIZE] < length) {
-      bin = nextBin(m, bin + 1)
-      if (bin < 0) return 0
-      span = m[At.BINS + bin]
+      const longer = nextBin(m, bin + 1)
+      if (longer < 0) return 0
+      span = m[At.BINS + longer]
     }
     if ((m[span + Span.TAG] & Tag.KIND) !== Tag.FREE) throw this.corrupted(span)
-    if (this.limited || (m[span + Span.TAG] & Tag.CLEAN) !== 0 || m[At.SPAN_SPARE] === 0) return 0
+    if ((m[span + Span.TAG] & Tag.CLEAN) !== 0 || m[At.SPAN_SPARE] === 0) return 0
+    // The tile table would take more memory, which counts at a limit.
+    if (this.limited && tileAt(m, span, 0) + (length >>> Size.TILE_BITS) - this.firstTile + 1 >= m[At.TILE_TOP])
+      return 0
     const size = m[span + Span.SIZE]
     if (size - length >= SPLINTER) {
       this.bytes[At.SPAN_BYTES >> 1] += length
       return this.cutFront(span, length, Tag.LIVE)
     }
     this.bytes[At.SPAN_BYTES >> 1] += size
+    m[At.FREE_PAGES] -= this.wholePages(span)
     unbin(m, span)
     m[span + Span.TAG] += Tag.LIVE - Tag.FREE
     return span
@@ -94,6 +119,12 @@ export class SpanTable extends FreeSpans {
 
   private cut(length: number, alignment: number, kind: number, zero: boolean, wanted: number): number {
     const { m } = this
+    const keptBelow = m[At.COMMITTED] > this.fullPages ? 0 : Bin.KEPT_BELOW
+    if (keptBelow !== this.keptBelow) {
+      this.keptBelow = keptBelow
+      // Spans are joined from now on as they are freed; the best fit may be another then.
+      if (keptBelow === 0 && this.dropKept()) wanted = 0
+    }
     // Each turn gives something up, or opens a window: a heap that has no end of either contradicts itself.
     for (let free = wanted, turns = TURNS + this.windowCount; ; free = 0, turns--) {
       if (turns === 0) throw new CorruptedError('Heap: memory is given up again and again, and none is there')
@@ -134,7 +165,7 @@ export class SpanTable extends FreeSpans {
     const { m } = this
     const size = m[span + Span.SIZE]
     // Short ones come from an alignment that no slot has.
-    if (size >= Bin.KEPT_BELOW || size < Bin.SHORTEST_KEPT) {
+    if (size >= this.keptBelow || size < Bin.SHORTEST_KEPT) {
       this.release(span)
       return
     }
@@ -142,9 +173,17 @@ export class SpanTable extends FreeSpans {
     this.keep(span, binOf(size))
   }
 
+  /** Frees a span that is tagged as kept and hangs in no list. */
+  freeTagged(span: number): void {
+    const size = this.m[span + Span.SIZE]
+    if (size >= this.keptBelow || size < Bin.SHORTEST_KEPT) this.release(span)
+    else this.keep(span, binOf(size))
+  }
+
   /** Frees the span of a slab that has been given up. */
   freeSlab(span: number): void {
-    this.keep(span, this.m[span + Span.SIZE] >>> Size.TILE_BITS)
+    if (this.keptBelow === 0) this.release(span)
+    else this.keep(span, this.m[span + Span.SIZE] >>> Size.TILE_BITS)
   }
 
   /** A kept span of so many whole tiles that was a slab, or 0. */
@@ -155,7 +194,8 @@ export class SpanTable extends FreeSpans {
     if (span === 0) return 0
     if (m[this.sound(span) + Span.SIZE] !== length || (m[span + Span.START] & (Size.TILE - 1)) !== 0)
       throw this.corrupted(span)
-    this.unkeepFirst(at, span)
+    if ((m[span + Span.TAG] & Tag.KIND) !== Tag.KEPT) throw this.corrupted(span)
+    m[at] = m[span + Span.BIN_NEXT]
     return span
   }
 
@@ -163,53 +203,45 @@ export class SpanTable extends FreeSpans {
     const { m } = this
     const head = m[At.KEPT + bin]
     m[span + Span.BIN_NEXT] = head
-    m[span + Span.BIN_PREVIOUS] = 0
-    if (head !== 0) m[head + Span.BIN_PREVIOUS] = span
     m[At.KEPT + bin] = span
-    m[At.KEPT_MAP + (bin >>> 5)] |= 1 << bin
-    m[At.KEPT_NOW]++
-    this.noteRelease()
+    if (head === 0) this.noteFirstKept(bin)
   }
 
-  /** Takes the first span of a list of kept ones, which begins at the word `at`, out of it. */
-  private unkeepFirst(at: number, span: number): void {
-    const { m } = this
-    if ((m[span + Span.TAG] & Tag.KIND) !== Tag.KEPT) throw this.corrupted(span)
-    const next = m[span + Span.BIN_NEXT]
-    m[at] = next
-    if (next !== 0) {
-      if (m[next + Span.BIN_PREVIOUS] !== span) throw unlinked(next)
-      m[next + Span.BIN_PREVIOUS] = 0
-    }
-    m[At.KEPT_NOW]--
+  /** Sets the bit of a list of kept spans that was empty. Only then the source is told: while a list is not empty, it knows of some. */
+  noteFirstKept(bin: number): void {
+    this.m[At.KEPT_MAP + (bin >>> 5)] |= 1 << bin
+    if (this.watch) this.noteRelease()
   }
 
-  /** Takes a kept span out of its list, wherever it is in it. */
-  private unkeep(span: number): void {
+  /** Takes a kept span out of its list, if it is not far from its head; whether it was done. */
+  private unkeep(span: number): boolean {
+    const size = this.m[span + Span.SIZE]
+    // The span of a slab hangs in the list for its tiles.
+    return (
+      this.unkeepFrom(At.KEPT + binOf(size), span) ||
+      (size % Size.TILE === 0 && size <= Size.SLAB_MAX && this.unkeepFrom(At.KEPT + (size >>> Size.TILE_BITS), span))
+    )
+  }
+
+  private unkeepFrom(list: number, span: number): boolean {
     const { m } = this
-    const previous = m[span + Span.BIN_PREVIOUS]
-    if (previous === 0) {
-      const size = m[span + Span.SIZE]
-      const at = At.KEPT + binOf(size)
-      // The span of a slab hangs in the list for its tiles.
-      this.unkeepFirst(m[at] === span ? at : At.KEPT + (size >>> Size.TILE_BITS), span)
-      return
+    let at = list
+    for (let left = UNKEEP_SEARCH; left > 0; left--) {
+      const next = m[at]
+      if (next === span) {
+        m[at] = m[span + Span.BIN_NEXT]
+        return true
+      }
+      if (next === 0) return false
+      at = next + Span.BIN_NEXT
     }
-    const next = m[span + Span.BIN_NEXT]
-    if (m[previous + Span.BIN_NEXT] !== span) throw unlinked(previous)
-    m[previous + Span.BIN_NEXT] = next
-    if (next !== 0) {
-      if (m[next + Span.BIN_PREVIOUS] !== span) throw unlinked(next)
-      m[next + Span.BIN_PREVIOUS] = previous
-    }
-    m[At.KEPT_NOW]--
+    return false
   }
 
   /** Releases every kept span; false when there was none. */
   dropKept(): boolean {
     const { m } = this
-    if (m[At.KEPT_NOW] === 0) return false
-    m[At.KEPT_NOW] = 0
+    let any = false
     for (let word = 0; word < Bin.KEPT_COUNT / 32; word++) {
       let bits = m[At.KEPT_MAP + word]
       m[At.KEPT_MAP + word] = 0
@@ -218,6 +250,7 @@ export class SpanTable extends FreeSpans {
         let span = m[at]
         m[at] = 0
         while (span !== 0) {
+          any = true
           const next = m[span + Span.BIN_NEXT]
           // What has been released is not kept any more, so a list that leads back into itself ends here.
           if ((m[span + Span.TAG] & Tag.KIND) !== Tag.KEPT) throw this.corrupted(span)
@@ -226,7 +259,7 @@ export class SpanTable extends FreeSpans {
         }
       }
     }
-    return true
+    return any
   }
 
   /** Gives a live, kept or slab span back and joins it with free neighbours. */
@@ -280,8 +313,12 @@ export class SpanTable extends FreeSpans {
       return true
     }
     let next = m[span + Span.NEXT]
-    if (next !== 0 && (m[next + Span.TAG] & Tag.KIND) === Tag.KEPT && old + m[next + Span.SIZE] >= length) {
+    if (
+      next !== 0 &&
+      (m[next + Span.TAG] & Tag.KIND) === Tag.KEPT &&
+      old + m[next + Span.SIZE] >= length &&
       this.unkeep(next)
+    ) {
       this.bytes[At.SPAN_BYTES >> 1] -= m[next + Span.SIZE]
       this.join(next)
       next = m[span + Span.NEXT]
@@ -307,6 +344,7 @@ export class SpanTable extends FreeSpans {
   /** Moves the border between a live span and the free one behind it; a splinter of that goes as well. */
   private grow(span: number, next: number, whole: number, rest: number): void {
     const { m, tiles } = this
+    m[At.FREE_PAGES] -= this.wholePages(next)
     if (rest < SPLINTER) {
       unbin(m, next)
       this.absorb(next)
@@ -315,6 +353,7 @@ export class SpanTable extends FreeSpans {
       m[next + Span.START] = m[span + Span.START] + whole
       enter(m, next, tiles, this.firstTile)
       resizeFree(m, next, rest)
+      m[At.FREE_PAGES] += this.wholePages(next)
     }
     m[span + Span.SIZE] = whole
   }

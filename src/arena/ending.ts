@@ -44,13 +44,26 @@ const waiting: (() => void)[] = []
 
 /** Runs `run` as one step, which may contain others. */
 export function step<R>(run: () => R): R {
-  depth++
+  enter()
   try {
     return run()
   } finally {
-    depth--
-    while (depth === 0 && waiting.length > 0) told(waiting.shift() as () => void)
+    leave()
   }
+}
+
+/** Begins a step that `leave` ends, for where a closure would cost too much. */
+export function enter(): void {
+  depth++
+}
+
+export function leave(): void {
+  depth--
+  if (depth === 0 && waiting.length > 0) callWaiting()
+}
+
+function callWaiting(): void {
+  while (depth === 0 && waiting.length > 0) told(waiting.shift() as () => void)
 }
 
 /** Calls what is the caller's code when the step is over. */

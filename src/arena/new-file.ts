@@ -1,12 +1,12 @@
 /**
- * A file that nobody can open yet: it gets its name when it is complete, so that no one ever sees half of one, and what is killed
+ * A file that no other process can open yet: it gets its name when it is complete, so that no one ever sees half of one, and what is killed
  * on the way leaves nothing.
  *
  *     createUnnamed ── blocks, length, header ── publish                    O_TMPFILE, linkat
  *     .sorites-… ── blocks, length, header ── rename (or link, remove)      where the file system has no files without a name
  *
- * A name that is taken is left alone, by whatever it is taken. A symbolic link that leads nowhere is refused: whoever may write to
- * the folder could use it to have a file made elsewhere.
+ * A name that is taken is left alone, whatever has it. A symbolic link that leads nowhere is refused: a user that may
+ * write to the folder could use it to have a file made elsewhere.
  * @module
  */
 import { SystemError, UnsupportedOperationError } from '../errors.ts'
@@ -95,7 +95,11 @@ export class NewFile {
 /** A file without a name; undefined where there are none. */
 function unnamed(os: Os, path: string, permissions: number): NewFile | undefined {
   try {
-    return NewFile.of(os, path, os.files.createUnnamed(path, permissions))
+    const fd = os.files.createUnnamed(path, permissions)
+    // It is named by way of /proc.
+    if (os.files.pathOf(fd) !== undefined) return NewFile.of(os, path, fd)
+    os.files.close(fd)
+    return undefined
   } catch (error) {
     // ENOENT: also the folder may be missing, which the other way finds out.
     if ([EOPNOTSUPP, EISDIR, ENOENT, EINVAL].some((errno) => isErrno(error, errno))) return undefined

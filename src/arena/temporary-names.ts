@@ -51,11 +51,11 @@ function isStale(os: Os, folder: string, name: string): boolean {
   return found[6] === undefined || status.identity === `${found[6]}:${found[7]}`
 }
 
-/** Takes a name away that nobody misses. */
+/** Removes a file; that it cannot be removed is no error. */
 export function removeQuietly(os: Os, path: string): void {
   try {
     os.files.remove(path)
   } catch {
-    // It is gone already, or stays; there is nothing to be done about it.
+    // It is gone already, or it stays until a later call.
   }
 }

@@ -81,10 +81,26 @@ export class Recorder implements FreeingAllocator {
   free(block: number | ArrayBufferView): void {
     this.#inner.free(block)
     const offset = typeof block === 'number' ? block : this.#offsetOf(block)
+    this.#freed(offset)
+  }
+
+  #freed(offset: number): void {
     const slot = this.#slots.get(offset)
     if (slot === undefined) return
     this.#slots.delete(offset)
     this.#builder.free(slot)
+  }
+
+  mallocMany(byteLength: number, offsets: Float64Array): number {
+    wholeNumber('byteLength', byteLength, 0, LARGEST)
+    const count = this.#inner.mallocMany(byteLength, offsets)
+    for (const offset of offsets.subarray(0, count)) this.#made(offset, this.#builder.malloc(byteLength))
+    return count
+  }
+
+  freeMany(offsets: Float64Array, count?: number): void {
+    this.#inner.freeMany(offsets, count)
+    for (const offset of offsets.subarray(0, count)) this.#freed(offset)
   }
 
   reset(): void {

@@ -13,6 +13,7 @@ import { GiB, KiB, MiB } from '../../src/units.ts'
 import { throwsCode } from '../helpers/errors.ts'
 import { claimTests } from './conformance-claims.ts'
 import { freeTests } from './conformance-frees.ts'
+import { manyTests } from './conformance-many.ts'
 import { viewTests } from './conformance-views.ts'
 import { runProgram } from './program.ts'
 import {
@@ -34,6 +35,7 @@ export function conformance(name: string, factory: Factory, abilities: Abilities
   programTests(subject)
   viewTests(subject)
   if (abilities.frees) freeTests(subject)
+  if (abilities.frees) manyTests(subject)
   claimTests(subject)
 }
 

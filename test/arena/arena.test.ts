@@ -175,7 +175,7 @@ test('every pin counts, and counts once', () => {
   const second = arena.pin()
   first[Symbol.dispose]()
   first[Symbol.dispose]()
-  throwsCode(() => arena.close(), 'ERR_ARENA_BUSY', 'pinned 1 times')
+  throwsCode(() => arena.close(), 'ERR_ARENA_BUSY', 'pinned once')
   second[Symbol.dispose]()
   arena.close()
 })

@@ -233,7 +233,7 @@ test('a file is laid over pages: shared, and private', () => {
     for (const bad of [-1, 0.5, NaN, 2 ** 31, '0', null])
       refuses(() => os.mapFile(address, page, bad as number, 0, 'shared', 'read'), `fd ${bad}`)
     os.files.close(fd)
-    throwsCode(() => os.mapFile(address, page, fd, 0, 'shared', 'read'), 'EBADF', 'mmap at 0x')
+    throwsCode(() => os.mapFile(address, page, fd, 0, 'shared', 'read'), 'EBADF', 'mmap')
     assert.is(bytes[page], 5)
   })
 })

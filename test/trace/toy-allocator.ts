@@ -69,6 +69,19 @@ export class ToyAllocator implements FreeingAllocator {
     else list.push(offset)
   }
 
+  mallocMany(byteLength: number, offsets: Float64Array): number {
+    for (let count = 0; count < offsets.length; count++) {
+      const offset = this.tryMalloc(byteLength)
+      if (offset === 0) return count
+      offsets[count] = offset
+    }
+    return offsets.length
+  }
+
+  freeMany(offsets: Float64Array, count: number = offsets.length): void {
+    for (const offset of offsets.subarray(0, count)) this.free(offset)
+  }
+
   usableSize(block: number | ArrayBufferView): number {
     const size = this.#live.get(this.#offset(block))
     if (size === undefined) throw new InvalidFreeError('not a live block')

@@ -8,7 +8,7 @@
  * The states of classes that do not exist are empty. Cost: 10 ns a slab.
  * @module
  */
-import { At, Class, Slab, Span, Tag } from '../heap-layout.ts'
+import { At, Class, Slab, Span, Tag, Window } from '../heap-layout.ts'
 import { CLASS_COUNT, CLASS_SIZE, Size } from '../size-class.ts'
 import { Met, type Proof } from './proof.ts'
 
@@ -30,6 +30,7 @@ export function proveClasses(proof: Proof): string | undefined {
   for (let c = 0; c < STATES; c++) {
     const state = At.CLASSES + c * Class.WORDS
     const lie =
+      (m[state + Class.SIZE] === (CLASS_SIZE[c] ?? 0) ? undefined : `has slots of ${m[state + Class.SIZE]} bytes`) ??
       proveCurrent(proof, state, c, currents[c]) ??
       proveList(proof, state, listed[c]) ??
       (m[state + Class.SLABS] === counts[c] ? undefined : `counts ${m[state + Class.SLABS]} slabs of ${counts[c]}`)
@@ -50,11 +51,11 @@ function proveCurrent(proof: Proof, state: number, c: number, currents: number):
     return 'has a current slab that is not'
   const first = slab + Slab.BITS
   if (!(word >= first && word < first + Size.SLAB_WORDS)) return `takes slots from word ${word}`
-  if (m[state + Class.ORIGIN] !== m[slab + Slab.BASE] + (word - first) * 32 * CLASS_SIZE[c])
+  const window = m[m[slab + Slab.SPAN] + Span.TAG] >> Tag.WINDOW_BITS
+  const origin = (m[slab + Slab.BASE] & Window.INSIDE) + (word - first) * 32 * CLASS_SIZE[c]
+  if (m[state + Class.ORIGIN] !== (window === 0 ? origin : origin | Window.OTHER))
     return `takes slots from ${m[state + Class.ORIGIN]} on`
-  return m[state + Class.WINDOW] === m[m[slab + Slab.SPAN] + Span.TAG] >> Tag.WINDOW_BITS
-    ? undefined
-    : `takes slots from window ${m[state + Class.WINDOW]}`
+  return m[state + Class.WINDOW] === window ? undefined : `takes slots from window ${m[state + Class.WINDOW]}`
 }
 
 function proveList(proof: Proof, state: number, expected: number): string | undefined {

@@ -9,8 +9,13 @@
 import { At, Slab, Span } from '../heap-layout.ts'
 import type { HeapParts } from '../heap-parts.ts'
 
-export function proveCounters(parts: HeapParts): string | undefined {
-  const { words: m, layout, spans } = parts
+/** The counters, read once: what is proved is what the other proofs go by. The header before them comes along. */
+export function readCounters({ words }: HeapParts): Int32Array {
+  return Int32Array.from({ length: At.CLASSES }, (_, at) => words[at])
+}
+
+export function proveCounters(parts: HeapParts, m: Int32Array): string | undefined {
+  const { layout, spans } = parts
   if (m[At.ZERO] !== 0) return `the word that is always 0 is ${m[At.ZERO]}`
   if (m[At.CLEARING] !== 0) return 'the tables are being emptied'
   return (
@@ -23,7 +28,7 @@ export function proveCounters(parts: HeapParts): string | undefined {
     proveTop('pages at the peak', m[At.PEAK], m[At.COMMITTED], layout.pageCount, 1) ??
     proveTop('pages that no sweep could purge', m[At.RESIDUE], 0, layout.pageCount, 1) ??
     proveTop('pages that sweeps gave back', m[At.SWEPT], 0, 0x7fffffff, 1) ??
-    proveBytes(parts)
+    proveBytes(parts, m)
   )
 }
 
@@ -32,12 +37,13 @@ function proveTop(what: string, found: number, least: number, most: number, unit
   return `${what}: ${found}, expected ${least} to ${most}`
 }
 
-function proveBytes({ words, source, spans }: HeapParts): string | undefined {
-  const bytes = new Float64Array(words.buffer as ArrayBuffer, words.byteOffset, At.CLASSES / 2)
+function proveBytes({ words, source }: HeapParts, m: Int32Array): string | undefined {
+  const bytes = new Float64Array(m.buffer as ArrayBuffer)
+  const used = bytes[At.SPAN_BYTES >> 1]
   const end = source.offset + source.byteLength
   // Whole pages of the claim, and its metadata: more was never committed.
   const most = source.byteLength + 2 * source.pageSize + words.byteLength
-  if (!(spans.usedBytes >= 0 && spans.usedBytes <= source.byteLength)) return `${spans.usedBytes} bytes in live spans`
+  if (!(used >= 0 && used <= source.byteLength)) return `${used} bytes in live spans`
   const highest = bytes[At.HIGHEST_END >> 1]
   if (!(highest >= 0 && highest <= end)) return `the highest span ended at ${highest}`
   const peak = bytes[At.PEAK_BYTES >> 1]

@@ -25,6 +25,8 @@ export const enum Met {
 export class Proof {
   readonly parts: HeapParts
   readonly m: Int32Array
+  /** The counters as they were proved: another process may store others in their place. */
+  readonly counters: Int32Array
   /** The records of all spans in address order; `count` of them. */
   spans: Int32Array = new Int32Array(0)
   count = 0
@@ -35,15 +37,16 @@ export class Proof {
   readonly #spansMet: Uint8Array
   readonly #slabsMet: Uint8Array
 
-  /** Where the records end must have been proved (counters.ts). */
-  constructor(parts: HeapParts) {
+  /** `counters` must have been proved (counters.ts). */
+  constructor(parts: HeapParts, counters: Int32Array) {
     const { words, layout } = parts
+    this.counters = counters
     this.parts = parts
     this.m = words
     this.#firstSpan = layout.spans
-    this.#spanTop = words[At.SPAN_TOP]
+    this.#spanTop = counters[At.SPAN_TOP]
     this.#firstSlab = layout.slabs
-    this.#slabTop = words[At.SLAB_TOP]
+    this.#slabTop = counters[At.SLAB_TOP]
     this.#spansMet = new Uint8Array(this.spanRecords)
     this.#slabsMet = new Uint8Array(this.slabRecords)
   }

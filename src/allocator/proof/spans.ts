@@ -9,22 +9,23 @@
  * Cost: 10 ns a span.
  * @module
  */
-import { At, Slab, Span, Tag, Tile, Window } from '../heap-layout.ts'
+import { At, Slab, Span, Tag, Window } from '../heap-layout.ts'
 import { Size } from '../size-class.ts'
 import { Met, type Proof } from './proof.ts'
 
 export function proveSpans(proof: Proof): string | undefined {
-  const { m, parts } = proof
+  const { counters } = proof
+  const bytes = new Float64Array(counters.buffer as ArrayBuffer)
   proof.spans = new Int32Array(proof.spanRecords)
   const walk = new Walk(proof)
-  for (let w = 0; w < m[At.WINDOWS]; w++) {
+  for (let w = 0; w < counters[At.WINDOWS]; w++) {
     const lie = walk.window(w)
     if (lie !== undefined) return lie
   }
   if (walk.left !== 0) return `a huge block lacks ${walk.left} bytes`
-  if (walk.used !== parts.spans.usedBytes)
-    return `live spans have ${walk.used} bytes, the count says ${parts.spans.usedBytes}`
-  const highest = new Float64Array(m.buffer as ArrayBuffer, m.byteOffset, At.CLASSES / 2)[At.HIGHEST_END >> 1]
+  const used = bytes[At.SPAN_BYTES >> 1]
+  if (walk.used !== used) return `live spans have ${walk.used} bytes, the count says ${used}`
+  const highest = bytes[At.HIGHEST_END >> 1]
   if (walk.highest > highest) return `a span ends at ${walk.highest}, the highest is said to have ended at ${highest}`
   return proveSpares(proof)
 }
@@ -49,7 +50,7 @@ class Walk {
     const start = spans.windowStart(w)
     const end = spans.windowEnd(w)
     const first = spans.tile(spans.firstWindow + w, start)
-    let span = first > 0 ? this.#spanOfSlab(first & Tile.SLAB) : -first
+    let span = first > 0 ? this.#spanOfSlab(first) : -first
     let previous = 0
     for (let at = start; at < end; ) {
       const lie = this.#span(w, span, at, previous)

@@ -1,7 +1,7 @@
 /**
  * The proof of a heap's tile table: every span is found from its start, and no word says anything else.
  *
- *     a tile's word = minus the first span that starts in it   |   a slab's record + tiles from its start   |   0
+ *     a tile's word = minus the first span that starts in it   |   a slab's record   |   0
  *
  * Words beyond TILE_TOP were never written. They are looked at as far as that costs no memory to speak of; `attach` makes the rest of
  * them zero instead (heap-attach.ts). Cost: 5 ns a tile.
@@ -28,7 +28,7 @@ export function proveTiles(proof: Proof): string | undefined {
       const slab = m[span + Span.SLAB]
       const length = m[span + Span.SIZE] / Size.TILE
       for (let t = 0; t < length; t++)
-        if (m[tile + t] !== slab + t) return `tile ${t} of the slab at ${parts.spans.offset(span)} is not named`
+        if (m[tile + t] !== slab) return `tile ${t} of the slab at ${parts.spans.offset(span)} is not named`
       named += length
     } else if (tile !== last) {
       if (m[tile] !== -span) return `the span at ${parts.spans.offset(span)} is not found by its tile`
@@ -36,7 +36,7 @@ export function proveTiles(proof: Proof): string | undefined {
     }
     last = tile
   }
-  const top = At.TILES + m[At.TILE_TOP]
+  const top = At.TILES + proof.counters[At.TILE_TOP]
   let entries = 0
   for (let at: number = At.TILES; at < top; at++) if (m[at] !== 0) entries++
   if (entries !== named) return `${entries} tile words are set, ${named} should be`

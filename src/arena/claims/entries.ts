@@ -10,7 +10,7 @@
  */
 import { CorruptedError, UnsupportedOperationError } from '../../errors.ts'
 import { type Layout, METADATA_GRANULE } from '../layout.ts'
-import type { DirectoryEntry } from './directory.ts'
+import type { DirectoryEntry } from './entry-format.ts'
 import { contains, type Range } from './ranges.ts'
 
 /** An entry with its number. */

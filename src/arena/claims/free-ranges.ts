@@ -16,7 +16,7 @@ export class FreeRanges {
     this.#ends = [offset + byteLength]
   }
 
-  /** Takes ranges that are sorted, of all that is free. False when two of them overlap, or one is not in what was free. */
+  /** Takes ranges that are sorted. False when two of them overlap, or one is not free as a whole: this object is of no use then. */
   takeAll(sorted: Iterable<Range>): boolean {
     const [starts, ends] = [this.#starts.splice(0), this.#ends.splice(0)]
     let hole = 0

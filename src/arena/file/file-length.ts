@@ -7,7 +7,7 @@
  *               |         └ old end  |                    └ new end
  *               |         |  cleared |
  *
- * First all that can be refused (is it a file that can be mapped, and written?), then the blocks, beyond the end, where nobody sees
+ * First all that can be refused (is it a file that can be mapped, and written?), then the blocks, beyond the end, where no reader sees
  * them; the length comes last, and in one step that never makes a file shorter. So nothing has to be taken back, which could cut
  * what another process has added and mapped meanwhile. What is refused on the way leaves the length as it was. Blocks that were
  * given by then stay, until the file is made longer or truncated: no call of the kernel gives them back without a risk for others.

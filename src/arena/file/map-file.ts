@@ -126,7 +126,7 @@ function makeFile<Mode extends FileMode>(options: CheckedFileOptions, path: stri
   }
 }
 
-/** Closes a mapping that nobody has seen unless something is true. */
+/** Closes a mapping that was not handed out, unless something is true. */
 function closeUnless(file: MappedFile, isTrue: () => boolean): boolean {
   let kept = false
   try {
@@ -137,7 +137,7 @@ function closeUnless(file: MappedFile, isTrue: () => boolean): boolean {
   }
 }
 
-/** Refused once (too many mappings), it is tried again: nobody else can close it. */
+/** Refused once (too many mappings), it is tried again: no caller has it. */
 function closeUnseen(file: MappedFile): void {
   try {
     file.close()
@@ -165,7 +165,7 @@ function requireStorage({ title, os, mode }: CheckedFileOptions, fd: number, { b
   )
 }
 
-/** Asks the kernel, with a page of the file that nobody touches. */
+/** Asks the kernel, with a page of the file that is not touched. */
 function canBeMapped(os: Os, fd: number, mode: FileMode): boolean {
   const probe = new FileMapping(os, { mode, hardened: true, offset: 0, byteLength: 1, maxByteLength: 1 }, os.pageSize)
   try {

@@ -6,7 +6,7 @@
  *     followed    what others have added is laid over more pages; empty pages over those that they have cut
  *
  * Views stay valid throughout: over the part that was cut they read zero, and when the file grows again they show it again. What
- * fails on the way is taken back in the mapping; of the file only the length is changed, and that comes last. Some 30 us in /dev/shm,
+ * fails on the way is taken back in the mapping; of the file only the length is changed, and that comes last. Some 40 us in /dev/shm,
  * 200 us on ext4: nearly all of it the file system's.
  * @module
  */

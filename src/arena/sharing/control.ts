@@ -224,6 +224,8 @@ class Entry {
   readonly #os: Os
   readonly #states: Int32Array
   readonly #mutex: BigUint64Array
+  /** The calling thread, as the mutex names it. */
+  readonly #self: bigint
 
   constructor(os: Os, number: number) {
     const part = os.commons.part(Math.floor(number / ENTRIES_A_PART))
@@ -234,6 +236,7 @@ class Entry {
     this.#os = os
     this.#states = statesOf(os)
     this.#mutex = new BigUint64Array(part, at, BYTES / 8)
+    this.#self = tokenOf(currentOwner(os))
   }
 
   get uses(): number {
@@ -301,7 +304,7 @@ class Entry {
   /** `looking`: whether to find out if the thread that has it is dead. */
   #tryLock(looking = true): boolean {
     const mutex = this.#mutex
-    const self = tokenOf(currentOwner(this.#os))
+    const self = this.#self
     const holder = Atomics.compareExchange(mutex, MUTEX, 0n, self)
     // Nothing is nested, so our own token is that of a thread with our number which was terminated.
     if (holder === 0n || holder === self) return true
@@ -310,7 +313,7 @@ class Entry {
   }
 
   unlock(): void {
-    Atomics.compareExchange(this.#mutex, MUTEX, tokenOf(currentOwner(this.#os)), 0n)
+    Atomics.compareExchange(this.#mutex, MUTEX, this.#self, 0n)
   }
 }
 

@@ -68,7 +68,7 @@ export function generationOf(identity: Identity): string {
   return identity.map((word) => word.toString(16).padStart(8, '0')).join('')
 }
 
-/** The handle of an arena that other threads can have. */
+/** The handle of an arena that other threads can have. @internal */
 export function handleOf(os: Os, control: Control, path: string | undefined): ArenaHandle {
   const { byteLength } = control.facts.layout
   const generation = generationOf(control.facts.identity)
@@ -82,7 +82,7 @@ export function handleOf(os: Os, control: Control, path: string | undefined): Ar
   return Object.freeze(path === undefined ? { byteLength, generation, token } : { byteLength, generation, token, path })
 }
 
-/** Throws unless the source is of one of the three kinds. Every field of it is read once. */
+/** Throws unless the source is of one of the three kinds. Every field of it is read once. @internal */
 export function checkSource(source: unknown): CheckedSource {
   if (typeof source !== 'object' || source === null) throw notASource(source)
   const { byteLength, generation, token, fd, path } = source as Record<string, unknown>
@@ -107,7 +107,7 @@ export function checkSource(source: unknown): CheckedSource {
   }
 }
 
-/** Where a source leads. Throws ERR_OUT_OF_RANGE for a handle that was altered, ERR_ARENA_CLOSED for one whose arena is gone. */
+/** Where a source leads. Throws ERR_OUT_OF_RANGE for a handle that was altered, ERR_ARENA_CLOSED for one whose arena is gone. @internal */
 export function findSource(os: Os, source: CheckedSource): FoundSource {
   if (!('token' in source)) return source
   const { token, path } = source
@@ -124,7 +124,7 @@ export function findSource(os: Os, source: CheckedSource): FoundSource {
   return { control, path }
 }
 
-/** The arena of a handle is closed everywhere in this process. */
+/** The arena of a handle is closed everywhere in this process. @internal */
 export function closed(): ArenaClosedError {
   return new ArenaClosedError('the arena of this handle is closed: no thread has it any more')
 }
@@ -156,8 +156,16 @@ function textOf({ byteLength, generation, path }: Fields): string {
   return JSON.stringify([byteLength, generation, path ?? null])
 }
 
+/** Per kernel interface, since it never changes. */
+const processes: WeakMap<Os, Buffer> = new WeakMap()
+
 function processOf(os: Os): Buffer {
-  return createHmac('sha256', os.commons.secret).update(`${VERSION} process`).digest().subarray(0, PROCESS_BYTES)
+  let process = processes.get(os)
+  if (process === undefined) {
+    process = createHmac('sha256', os.commons.secret).update(`${VERSION} process`).digest().subarray(0, PROCESS_BYTES)
+    processes.set(os, process)
+  }
+  return process
 }
 
 function sealOf(os: Os, place: Uint8Array, fields: Fields): Buffer {

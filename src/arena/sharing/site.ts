@@ -127,7 +127,7 @@ function inspect(fd: number, { os, sealed: wantsSeals }: CheckedOptions, expecta
   const { generation, byteLength, dataBytes } = expectation
   const name = expectation.path ?? `descriptor ${fd}`
   const { regular, byteLength: fileLength } = os.files.status(fd)
-  if (!regular) throw new CorruptedError(`${name} holds no arena: it is no ordinary file`)
+  if (!regular) throw new UnsupportedOperationError(`${name} is no ordinary file and holds no arena`)
   const sealed = os.files.isSealed(fd)
   if (wantsSeals && !sealed) throw notSealed(name)
   const header = new Uint8Array(HEADER_BYTES)

@@ -30,7 +30,7 @@ import { closed, generationOf } from './handle.ts'
 /** No slot. */
 const NONE = -1
 
-/** This thread's tenancies by the identity of the mapping, until it is gone. */
+/** This thread's tenancies by their mapping, until it is gone. */
 const tenancies: WeakMap<Os, Map<string, Tenancy>> = new WeakMap()
 
 export class Tenancy implements Tenure {
@@ -53,7 +53,7 @@ export class Tenancy implements Tenure {
     const tenancy = new Tenancy(os, control)
     tenancy.#slot = control.take(os)
     tenancy.#open = 1
-    tenanciesOf(os).set(generationOf(control.facts.identity), tenancy)
+    tenanciesOf(os).set(keyOf(control), tenancy)
     return tenancy
   }
 
@@ -61,10 +61,10 @@ export class Tenancy implements Tenure {
   static join(os: Os, control: Control): Tenancy {
     lookNow()
     const own = tenanciesOf(os)
-    const tenancy = own.get(generationOf(control.facts.identity)) ?? new Tenancy(os, control)
+    const tenancy = own.get(keyOf(control)) ?? new Tenancy(os, control)
     // By what this thread knows of the mapping already, if it does.
     tenancy.control.locked(() => tenancy.#enter())
-    own.set(generationOf(control.facts.identity), tenancy)
+    own.set(keyOf(control), tenancy)
     return tenancy
   }
 
@@ -151,7 +151,7 @@ export class Tenancy implements Tenure {
       this.#slot = NONE
       if (!unmapped) this.#vacate()
     }
-    if (control.state === MappingState.gone) tenanciesOf(this.#os).delete(generationOf(control.facts.identity))
+    if (control.state === MappingState.gone) tenanciesOf(this.#os).delete(keyOf(control))
     else this.#look()
   }
 
@@ -216,7 +216,7 @@ export class Tenancy implements Tenure {
     const orphaned = control.state === MappingState.open && control.count(SlotState.held) === 0
     if (orphaned || this.#drained) this.#clearAway(orphaned)
     const done = control.state === MappingState.gone || (control.state === MappingState.closed && control.moved)
-    if (done) tenanciesOf(this.#os).delete(generationOf(control.facts.identity))
+    if (done) tenanciesOf(this.#os).delete(keyOf(control))
     return done
   }
 
@@ -257,6 +257,11 @@ export class Tenancy implements Tenure {
       throw error
     }
   }
+}
+
+/** One arena can have several mappings in a process: a file that was opened twice. */
+function keyOf({ facts }: Control): string {
+  return `${generationOf(facts.identity)} ${facts.base}`
 }
 
 function tenanciesOf(os: Os): Map<string, Tenancy> {

@@ -19,7 +19,7 @@ import * as layouts from ${JSON.stringify(compiled('src/arena/layout'))}
 import { currentOwner, tokenOf } from ${JSON.stringify(compiled('src/arena/owner'))}
 const { HEADER_BYTES, ENTRY_BYTES, ENTRY_HOLDER } = layouts
 const holder = (kind, lasting) => ({ kind, lasting, blockAround: (offset, byteLength) => ({ offset, byteLength }), innerClaims() {}, revoked() {} })
-const claim = (arena, kind, offset, byteLength) => arena.claim({ holder: holder(kind), offset, byteLength, metadataBytes: () => 64 })
+const claim = (arena, kind, offset, byteLength) => insideOf(arena).claim({ holder: holder(kind), offset, byteLength, metadataBytes: () => 64 })
 /** Runs a step: what it throws must have a code. */
 const coded = (run) => {
   try { run(); return 'done' } catch (error) {
@@ -90,13 +90,13 @@ for (const kind of ['memory', 'named', 'mapped'])
           try {
             const granted = []
             const steps = [
-              () => arena.claims(),
+              () => insideOf(arena).claims(),
               () => { const heap = Heap.attach(arena); heap.check(); heap.free(heap.malloc(500)); heap.close() },
               () => new Slab(arena, { offset: 256 * 1024, byteLength: 65536, slotSize: 64 }).alloc(Uint8Array, 64),
               () => { claim(arena, 'Bump', ALIVE, 4096); granted.push('alive') },
               () => arena.purge(512 * 1024, 8192),
               () => claim(arena, 'Bump', 600 * 1024, 4096).release(),
-              () => arena.adopt({ holder: holder('Heap', true), shared: true })?.leave(),
+              () => insideOf(arena).adopt({ holder: holder('Heap', true), shared: true })?.leave(),
             ]
             const codes = steps.map(coded)
             return { codes, granted }
@@ -174,7 +174,7 @@ for (const node of nodes)
           const one = claim(arena, 'Slab', offset, 4096)
           if (round % 3 === 0) one.leave()
           else one.release()
-          arena.adopt({ holder: holder('Slab') })?.release()
+          insideOf(arena).adopt({ holder: holder('Slab') })?.release()
           if (round % 7 === 0) Arena.attach({ fd: arena.fd }, { os }).close()
         })
         codes[code] = (codes[code] ?? 0) + 1

@@ -111,4 +111,38 @@ test('contains counts both ends', () => {
   assert.not(contains(outer, 9, 8))
 })
 
+test('many are taken and given at once as one by one', () => {
+  const sorted = [
+    { offset: 100, byteLength: 50 },
+    { offset: 150, byteLength: 10 },
+    { offset: 200, byteLength: 64 },
+    { offset: 960, byteLength: 40 },
+  ]
+  const [one, other] = [new FreeRanges(100, 900), new FreeRanges(100, 900)]
+  for (const { offset, byteLength } of sorted) assert.ok(one.takeAt(offset, byteLength))
+  assert.ok(other.takeAll(sorted))
+  assert.is(one.byteLength, other.byteLength)
+  for (const byteLength of [40, 696, 1]) assert.is(one.take(byteLength, 1), other.take(byteLength, 1))
+  other.giveAll([...sorted].reverse())
+  other.giveAll([
+    { offset: 160, byteLength: 40 },
+    { offset: 264, byteLength: 696 },
+    { offset: 500, byteLength: 0 },
+  ])
+  assert.ok(other.takeAt(100, 900))
+})
+
+test('ranges that overlap, or lie outside, cannot all be taken', () => {
+  for (const sorted of [
+    [{ offset: 90, byteLength: 20 }],
+    [{ offset: 990, byteLength: 20 }],
+    [{ offset: 2000, byteLength: 1 }],
+    [
+      { offset: 100, byteLength: 20 },
+      { offset: 119, byteLength: 20 },
+    ],
+  ])
+    assert.not(new FreeRanges(100, 900).takeAll(sorted))
+})
+
 test.run()

@@ -3,8 +3,8 @@ import { writeSync } from 'node:fs'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Arena, insideOf } from '../../../src/arena/arena.ts'
-import type { DirectoryEntry } from '../../../src/arena/claims/directory.ts'
 import { requireEntries } from '../../../src/arena/claims/entries.ts'
+import type { DirectoryEntry } from '../../../src/arena/claims/entry-format.ts'
 import {
   ClaimState,
   ENTRY_BYTES,

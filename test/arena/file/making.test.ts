@@ -131,6 +131,16 @@ test('every answer of kernels and file systems that have no files without a name
   throwsCode(() => mapFile(join(folder, 'no/such'), { mode: 'write', create: true }), 'ENOENT', 'no/such')
 })
 
+test('without /proc a temporary name is used', () => {
+  const os = new FakeOs()
+  os.fail('pathOf')
+  mapFile(join(folder, 'grains'), { mode: 'write', create: true, byteLength: 5, os }).close()
+  assert.equal(
+    [os.count('publish'), os.count('rename'), readdirSync(folder), os.files.opened.size],
+    [0, 1, ['grains'], 0]
+  )
+})
+
 test('without renaming a second name is given, and the first taken away', () => {
   const os = withoutUnnamed()
   os.files.rename = () => {

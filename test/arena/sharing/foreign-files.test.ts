@@ -50,7 +50,7 @@ test('sealed: what we make in memory is accepted, by descriptor, path and handle
   const arena = Arena.reserve(MiB, { shared: true })
   const os = new FakeOs()
   for (const source of [{ fd: arena.fd as number }, { path: arena.path as string }, arena.handle()])
-    Arena.attach(source, { sealed: true, os: 'control' in source ? undefined : os }).close()
+    Arena.attach(source, { sealed: true, os: 'token' in source ? undefined : os }).close()
   Arena.open(arena.path as string, { sealed: true }).close()
   arena.close()
   // Memory of this process alone: there is nothing that others could shorten.
@@ -124,11 +124,11 @@ test('descriptors of anything are refused with a code, and nothing is left', () 
   const empty = freshPath()
   writeFileSync(empty, '')
   for (const [fd, code] of [
-    [open('/dev/zero'), 'ERR_CORRUPTED'],
-    [open('/dev/null'), 'ERR_CORRUPTED'],
+    [open('/dev/zero'), 'ERR_UNSUPPORTED_OPERATION'],
+    [open('/dev/null'), 'ERR_UNSUPPORTED_OPERATION'],
     [open('/proc/self/maps', 'r'), 'ERR_CORRUPTED'],
     [open('/proc/self/status', 'r'), 'ERR_CORRUPTED'],
-    [open(scratch, 'r'), 'ERR_CORRUPTED'],
+    [open(scratch, 'r'), 'ERR_UNSUPPORTED_OPERATION'],
     [sparse, 'ERR_CORRUPTED'],
     [open(mapped), 'ERR_UNSUPPORTED_OPERATION'],
     [open(text), 'ERR_CORRUPTED'],
@@ -141,7 +141,7 @@ test('descriptors of anything are refused with a code, and nothing is left', () 
   refused((os) => Arena.attach({ fd: readOnly }, { os }), 'EACCES')
   for (const path of ['/dev/zero', scratch])
     for (const attach of [(os: FakeOs) => Arena.attach({ path }, { os }), (os: FakeOs) => Arena.open(path, { os })])
-      refused(attach, path === scratch ? 'EISDIR' : 'ERR_CORRUPTED')
+      refused(attach, path === scratch ? 'EISDIR' : 'ERR_UNSUPPORTED_OPERATION')
   for (const fd of opened) closeSync(fd)
   for (const one of [arena, file]) one.close()
 })
@@ -155,7 +155,11 @@ test('pipes and terminals are not read, where reading would wait', async () => {
     for (const attach of [() => Arena.attach({ path }), () => Arena.open(path), () => Arena.attach({ fd: 0 })])
       try { attach(); codes.push('attached') } catch (error) { codes.push(error.code) }
     report({ codes })`)
-  assert.equal(child.clean().report.codes, ['ERR_CORRUPTED', 'ERR_CORRUPTED', 'ERR_CORRUPTED'])
+  assert.equal(child.clean().report.codes, [
+    'ERR_UNSUPPORTED_OPERATION',
+    'ERR_UNSUPPORTED_OPERATION',
+    'ERR_UNSUPPORTED_OPERATION',
+  ])
 })
 
 test('lengths in a header that no arena has are refused before anything is mapped', () => {

@@ -204,7 +204,7 @@ for (const node of nodes) {
     starts('none', /^ENOENT .*open '.*none'/)
     starts('folder', /^EISDIR/)
     starts('closed fd', /^EBADF/)
-    starts('pipe', /^(ESPIPE|ERR_CORRUPTED)/)
+    starts('pipe', /^ERR_UNSUPPORTED_OPERATION .*no ordinary file/)
     starts('generation', /^ERR_OUT_OF_RANGE "source.generation"/)
     assert.equal([report.right, report.url, report.live, report.files], ['attached', 'attached', 0, 0])
   })

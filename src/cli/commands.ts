@@ -20,6 +20,21 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     example: 'sorites rss                          # all experiments, each with its hypothesis and verdict',
     load: async () => (await import('./rss/command.ts')).command,
   },
+  replay: {
+    summary: 'runs malloc traces through allocation policies, and compares time and memory',
+    example: 'sorites replay --html p.html ls.mtrc # what each allocation policy makes of a trace',
+    load: async () => (await import('./replay/command.ts')).command,
+  },
+  record: {
+    summary: 'records the Buffers, ArrayBuffers and typed arrays of a Node program as a trace',
+    example: 'sorites record -- node app.js        # what the program asks for, as a trace to replay',
+    load: async () => (await import('./record/command.ts')).command,
+  },
+  convert: {
+    summary: 'writes a malloc trace of another format as MTRC',
+    example: 'sorites convert ls.log ls.mtrc.gz    # what mtrace() wrote, as a trace to replay',
+    load: async () => (await import('./convert/command.ts')).command,
+  },
   completion: {
     summary: 'a script by which bash, zsh or fish completes commands and options',
     example: 'source <(sorites completion bash)    # in ~/.bashrc',

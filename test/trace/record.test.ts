@@ -1,6 +1,7 @@
 /** Recording: what was recorded replays to the same trace, and view calls count as the raw calls they stand for. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import type { AllocatorStats } from '../../src/allocator/allocator.ts'
 import { Arena, Heap, MiB } from '../../src/index.ts'
 import { decodeTrace, encodeTrace } from '../../src/trace/format.ts'
 import { Recorder } from '../../src/trace/record.ts'
@@ -104,6 +105,18 @@ test('pins and the end are passed on', async () => {
   await Promise.all([closing, heap[Symbol.asyncDispose]()])
   assert.is(heap.trace().summary.events, 1)
   arena.close()
+})
+
+test('stats passes its options on', () => {
+  const asked: unknown[] = []
+  const inner = new (class extends ToyAllocator {
+    override stats(...options: readonly unknown[]): AllocatorStats {
+      asked.push(...options)
+      return super.stats()
+    }
+  })(2 ** 20)
+  new Recorder(inner, inner).stats({ classes: true })
+  assert.equal(asked, [{ classes: true }])
 })
 
 test('everything else is passed on', () => {

@@ -25,8 +25,11 @@ export interface ViewSource {
   offsetOf(view: ArrayBufferView): number
 }
 
-/** The calls of an allocator that a verified replay makes. */
-export type VerifiedTarget = Pick<FreeingAllocator, 'alloc' | 'allocUnsafe' | 'memalign' | 'realloc' | 'free'>
+/** The calls of an allocator that a verified replay makes: of the views, only typed arrays. */
+export interface VerifiedTarget extends Pick<FreeingAllocator, 'memalign' | 'realloc' | 'free'> {
+  alloc<T extends TypedArray>(type: TypedArrayConstructor<T>, length: number): T
+  allocUnsafe<T extends TypedArray>(type: TypedArrayConstructor<T>, length: number): T
+}
 
 /** Every type, by the largest element that divides a size: several each, taken in turn. */
 const types: Record<number, readonly TypedArrayConstructor[]> = {

@@ -205,7 +205,7 @@ test('write: stores reach the file, other mappings and other processes, and read
   assert.equal(bufferOf(reader).subarray(8, 12).toString(), 'abcd')
   const seen = execFileSync('dd', [`if=${path}`, 'bs=1', 'skip=8', 'count=4', 'status=none'], { encoding: 'latin1' })
   assert.is(seen, 'abcd')
-  execFileSync('sh', ['-c', `printf wxyz | dd of=${path} bs=1 seek=20 conv=notrunc status=none`])
+  execFileSync('sh', ['-c', `printf wxyz | dd of="${path}" bs=1 seek=20 conv=notrunc status=none`])
   assert.equal(bufferOf(file).subarray(20, 24).toString(), 'wxyz')
 })
 

@@ -140,7 +140,7 @@ test('a name that is replaced twice meanwhile: nothing is lost, and it is told w
     writeFileSync(path, 'third')
   }
   const { message } = throwsCode(() => arena.unlink(), 'ERR_UNSUPPORTED_OPERATION', 'replaced twice')
-  const kept = / is (\S+) now/.exec(message)?.[1] as string
+  const kept = / is (.+) now/.exec(message)?.[1] as string
   assert.equal([readFileSync(kept, 'utf8'), readFileSync(path, 'utf8')], ['second', 'third'])
 })
 

@@ -181,7 +181,7 @@ export function badArgument(lane: Lane, { a, b }: Command): void {
     ['memalign', [[0, 3, -8, 2 ** 31, 1.5, 24][a % 6], 8], RANGE],
     ['memalign', ['8', 8], TYPE[0] as string],
     ['calloc', [1, 8], TYPE[0] as string],
-    ['alloc', [[Array, DataView, undefined, 'Uint8Array'][a % 4], 8], TYPE[0] as string],
+    ['alloc', [[Array, ArrayBuffer, undefined, 'Uint8Array'][a % 4], 8], TYPE[0] as string],
     ['realloc', [block?.offset, length], block === undefined ? (TYPE[0] as string) : code],
   ]
   const [name, given, expected] = tries[b % tries.length] as [string, unknown[], string]

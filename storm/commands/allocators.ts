@@ -200,7 +200,7 @@ async function attachHeap(world: World, { a, b, c }: Command): Promise<void> {
     decayMs: [1000, 0, -1][(c >>> 12) % 3],
   }
   const order = { do: 'attachHeap', allocator: id, arena: party.id, manner, options }
-  if (claim === undefined) return void (await world.act(party.hand, order, ['ERR_OUT_OF_RANGE']))
+  if (claim === undefined) return void (await world.act(party.hand, order, ['ERR_NOT_FOUND', 'ERR_OUT_OF_RANGE']))
   const mine = claim.party === undefined && role !== 'reader'
   const made = await world.act(party.hand, order, !mine && role === 'writer' ? ['ERR_ARENA_BUSY'] : [])
   if (made === undefined) return

@@ -8,7 +8,8 @@
  *     WebAssembly     as V8, with gigabytes that are reserved and not accessible
  *     thread stacks   a page without access below; no huge pages (`nh`, Linux 6.7)
  *     malloc          `[heap]`; arenas of 64 MiB, on a multiple of that, accessible at their start; single mappings for large blocks
- *     sorites         on a multiple of 1 GiB, without reserved swap (`nr`), not V8's; memory files and names that begin with `sorites`
+ *     sorites         on a multiple of 1 GiB, without reserved swap (`nr`), where the kernel chooses addresses; memory files and names
+ *                     that begin with `sorites`. Its empty pages are `dc` as well
  *
  * A mapping belongs to one owner as a whole, so sums over owners are those over smaps.
  * @module
@@ -81,6 +82,9 @@ const closed = ({ permissions }: SmapsEntry): boolean => permissions.startsWith(
 const writable = ({ permissions }: SmapsEntry): boolean => permissions.startsWith('rw')
 const executable = ({ permissions }: SmapsEntry): boolean => permissions[2] === 'x'
 const isV8 = ({ flags }: SmapsEntry): boolean => flags.includes('dc')
+/** Whether the kernel chooses addresses above those that V8 chooses. */
+const addressesAreHigh = (entries: readonly SmapsEntry[]): boolean =>
+  entries.some(({ name, start }) => name === '[stack]' && start > V8_ADDRESSES_END)
 const adjoins = (one: SmapsEntry | undefined, next: SmapsEntry | undefined): boolean =>
   one !== undefined && next !== undefined && one.end === next.start
 
@@ -133,11 +137,12 @@ function assignArenasOfMalloc({ entries, own, free }: Assignment): void {
 
 /** From a multiple of 1 GiB on, everything without reserved swap that adjoins: data, then metadata, each with its own advice. */
 function assignSorites({ entries, own, free }: Assignment): void {
+  const high = addressesAreHigh(entries)
   entries.forEach((entry, index) => {
-    if (!free(index) || entry.start % GiB !== 0) return
+    if (!free(index) || entry.start % GiB !== 0 || (high && entry.start < V8_ADDRESSES_END)) return
     const mine = (at: number): boolean => {
       const one = entries[at]
-      return one !== undefined && free(at) && anonymous(one) && writable(one) && !isV8(one) && one.flags.includes('nr')
+      return one !== undefined && free(at) && anonymous(one) && writable(one) && one.flags.includes('nr')
     }
     if (!mine(index)) return
     const part = givenName(entry) ?? 'without a name'
@@ -192,7 +197,7 @@ function assignWebAssembly({ entries, own, free }: Assignment): void {
 }
 
 function assignV8({ entries, own, free }: Assignment): void {
-  const high = entries.some(({ name, start }) => name === '[stack]' && start > V8_ADDRESSES_END)
+  const high = addressesAreHigh(entries)
   const heapStart = entries.find(({ name }) => name === '[heap]')?.end ?? 0
   entries.forEach((entry, index) => {
     if (!free(index) || !anonymous(entry)) return

@@ -3,6 +3,9 @@ import type { Experiment } from '../experiment.ts'
 
 const SPAN = 2 ** 27
 
+/** What the rest of the process, V8 above all, may gain or give back meanwhile. */
+const SLACK = 2 ** 20
+
 export const experiment: Experiment = {
   name: 'populate',
   title: 'One call for all pages, against a fault for each',
@@ -24,8 +27,8 @@ export const experiment: Experiment = {
   },
   expect: ({ pageSize }) => [
     { step: 'touch every page', figure: 'minorFaults', atLeast: SPAN / pageSize },
-    { step: 'touch every page', figure: 'anonymous', atLeast: SPAN, atMost: SPAN + 2 ** 20 },
-    { step: 'populate', figure: 'anonymous', atLeast: SPAN, atMost: SPAN + 2 ** 20 },
+    { step: 'touch every page', figure: 'anonymous', atLeast: SPAN - SLACK, atMost: SPAN + SLACK },
+    { step: 'populate', figure: 'anonymous', atLeast: SPAN - SLACK, atMost: SPAN + SLACK },
     { step: 'populate', figure: 'mincore', atLeast: SPAN, atMost: SPAN },
     { step: 'touch what is populated', figure: 'minorFaults', atMost: SPAN / pageSize / 50 },
     { step: 'touch what is populated', figure: 'cpuMilliseconds', against: 'touch every page', atMost: 0.3 },

@@ -1,4 +1,8 @@
-/** What a mapped file shows, in each mode, from any byte on, and what its calls do to disk and memory. */
+/**
+ * What a mapped file shows, in each mode, from any byte on, and what its calls do to disk and memory.
+ *
+ * Longer than other files: one file a class, as `src/arena/file/mapped-file.ts`: every call in each of the three modes.
+ */
 import { execFileSync } from 'node:child_process'
 import { closeSync, fstatSync, mkdirSync, openSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { open } from 'node:fs/promises'

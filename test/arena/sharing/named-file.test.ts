@@ -1,4 +1,8 @@
-/** Arenas with a name: they stay when everybody has gone, appear whole, tell of owners that died, and never meet a full disk late. */
+/**
+ * Arenas with a name: they stay when everybody has gone, appear whole, tell of owners that died, and never meet a full disk late.
+ *
+ * Longer than other files: the whole life of a name, from making to taking away.
+ */
 import { spawnSync } from 'node:child_process'
 import {
   mkdtempSync,

@@ -15,7 +15,7 @@
  */
 import type { LastStore } from '../arena/claim.ts'
 import type { ArenaInside } from '../arena/inside.ts'
-import { currentOwner, describeOwner, readOwner, writeOwner } from '../arena/owner.ts'
+import { currentOwner, describeOwner, readOwner, sameOwner, writeOwner } from '../arena/owner.ts'
 import { HEADER_BYTES, OWN_WORD, STATE_WORD, State } from './header.ts'
 import { isBlank } from './heap-seal.ts'
 
@@ -75,7 +75,11 @@ export class WriterRole implements LastStore {
   /** Says who has it, or had it and died. */
   describe(): string {
     const writer = readOwner(this.#metadata, WRITER)
-    return writer === undefined ? 'nobody' : describeOwner(writer)
+    if (writer === undefined) return 'no thread at present'
+    const here = currentOwner(this.#arena.os)
+    if (sameOwner(writer, here)) return `this thread, ${describeOwner(writer)}`
+    const same = writer.processId === here.processId && writer.namespace === here.namespace
+    return same ? `${describeOwner(writer)}, which is this process` : describeOwner(writer)
   }
 }
 

@@ -96,7 +96,9 @@ export function sameOwner(one: Owner, other: Owner): boolean {
 
 /** For messages. */
 export function describeOwner({ processId, threadId }: Pick<Owner, 'processId' | 'threadId'>): string {
-  return processId === threadId ? `process ${processId}` : `thread ${threadId} of process ${processId}`
+  return processId === threadId
+    ? `the main thread of process ${processId}`
+    : `thread ${threadId} of process ${processId}`
 }
 
 const NUMBER_BITS = 22n

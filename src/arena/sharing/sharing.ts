@@ -88,7 +88,7 @@ export class Sharing {
     this.#requireOpen()
     const { path, fd, ground } = this.#site
     if (path === undefined || !this.#isNamed)
-      throw new UnsupportedOperationError(`${this.#title} has no name that could be taken away`)
+      throw new UnsupportedOperationError(`${this.#title} has no name to unlink`)
     return unlinkNamed(ground.os, path, fd)
   }
 

@@ -297,7 +297,7 @@ class Entry {
     }
     const holder = Atomics.load(this.#mutex, MUTEX)
     throw new ArenaBusyError(
-      `the arena's threads are held up by ${describeOwner(tokenNumbers(holder))}, which has not let go for ${SLEEPS * SLEEP_MS} ms`
+      `the arena's table of threads is locked by ${describeOwner(tokenNumbers(holder))}, which has not let go for ${SLEEPS * SLEEP_MS} ms`
     )
   }
 

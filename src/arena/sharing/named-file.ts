@@ -10,7 +10,8 @@
  * A name is taken away only from the file that is behind our descriptor. Another file that took the name in the moment between the
  * question and the renaming is given its name back. What is left: if a third file takes the name in that moment too, the second
  * keeps its temporary name, and the error says so; and where files cannot be renamed without replacing others (NFS), the name is
- * removed right after the question.
+ * removed right after the question. A process that is killed between the renaming and the removal leaves the temporary name; the next
+ * arena that is made or unlinked in the folder removes it.
  * @module
  */
 import { UnsupportedOperationError } from '../../errors.ts'
@@ -69,6 +70,8 @@ function requireRegular(path: string, { regular }: FileStatus): void {
 /** A new arena; undefined when the name has been taken meanwhile. */
 function createSite(path: string, opening: CheckedOpening, options: CheckedOptions): Site | undefined {
   const { os } = options
+  // What a process that was killed in \`unlink\` has left here takes as much memory as an arena.
+  removeStale(os, path)
   const layout = fileLayoutOf(opening.byteLength as number, os.pageSize)
   const identity = newIdentity()
   const file = NewFile.make(os, path, opening.permissions)

@@ -6,7 +6,7 @@
 import { mkdtempSync, readdirSync, readlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { lookNow } from '../src/arena/sharing/again.ts'
+import { recheckNow } from '../src/arena/mapping/recheck.ts'
 import { closeParty } from './commands/arenas.ts'
 import { closeMapping } from './commands/files.ts'
 import { type Command, parties } from './commands/picks.ts'
@@ -100,7 +100,7 @@ async function account(world: World, before: number): Promise<void> {
     ;(globalThis as { gc?: () => void }).gc?.()
     await new Promise((resolve) => (round < 5 ? setImmediate(resolve) : setTimeout(resolve, 1)))
     // A thread that was terminated tells nobody: the library looks now and then.
-    lookNow(true)
+    recheckNow(true)
     open = openFiles()
   }
   world.require(open.length <= may, () => `descriptors are left open: ${open}; ${may} may be`)

@@ -38,13 +38,13 @@ const LONGEST = [
   'slab.prop',
   'heap-recovery',
   'examples/files',
-  'sharing/threads',
-  'arena/close',
+  'threads/threads',
+  'mapping/close',
   'demo/main',
   'file/closing',
   'bench/traces',
   'readme',
-  'sharing/waiting',
+  'waiting/wait',
 ]
 
 function testFiles(folder: string, word: string): string[] {

@@ -21,27 +21,27 @@ interface Replacement {
 const REPLACEMENTS: readonly Replacement[] = [
   // A slot: that the offset is a slot's start, that the slot exists and has been handed out …
   {
-    file: 'heap.js',
+    file: 'heap/heap.js',
     checked: 'if (((product & 1044480) | (low & 7)) === 0 && slot < m[entry + 2] >>> 16) {',
     trusting: '{',
   },
   // … and that it is not free already.
-  { file: 'heap.js', checked: 'if ((bits & bit) === 0) {', trusting: '{' },
+  { file: 'heap/heap.js', checked: 'if ((bits & bit) === 0) {', trusting: '{' },
   // A span: that it is live. That one starts at the offset is how it is found.
   {
-    file: 'heap.js',
+    file: 'heap/heap.js',
     checked: 'if ((tag & 7) === 2) {',
     trusting: '{',
   },
   // realloc of a slot, written out and called, and of a span.
-  { file: 'heap.js', checked: 'if (start && (m[word] & (-2147483648 >>> slot)) === 0) {', trusting: '{' },
+  { file: 'heap/heap.js', checked: 'if (start && (m[word] & (-2147483648 >>> slot)) === 0) {', trusting: '{' },
   {
-    file: 'heap-blocks.js',
+    file: 'heap/find-block.js',
     checked: 'if (start && slabs.live(slabs.sound(entry, words[entry + 3]), product >>> 20))',
     trusting: '',
   },
   {
-    file: 'heap-blocks.js',
+    file: 'heap/find-block.js',
     checked: 'if ((kind === 2 || kind === 4) && offset % 1 === 0)',
     trusting: 'if (span !== 0)',
   },

@@ -6,8 +6,8 @@
 import { boolean, optionsObject, powerOfTwo, wholeNumber } from '../arguments.ts'
 import { InvalidArgumentTypeError } from '../errors.ts'
 import { GiB } from '../units.ts'
-import type { AllocatorOptions, AllocOptions, StatsOptions } from './allocator.ts'
-import type { OnFull } from './room.ts'
+import type { OnFull } from './base/room.ts'
+import type { AllocatorOptions, AllocOptions, StatsOptions } from './contract.ts'
 
 /** The longest alignment: that of an arena in the address space. */
 export const MOST_ALIGNMENT: number = GiB

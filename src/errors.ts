@@ -19,6 +19,7 @@ export type ErrorCode =
   | 'ERR_TRUNCATED'
   | 'ERR_UNSUPPORTED_OPERATION'
   | 'ERR_CORRUPTED'
+  | 'ERR_OTHER_INSTANCE'
 
 /** Stands in a message for a value that must not be shown, such as an address. @internal */
 export const HIDDEN: unique symbol = Symbol('hidden')
@@ -117,6 +118,11 @@ export class CorruptedError extends Error {
   readonly code = 'ERR_CORRUPTED'
 }
 
+/** An object of another copy of the library: of another version, or of another realm (a `vm` context). */
+export class OtherInstanceError extends TypeError {
+  readonly code = 'ERR_OTHER_INSTANCE'
+}
+
 /** What the kernel refused, in the shape of Node's own system errors, without the address that they have: no address leaves the library. */
 export class SystemError extends Error {
   /** The errno's name: `ENOMEM`, `EINVAL`, … */
@@ -151,6 +157,7 @@ for (const type of [
   TruncatedError,
   UnsupportedOperationError,
   CorruptedError,
+  OtherInstanceError,
   SystemError,
 ])
   Object.defineProperty(type.prototype, 'name', { value: type.name, configurable: true, writable: true })

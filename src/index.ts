@@ -33,6 +33,7 @@ export {
   type ErrorCode,
   InvalidArgumentTypeError,
   InvalidFreeError,
+  OtherInstanceError,
   OutOfMemoryError,
   OutOfRangeError,
   SystemError,

@@ -14,7 +14,7 @@
  * @module
  */
 
-import { type Arena, insideOf, isArena } from '../arena/arena.ts'
+import { type Arena, insideOf, requireArena } from '../arena/arena.ts'
 import type { Claim, ClaimHolder } from '../arena/claim.ts'
 import { step } from '../arena/ending.ts'
 import type { ArenaInside } from '../arena/inside.ts'
@@ -145,7 +145,7 @@ export abstract class Blocks implements Allocator {
   protected constructor(arena: Arena, making: Making<string, Hooks>) {
     if (!ours.has(making?.hooks))
       throw new UnsupportedOperationError('an allocator is made with new Heap, Slab, Buddy or Bump')
-    if (!isArena(arena)) throw new InvalidArgumentTypeError('arena', 'an Arena', arena)
+    requireArena(arena)
     const { kind, options, hooks, layoutOf, adopt } = making
     const inside = insideOf(arena)
     const holder = this.#holder(kind, hooks)

@@ -24,10 +24,13 @@ import {
   ArenaBusyError,
   bytes,
   InvalidArgumentTypeError,
+  OtherInstanceError,
   OutOfRangeError,
   UnsupportedOperationError,
 } from '../errors.ts'
 import { type Facts, showAs } from '../inspection.ts'
+import { versionOf } from '../instance.ts'
+import { version } from '../version.ts'
 import {
   arrayBuffer,
   arrayByteOffset,
@@ -81,8 +84,18 @@ const made: WeakSet<ArenaParts> = new WeakSet()
 let makeArena: (parts: ArenaParts) => Arena
 let inside: (arena: Arena) => ArenaInside
 
-/** Whether a value is an arena of this library, and no object that looks like one. @internal */
-export let isArena: (value: unknown) => value is Arena
+let isArena: (value: unknown) => boolean
+
+/** Throws unless a value is an arena of this copy of the library, and no object that looks like one. @internal */
+export function requireArena(value: unknown): asserts value is Arena {
+  if (isArena(value)) return
+  const other = versionOf(value)
+  if (other === undefined) throw new InvalidArgumentTypeError('arena', 'an Arena', value)
+  const which = other === version ? `another copy of sorites ${version}, loaded in another realm` : `sorites ${other}`
+  throw new OtherInstanceError(
+    `"arena" expected an Arena of this copy of sorites ${version}, got one of ${which}: use one copy for both (npm ls sorites shows them), or pass arena.handle() and attach to it`
+  )
+}
 
 /** What only the library's own code may do with an arena. @internal */
 export function insideOf(arena: Arena): ArenaInside {
@@ -124,7 +137,7 @@ export class Arena {
     }
     showAs(Arena.prototype, 'Arena', (arena: Arena) => arena.#facts())
     inside = (arena) => (arena.#inside ??= arena.#makeInside())
-    isArena = (value): value is Arena => typeof value === 'object' && value !== null && #title in value
+    isArena = (value) => typeof value === 'object' && value !== null && #title in value
   }
 
   private constructor(parts: ArenaParts) {

@@ -33,11 +33,17 @@ export interface TypedArrayConstructor<T extends TypedArray = TypedArray> {
   new (buffer: ArrayBufferLike, byteOffset: number, length: number): T
 }
 
+/**
+ * `Uint8Array<ArrayBuffer>` for TypeScript 5.7 and later, so that it is a `BufferSource`; `Uint8Array` for earlier ones, where that
+ * type takes no parameter: declarations must be read by both.
+ */
+export type Bytes = ReturnType<Uint8ArrayConstructor['of']>
+
 // ---- views ----
 
 const { getOwnPropertyDescriptor, getPrototypeOf } = Object
 const { call } = Function.prototype
-const Bytes = Uint8Array
+const ByteArray = Uint8Array
 const Floats = Float64Array
 
 /** A getter of a prototype, as a function of the object. */
@@ -98,7 +104,7 @@ export function plainBytes(name: string, target: unknown, least: number): Uint8A
     throw new InvalidArgumentTypeError(name, 'a Uint8Array', target)
   const byteLength = arrayByteLength(target)
   if (byteLength < least) throw new OutOfRangeError(name, `at least ${bytes(least)}`, bytes(byteLength))
-  return new Bytes(arrayBuffer(target), arrayByteOffset(target), least)
+  return new ByteArray(arrayBuffer(target), arrayByteOffset(target), least)
 }
 
 /**

@@ -18,7 +18,7 @@
  * @module
  */
 import { resolve } from 'node:path'
-import { filePath, wholeNumber } from '../arguments.ts'
+import { filePath, type UrlLike, wholeNumber } from '../arguments.ts'
 import { alignDown } from '../bits.ts'
 import {
   ArenaBusyError,
@@ -210,7 +210,7 @@ export class Arena {
    * is not sealed: whoever shortens the file ends the processes that use it. Throws a `SystemError` (`ENOENT`, `EACCES`, `ENOSPC`,
    * …), `ERR_CORRUPTED` or `ERR_UNSUPPORTED_OPERATION` when the file holds no arena, or one of another version.
    */
-  static open(path: string | URL, options?: OpenOptions): Arena {
+  static open(path: string | UrlLike, options?: OpenOptions): Arena {
     const absolute = resolve(filePath('path', path))
     return Arena.#at(namedSite(absolute, checkOpening(options), checkOptions(options)))
   }

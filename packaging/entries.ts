@@ -18,7 +18,7 @@ export function exportsOf(): Record<string, unknown> {
     path,
     {
       // First, for bundlers: Node never asks for it.
-      module: { types: `./dist/${name}.d.mts`, default: `./dist/${name}.bundle.mjs` },
+      module: `./dist/${name}.bundle.mjs`,
       import: { types: `./dist/${name}.d.mts`, default: `./dist/${name}.mjs` },
       require: { types: `./dist/types/${source}.d.ts`, default: `./dist/${name}.cjs` },
     },

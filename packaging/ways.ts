@@ -92,7 +92,14 @@ async function runCell({ name, run }: Cell, workshop: Workshop): Promise<'passed
       return 'skipped'
     }
     const text = error instanceof Failure ? error.message : String((error as Error).stack)
-    console.log(`FAIL  ${name}\n      ${text.trim().split('\n').slice(0, 60).join('\n      ')}`)
+    console.log(
+      `FAIL  ${name}\n      ${text
+        .trim()
+        .split('\n')
+        .slice(0, 60)
+        .map((line) => line.slice(0, 300))
+        .join('\n      ')}`
+    )
     return 'failed'
   }
 }

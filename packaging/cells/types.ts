@@ -24,7 +24,7 @@ export function read(path: string): number {
 // @ts-expect-error what is internal is not there
 heap.claim
 // @ts-expect-error a number is no option
-new Heap(arena, 1)
+export const wrong = (): Heap => new Heap(arena, 1)
 arena.close()
 `
 

@@ -11,8 +11,11 @@
  * The error says which of the known causes it is, and what to do about it.
  * @module
  */
-import { createRequire } from 'node:module'
+import * as modules from 'node:module'
 import { UnsupportedOperationError } from '../errors.ts'
+
+/** `createRequire`, by a way that webpack does not see: it takes the call for one of its own, and makes nothing of it. */
+const requireAt: (place: string) => NodeJS.Require = Reflect.get(modules, 'createRequire')
 
 export type Koffi = typeof import('koffi')
 
@@ -32,14 +35,23 @@ export function loadKoffi(places: readonly string[] = likelyPlaces()): Koffi {
 }
 
 function likelyPlaces(): string[] {
-  const places = [typeof __filename === 'string' ? __filename : undefined, import.meta.url, process.argv[1]]
+  const places = [thisFile(), import.meta.url, process.argv[1]]
   return [...new Set(places.filter((place) => place !== undefined))]
+}
+
+/** Undefined in a module. Not by `typeof`, which webpack answers with 'string' for modules too. */
+function thisFile(): string | undefined {
+  try {
+    return __filename
+  } catch {
+    return undefined
+  }
 }
 
 /** Undefined where a place is no path: the name of a script that was given on the command line, or of a page. */
 function requireFrom(place: string): NodeJS.Require | undefined {
   try {
-    return createRequire(place)
+    return requireAt(place)
   } catch {
     return undefined
   }
@@ -57,7 +69,7 @@ function finds(require: NodeJS.Require, name: string): boolean {
 /** Why koffi does not load. What it says itself is about the last of several places that it tries. */
 function reason(require: NodeJS.Require, error: unknown): string {
   const binary = `@koromix/koffi-${process.platform}-${process.arch}`
-  const { code, message } = causeOf(createRequire(require.resolve('koffi')), binary) ?? (error as NodeJS.ErrnoException)
+  const { code, message } = causeOf(requireAt(require.resolve('koffi')), binary) ?? (error as NodeJS.ErrnoException)
   if (code === 'ERR_DLOPEN_DISABLED') return `${message} Start Node with --allow-addons`
   if (code === 'MODULE_NOT_FOUND')
     return `its binary, the package ${binary}, is not installed. It is an optional dependency of koffi: install again without --omit=optional (npm) or --no-optional (pnpm), and on the kind of machine that the program runs on`

@@ -6,8 +6,8 @@
  * @module
  */
 import { fileURLToPath } from 'node:url'
+import { Scratch } from '../src/cli/native/compile.ts'
 import { KiB } from '../src/units.ts'
-import { Scratch } from './native/compile.ts'
 import { plan, quick } from './pairs/grid.ts'
 import { measure, ratios, timesOf } from './pairs/measure.ts'
 import { ORDERS } from './pairs/ring.ts'

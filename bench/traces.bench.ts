@@ -2,7 +2,7 @@
  * How long do real programs' traces take, and how much memory do they need at their peak: Heap against the allocators of C?
  *
  * Every allocator replays the same events by the same method, in a process of its own (replay/rounds.ts), those in C through a program of
- * ours that is compiled here (native/replay.c). What is not installed is left out, and named.
+ * ours that is compiled here (src/cli/native). What is not installed is left out, and named.
  *
  *     npm run bench:traces -- --help
  * @module
@@ -11,8 +11,8 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { Scratch } from './native/compile.ts'
-import { findNatives, type NativeAllocator } from './native/libraries.ts'
+import { Scratch } from '../src/cli/native/compile.ts'
+import { findNatives, type NativeAllocator } from '../src/cli/native/libraries.ts'
 import { type ComparedSubject, Comparison } from './replay/comparison.ts'
 import { timeMemoryFigure } from './replay/figure.ts'
 import { commandText, HELP, type Options, parseOptions } from './replay/options.ts'

@@ -4,7 +4,7 @@
  */
 
 import { MiB } from '../src/index.ts'
-import { readTrace } from '../src/trace/format.ts'
+import { readTrace } from '../src/trace/readers/read-trace.ts'
 import { checkReplay, checkTouch } from './check.ts'
 import { HELP, type Options, parseOptions } from './options.ts'
 import { runReplay } from './replay-run.ts'

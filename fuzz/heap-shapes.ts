@@ -34,7 +34,16 @@ export const shapes: readonly Shape[] = [
       const all = blocks(heap, random, 450)
       for (const block of all.filter((_, i) => i % 3 === 1)) heap.free(block)
       heap.setRoot('one', all[0] as number)
-      heap.setRoot('a name of the most bytes', all[2] as number)
+      heap.setRoot('a name of the most bytes'.padEnd(64, '.'), all[2] as number)
+    },
+  },
+  {
+    name: 'many roots',
+    ...small,
+    fill: (heap, random) => {
+      const all = blocks(heap, random, 100)
+      for (let i = 0; i < 400; i++) heap.setRoot(`root ${i}`, all[i % 100] as number)
+      for (let i = 0; i < 400; i += 7) heap.setRoot(`root ${i}`, 0)
     },
   },
   {

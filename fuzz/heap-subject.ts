@@ -10,7 +10,7 @@
  * @module
  */
 import { OWN_WORD, STATE_WORD, State } from '../src/allocator/header.ts'
-import { At, type HeapLayout, heapLayout, heapMetadataBytes, Slab, Span } from '../src/allocator/heap-layout.ts'
+import { At, type HeapLayout, heapLayout, heapMetadataBytes, Root, Slab, Span } from '../src/allocator/heap-layout.ts'
 import { sealTables } from '../src/allocator/heap-seal.ts'
 import { Arena, Bump, Heap } from '../src/index.ts'
 import { damage, type Table } from './damage.ts'
@@ -100,14 +100,15 @@ export class HeapSubject implements Subject {
   }
 
   #topsAreSound(): boolean {
-    const { spans, spansEnd, slabs, slabsEnd, tileCount, pageCount } = this.#layout
+    const { spans, spansEnd, slabs, slabsEnd, roots, rootsEnd, tileCount, pageCount } = this.#layout
     const w = this.#words
     const inside = (at: number, low: number, high: number) => (w[at] as number) >= low && (w[at] as number) <= high
     return (
       inside(At.SPAN_TOP, spans, spansEnd) &&
       inside(At.SLAB_TOP, slabs, slabsEnd) &&
       inside(At.TILE_TOP, 0, tileCount) &&
-      inside(At.PAGE_TOP, 0, pageCount)
+      inside(At.PAGE_TOP, 0, pageCount) &&
+      inside(At.ROOT_TOP, 0, (rootsEnd - roots) / Root.WORDS)
     )
   }
 
@@ -170,7 +171,7 @@ export class HeapSubject implements Subject {
     const now = this.#image.read(0, At.TILES)
     for (const [at, word] of old) words[at] = word
     for (const [from, to] of this.#used(words)) this.#image.write(from, words.subarray(from, to))
-    const { spansEnd, slabsEnd, tileCount, pageCount, dirty } = this.#layout
+    const { spansEnd, slabsEnd, roots, rootsEnd, tileCount, pageCount, dirty } = this.#layout
     const tops = [
       [At.TILES + (words[At.TILE_TOP] as number), At.TILES + (now[At.TILE_TOP] as number), At.TILES + tileCount],
       [
@@ -180,6 +181,11 @@ export class HeapSubject implements Subject {
       ],
       [words[At.SPAN_TOP] as number, now[At.SPAN_TOP] as number, spansEnd],
       [words[At.SLAB_TOP] as number, now[At.SLAB_TOP] as number, slabsEnd],
+      [
+        roots + (words[At.ROOT_TOP] as number) * Root.WORDS,
+        roots + (now[At.ROOT_TOP] as number) * Root.WORDS,
+        rootsEnd,
+      ],
     ] as const
     for (const [from, to, end] of tops) {
       // Damaged words of tables that are not in use lie within a page behind them.
@@ -191,31 +197,29 @@ export class HeapSubject implements Subject {
 
   /** The ranges of words in use. */
   #used(words: Int32Array): [number, number][] {
-    const { dirty, spans, slabs } = this.#layout
+    const { dirty, spans, slabs, roots } = this.#layout
     return [
       [0, At.TILES + (words[At.TILE_TOP] as number)],
       [dirty, dirty + Math.ceil((words[At.PAGE_TOP] as number) / 32)],
       [spans, words[At.SPAN_TOP] as number],
       [slabs, words[At.SLAB_TOP] as number],
+      [roots, roots + (words[At.ROOT_TOP] as number) * Root.WORDS],
     ]
   }
 
   /** What is damaged: each table as often as any other, and a few words behind those that grow. */
   #tablesOf(words: Int32Array): Table[] {
-    const [[, tiles], [dirty, dirtyEnd], [spans, spansEnd], [slabs, slabsEnd]] = this.#used(words) as [
-      [number, number],
-      [number, number],
-      [number, number],
-      [number, number],
-    ]
+    const [[, tiles], [dirty, dirtyEnd], [spans, spansEnd], [slabs, slabsEnd], [roots, rootsEnd]] = this.#used(
+      words
+    ) as [[number, number], [number, number], [number, number], [number, number], [number, number]]
     const record = { record: 1 }
     return [
       { name: 'header', start: 0, end: At.ZERO, ...record },
-      { name: 'counters', start: At.ZERO, end: At.CLEARING + 1, ...record },
+      { name: 'counters', start: At.ZERO, end: At.ROOT_TOP + 1, ...record },
       { name: 'classes', start: At.CLASSES, end: At.CLASSES_END, record: 8 },
       { name: 'bins', start: At.BIN_TOP_MAP, end: At.BINS_END, ...record },
-      { name: 'kept', start: At.KEPT_MAP, end: At.ROOTS, ...record },
-      { name: 'roots', start: At.ROOTS, end: At.TILES - 8, record: 8 },
+      { name: 'kept', start: At.KEPT_MAP, end: At.KEPT_END, ...record },
+      { name: 'roots', start: roots, end: rootsEnd + Root.WORDS, record: Root.WORDS },
       { name: 'tiles', start: At.TILES, end: tiles + 8, ...record },
       { name: 'pages', start: dirty, end: dirtyEnd + 4, ...record },
       { name: 'spans', start: spans, end: spansEnd + Span.WORDS, record: Span.WORDS },

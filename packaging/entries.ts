@@ -5,11 +5,12 @@
  */
 
 /** The name of an entry: of its files in dist, and of its part in src/library.ts. */
-export type Entry = 'index'
+export type Entry = 'index' | 'trace'
 
 /** By entry: what stands behind `sorites` in an import, and its source in src, without the suffix. */
 export const ENTRIES: Readonly<Record<Entry, { readonly path: string; readonly source: string }>> = {
   index: { path: '.', source: 'index' },
+  trace: { path: './trace', source: 'trace/index' },
 }
 
 /** The part of package.json that says what can be imported. */

@@ -79,6 +79,7 @@ function runCampaign(plan: Campaign): Result {
   const count = Math.ceil(programs * (plan.share ?? 1))
   const details = fc.check(property, { seed, numRuns: count, ...(path === undefined ? {} : { path }) })
   if (details.failed) return failure(plan, details, tally)
+  // For the report only.
   const seconds = ((performance.now() - start) / 1000).toFixed(1)
   console.log(`${plan.name}: ${count} programs in ${seconds} s, seed ${seed}: ${describe(tally)}`)
   return { tally, violation: undefined, report: '' }

@@ -49,6 +49,7 @@ const WEIGHTS = [
   ['badArgument', 3],
   ['tooMuch', 2],
   ['nest', 3],
+  ['pin', 4],
   ['fault', 0],
 ] as const
 

@@ -20,6 +20,7 @@ const ALL: readonly Sentence[] = [
   'empty',
   'errors',
   'nested',
+  'pinned',
 ]
 
 export const FREEING: readonly Sentence[] = [...ALL, 'blocks', 'usable']
@@ -32,6 +33,7 @@ export const BAD_FREES: readonly string[] = [
   'ERR_INVALID_FREE',
   'ERR_INVALID_ARG_TYPE',
   'ERR_ARENA_BUSY',
+  'ERR_BLOCK_PINNED',
   'ERR_ARENA_CLOSED',
   ...[
     'the block freed last',

@@ -23,6 +23,8 @@ export interface LiveBlock {
   view?: TypedArray
   /** An allocator inside it. */
   inner?: Bump
+  /** Pins of it that are held. */
+  pins?: Disposable[]
 }
 
 export class Model {

@@ -16,9 +16,11 @@ export type ErrorCode =
   | 'ERR_INVALID_FREE'
   | 'ERR_ARENA_CLOSED'
   | 'ERR_ARENA_BUSY'
+  | 'ERR_BLOCK_PINNED'
   | 'ERR_TRUNCATED'
   | 'ERR_UNSUPPORTED_OPERATION'
   | 'ERR_CORRUPTED'
+  | 'ERR_NOT_FOUND'
   | 'ERR_OTHER_INSTANCE'
 
 /** Stands in a message for a value that must not be shown, such as an address. @internal */
@@ -103,6 +105,13 @@ export class ArenaBusyError extends Error {
   readonly code = 'ERR_ARENA_BUSY'
 }
 
+/** The block is pinned, or the allocator or the arena has a pinned block. Nothing was changed. */
+export class BlockPinnedError extends Error {
+  readonly code = 'ERR_BLOCK_PINNED'
+  /** Of `freeMany`: the place of the offset in the array. */
+  readonly index?: number
+}
+
 /** The file behind a mapping has become shorter than the range that was asked for. */
 export class TruncatedError extends Error {
   readonly code = 'ERR_TRUNCATED'
@@ -121,6 +130,11 @@ export class CorruptedError extends Error {
 /** An object of another copy of the library: of another version, or of another realm (a `vm` context). */
 export class OtherInstanceError extends TypeError {
   readonly code = 'ERR_OTHER_INSTANCE'
+}
+
+/** What was to be found is not there: a heap, in an arena that has none. */
+export class NotFoundError extends Error {
+  readonly code = 'ERR_NOT_FOUND'
 }
 
 /** What the kernel refused, in the shape of Node's own system errors, without the address that they have: no address leaves the library. */
@@ -154,9 +168,11 @@ for (const type of [
   InvalidFreeError,
   ArenaClosedError,
   ArenaBusyError,
+  BlockPinnedError,
   TruncatedError,
   UnsupportedOperationError,
   CorruptedError,
+  NotFoundError,
   OtherInstanceError,
   SystemError,
 ])

@@ -6,6 +6,7 @@ export type {
   Allocator,
   AllocatorOptions,
   AllocatorStats,
+  AllocOptions,
   FreeingAllocator,
   SizeClassStats,
   StatsOptions,
@@ -14,25 +15,28 @@ export { Buddy, type BuddyOptions } from './allocator/buddy.ts'
 export { Bump } from './allocator/bump.ts'
 export type { Schedule } from './allocator/decay.ts'
 export { Heap } from './allocator/heap.ts'
-export type { HeapAttachOptions, HeapOptions, HeapRole } from './allocator/heap-options.ts'
+export type { HeapAttachOptions, HeapOpenOptions, HeapOptions, HeapRole } from './allocator/heap-options.ts'
 export { Slab, type SlabOptions } from './allocator/slab.ts'
 export { Arena } from './arena/arena.ts'
 export type { FileMode, FileOptions, FileTarget } from './arena/file/file-options.ts'
 export { mapFile } from './arena/file/map-file.ts'
 export { MappedFile, type SyncOptions } from './arena/file/mapped-file.ts'
-export type { FileView, ReadOnlyView } from './arena/file/read-only-view.ts'
+export type { FileView, ReadOnlyBuffer, ReadOnlyDataView, ReadOnlyView } from './arena/file/read-only-view.ts'
 export type { ArenaOptions, AttachOptions, OpenOptions } from './arena/options.ts'
 export type { ArenaHandle, ArenaSource } from './arena/sharing/handle.ts'
 export type { StaleOwner } from './arena/sharing/sharing.ts'
 export type { WaitAsyncOptions, WaitOptions, WaitResult } from './arena/sharing/waiting.ts'
+export type { ViewRef, ViewTypeName, ViewTypes } from './arena/view-ref.ts'
 export {
   ArenaBusyError,
   ArenaClosedError,
+  BlockPinnedError,
   CorruptedError,
   DoubleFreeError,
   type ErrorCode,
   InvalidArgumentTypeError,
   InvalidFreeError,
+  NotFoundError,
   OtherInstanceError,
   OutOfMemoryError,
   OutOfRangeError,
@@ -42,4 +46,4 @@ export {
 } from './errors.ts'
 export type { Advice } from './ffi/os-pages.ts'
 export { GiB, KiB, MiB, TiB } from './units.ts'
-export type { TypedArray, TypedArrayConstructor } from './views.ts'
+export type { TypedArray, TypedArrayConstructor, View, ViewConstructor } from './views.ts'

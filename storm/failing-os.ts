@@ -30,6 +30,7 @@ const REFUSALS: Readonly<Record<string, readonly ErrnoName[]>> = {
   removePages: ['EINVAL', 'EACCES'],
   advise: ['EINVAL'],
   adviseHugePages: ['ENOMEM'],
+  keepFromDumps: ['ENOMEM', 'EINVAL'],
   lock: ['ENOMEM', 'EPERM', 'EAGAIN'],
   unlock: ['ENOMEM'],
   sync: ['EIO', 'ENOSPC'],

@@ -34,6 +34,8 @@ export interface Memory {
   /** Whether others can have it: then heaps stay when they are closed. */
   common: boolean
   unlinked: boolean
+  /** Whether a process or thread died that had it: it may have been its owner. */
+  bereft: boolean
   readonly parties: Party[]
   /** At the top level. */
   readonly claims: Claim[]

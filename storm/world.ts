@@ -158,6 +158,7 @@ export class World {
   part(party: Party, died: boolean): void {
     const { memory, hand } = party
     memory.parties.splice(memory.parties.indexOf(party), 1)
+    if (died) memory.bereft = true
     for (let at = this.readers.length - 1; at >= 0; at--) {
       const reader = this.readers[at] as Reader
       if (reader.party !== party) continue

@@ -36,7 +36,7 @@ export interface RunOptions {
 
 const SECOND = 1000
 /** What the kernel calls a process of Node's. */
-const NODE = /^(node|MainThread)$/
+const NODE = /^(node|MainThread|node-MainThread)$/
 /** How often to look. */
 const LOOK_MS = 20
 

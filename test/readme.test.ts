@@ -7,7 +7,7 @@
  *     f() // -> 3                     the value, as `util.inspect` writes it
  *     f() // -> throws ERR_BUSY       the code of the error
  *
- * `sorites` stands for the compiled sources. Fences of other languages, or of none, are left alone.
+ * `sorites` and `sorites/trace` stand for the compiled sources. Fences of other languages, or of none, are left alone.
  * @module
  */
 import { spawnSync } from 'node:child_process'
@@ -17,6 +17,7 @@ import { fileURLToPath } from 'node:url'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import * as library from '../src/index.ts'
+import * as traces from '../src/trace/index.ts'
 import { compiled, nodes } from './helpers/child.ts'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
@@ -93,7 +94,7 @@ function compileExamples(): string {
     noUnusedLocals: false,
     rootDir: root,
     outDir: join(scratch, 'out'),
-    paths: { sorites: [join(root, 'src/index.ts')] },
+    paths: { sorites: [join(root, 'src/index.ts')], 'sorites/trace': [join(root, 'src/trace/index.ts')] },
   }
   const config = join(scratch, 'tsconfig.json')
   writeFileSync(config, JSON.stringify({ extends: join(root, 'tsconfig.json'), compilerOptions, include: ['*.ts'] }))
@@ -105,10 +106,10 @@ function program(example: Example): string {
   const file = join(scratch, `${example.name}.mjs`)
   const emitted = join(scratch, 'out', relative(root, scratch), `${example.name}.js`)
   const code = example.language === 'ts' ? readFileSync(emitted, 'utf8') : withChecks(example)
-  writeFileSync(
-    file,
-    `${PRELUDE}${code.replaceAll(/from 'sorites'/g, `from ${JSON.stringify(compiled('src/index'))}`)}`
-  )
+  const own = code
+    .replaceAll(/from 'sorites'/g, `from ${JSON.stringify(compiled('src/index'))}`)
+    .replaceAll(/from 'sorites\/trace'/g, `from ${JSON.stringify(compiled('src/trace/index'))}`)
+  writeFileSync(file, `${PRELUDE}${own}`)
   return file
 }
 
@@ -178,7 +179,8 @@ function exportsOf(source: string): string[] {
 
 test('every public name is explained in the README or in docs/api.md', () => {
   const code = [...`${text('README.md')}${text('docs/api.md')}`.matchAll(/```[\s\S]*?```|`[^`\n]+`/g)].join('\n')
-  const names = new Set([...exportsOf('src/index.ts'), ...Object.keys(library)])
+  const sources = ['src/index.ts', 'src/trace/index.ts'].flatMap(exportsOf)
+  const names = new Set([...sources, ...Object.keys(library), ...Object.keys(traces)])
   assert.ok(names.size > 15)
   const missing = [...names].filter((name) => !new RegExp(`\\b${name}\\b`).test(code))
   assert.equal(missing, [])

@@ -1,5 +1,5 @@
 /**
- * The JavaScript side of traces.bench.ts: one trace through one allocator, in a process of its own. Takes the arguments of native/replay.c
+ * The JavaScript side of traces.bench.ts: one trace through one allocator, in a process of its own. Takes the arguments of src/cli/native/replay-source.ts
  * after the allocator's name, and prints the same lines.
  *
  *     node --expose-gc in-node.js heap|unchecked|floor TRACE PASSES MORE_MS QUIET_NS
@@ -7,17 +7,26 @@
  * @module
  */
 import { readFileSync, writeFileSync } from 'node:fs'
+import {
+  ArenaToucher,
+  coldPass,
+  Floor,
+  slotsLeft,
+  type Target,
+  type Toucher,
+  tablesFor,
+  warmPass,
+} from '../../src/cli/replay/passes.ts'
 import { GiB, type Arena as SoritesArena } from '../../src/index.ts'
-import { readTrace } from '../../src/trace/format.ts'
+import { readTrace } from '../../src/trace/readers/read-trace.ts'
 import { importBuild, importUnchecked } from '../unchecked.ts'
-import { ArenaToucher, coldPass, Floor, slotsLeft, type Target, type Toucher, tablesFor, warmPass } from './passes.ts'
 
 const QUIET_WANTED = 5
 
 /** Where a loop leaves its result, so that it is not for nothing. */
 const sums = new Int32Array(1)
 
-/** As in native/replay.c: takes about twice as long while the core's other hyperthread is busy. Nanoseconds. */
+/** As in src/cli/native/replay-source.ts: takes about twice as long while the core's other hyperthread is busy. Nanoseconds. */
 function spin(): number {
   const start = performance.now()
   let a = 1

@@ -6,8 +6,8 @@ import { existsSync, readdirSync, statSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { readTrace } from '../../src/trace/format.ts'
-import { NATIVE_NAMES } from '../native/libraries.ts'
+import { NATIVE_NAMES } from '../../src/cli/native/libraries.ts'
+import { readTrace } from '../../src/trace/readers/read-trace.ts'
 import type { NamedTrace } from './rounds.ts'
 
 export const HELP: string = `Usage: npm run bench:traces -- [TRACE …] [options]

@@ -5,7 +5,7 @@
  *     row = one trace through one allocator in a process of its own: its cold pass, its warm passes
  *     time of a row = median of its quiet passes; of all of them where none was quiet
  *
- * The machine's speed is bimodal where two hyperthreads share a core: a loop of additions around each pass tells (native/replay.c, `spin`), and a
+ * The machine's speed is bimodal where two hyperthreads share a core: a loop of additions around each pass tells (src/cli/native/replay-source.ts, `spin`), and a
  * pass is quiet when it took no longer than 1.25 of its fastest.
  * @module
  */
@@ -13,10 +13,11 @@ import { execFileSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { compileSource, type Scratch } from '../../src/cli/native/compile.ts'
+import { environment, isFrom, type NativeAllocator } from '../../src/cli/native/libraries.ts'
+import { REPLAY_SOURCE } from '../../src/cli/native/replay-source.ts'
 import { encodeTrace } from '../../src/trace/format.ts'
 import type { Trace } from '../../src/trace/trace.ts'
-import { compile, type Scratch } from '../native/compile.ts'
-import { environment, isFrom, type NativeAllocator } from '../native/libraries.ts'
 import { median } from '../report/statistics.ts'
 
 /** What traces are replayed through. */
@@ -24,7 +25,7 @@ export interface Subject {
   readonly name: string
   /** The subject of the same language and runtime that does nothing; undefined for that one itself. */
   readonly floor: string | undefined
-  /** Runs `TRACE PASSES MORE_MS QUIET_NS`, and returns the lines that native/replay.c describes. */
+  /** Runs `TRACE PASSES MORE_MS QUIET_NS`, and returns the lines that src/cli/native/replay-source.ts describes. */
   readonly run: (args: readonly string[]) => string
   /** Passes whose spins took longer are not quiet. */
   readonly quietNs: number
@@ -77,8 +78,8 @@ export function nodeSubjects(
 
 /** The native allocators and their floor; none without a compiler. */
 export function nativeSubjects(natives: readonly NativeAllocator[], scratch: Scratch): Subject[] {
-  const program = compile('replay', scratch)
-  const floor = compile('replay', scratch, 'FLOOR')
+  const program = compileSource('replay', REPLAY_SOURCE, scratch)
+  const floor = compileSource('replay', REPLAY_SOURCE, scratch, 'FLOOR')
   if (program === undefined || floor === undefined) return []
   const quietNs = QUIET * Number(execFileSync(program, ['--spin'], { encoding: 'utf8' }))
   const name = 'C floor'

@@ -43,6 +43,7 @@ export class ProgramArbitrary extends fc.Arbitrary<Program> {
   }
 
   shrink(program: Program, context: unknown): fc.Stream<fc.Value<Program>> {
+    // Bounds only how far a failure that was found is shrunk. Whether one is found does not depend on the clock.
     const deadline = (this.#deadline ??= performance.now() + PATIENCE)
     return fc.stream(candidates(program, context as Stand | undefined)).takeWhile(() => performance.now() < deadline)
   }

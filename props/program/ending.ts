@@ -5,6 +5,7 @@
 import { Bump } from '../../src/allocator/bump.ts'
 import { GiB } from '../../src/units.ts'
 import type { Lane } from './lane.ts'
+import { unpin } from './pinning.ts'
 import type { LaneSpec } from './scenario.ts'
 
 /** The largest block that an empty allocator must give, by its own rules; 0 where a limit makes it depend on the metadata. */
@@ -54,6 +55,7 @@ export function restore(lane: Lane): void {
 
 function freeAll(lane: Lane): void {
   const { model, allocator } = lane
+  unpin(model.live)
   for (const block of model.live) {
     block.inner?.close()
     delete block.inner

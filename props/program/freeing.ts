@@ -7,6 +7,7 @@ import { type LiveBlock, Model } from '../model.ts'
 import { enter, placed, usableOf } from './allocation.ts'
 import { type Lane, makeAllocator } from './lane.ts'
 import { isKernelFailure, type Outcome, outcomeOf, show } from './outcome.ts'
+import { leavePins } from './pinning.ts'
 
 /** Blocks above this length are moved rarely: a move touches them whole. */
 const MOVE_MOST = 4 * 2 ** 20
@@ -47,6 +48,7 @@ export function freeBlock(lane: Lane, block: LiveBlock, by: number | ArrayBuffer
   const { freeing, model, tally } = lane
   if (freeing === undefined) return
   lane.verify(block)
+  leavePins(lane, [block], () => freeing.free(by))
   if (block.inner !== undefined && !leaveNest(lane, block, () => freeing.free(by))) return
   const outcome = lane.call(() => freeing.free(by))
   if (isKernelFailure(outcome)) return
@@ -73,6 +75,7 @@ export function realloc(lane: Lane, { a, b: byteLength }: Command): void {
   lane.verify(block)
   const call = (): number => lane.allocator.realloc(block.offset, byteLength)
   const earlier = lane.bump !== undefined && block !== lane.model.live.at(-1)
+  if (!earlier) leavePins(lane, [block], call)
   if (!earlier && block.inner !== undefined && !leaveNest(lane, block, call)) return
   const outcome = lane.call(call)
   if (earlier) {
@@ -169,6 +172,7 @@ export function pass(lane: Lane, { a }: Command): void {
 }
 
 export function reset(lane: Lane): void {
+  leavePins(lane, lane.model.live, () => lane.allocator.reset())
   const outcome = lane.call(() => lane.allocator.reset())
   if (isKernelFailure(outcome)) return
   lane.tally.holds('errors', outcome.code === undefined, () => show(outcome))
@@ -187,6 +191,7 @@ export function reset(lane: Lane): void {
 /** Closes the allocator and makes it anew in the same place: the contents are gone, and nobody knows them to be. */
 export function reopen(lane: Lane): void {
   const { allocator, tally } = lane
+  leavePins(lane, lane.model.live, () => allocator.close())
   const outcome = lane.call(() => allocator.close())
   if (isKernelFailure(outcome)) return
   allocator.close()

@@ -14,6 +14,7 @@ import { type Ground, Lane } from './lane.ts'
 import { badArgument, badFree, freeTwice, tooMuch } from './misuse.ts'
 import { mark, nest, release } from './nesting.ts'
 import { show } from './outcome.ts'
+import { pin, unpin } from './pinning.ts'
 import { type Tally, Violation } from './sentences.ts'
 
 /** Steps between looks at every block. */
@@ -43,6 +44,7 @@ const STEPS: Record<CommandName, (lane: Lane, command: Command) => void> = {
   badArgument,
   tooMuch,
   nest,
+  pin,
   fault: failLater,
 }
 
@@ -62,6 +64,7 @@ export function runProgram(program: Program, tally: Tally): void {
     error.message = `${error.message} (step ${step} of ${program.commands.length})`
     throw error
   } finally {
+    for (const { model } of lanes) unpin(model.live)
     for (const { os, arena } of grounds) {
       os.heal()
       arena.close()

@@ -156,7 +156,7 @@ export class Lane {
   }
 
   /** That stats and blocks are what they were after the last command. */
-  requireUnchanged(sentence: 'unchanged' | 'refused' | 'arguments', what: () => string): void {
+  requireUnchanged(sentence: 'unchanged' | 'refused' | 'arguments' | 'pinned', what: () => string): void {
     const stats = this.#stats()
     const { last, tally } = this
     for (const key of Object.keys(last) as (keyof AllocatorStats)[])
@@ -206,7 +206,7 @@ export class Lane {
     return used >= model.usedBytes && used <= bump.mark() - Math.max(this.spec.offset, 0)
   }
 
-  #compareBlocks(sentence: 'blocks' | 'unchanged' | 'refused' | 'arguments' | 'faults'): void {
+  #compareBlocks(sentence: 'blocks' | 'unchanged' | 'refused' | 'arguments' | 'pinned' | 'faults'): void {
     const { freeing, model, tally } = this
     if (freeing === undefined) return
     let count = 0

@@ -181,11 +181,11 @@ export function badArgument(lane: Lane, { a, b }: Command): void {
     ['memalign', [[0, 3, -8, 2 ** 31, 1.5, 24][a % 6], 8], RANGE],
     ['memalign', ['8', 8], TYPE[0] as string],
     ['calloc', [1, 8], TYPE[0] as string],
-    ['alloc', [[Array, DataView, undefined, 'Uint8Array'][a % 4], 8], TYPE[0] as string],
+    ['alloc', [[Array, ArrayBuffer, undefined, 'Uint8Array'][a % 4], 8], TYPE[0] as string],
     ['realloc', [block?.offset, length], block === undefined ? (TYPE[0] as string) : code],
   ]
   const [name, given, expected] = tries[b % tries.length] as [string, unknown[], string]
-  if (block?.inner !== undefined) return
+  if (block?.inner !== undefined || block?.pins !== undefined) return
   const outcome = lane.call(() => loose[name]?.(...given))
   if (isKernelFailure(outcome)) return
   const what = (): string =>
@@ -202,7 +202,7 @@ export function tooMuch(lane: Lane, { a, b }: Command): void {
   ] as number
   const bytes = Math.max(length, spec.byteLength + 1)
   const block = lane.bump === undefined ? model.pick(a) : model.live.at(-1)
-  if (block?.inner !== undefined) return
+  if (block?.inner !== undefined || block?.pins !== undefined) return
   const outcome: Outcome<unknown> = lane.call<unknown>(() => {
     switch (b % 6) {
       case 0:

@@ -7,6 +7,7 @@ import type { Command } from '../commands.ts'
 import type { LiveBlock } from '../model.ts'
 import type { Lane } from './lane.ts'
 import { isKernelFailure, show } from './outcome.ts'
+import { leavePins } from './pinning.ts'
 
 /** The shortest block that an allocator is put into. */
 const LEAST = 256
@@ -92,6 +93,7 @@ export function release(lane: Lane, { a, b }: Command): void {
   if (b % 5 === 0) refuseMarks(lane, bump, a)
   const chosen = lane.marks[Math.max(a % (lane.marks.length + 1), lane.marks.length - 3)]
   if (chosen === undefined) return
+  leavePins(lane, model.live.slice(chosen.count), () => bump.release(chosen.mark))
   const outcome = lane.call(() => bump.release(chosen.mark))
   if (model.live.slice(chosen.count).some((block) => block.inner !== undefined)) {
     tally.holds('nested', outcome.code === 'ERR_ARENA_BUSY', () => `release below an inner allocator: ${show(outcome)}`)

@@ -22,6 +22,7 @@ export const SENTENCES = {
   empty: 'freeing everything and purging restores the first state, and the largest block fits again',
   errors: 'every call ends in a result or in an error with a code of its own',
   nested: 'a block with an allocator inside is not given back until that is closed',
+  pinned: 'what would end, move or resize a pinned block is refused and changes nothing',
   marks: 'release goes back exactly to its mark',
   peak: 'a heap that grows above its peak does not hold much free memory',
   decay: 'memory that lies free for a decay period goes back, and no contents',

@@ -5,7 +5,13 @@
  * Node's names and speak typed arrays. Both name the same blocks: `free` takes either.
  * @module
  */
-import type { TypedArray, TypedArrayConstructor } from '../views.ts'
+import type { NodeBuffer, NodeBufferConstructor, TypedArray, TypedArrayConstructor } from '../views.ts'
+
+/** Options of `alloc` and `allocUnsafe`. */
+export interface AllocOptions {
+  /** The block starts on a multiple of this: a power of two, as for `memalign`. @defaultValue 8 */
+  readonly alignment?: number | undefined
+}
 
 /** Options that every allocator takes. */
 export interface AllocatorOptions {
@@ -15,6 +21,11 @@ export interface AllocatorOptions {
   readonly byteLength?: number | undefined
   /** Committed bytes past which the allocator is full. @defaultValue no limit but the claim */
   readonly limit?: number | undefined
+  /**
+   * Called when a request of so many bytes does not fit, with nothing half-done: it may free, purge, reset or close. True: the request is
+   * tried again. A request of its own that does not fit fails without another call. What it throws goes to the caller of the request.
+   */
+  readonly onFull?: ((byteLength: number) => boolean) | undefined
 }
 
 /**
@@ -81,10 +92,22 @@ export interface Allocator {
   calloc(byteLength: number): number
   /** As `malloc`, on a multiple of `alignment` (a power of two up to 1 GiB), in offset and in address. */
   memalign(alignment: number, byteLength: number): number
-  /** A zeroed view of `length` elements over a new block. */
-  alloc<T extends TypedArray>(type: TypedArrayConstructor<T>, length: number): T
+  /** A zeroed view of `length` elements over a new block; of a `DataView` or `Buffer` the elements are bytes. */
+  alloc<T extends TypedArray>(type: TypedArrayConstructor<T>, length: number, options?: AllocOptions): T
+  alloc(type: DataViewConstructor, length: number, options?: AllocOptions): DataView
+  alloc(type: NodeBufferConstructor, length: number, options?: AllocOptions): NodeBuffer
   /** As `alloc`, but the contents are undefined. */
-  allocUnsafe<T extends TypedArray>(type: TypedArrayConstructor<T>, length: number): T
+  allocUnsafe<T extends TypedArray>(type: TypedArrayConstructor<T>, length: number, options?: AllocOptions): T
+  allocUnsafe(type: DataViewConstructor, length: number, options?: AllocOptions): DataView
+  allocUnsafe(type: NodeBufferConstructor, length: number, options?: AllocOptions): NodeBuffer
+  /**
+   * Pins a live block: its offset, or a view that starts in it. Until the pin is disposed of, calls that would free, move or resize the
+   * block throw `ERR_BLOCK_PINNED`: `free`, `freeMany`, `realloc`, `reset`, `release`, `close` and `destroy` of this allocator and of
+   * those around it, and `arena.close`. Pins count. Disposing twice does nothing.
+   */
+  pin(block: number | ArrayBufferView): Disposable
+  /** Runs an operation on a view, and pins the block that the view starts in until its promise is settled. */
+  use<V extends ArrayBufferView, R>(view: V, run: (view: V) => R | Promise<R>): Promise<R>
   /** Drops every block at once and keeps the claim. */
   reset(): void
   stats(options?: StatsOptions): AllocatorStats
@@ -92,7 +115,13 @@ export interface Allocator {
   check(): void
   /** Gives the claim back. Does nothing the second time. */
   close(): void
+  /**
+   * Closes the allocator once none of its blocks is pinned. From the call on, new pins throw `ERR_ARENA_CLOSED`. All calls that are waiting
+   * get the same outcome; what `close` throws rejects it.
+   */
+  closeWhenIdle(): Promise<void>
   [Symbol.dispose](): void
+  [Symbol.asyncDispose](): Promise<void>
 }
 
 export interface FreeingAllocator extends Allocator {

@@ -16,8 +16,10 @@
 
 import { type Arena, insideOf, requireArena } from '../arena/arena.ts'
 import type { Claim, ClaimHolder } from '../arena/claim.ts'
-import { step } from '../arena/ending.ts'
+import type { Range } from '../arena/claims/ranges.ts'
+import { inStep, step } from '../arena/ending.ts'
 import type { ArenaInside } from '../arena/inside.ts'
+import { disposable, pinned, type Release, WhenIdle } from '../arena/pin.ts'
 import { powerOfTwo, wholeNumber } from '../arguments.ts'
 import {
   ArenaBusyError,
@@ -25,17 +27,30 @@ import {
   bytes,
   CorruptedError,
   InvalidArgumentTypeError,
+  InvalidFreeError,
   OutOfMemoryError,
   OutOfRangeError,
   UnsupportedOperationError,
 } from '../errors.ts'
 import type { Facts } from '../inspection.ts'
-import { GiB } from '../units.ts'
-import { elementBytes, type TypedArray, type TypedArrayConstructor } from '../views.ts'
-import type { Allocator, AllocatorStats, SizeClassStats, StatsOptions } from './allocator.ts'
+import {
+  elementBytes,
+  isView,
+  makeView,
+  type NodeBuffer,
+  type NodeBufferConstructor,
+  type TypedArray,
+  type TypedArrayConstructor,
+  type View,
+  type ViewConstructor,
+} from '../views.ts'
+import type { Allocator, AllocatorStats, AllocOptions, SizeClassStats, StatsOptions } from './allocator.ts'
+import { PageNews, publishFull } from './channels.ts'
 import { type HeaderFields, type Kind, type Layout, readHeader, State, verifyHeader, writeHeader } from './header.ts'
-import { Memory, WINDOW_BYTES } from './memory.ts'
-import { type CheckedAllocatorOptions, checkStatsOptions } from './options.ts'
+import { Memory } from './memory.ts'
+import { type CheckedAllocatorOptions, checkAlignment, checkStatsOptions, MOST_ALIGNMENT } from './options.ts'
+import { Pins } from './pins.ts'
+import { Room, requestOf } from './room.ts'
 import { ViewCache } from './view-cache.ts'
 
 /** Bits of `guard`. @internal */
@@ -44,9 +59,8 @@ export const CLOSED = 1
 export const INNER = 2
 /** Another may change the blocks, we only look. @internal */
 export const READER = 4
-
-/** The longest alignment: that of an arena in the address space. @internal */
-export const MOST_ALIGNMENT: number = GiB
+/** Blocks are pinned. @internal */
+export const PINNED = 8
 
 /** Dirty memory is cleared by filling it up to this length, and by purging above: filling is 20 times as fast for resident pages. */
 const FILL_MOST = 2 ** 20
@@ -59,8 +73,8 @@ const FILL_MOST = 2 ** 20
 export interface Hooks {
   /** As `tryMalloc`, and the block reads zero. */
   tryCalloc(self: object, byteLength: number): number
-  /** As `tryMalloc`, on a multiple of `alignment`, which has been checked. */
-  tryMemalign(self: object, alignment: number, byteLength: number): number
+  /** As `tryMalloc`, on a multiple of `alignment`, which has been checked. With `zero` the block reads zero. */
+  tryMemalign(self: object, alignment: number, byteLength: number, zero: boolean): number
   /** Takes back a block that was just handed out and that nobody has seen. */
   undo(self: object, offset: number): void
   /** Drops what refers to the metadata, without touching it: called once, when the claim is gone. */
@@ -69,6 +83,8 @@ export interface Hooks {
   dropBlocks(self: object): void
   /** As a claim's holder: claim.ts. */
   blockAround(self: object, offset: number, byteLength: number): { offset: number; byteLength: number } | undefined
+  /** Usable bytes of the live block that starts here; throws when there is none. Only of those that free single blocks. */
+  sizeAt?(self: object, offset: number): number
   /** The figures without options. */
   totals(self: object): AllocatorStats
   /** The live blocks by size. */
@@ -90,7 +106,14 @@ export interface Own<Name extends string, H extends Hooks> {
   readonly limit: number
   readonly memory: Memory
   readonly cache: ViewCache
+  readonly pins: Pins
   readonly hooks: H
+  /** Asks the caller for room, where it wants to be asked. */
+  room: Room | undefined
+  /** How often all blocks were dropped. */
+  resets: number
+  /** What is to be published of pages. */
+  readonly news: PageNews
   /** Bits, or 0: the usual. */
   guard: number
   /** The claim is gone: closes the allocator, and touches nothing. */
@@ -132,8 +155,9 @@ export function ownOf<Name extends string = string, H extends Hooks = Hooks>(blo
 
 export abstract class Blocks implements Allocator {
   readonly #own: Own<string, Hooks>
-  readonly #cache: ViewCache = new ViewCache()
+  readonly #cache: ViewCache
   readonly #fields: HeaderFields
+  readonly #whenIdle = new WhenIdle()
   #ending = false
 
   static {
@@ -165,10 +189,28 @@ export abstract class Blocks implements Allocator {
       writeHeader(metadata, this.#fields, kind === 'Heap' ? State.closed : State.open)
     } else this.#fields = adopted(claim, known)
     const { limit } = this.#fields
-    const memory = new Memory(inside)
+    const memory = new Memory(inside, offset, byteLength)
     const revoked = (): void => this.#revoked()
-    const cache = this.#cache
-    this.#own = { kind, arena, inside, claim, layout, limit, memory, cache, hooks, guard: 0, revoked }
+    const cache = new ViewCache(inside.windowBytes)
+    this.#cache = cache
+    const room = options.onFull && new Room(options.onFull, () => this.#level())
+    this.#own = {
+      kind,
+      arena,
+      inside,
+      claim,
+      layout,
+      limit,
+      memory,
+      cache,
+      pins: new Pins(),
+      hooks,
+      room,
+      resets: 0,
+      news: new PageNews(),
+      guard: 0,
+      revoked,
+    }
   }
 
   #holder(kind: Kind, hooks: Hooks): ClaimHolder {
@@ -177,6 +219,10 @@ export abstract class Blocks implements Allocator {
       // What a heap holds can be found again, by its roots; of the others nobody could take the blocks over.
       lasting: kind === 'Heap',
       blockAround: (offset, byteLength) => hooks.blockAround(this, offset, byteLength),
+      pin: (offset, byteLength) => {
+        const block = this.isClosed ? undefined : hooks.blockAround(this, offset, byteLength)
+        return block && this.#pin(block)
+      },
       innerClaims: (count) => this.#innerClaims(count),
       revoked: () => this.#revoked(),
     }
@@ -195,25 +241,110 @@ export abstract class Blocks implements Allocator {
     // biome-ignore lint/complexity/noArguments: a rest parameter would build an array in every call.
     if (arguments.length > 1) throw tooManyArguments(arguments)
     const offset = this.#own.hooks.tryCalloc(this, byteLength)
-    if (offset === 0) throw this.outOfMemory(byteLength)
-    return offset
+    return offset === 0 || this.#own.news.pending ? this.#must(offset, 8, byteLength, true) : offset
   }
 
   memalign(alignment: number, byteLength: number): number {
     powerOfTwo('alignment', alignment, MOST_ALIGNMENT)
-    const offset = this.#own.hooks.tryMemalign(this, alignment, byteLength)
-    if (offset === 0) throw this.outOfMemory(byteLength, `on a multiple of ${alignment}`)
-    return offset
+    const offset = this.#own.hooks.tryMemalign(this, alignment, byteLength, false)
+    return offset === 0 || this.#own.news.pending ? this.#must(offset, alignment, byteLength, false) : offset
   }
 
-  alloc<T extends TypedArray>(type: TypedArrayConstructor<T>, length: number): T {
+  alloc<T extends TypedArray>(type: TypedArrayConstructor<T>, length: number, options?: AllocOptions): T
+  alloc(type: DataViewConstructor, length: number, options?: AllocOptions): DataView
+  alloc(type: NodeBufferConstructor, length: number, options?: AllocOptions): NodeBuffer
+  alloc(type: ViewConstructor, length: number): View {
+    // biome-ignore lint/complexity/noArguments: a third parameter makes the call with two 2 to 3 ns slower.
+    if (arguments.length > 2) return this.#allocOn(type, length, arguments[2], true)
     const byteLength = viewBytes(type, length)
     return this.#viewOf(type, this.calloc(byteLength), length, byteLength)
   }
 
-  allocUnsafe<T extends TypedArray>(type: TypedArrayConstructor<T>, length: number): T {
+  allocUnsafe<T extends TypedArray>(type: TypedArrayConstructor<T>, length: number, options?: AllocOptions): T
+  allocUnsafe(type: DataViewConstructor, length: number, options?: AllocOptions): DataView
+  allocUnsafe(type: NodeBufferConstructor, length: number, options?: AllocOptions): NodeBuffer
+  allocUnsafe(type: ViewConstructor, length: number): View {
+    // biome-ignore lint/complexity/noArguments: as above.
+    if (arguments.length > 2) return this.#allocOn(type, length, arguments[2], false)
     const byteLength = viewBytes(type, length)
     return this.#viewOf(type, this.malloc(byteLength), length, byteLength)
+  }
+
+  /** A view over a new block on a multiple of the alignment that is asked for. */
+  #allocOn(type: ViewConstructor, length: number, options: AllocOptions | undefined, zero: boolean): View {
+    const byteLength = viewBytes(type, length)
+    const alignment = checkAlignment(options)
+    return this.#viewOf(type, this.#blockOn(alignment, byteLength, zero), length, byteLength)
+  }
+
+  #blockOn(alignment: number, byteLength: number, zero: boolean): number {
+    if (alignment <= 8) return zero ? this.calloc(byteLength) : this.malloc(byteLength)
+    if (!zero) return this.memalign(alignment, byteLength)
+    const offset = this.#own.hooks.tryMemalign(this, alignment, byteLength, true)
+    return offset === 0 || this.#own.news.pending ? this.#must(offset, alignment, byteLength, true) : offset
+  }
+
+  /** The end of a request that must be met: as `settle`, and ERR_OUT_OF_MEMORY when there is no room. */
+  #must(found: number, alignment: number, byteLength: number, zero: boolean): number {
+    const offset = this.settle(found, byteLength, alignment, zero)
+    if (offset === 0) throw this.outOfMemory(byteLength, alignment > 8 ? `on a multiple of ${alignment}` : '')
+    return offset
+  }
+
+  /**
+   * The end of a request: asks for room where there was none, and publishes what happened to pages. The block, or 0. @internal
+   */
+  protected settle(found: number, byteLength: number, alignment = 8, zero = false): number {
+    const offset = found === 0 ? this.again(byteLength, alignment, zero) : found
+    this.tellPages()
+    return offset
+  }
+
+  /** Publishes what happened to pages: the last thing that a step does. @internal */
+  protected tellPages(): void {
+    const { news } = this.#own
+    if (news.pending) news.publish(this)
+  }
+
+  /** What did not fit, tried again for as long as `onFull` makes room; 0 in the end. @internal */
+  protected again(byteLength: number, alignment = 8, zero = false): number {
+    const { room, hooks } = this.#own
+    // As part of another step: that one asks, and says so.
+    if (room !== undefined && inStep()) return 0
+    publishFull(this, byteLength, alignment)
+    if (room === undefined) return 0
+    for (const request = requestOf(byteLength); room.ask(request); ) {
+      const offset = hooks.tryMemalign(this, alignment, byteLength, zero)
+      if (offset !== 0) return offset
+    }
+    this.assertOpen()
+    return 0
+  }
+
+  /**
+   * Runs a call that throws when it finds no room: as one step, in which nothing is asked, and again for as long as `onFull` makes room in
+   * between. @internal
+   */
+  protected untilFits(byteLength: number, run: () => number): number {
+    const { room } = this.#own
+    if (room === undefined) return run()
+    for (const request = requestOf(byteLength); ; ) {
+      try {
+        return step(run)
+      } catch (error) {
+        if (!(error instanceof OutOfMemoryError)) throw error
+        if (request.answers === 0) publishFull(this, byteLength, 8)
+        const granted = room.ask(request)
+        this.assertOpen()
+        if (!granted) throw error
+      }
+    }
+  }
+
+  /** Bytes used and committed: what making room lowers. */
+  #level(): number {
+    const { usedBytes, committedBytes } = this.#own.hooks.totals(this)
+    return usedBytes + committedBytes
   }
 
   stats(options?: StatsOptions): AllocatorStats {
@@ -228,12 +359,60 @@ export abstract class Blocks implements Allocator {
     }
   }
 
+  pin(block: number | ArrayBufferView): Disposable {
+    return disposable(this.#pin(this.#blockToPin(block)))
+  }
+
+  async use<V extends ArrayBufferView, R>(view: V, run: (view: V) => R | Promise<R>): Promise<R> {
+    this.assertOpen()
+    if (!isView(view)) throw new InvalidArgumentTypeError('view', 'a view', view)
+    return pinned(() => disposable(this.#pin(this.#blockToPin(view))), view, run)
+  }
+
+  /** The live block that an offset names, or that a view starts in. */
+  #blockToPin(block: unknown): Range {
+    this.assertOpen()
+    const { claim, hooks, kind } = this.#own
+    const offset = typeof block === 'number' ? block : this.locateView(block)
+    const inClaim = Number.isInteger(offset) && offset >= claim.offset && offset < claim.offset + claim.byteLength
+    const found = inClaim ? hooks.blockAround(this, offset, 1) : undefined
+    if (found !== undefined && (found.offset === offset || typeof block !== 'number')) return found
+    // Of the allocators that free single blocks, this says whether it was freed.
+    hooks.sizeAt?.(this, offset)
+    throw new InvalidFreeError(`${offset} is not the start of a live block of ${kind}`)
+  }
+
+  /** Pins a live block and what lies around it. The answer is to be called once. */
+  #pin(block: Range): Release {
+    const own = this.#own
+    if (this.#whenIdle.awaited) throw new ArenaClosedError(`${own.kind} is closing and takes no new pins`)
+    const releaseAround = own.claim.pinAround(block.offset, block.byteLength)
+    const held = own.pins.add(block)
+    this.#pinsChanged()
+    return () => {
+      own.pins.remove(held)
+      this.#pinsChanged()
+      releaseAround()
+    }
+  }
+
+  #pinsChanged(): void {
+    const own = this.#own
+    const guard = own.pins.size === 0 ? own.guard & ~PINNED : own.guard | PINNED
+    if (this.isClosed || guard === own.guard) return
+    own.guard = guard
+    own.hooks.guarded?.(this)
+    if (own.pins.size === 0) this.#whenIdle.wake()
+  }
+
   reset(): void {
     this.assertWritable()
+    this.assertUnpinned('cannot be reset')
     // One step: what the end of inner claims calls finds no block left.
     step(() => {
       this.#own.claim.revokeInner()
       this.#own.hooks.dropBlocks(this)
+      this.#own.resets++
     })
   }
 
@@ -247,6 +426,7 @@ export abstract class Blocks implements Allocator {
    */
   protected endBy(giveBack: () => void): void {
     if (this.isClosed || this.#ending) return
+    this.assertUnpinned('cannot be closed')
     step(() => {
       this.#ending = true
       try {
@@ -258,8 +438,16 @@ export abstract class Blocks implements Allocator {
     })
   }
 
+  closeWhenIdle(): Promise<void> {
+    return this.#whenIdle.close(this.#own.pins.size === 0, () => this.close())
+  }
+
   [Symbol.dispose](): void {
     this.close()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.closeWhenIdle()
   }
 
   #facts(): Facts {
@@ -273,7 +461,7 @@ export abstract class Blocks implements Allocator {
   #innerClaims(count: number): void {
     if (this.isClosed) return
     const own = this.#own
-    own.guard = (own.guard & READER) | (count === 0 ? 0 : INNER)
+    own.guard = (own.guard & ~INNER) | (count === 0 ? 0 : INNER)
     own.hooks.guarded?.(this)
   }
 
@@ -283,7 +471,10 @@ export abstract class Blocks implements Allocator {
     own.guard = CLOSED
     own.memory.forget()
     own.cache.forget()
+    own.pins.forget()
+    own.room = undefined
     own.hooks.forget(this)
+    this.#whenIdle.wake()
   }
 
   /** @internal */
@@ -312,6 +503,16 @@ export abstract class Blocks implements Allocator {
     const { guard, claim } = this.#own
     if (guard & INNER && claim.overlapsInner(offset, byteLength))
       throw new ArenaBusyError(`the block of ${bytes(byteLength)} at ${offset} has another allocator in it`)
+  }
+
+  /** Throws when the block that starts here is pinned. @internal */
+  protected assertBlockUnpinned(offset: number): void {
+    if (this.#own.guard & PINNED) this.#own.pins.assertFree(offset)
+  }
+
+  /** Throws when a block from `offset` on is pinned. `refused`: what the allocator cannot be asked for then. @internal */
+  protected assertUnpinned(refused: string, offset = 0): void {
+    if (this.#own.guard & PINNED) this.#own.pins.assertNoneFrom(offset, `${this.#own.kind} ${refused}`)
   }
 
   /** Throws unless the header still says what it said at first. @internal */
@@ -395,13 +596,25 @@ export abstract class Blocks implements Allocator {
     }
   }
 
+  /** The offset where a view starts. @internal */
+  protected locateView(view: unknown): number {
+    if (this.isClosed) this.assertOpen()
+    if (!isView(view)) throw new InvalidArgumentTypeError('block', 'an offset or a view', view)
+    try {
+      return this.#own.arena.offsetOf(view)
+    } catch (error) {
+      if (error instanceof ArenaClosedError) throw error
+      throw new InvalidFreeError('the view is not one of this arena, or its buffer has been detached')
+    }
+  }
+
   /** Copies between two blocks. @internal */
   protected copy(to: number, from: number, byteLength: number): void {
     this.#own.memory.copy(to, from, byteLength)
   }
 
   /** A view over a new block: the one that a block had before at this place, or a new one. */
-  #viewOf<T extends TypedArray>(type: TypedArrayConstructor<T>, offset: number, length: number, byteLength: number): T {
+  #viewOf(type: ViewConstructor, offset: number, length: number, byteLength: number): View {
     const cache = this.#cache
     const at = cache.at(offset)
     // A plain property, for speed: the caller may have put a getter of its own on the view. A view without elements has its length when it
@@ -413,27 +626,26 @@ export abstract class Blocks implements Allocator {
         (cache.views[at] as TypedArray).length === length &&
         length !== 0
       )
-        return cache.views[at] as T
+        return cache.views[at] as View
     } catch {}
     return this.#newView(type, offset, length, byteLength)
   }
 
   /** A new view over a new block, which is given back when the view cannot be made. */
-  #newView<T extends TypedArray>(
-    type: TypedArrayConstructor<T>,
-    offset: number,
-    length: number,
-    byteLength: number
-  ): T {
+  #newView(type: ViewConstructor, offset: number, length: number, byteLength: number): View {
     // A timer's callback closed this, or the arena, once the block was made: then the view is as it would be after that.
-    if (this.isClosed) return new type(new ArrayBuffer(0), 0, 0)
+    if (this.isClosed) return makeView(type, new ArrayBuffer(0), 0, 0)
     this.assertInside(offset, byteLength)
     try {
-      const window = Math.floor(offset / WINDOW_BYTES)
-      const local = offset - window * WINDOW_BYTES
-      if (local + byteLength > WINDOW_BYTES) return this.#own.arena.view(type, offset, length)
-      const view = new type(this.#own.inside.windowBuffer(window), local, length)
-      this.#cache.put(offset, type, view)
+      const cached = this.#cache.dataView(offset, type, length)
+      if (cached !== undefined) return cached
+      const { inside } = this.#own
+      const { windowBytes } = inside
+      const window = Math.floor(offset / windowBytes)
+      const local = offset - window * windowBytes
+      if (local + byteLength > windowBytes) return inside.view(type, offset, length, byteLength)
+      const view = makeView(type, inside.windowBuffer(window), local, length)
+      this.#cache.put(offset, type, view, length)
       return view
     } catch (error) {
       this.#own.hooks.undo(this, offset)

@@ -26,6 +26,7 @@ import { factsOf, hooksOf, type Own, ownOf } from './blocks.ts'
 import { checkBuddy } from './buddy-check.ts'
 import { buddyLayout, buddyTables, HIGH } from './buddy-layout.ts'
 import { BuddyUnits } from './buddy-units.ts'
+import type { PageNews } from './channels.ts'
 import { classesOfBlocks, FreeingBlocks, type FreeingHooks } from './freeing-blocks.ts'
 import {
   COMMITTED_END,
@@ -61,6 +62,7 @@ export class Buddy extends FreeingBlocks {
   /** Bytes of the smallest block. */
   readonly minBlock: number
   readonly #own: Own<Tables, FreeingHooks> = ownOf(this)
+  readonly #news: PageNews = this.#own.news
   readonly #shift: number
   readonly #mostOrder: number
   readonly #origin: number
@@ -75,8 +77,8 @@ export class Buddy extends FreeingBlocks {
   #refusedOrder = 0
 
   static readonly #hooks: FreeingHooks = hooksOf<FreeingHooks>({
-    tryCalloc: (self: Buddy, byteLength) => self.#tryCalloc(byteLength),
-    tryMemalign: (self: Buddy, alignment, byteLength) => self.#tryMemalign(alignment, byteLength),
+    tryCalloc: (self: Buddy, byteLength) => self.#tryMemalign(1, byteLength, true),
+    tryMemalign: (self: Buddy, alignment, byteLength, zero) => self.#tryMemalign(alignment, byteLength, zero),
     undo: (self: Buddy, offset) => self.#freeAt(offset),
     forget: (self: Buddy) => self.#forget(),
     blockAround: (self: Buddy, offset, byteLength) => self.#blockAround(offset, byteLength),
@@ -104,7 +106,7 @@ export class Buddy extends FreeingBlocks {
       layoutOf: (byteLength) =>
         buddyTables(buddyLayout(start, byteLength, wanted, arena.pageSize), byteLength, arena.pageSize),
     })
-    const { claim, limit, layout: tables } = this.#own
+    const { claim, limit, layout: tables, news } = this.#own
     const { pageSize } = arena
     const layout = buddyLayout(claim.offset, claim.byteLength, wanted, pageSize)
     this.minBlock = layout.minBlock
@@ -122,15 +124,17 @@ export class Buddy extends FreeingBlocks {
       at: tables.at.pages,
       fixed: layout.fixed,
       rate: layout.rate,
+      news,
     })
   }
 
   tryMalloc(byteLength: number): number {
     if (this.#own.guard !== 0) this.assertOpen()
     const order = this.#orderOf(byteLength)
-    if (order > this.#mostOrder) return 0
+    if (order > this.#mostOrder) return this.settle(0, byteLength)
     const from = this.#units.find(order)
-    return this.#take(order, from, from >= 0 ? from : this.#units.aboveTop(order, 1), 1)
+    const offset = this.#take(order, from, from >= 0 ? from : this.#units.aboveTop(order, 1), 1)
+    return offset === 0 || this.#news.pending ? this.settle(offset, byteLength) : offset
   }
 
   purge(): number {
@@ -146,7 +150,9 @@ export class Buddy extends FreeingBlocks {
         run = -1
       }
     }
-    return given + this.#pages.purge(this.#offset(run < 0 ? units.top : run), this.#numbers[COMMITTED_END])
+    given += this.#pages.purge(this.#offset(run < 0 ? units.top : run), this.#numbers[COMMITTED_END])
+    this.tellPages()
+    return given
   }
 
   #dropBlocks(): void {
@@ -200,28 +206,21 @@ export class Buddy extends FreeingBlocks {
     return offset + byteLength <= block.offset + block.byteLength ? block : undefined
   }
 
-  #tryCalloc(byteLength: number): number {
-    if (this.#own.guard !== 0) this.assertOpen()
-    const order = this.#orderOf(byteLength)
-    if (order > this.#mostOrder) return 0
-    const from = this.#units.find(order)
-    const unit = from >= 0 ? from : this.#units.aboveTop(order, 1)
-    if (unit < 0) return 0
-    // What is known of the block has to be asked before it is handed out.
-    const touched = from >= 0 ? Number.POSITIVE_INFINITY : this.#numbers[TOUCHED]
-    const clean = this.#pages.readsZero(this.#offset(unit), (1 << order) * this.minBlock, touched)
-    const offset = this.#take(order, from, unit, 1)
-    if (offset !== 0 && !(clean && offset === this.#offset(unit))) this.zeroNew(offset, alignUp(byteLength, 8))
-    return offset
-  }
-
-  #tryMemalign(alignment: number, byteLength: number): number {
+  #tryMemalign(alignment: number, byteLength: number, zero: boolean): number {
     if (this.#own.guard !== 0) this.assertOpen()
     const order = this.#orderOf(byteLength)
     if (order > this.#mostOrder) return 0
     // A free block of the alignment's order starts where the block should; what is not needed of it is split off.
-    const from = this.#units.find(Math.max(order, log2Ceil(alignment * this.#rate)))
-    return this.#take(order, from, from >= 0 ? from : this.#units.aboveTop(order, alignment), alignment)
+    const least = alignment <= this.minBlock ? order : Math.max(order, log2Ceil(alignment * this.#rate))
+    const from = this.#units.find(least)
+    const unit = from >= 0 ? from : this.#units.aboveTop(order, alignment)
+    if (unit < 0 || !zero) return this.#take(order, from, unit, alignment)
+    // What is known of the block has to be asked before it is handed out.
+    const touched = from >= 0 ? Number.POSITIVE_INFINITY : this.#numbers[TOUCHED]
+    const clean = this.#pages.readsZero(this.#offset(unit), (1 << order) * this.minBlock, touched)
+    const offset = this.#take(order, from, unit, alignment)
+    if (offset !== 0 && !(clean && offset === this.#offset(unit))) this.zeroNew(offset, alignUp(byteLength, 8))
+    return offset
   }
 
   #freeAt(offset: number): void {

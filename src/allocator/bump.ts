@@ -29,6 +29,7 @@ import { showAs } from '../inspection.ts'
 import type { AllocatorOptions, AllocatorStats } from './allocator.ts'
 import { clearBits, countBits, countUnused, firstBit, lastBit, wordsFor } from './bitmap.ts'
 import { Blocks, factsOf, type Hooks, hooksOf, type Own, ownOf } from './blocks.ts'
+import type { PageNews } from './channels.ts'
 import {
   COMMITTED_END,
   HEADER_BYTES,
@@ -69,6 +70,7 @@ function granuleOf(byteLength: number): number {
  */
 export class Bump extends Blocks {
   readonly #own: Own<Tables, Hooks> = ownOf(this)
+  readonly #news: PageNews = this.#own.news
   readonly #granule: number
   /** First offset that can be a block, and the end of the claim. */
   readonly #first: number
@@ -85,7 +87,7 @@ export class Bump extends Blocks {
 
   static readonly #hooks: Hooks = hooksOf<Hooks>({
     tryCalloc: (self: Bump, byteLength) => self.#tryCalloc(byteLength),
-    tryMemalign: (self: Bump, alignment, byteLength) => self.#tryMemalign(alignment, byteLength),
+    tryMemalign: (self: Bump, alignment, byteLength, zero) => self.#tryMemalign(alignment, byteLength, zero),
     undo: (self: Bump) => self.#undo(),
     forget: (self: Bump) => self.#forget(),
     blockAround: (self: Bump, offset, byteLength) => self.#blockAround(offset, byteLength),
@@ -111,7 +113,7 @@ export class Bump extends Blocks {
           pads: wordsFor(byteLength / granuleOf(byteLength) + 1) * 4,
         }),
     })
-    const { claim, limit, layout } = this.#own
+    const { claim, limit, layout, news } = this.#own
     const { offset, byteLength, metadata } = claim
     this.#granule = granuleOf(byteLength)
     this.#first = alignUp(Math.max(offset, 8), this.#granule)
@@ -130,11 +132,17 @@ export class Bump extends Blocks {
       at: layout.at.pages,
       fixed: HEADER_BYTES,
       rate,
+      news,
     })
     this.#numbers[TOP] = this.#first
   }
 
   tryMalloc(byteLength: number): number {
+    const offset = this.#tryMalloc(byteLength)
+    return offset === 0 || this.#news.pending ? this.settle(offset, byteLength) : offset
+  }
+
+  #tryMalloc(byteLength: number): number {
     if (typeof byteLength !== 'number' || (byteLength & SMALL_MASK) !== byteLength)
       return this.#place(8, this.#round(byteLength))
     const granule = this.#granule
@@ -168,6 +176,7 @@ export class Bump extends Blocks {
     wholeNumber('mark', mark, this.#first, top)
     if (mark !== top && !this.#isMark(mark))
       throw new OutOfRangeError('mark', 'a mark between two blocks (this one is stale, or no mark)', mark)
+    this.assertUnpinned('cannot release these blocks', mark)
     this.assertNoInner(mark, top - mark)
     this.#lower(mark)
   }
@@ -178,10 +187,23 @@ export class Bump extends Blocks {
    */
   realloc(offset: number, byteLength: number): number {
     if (typeof offset !== 'number') throw new InvalidArgumentTypeError('offset', 'a number', offset)
+    const moved =
+      this.#own.room === undefined ? this.#resize(offset, byteLength) : this.#resizeAsking(offset, byteLength)
+    this.tellPages()
+    return moved
+  }
+
+  /** Apart, since a function that makes a closure takes longer each time. */
+  #resizeAsking(offset: number, byteLength: number): number {
+    return this.untilFits(byteLength, () => this.#resize(offset, byteLength))
+  }
+
+  #resize(offset: number, byteLength: number): number {
     this.assertOpen()
     this.#requireLast(offset)
     const numbers = this.#numbers
     const usable = this.#top() - offset
+    this.assertBlockUnpinned(offset)
     this.assertNoInner(offset, usable)
     const size = this.#round(byteLength)
     if (size <= usable) {
@@ -209,6 +231,7 @@ export class Bump extends Blocks {
     const rest = alignUp(numbers[TOP], pageSize)
     if (this.#own.claim.zeroed && numbers[COMMITTED_END] % pageSize === 0 && rest < numbers[TOUCHED])
       numbers[TOUCHED] = rest
+    this.tellPages()
     return given
   }
 
@@ -271,14 +294,22 @@ export class Bump extends Blocks {
   }
 
   #tryCalloc(byteLength: number): number {
-    const start = this.tryMalloc(byteLength)
+    const start = this.#tryMalloc(byteLength)
     const numbers = this.#numbers
     if (start !== 0 && start < numbers[TOUCHED]) this.zeroNew(start, Math.min(numbers[TOP], numbers[TOUCHED]) - start)
     return start
   }
 
-  #tryMemalign(alignment: number, byteLength: number): number {
-    return this.#place(alignment, this.#round(byteLength))
+  /** A new block, the last, made to read zero. */
+  #zeroed(start: number): number {
+    const numbers = this.#numbers
+    if (start !== 0 && start < numbers[TOUCHED]) this.zeroNew(start, Math.min(numbers[TOP], numbers[TOUCHED]) - start)
+    return start
+  }
+
+  #tryMemalign(alignment: number, byteLength: number, zero: boolean): number {
+    const start = this.#place(alignment, this.#round(byteLength))
+    return zero ? this.#zeroed(start) : start
   }
 
   #undo(): void {

@@ -62,7 +62,7 @@ export abstract class FreeSpans extends SpanPages {
     // From the second store on no span is live, whatever else is left undone.
     m[At.CLEARING] = 1
     m[At.SPAN_TOP] = layout.spans
-    m.fill(0, At.BIN_TOP_MAP, At.ROOTS)
+    m.fill(0, At.BIN_TOP_MAP, At.KEPT_END)
     source.clearWords(At.TILES, At.TILES + tiles)
     source.clearWords(layout.spans, top)
     m[At.WINDOWS] = 0

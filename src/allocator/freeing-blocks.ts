@@ -10,10 +10,12 @@
  */
 import { types } from 'node:util'
 import { wholeNumber } from '../arguments.ts'
-import { ArenaClosedError, DoubleFreeError, InvalidArgumentTypeError, InvalidFreeError } from '../errors.ts'
-import { isView, plainFloats } from '../views.ts'
+import { DoubleFreeError, InvalidArgumentTypeError } from '../errors.ts'
+import { plainFloats } from '../views.ts'
 import type { FreeingAllocator, SizeClassStats } from './allocator.ts'
-import { Blocks, type Hooks, type Own, ownOf } from './blocks.ts'
+import { Blocks, type Hooks, INNER, type Own, ownOf } from './blocks.ts'
+import { publishFull } from './channels.ts'
+import { requestOf } from './room.ts'
 import type { ViewCache } from './view-cache.ts'
 
 /** What an allocator does in its own way that frees single blocks. @internal */
@@ -47,6 +49,18 @@ export abstract class FreeingBlocks extends Blocks implements FreeingAllocator {
 
   realloc(offset: number, byteLength: number): number {
     if (typeof offset !== 'number') throw new InvalidArgumentTypeError('offset', 'a number', offset)
+    const moved =
+      this.#own.room === undefined ? this.#resize(offset, byteLength) : this.#resizeAsking(offset, byteLength)
+    this.tellPages()
+    return moved
+  }
+
+  /** Apart, since a function that makes a closure takes longer each time. */
+  #resizeAsking(offset: number, byteLength: number): number {
+    return this.untilFits(byteLength, () => this.#resize(offset, byteLength))
+  }
+
+  #resize(offset: number, byteLength: number): number {
     if (this.#own.guard !== 0) this.assertFree(offset)
     const usable = this.#own.hooks.sizeAt(this, offset)
     if (this.#own.hooks.resizeAt(this, offset, usable, byteLength)) return offset
@@ -57,14 +71,57 @@ export abstract class FreeingBlocks extends Blocks implements FreeingAllocator {
   }
 
   mallocMany(byteLength: number, offsets: Float64Array): number {
-    const plain = plainFloats('offsets', offsets)
-    const most = plain.length
-    for (let count = 0; count < most; count++) {
-      const offset = this.tryMalloc(byteLength)
-      if (offset === 0) return count
-      plain[count] = offset
+    return this.fillMany(byteLength, plainFloats('offsets', offsets), (rest) => {
+      for (let count = 0; count < rest.length; count++) {
+        const offset = this.#own.hooks.tryMemalign(this, 8, byteLength, false)
+        if (offset === 0) return count
+        rest[count] = offset
+      }
+      return rest.length
+    })
+  }
+
+  /**
+   * Fills an array by `take`, which puts as many blocks into what is left of it as there is room for, and again for as long as `onFull` makes
+   * room; says how many there are. When the callback throws they are freed. @internal
+   */
+  protected fillMany(byteLength: number, offsets: Float64Array, take: (rest: Float64Array) => number): number {
+    const own = this.#own
+    let count = take(offsets)
+    this.tellPages()
+    const { room } = own
+    if (count === offsets.length) return count
+    publishFull(this, byteLength, 8)
+    if (room === undefined) return count
+    const request = requestOf(byteLength)
+    for (;;) {
+      const { resets } = own
+      let granted: boolean
+      try {
+        granted = room.ask(request)
+      } catch (error) {
+        if (own.resets === resets) this.#takeBack(offsets.subarray(0, count))
+        throw error
+      }
+      this.assertOpen()
+      if (own.resets !== resets) count = 0
+      if (!granted) return count
+      const more = take(offsets.subarray(count))
+      this.tellPages()
+      count += more
+      if (count >= offsets.length) return count
+      if (more > 0) request.answers = 0
     }
-    return most
+  }
+
+  /** Frees blocks that the caller has not been told of. What the callback has freed already is passed by. */
+  #takeBack(offsets: Float64Array): void {
+    for (const offset of offsets) {
+      if (this.isClosed) return
+      try {
+        this.#own.hooks.freeAt(this, offset)
+      } catch {}
+    }
   }
 
   freeMany(offsets: Float64Array, count?: number): void {
@@ -74,7 +131,7 @@ export abstract class FreeingBlocks extends Blocks implements FreeingAllocator {
     for (const offset of checked) this.#own.hooks.freeAt(this, offset)
   }
 
-  /** Throws unless each of these is a live block without an inner claim, and none comes twice. @internal */
+  /** Throws unless each of these is a live block that is not pinned and has no inner claim, and none comes twice. @internal */
   protected requireLive(offsets: Float64Array): void {
     const { hooks } = this.#own
     const seen: Set<number> = new Set()
@@ -83,6 +140,7 @@ export abstract class FreeingBlocks extends Blocks implements FreeingAllocator {
         if (seen.has(offset)) throw new DoubleFreeError(`the block at ${offset} comes twice`)
         seen.add(offset)
         const byteLength = hooks.sizeAt(this, offset)
+        this.assertBlockUnpinned(offset)
         if (this.#own.guard !== 0) this.assertNoInner(offset, byteLength)
       } catch (error) {
         throw withIndex(error, index)
@@ -102,24 +160,21 @@ export abstract class FreeingBlocks extends Blocks implements FreeingAllocator {
         if (cache.views[at] === view) return cache.offsets[at] as number
       }
     } catch {}
-    return this.#locateSlowly(view)
+    return this.locateView(view)
   }
 
-  #locateSlowly(view: unknown): number {
-    if (this.isClosed) this.assertOpen()
-    if (!isView(view)) throw new InvalidArgumentTypeError('block', 'an offset or a view', view)
-    try {
-      return this.#own.arena.offsetOf(view)
-    } catch (error) {
-      if (error instanceof ArenaClosedError) throw error
-      throw new InvalidFreeError('the view is not one of this arena, or its buffer has been detached')
-    }
-  }
-
-  /** Called where `guard` is not 0: refuses a block that an inner claim lies in. @internal */
+  /** Called where `guard` is not 0: refuses a block that is pinned, or that an inner claim lies in. @internal */
   protected assertFree(offset: number): void {
     this.assertWritable()
-    this.assertNoInner(offset, this.#own.hooks.sizeAt(this, offset))
+    this.assertBlockUnpinned(offset)
+    if (this.#own.guard & INNER) this.assertNoInner(offset, this.#own.hooks.sizeAt(this, offset))
+  }
+
+  /** Called where `guard` is not 0: the same of many blocks, of which the others are not looked at. @internal */
+  protected assertManyFree(offsets: Float64Array): void {
+    this.assertWritable()
+    const { guard, pins } = this.#own
+    if (guard & INNER || offsets.some((offset) => pins.has(offset))) this.requireLive(offsets)
   }
 }
 

@@ -11,7 +11,8 @@
 import { type Arena, insideOf } from '../arena/arena.ts'
 import type { AdoptRequest, Claim, ClaimHolder } from '../arena/claim.ts'
 import type { ArenaInside } from '../arena/inside.ts'
-import { ArenaBusyError, CorruptedError, OutOfRangeError, SystemError } from '../errors.ts'
+import { wholeNumber } from '../arguments.ts'
+import { ArenaBusyError, CorruptedError, NotFoundError, SystemError } from '../errors.ts'
 import { checkHeap } from './heap-check.ts'
 import { At } from './heap-layout.ts'
 import type { CheckedAttachOptions, HeapRole } from './heap-options.ts'
@@ -42,8 +43,11 @@ export function adoptHeap(arena: Arena, holder: ClaimHolder, options: CheckedAtt
     const found = heapAt(inside, holder, offset, options)
     if (found !== undefined) return found
   }
-  if (options.offset === undefined) throw new OutOfRangeError('arena', 'an arena with a heap', arena)
-  throw new OutOfRangeError('options.offset', 'the offset of a heap in the arena', options.offset)
+  const { offset } = options
+  if (offset === undefined)
+    throw new NotFoundError('the arena has no heap: new Heap, or Heap.open with create, makes one')
+  wholeNumber('options.offset', offset, 0, arena.byteLength - 1)
+  throw new NotFoundError(`the arena has no heap at options.offset, ${offset}`)
 }
 
 /** Where to look, settled first: else a later heap that no writer has would be taken for the first. One that was never finished is passed by. */

@@ -34,13 +34,12 @@ import { type HeapParts, heapParts } from './heap-parts.ts'
 import { sealTables } from './heap-seal.ts'
 import { heapGlance, heapSizeClasses, heapStats } from './heap-stats.ts'
 import { clearWords, heapTables, shrinkTables } from './heap-tables.ts'
-import type { CheckedAllocatorOptions } from './options.ts'
 import { Roots } from './roots.ts'
 import { Size } from './size-class.ts'
 import type { SpanSource } from './span-map.ts'
 import { WriterRole } from './writer-role.ts'
 
-const NO_OPTIONS: CheckedAllocatorOptions = { offset: undefined, byteLength: undefined, limit: undefined }
+const NO_RANGE = { offset: undefined, byteLength: undefined, limit: undefined }
 
 /** A block that grew to so many bytes and had to move goes where it can grow on. */
 const ROOMY_LEAST = 65536
@@ -73,7 +72,7 @@ export function slowHalfOf(heap: HeapBase): SlowHeap {
 export abstract class HeapBase extends FreeingBlocks {
   readonly #own: Own<never, FreeingHooks> = ownOf(this)
   readonly #parts: HeapParts = this.#makeParts()
-  readonly #roots: Roots = new Roots(this.#own.claim.metadata)
+  readonly #roots: Roots = this.#makeRoots()
   readonly #decay: Decay
   readonly #role: WriterRole
   /** Whether a writer before this one died with the heap, so that it was rebuilt when this one attached. */
@@ -123,7 +122,7 @@ export abstract class HeapBase extends FreeingBlocks {
     super(arena, {
       kind: 'Heap',
       // One that is there has its range and its limit already.
-      options: attaching ? NO_OPTIONS : (asked as CheckedHeapOptions),
+      options: attaching ? { ...NO_RANGE, onFull: asked.onFull } : (asked as CheckedHeapOptions),
       hooks,
       layoutOf: heapTables,
       adopt: attaching ? adopt : undefined,
@@ -188,7 +187,10 @@ export abstract class HeapBase extends FreeingBlocks {
           spans.dropKept()
           return spans.committedBytes - spans.usedBytes
         }),
-      purgeSome: (bytes) => void unasked(() => this.#purge(bytes)),
+      purgeSome: (bytes) => {
+        unasked(() => this.#purge(bytes))
+        this.tellPages()
+      },
       watch: () => {
         unasked(() => {
           slabs.parkAll()
@@ -202,7 +204,7 @@ export abstract class HeapBase extends FreeingBlocks {
   }
 
   #makeParts(): HeapParts {
-    const { claim, arena, limit } = this.#own
+    const { claim, arena, limit, news } = this.#own
     const { offset, byteLength, metadata } = claim
     const { pageSize } = arena
     const words = new Int32Array(metadata)
@@ -212,7 +214,16 @@ export abstract class HeapBase extends FreeingBlocks {
       byteLength,
       pageSize,
       limit,
-      purge: (at, length) => claim.purge(at, length),
+      purge: (at, length) => {
+        claim.purge(at, length)
+        news.gave(length)
+        if (news.pending) this.#parts.spans.notePages()
+      },
+      grew: (length) => {
+        news.grew(length)
+        if (news.pending) this.#parts.spans.notePages()
+      },
+      tellPages: () => this.tellPages(),
       zero: (at, length) => this.zero(at, length),
       retire: () => this.#parts.slabs.retire(),
       clearWords: (from, to) => clearWords(claim, words, pageSize / 4, from, to),
@@ -221,6 +232,11 @@ export abstract class HeapBase extends FreeingBlocks {
       metadataBytes: (records, end) => metadataInUse(words, layout, pageSize, records, end),
     }
     return heapParts(words, layout, source)
+  }
+
+  #makeRoots(): Roots {
+    const { words, layout, spans, source } = this.#parts
+    return new Roots(words, layout, () => spans.committedBytes + source.metadataBytes(0, 0) <= source.limit)
   }
 
   /** Whether this one may change the heap. */
@@ -307,7 +323,7 @@ export abstract class HeapBase extends FreeingBlocks {
 
   // ---- roots ----
 
-  /** Stores an offset under a name in the heap's header, where whoever attaches finds it. 0 removes it. */
+  /** Stores an offset under a name in the heap's tables, where whoever attaches finds it. 0 removes it. */
   setRoot(name: string, offset: number): void {
     this.assertWritable()
     wholeNumber('offset', offset)

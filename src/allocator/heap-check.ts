@@ -19,7 +19,7 @@ import { proveTiles } from './proof/tiles.ts'
 /** The first contradiction, or undefined. */
 export function checkHeap(parts: HeapParts): string | undefined {
   const counters = readCounters(parts)
-  const lie = proveCounters(parts, counters) ?? proveRoots(parts)
+  const lie = proveCounters(parts, counters) ?? proveRoots(parts, counters)
   if (lie !== undefined) return lie
   const proof = new Proof(parts, counters)
   return (

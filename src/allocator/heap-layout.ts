@@ -2,9 +2,9 @@
  * Where a heap keeps its metadata: the one place that knows. All of it lies in the claim's metadata, outside every block and every
  * window, and holds offsets and indices only, so a second thread or process can read it as it is.
  *
- *     word 0          64        128      640          1400        1656   1784
- *     | common header | counters | classes | free bins | kept spans | roots | tiles   | dirty bits | span records | slab records |
- *                                                                            1 w/4 KiB 1 bit/page   8 words        16 words
+ *     word 0          64        128      640          1400        1664
+ *     | common header | counters | classes | free bins | kept spans | tiles   | dirty bits | span records | slab records | roots    |
+ *                                                                    1 w/4 KiB 1 bit/page   8 words        16 words       18 words
  *
  * Records are named by the index of their first word. Tables are as long as the claim could ever need, and touched as far as it is
  * used: a heap on 64 GiB starts with a few pages of them.
@@ -53,6 +53,8 @@ export const enum At {
   LOW_WATER = 86,
   /** Not 0 while the tables are emptied: no span record in use is then no contradiction to the rest. */
   CLEARING = 88,
+  /** Roots ever used, counted from the first: how far their table has been touched. */
+  ROOT_TOP = 89,
 
   /** The states of the classes: 64 of them have room. */
   CLASSES = 128,
@@ -69,15 +71,15 @@ export const enum At {
   KEPT_MAP = 1384,
   /** For each bin below `Bin.KEPT_COUNT`: the kept span that was freed last, or 0. */
   KEPT = 1400,
+  KEPT_END = KEPT + 256,
 
-  ROOTS = 1656,
   /**
    * The tile table, first of all that grow, so that its place is a constant. A tile's word:
    *
    *     = 0: no span starts in this tile;  < 0: minus the record of the first span that starts in it;
    *     > 0: the record of the slab that covers it
    */
-  TILES = 1792,
+  TILES = 1664,
 }
 
 /** Bins of spans by length: 32 a doubling, from 512 bytes to 1 GiB (see `binOf`). */
@@ -94,9 +96,13 @@ export const enum Bin {
 
 /** Roots: a name of up to `NAME` bytes and an offset each. */
 export const enum Root {
-  COUNT = 16,
-  NAME = 24,
-  WORDS = 8,
+  LEAST = 16,
+  MOST = 1024,
+  /** One for so many bytes of the claim: of a small heap the roots are a small part, too. */
+  EACH = 1024,
+  NAME = 64,
+  NAME_WORDS = 16,
+  WORDS = 18,
 }
 
 /** Words of a class's state, named by the index of the first. */
@@ -201,6 +207,8 @@ export interface HeapLayout {
   readonly spansEnd: number
   readonly slabs: number
   readonly slabsEnd: number
+  readonly roots: number
+  readonly rootsEnd: number
 }
 
 /** The layout for a claim. Table sizes depend on its length and place alone. */
@@ -215,7 +223,9 @@ export function heapLayout(offset: number, byteLength: number, pageSize: number)
   const spansEnd = spans + spanCount * Span.WORDS
   const slabs = alignUp(spansEnd, 16)
   const slabsEnd = slabs + Math.min(2 ** 24, tileCount) * Slab.WORDS
-  return { firstPage, pageCount, dirty, firstTile, tileCount, spans, spansEnd, slabs, slabsEnd }
+  const roots = alignUp(slabsEnd, 16)
+  const rootsEnd = roots + Math.min(Math.max(Math.floor(byteLength / Root.EACH), Root.LEAST), Root.MOST) * Root.WORDS
+  return { firstPage, pageCount, dirty, firstTile, tileCount, spans, spansEnd, slabs, slabsEnd, roots, rootsEnd }
 }
 
 /** Differs between builds that would read the tables differently. */
@@ -226,7 +236,10 @@ export const LAYOUT_HASH: number = [
   At.CLASSES,
   At.BINS,
   At.KEPT,
-  At.ROOTS,
+  At.ROOT_TOP,
+  Root.MOST,
+  Root.EACH,
+  Root.NAME,
   At.TILES,
   At.FREE_PAGES,
   Span.WORDS,
@@ -258,7 +271,10 @@ export function metadataInUse(
   const afterTiles = pagesBetween(0, tiles, shift, 0)
   const afterDirty = afterTiles + pagesBetween(layout.dirty, dirty, shift, (tiles - 1) >>> shift)
   const afterSpans = afterDirty + pagesBetween(layout.spans, spans, shift, (Math.max(dirty, tiles) - 1) >>> shift)
-  return (afterSpans + pagesBetween(layout.slabs, slabs, shift, (spans - 1) >>> shift)) * pageSize
+  const afterSlabs = afterSpans + pagesBetween(layout.slabs, slabs, shift, (spans - 1) >>> shift)
+  const roots = layout.roots + words[At.ROOT_TOP] * Root.WORDS
+  const last = (slabs > layout.slabs ? slabs : spans) - 1
+  return (afterSlabs + pagesBetween(layout.roots, roots, shift, last >>> shift)) * pageSize
 }
 
 /** Pages of the words `from … to - 1`, less the one that has been counted already. */
@@ -270,5 +286,5 @@ function pagesBetween(from: number, to: number, shift: number, counted: number):
 
 /** Upper bound of the metadata of a claim of so many bytes, wherever it lies and whatever the page size. */
 export function heapMetadataBytes(byteLength: number): number {
-  return heapLayout(Size.TILE - 8, byteLength + Size.TILE, Size.TILE).slabsEnd * 4
+  return heapLayout(Size.TILE - 8, byteLength + Size.TILE, Size.TILE).rootsEnd * 4
 }

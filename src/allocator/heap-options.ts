@@ -7,7 +7,8 @@ import { InvalidArgumentTypeError } from '../errors.ts'
 import { unreferencedTimer } from '../runtime.ts'
 import type { AllocatorOptions } from './allocator.ts'
 import { checkDecay, checkSchedule, type Schedule } from './decay.ts'
-import { type CheckedAllocatorOptions, checkAllocatorOptions } from './options.ts'
+import { type CheckedAllocatorOptions, checkAllocatorOptions, checkOnFull } from './options.ts'
+import type { OnFull } from './room.ts'
 
 /** Options of a heap. */
 export interface HeapOptions extends AllocatorOptions {
@@ -22,16 +23,22 @@ export interface HeapOptions extends AllocatorOptions {
 }
 
 /** Options of `Heap.attach`. */
-export interface HeapAttachOptions extends Pick<HeapOptions, 'decayMs' | 'schedule'> {
+export interface HeapAttachOptions extends Pick<HeapOptions, 'decayMs' | 'schedule' | 'onFull'> {
   /** Where the heap's range begins. @defaultValue that of the first heap in the arena */
   readonly offset?: number | undefined
-  /** @defaultValue writer, if nobody is; else reader */
+  /** @defaultValue writer, if there is none; else reader */
   readonly role?: HeapRole | undefined
   /**
-   * Takes the role also from a writer of whom nothing can be known, because he ran in another container. Whoever asks for it knows that
-   * he is gone. @defaultValue false
+   * Takes the role also from a writer of whom nothing can be known, because it ran in another container. Whoever asks for it knows that
+   * it is gone. @defaultValue false
    */
   readonly takeOver?: boolean | undefined
+}
+
+/** Options of `Heap.open`. Those of a new heap hold for one that is made; one that is there has its range and its limit already. */
+export interface HeapOpenOptions extends HeapOptions {
+  /** Makes a heap when there is none. @defaultValue false */
+  readonly create?: boolean | undefined
 }
 
 /** What one who has a heap may do: change it, or look at it. */
@@ -48,6 +55,7 @@ export interface CheckedAttachOptions {
   readonly offset: number | undefined
   readonly role: HeapRole | undefined
   readonly takeOver: boolean
+  readonly onFull: OnFull | undefined
   readonly decayMs: number
   readonly schedule: Schedule
 }
@@ -58,14 +66,22 @@ export function checkHeapOptions(options: HeapOptions | undefined): CheckedHeapO
 }
 
 /** @internal */
+export function checkOpen(options: HeapOpenOptions | undefined): CheckedHeapOptions & { create: boolean } {
+  const checked = checkHeapOptions(options)
+  const { create = false } = options ?? {}
+  boolean('options.create', create)
+  return { ...checked, create }
+}
+
+/** @internal */
 export function checkAttach(options: HeapAttachOptions | undefined): CheckedAttachOptions {
   optionsObject('options', options)
-  const { offset, role, takeOver = false } = options ?? {}
+  const { offset, role, takeOver = false, onFull } = options ?? {}
   if (offset !== undefined) wholeNumber('options.offset', offset)
   if (role !== undefined && role !== 'writer' && role !== 'reader')
     throw new InvalidArgumentTypeError('options.role', "'writer' or 'reader'", role)
   boolean('options.takeOver', takeOver)
-  return { offset, role, takeOver, ...checkPurging(options) }
+  return { offset, role, takeOver, onFull: checkOnFull(options, onFull), ...checkPurging(options) }
 }
 
 function checkPurging(options: HeapOptions | HeapAttachOptions | undefined): { decayMs: number; schedule: Schedule } {

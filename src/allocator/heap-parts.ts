@@ -21,7 +21,7 @@ export interface HeapParts {
 }
 
 export function heapParts(words: Int32Array, layout: HeapLayout, source: SpanSource): HeapParts {
-  const numbers = new Float64Array(words.buffer as ArrayBuffer, words.byteOffset, At.ROOTS / 2)
+  const numbers = new Float64Array(words.buffer as ArrayBuffer, words.byteOffset, At.KEPT_END / 2)
   const spans = new HugeSpanTable(words, numbers, layout, source)
   const slabs = new SlabTable(words, spans, layout, source.clearWords)
   return { words, layout, spans, slabs, source }

@@ -27,7 +27,7 @@ export function rebuildHeap(parts: HeapParts): void {
   // Records behind the last one may be left of a reset that was cut short.
   if (words[At.CLEARING] !== 0) source.clearWords(words[At.SPAN_TOP], layout.spansEnd)
   words[At.CLEARING] = 1
-  words.fill(0, At.BIN_TOP_MAP, At.ROOTS)
+  words.fill(0, At.BIN_TOP_MAP, At.KEPT_END)
   clearTiles(parts)
   for (const at of [At.ZERO, At.TILE_TOP, At.RESIDUE, At.SWEPT]) words[at] = 0
   collectRecords(parts, live)

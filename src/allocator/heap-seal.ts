@@ -1,7 +1,7 @@
 /**
  * The seal of a heap that no writer has: a sum over all words that its tables are made of, stored by the last writer when it closes.
  *
- *     header, counters, classes, bins, kept lists, roots, tiles, page bits, span records, slab records     as far as they are used
+ *     header, counters, classes, bins, kept lists, tiles, page bits, span records, slab records, roots     as far as they are used
  *
  * The proofs (heap-check.ts) find two words that contradict each other. Of some words there is only one: which slots of a slab are free,
  * where a root leads, how many bytes the limit allows. A heap on a disk that lost power, or one that a stray store has hit, may differ
@@ -12,7 +12,7 @@
  * @module
  */
 import { HEADER_BYTES, OWN_WORD, STATE_WORD } from './header.ts'
-import { At, type HeapLayout } from './heap-layout.ts'
+import { At, type HeapLayout, Root } from './heap-layout.ts'
 
 /** The two words of the seal in the header. The eight before it are the writer's. */
 const SEAL = OWN_WORD + 8
@@ -43,11 +43,13 @@ interface Sum {
 
 /** The sum; undefined when a table ends where it cannot. Where they end is read once: others may be able to write there. */
 function sumOf(m: Int32Array, layout: HeapLayout): Sum | undefined {
-  const { tileCount, pageCount, dirty, spans, spansEnd, slabs, slabsEnd } = layout
+  const { tileCount, pageCount, dirty, spans, spansEnd, slabs, slabsEnd, roots, rootsEnd } = layout
   const tops = [m[At.TILE_TOP], m[At.PAGE_TOP], m[At.SPAN_TOP], m[At.SLAB_TOP]] as const
   const [tileTop, pageTop, spanTop, slabTop] = tops
   if (!(tileTop >= 0 && tileTop <= tileCount && pageTop >= 0 && pageTop <= pageCount)) return undefined
   if (!(spanTop >= spans && spanTop <= spansEnd && slabTop >= slabs && slabTop <= slabsEnd)) return undefined
+  const rootsTop = roots + m[At.ROOT_TOP] * Root.WORDS
+  if (!(rootsTop >= roots && rootsTop <= rootsEnd)) return undefined
   const sum = { low: 0x811c9dc5 | 0, high: 0x2545f491 }
   add(sum, m, 0, STATE_WORD)
   add(sum, m, STATE_WORD + 1, OWN_WORD)
@@ -56,6 +58,7 @@ function sumOf(m: Int32Array, layout: HeapLayout): Sum | undefined {
   add(sum, m, dirty, dirty + Math.ceil(pageTop / 32))
   add(sum, m, spans, spanTop)
   add(sum, m, slabs, slabTop)
+  add(sum, m, roots, rootsTop)
   return sum
 }
 

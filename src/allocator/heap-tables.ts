@@ -1,7 +1,7 @@
 /**
  * The memory of a heap's tables: how much is asked for, and how it is given back.
  *
- *     | header … roots | tiles        ·····| bits ·| span records ·····| slab records ·····|        used, and · never touched
+ *     | header … kept | tiles        ·····| bits ·| span records ·····| slab records ·····| roots ···|        used, and · never touched
  *
  * Tables are as long as the claim could ever need. Long parts are made zero by giving their pages back, which takes less than filling them
  * and takes no memory afterwards.
@@ -38,13 +38,14 @@ export function clearWords(claim: Claim, m: Int32Array, pageWords: number, from:
   m.fill(0, last, to)
 }
 
-/** Gives back the metadata of a heap without blocks: all of it but the header reads zero again. */
+/** Gives back the metadata of a heap without blocks: all of it but header and roots reads zero again. */
 export function shrinkTables({ words: m, layout, slabs, spans }: HeapParts, claim: Claim): void {
   const used = Math.max(m[At.SPAN_TOP] - layout.spans, m[At.SLAB_TOP] - layout.slabs, m[At.TILE_TOP])
   if (used * 4 < SHRINK_LEAST) return
   slabs.reset()
   spans.forgetAll()
   m[At.PAGE_TOP] = 0
-  claim.purgeMetadata(At.TILES * 4, claim.metadata.byteLength - At.TILES * 4)
+  // The roots behind them stay.
+  claim.purgeMetadata(At.TILES * 4, (layout.roots - At.TILES) * 4)
   spans.open()
 }

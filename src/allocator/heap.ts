@@ -21,14 +21,16 @@ import { wholeNumber } from '../arguments.ts'
 import { CorruptedError } from '../errors.ts'
 import { showAs } from '../inspection.ts'
 import { plainFloats } from '../views.ts'
-import { CLOSED, factsOf, READER } from './blocks.ts'
+import { CLOSED, factsOf, PINNED, READER } from './blocks.ts'
+import { publishFull } from './channels.ts'
 import { checkMany, type FreeingHooks } from './freeing-blocks.ts'
 import { ATTACH } from './heap-attach.ts'
 import { HeapBase, heapHooks, type SlowHeap, slowHalfOf } from './heap-base.ts'
 import { blockAt } from './heap-blocks.ts'
 import { At, Bin, Class, Slab, Span, Tag, Window } from './heap-layout.ts'
 import { freeBlocks, takeSlots, tileOf } from './heap-many.ts'
-import type { HeapAttachOptions, HeapOptions } from './heap-options.ts'
+import { openHeap } from './heap-open.ts'
+import type { HeapAttachOptions, HeapOpenOptions, HeapOptions } from './heap-options.ts'
 import type { HeapParts } from './heap-parts.ts'
 import type { HugeSpanTable } from './huge-span-table.ts'
 import type { Memory } from './memory.ts'
@@ -61,14 +63,14 @@ export class Heap extends HeapBase {
   readonly #end: number = this.#own.claim.offset + this.#own.claim.byteLength
   /** The longest request that may take the fast path of `malloc`: -1 when closed, and for a reader. */
   #most: number = Size.SMALL_MAX
-  /** How many tiles, from the claim's first, the fast path of `free` may look at: 0 while closed, and while there are inner claims. */
+  /** How many tiles, from the claim's first, the fast path of `free` may look at: 0 while closed, and while there are inner claims or pins. */
   #reach = 0
   /** Whether an allocation is part of another step. */
   #quiet = false
 
   static readonly #hooks: FreeingHooks = heapHooks({
     tryCalloc: (self: Heap, byteLength) => self.#allocate(byteLength, true, false),
-    tryMemalign: (self: Heap, alignment, byteLength) => self.#tryMemalign(alignment, byteLength),
+    tryMemalign: (self: Heap, alignment, byteLength, zero) => self.#tryMemalign(alignment, byteLength, zero),
     forget: (self: Heap) => self.#forget(),
     guarded: (self: Heap) => self.#aim(),
   })
@@ -90,11 +92,23 @@ export class Heap extends HeapBase {
    * verified first. One at a time is the writer; all others read: `root`, `blocks`, `usableSize`, `stats`, `check`. What a writer was
    * about to do is not to be seen half-done: whoever reads while another writes comes to an understanding with him (`arena.wait`).
    *
-   * What a writer left that died is rebuilt (`recovered`). Throws ERR_OUT_OF_RANGE when no heap is there, ERR_ARENA_BUSY when
+   * What a writer left that died is rebuilt (`recovered`). Throws ERR_NOT_FOUND when no heap is there, ERR_ARENA_BUSY when
    * the role of the writer is asked for and taken, ERR_CORRUPTED when it is no heap of this version, or contradicts itself.
    */
   static attach(arena: Arena, options?: HeapAttachOptions): Heap {
     return new Heap(arena, options, ATTACH)
+  }
+
+  /**
+   * The heap that is in an arena, as by `attach`, or with `create` a new one where there is none. When several threads or processes do this
+   * at the same time one makes the heap and the others attach to it. Throws ERR_NOT_FOUND without `create`, and what `attach` and the
+   * constructor throw.
+   */
+  static open(arena: Arena, options?: HeapOpenOptions): Heap {
+    return openHeap(arena, options, {
+      attach: (attaching) => new Heap(arena, attaching, ATTACH),
+      make: (making) => new Heap(arena, making),
+    })
   }
 
   // ---- the fast paths ----
@@ -149,7 +163,8 @@ export class Heap extends HeapBase {
   }
 
   override tryMalloc(byteLength: number): number {
-    return this.#allocate(byteLength, false, false)
+    const offset = this.#allocate(byteLength, false, false)
+    return offset === 0 ? this.again(byteLength) : offset
   }
 
   /** As `malloc`, written out as well: too long for V8 to inline, for the sake of `free`. */
@@ -167,8 +182,8 @@ export class Heap extends HeapBase {
           m[word] = bits ^ (Slab.FIRST_BIT >>> place)
           const start = (m[state + Class.ORIGIN] + Math.imul(place, m[state + Class.SIZE])) | 0
           const { near } = this.#memory
-          if (start >= 0 && near.length !== 0) {
-            const end = (start + size + 7) >>> 3
+          const end = (start + size + 7) >>> 3
+          if (start >= 0 && end <= near.length) {
             let cell = start >>> 3
             if (size > Hot.ZERO_MOST) near.fill(0, cell, end)
             else {
@@ -200,7 +215,7 @@ export class Heap extends HeapBase {
         const { near } = this.#memory
         if (span !== 0 && m[span + Span.SIZE] >= length && m[span + Span.TAG] === Tag.KEPT) {
           const start = m[span + Span.START]
-          if (near.length !== 0 && start >= this.#low && start + length <= this.#end) {
+          if (start >= this.#low && start + length <= this.#end && (start + length) >>> 3 <= near.length) {
             m[at] = m[span + Span.BIN_NEXT]
             m[span + Span.TAG] += Tag.LIVE - Tag.KEPT
             near.fill(0, start >>> 3, (start + length) >>> 3)
@@ -292,6 +307,7 @@ export class Heap extends HeapBase {
               this.#quiet = true
               moved = +this.#mallocSlow(size)
               this.#quiet = false
+              if (moved === 0) return this.#reallocAsking(offset, byteLength)
             }
             const kept = size < usable ? size : usable
             const cells = this.#memory.near
@@ -320,13 +336,22 @@ export class Heap extends HeapBase {
         }
       }
     }
-    return this.#reallocSlow(offset, byteLength)
+    return this.#own.room === undefined
+      ? this.#reallocSlow(offset, byteLength)
+      : this.#reallocAsking(offset, byteLength)
+  }
+
+  /** Apart, since a function that makes a closure takes longer each time. */
+  #reallocAsking(offset: number, byteLength: number): number {
+    return this.untilFits(byteLength, () => this.#reallocSlow(offset, byteLength))
   }
 
   #reallocSlow(offset: number, byteLength: number): number {
     enter()
     try {
-      if (this.#own.guard !== 0 || typeof offset !== 'number') return super.realloc(offset, byteLength)
+      const { guard } = this.#own
+      if ((guard & ~PINNED) !== 0 || typeof offset !== 'number') return super.realloc(offset, byteLength)
+      if (guard !== 0) this.assertBlockUnpinned(offset)
       const low = offset >>> 0
       const tile = (low >>> Size.TILE_BITS) - this.#firstTile
       if (low === offset && tile >>> 0 < this.#reach) {
@@ -410,7 +435,7 @@ export class Heap extends HeapBase {
           if (this.#spans.news !== 0) this.#tell()
           return offset
         }
-        if (must) return this.#refuse(byteLength)
+        if (must) return this.#refuse(byteLength, zero)
         return 0
       }
       if (byteLength <= Bin.KEPT_BELOW - 8) {
@@ -420,23 +445,30 @@ export class Heap extends HeapBase {
           const offset = (m[span + Span.TAG] >> Tag.WINDOW_BITS) * Window.BYTES + m[span + Span.START]
           if (!(offset >= this.#low && offset < this.#end)) throw this.outside(offset)
           if (zero && taken !== 0) this.zeroNew(offset, length)
+          if (this.#spans.news !== 0) this.#tell()
           return offset
         }
-        if (must) return this.#refuse(byteLength)
+        if (must) return this.#refuse(byteLength, zero)
         return 0
       }
     }
     if (this.#own.guard !== 0) this.assertWritable()
     wholeNumber('byteLength', byteLength)
     const offset = this.#slow.allocateSpan(8, byteLength, zero)
-    if (offset === 0 && must) return this.#refuse(byteLength)
+    if (offset === 0 && must) return this.#refuse(byteLength, zero)
     if (this.#spans.news !== 0) this.#tell()
     return offset
   }
 
-  #refuse(byteLength: number): never {
+  /** A request that did not fit, once more, or ERR_OUT_OF_MEMORY. As part of another step 0, where that one asks for room. */
+  #refuse(byteLength: number, zero: boolean): number {
+    const quiet = this.#quiet
     this.#quiet = false
-    throw this.outOfMemory(byteLength)
+    if (quiet && this.#own.room !== undefined) return 0
+    if (quiet) publishFull(this, byteLength, 8)
+    const offset = quiet ? 0 : this.again(byteLength, 8, zero)
+    if (offset === 0) throw this.outOfMemory(byteLength)
+    return offset
   }
 
   /** At the end of a step: tells what there is to tell, unless it is part of another. */
@@ -460,17 +492,21 @@ export class Heap extends HeapBase {
     return offset
   }
 
-  #tryMemalign(alignment: number, byteLength: number): number {
+  #tryMemalign(alignment: number, byteLength: number, zero: boolean): number {
     if (this.#own.guard !== 0) this.assertWritable()
     wholeNumber('byteLength', byteLength)
-    if (alignment <= 8) return this.#allocate(byteLength, false, false)
+    if (alignment <= 8) return this.#allocate(byteLength, zero, false)
     // Slabs end on tiles, so a slot whose size is a multiple of the alignment is aligned.
     const size = Math.ceil(Math.max(byteLength, 1) / alignment) * alignment
     if (size <= Size.SMALL_MAX && alignment <= Size.TILE) {
       const state = STATE_OF[size >>> 3]
-      if (this.#m[state + Class.SIZE] % alignment === 0) return this.#takeSlot(state)
+      if (this.#m[state + Class.SIZE] % alignment === 0) {
+        const slot = this.#takeSlot(state)
+        if (zero && slot !== 0) this.zeroNew(slot, (byteLength + 7) & -8)
+        return slot
+      }
     }
-    const offset = this.#slow.allocateSpan(alignment, byteLength, false)
+    const offset = this.#slow.allocateSpan(alignment, byteLength, zero)
     this.#spans.tell()
     return offset
   }
@@ -518,12 +554,12 @@ export class Heap extends HeapBase {
       const slot = product >>> 20
       const counts = m[entry + Slab.COUNTS]
       const slots = counts & Slab.SLOTS
-      if (((product & Size.NOT_A_START) | (offset & 7)) === 0 && slot >= counts >>> Slab.KNOWN_BITS && slot < slots) {
+      if (((product & Size.NOT_A_START) | (offset & 7)) === 0 && slot < slots) {
         const word = entry + Slab.BITS + (slot >>> 5)
         const bit = Slab.FIRST_BIT >>> slot
         if ((m[word] & bit) === 0) {
-          // A live slot that is not known yet.
-          m[entry + Slab.COUNTS] = ((slot + 1) << Slab.KNOWN_BITS) | slots
+          // A live slot that is not known yet, or one that `free` did not look at because of a pin.
+          if (slot >= counts >>> Slab.KNOWN_BITS) m[entry + Slab.COUNTS] = ((slot + 1) << Slab.KNOWN_BITS) | slots
           m[word] |= bit
           const left = (m[entry + Slab.COUNTDOWN] - 1) | 0
           m[entry + Slab.COUNTDOWN] = left
@@ -531,9 +567,23 @@ export class Heap extends HeapBase {
           return
         }
       }
+    } else if (this.#own.guard === PINNED) {
+      this.assertBlockUnpinned(offset)
+      const found = this.#entryAt(offset)
+      if (found !== 0) {
+        this.#freeOther(offset, found)
+        return
+      }
     }
     if (this.#own.guard !== 0) this.assertFree(offset)
     this.#own.hooks.freeAt(this, offset)
+  }
+
+  /** The tile word of an offset, as `free` reads it where it may; 0 for what is no offset. */
+  #entryAt(offset: number): number {
+    const low = offset >>> 0
+    const tile = (low === offset ? low >>> Size.TILE_BITS : tileOf(offset)) - this.#firstTile
+    return tile >>> 0 < this.#parts.layout.tileCount ? this.#m[At.TILES + tile] : 0
   }
 
   override mallocMany(byteLength: number, offsets: Float64Array): number {
@@ -541,17 +591,16 @@ export class Heap extends HeapBase {
     if (typeof byteLength !== 'number' || !(byteLength <= Size.SMALL_MAX)) return super.mallocMany(byteLength, offsets)
     const plain = plainFloats('offsets', offsets)
     wholeNumber('byteLength', byteLength)
-    const count = takeSlots(this.#parts, STATE_OF[(byteLength + 7) >>> 3], plain, plain.length)
-    this.#spans.tell()
-    return count
+    return this.fillMany(byteLength, plain, (rest) => {
+      const count = takeSlots(this.#parts, STATE_OF[(byteLength + 7) >>> 3], rest, rest.length)
+      this.#spans.tell()
+      return count
+    })
   }
 
   override freeMany(offsets: Float64Array, count?: number): void {
     const checked = checkMany(offsets, count)
-    if (this.#own.guard !== 0) {
-      this.assertWritable()
-      this.requireLive(checked)
-    }
+    if (this.#own.guard !== 0) this.assertManyFree(checked)
     const failed = freeBlocks(this.#parts, checked, checked.length)
     this.#spans.tell()
     if (failed >= 0) this.#refuseOne(checked, failed)

@@ -1,13 +1,21 @@
 /**
  * Filling and copying the bytes of blocks: the only place where an allocator writes into memory that its callers can see.
  *
- * A range is worked on window by window through arrays of 8-byte cells, which are kept: every block starts on a multiple of 8 and
- * has a multiple of 8 usable bytes, and an index into cells is a small integer where an offset may not be. A kept array whose length
- * has become 0 lies over a buffer that foreign code has detached, and is made anew. Cost: a fill or copy of 64 bytes about 20 ns.
+ * A range is worked on through arrays of 8-byte cells, which are kept: every block starts on a multiple of 8 and has a multiple of 8
+ * usable bytes, and an index into cells is a small integer where an offset may not be.
+ *
+ *     near     the first bytes of the arena, as far as a fill or copy has reached so far: a power of two up to 1 GiB, or to the claim's end
+ *     others   the windows that views come from
+ *
+ * `near` is for hot paths, which compare its length and index it by offset. Its buffer is never handed out, so nobody can detach it. It
+ * grows with use, because V8 counts its length as external memory: at least half of it has been reached, or lies before the claim. A claim
+ * that begins far from the arena's start has none. A kept array of a window whose length has become 0 lies over a buffer that foreign code
+ * has detached, and is made anew. Cost: a fill or copy of 64 bytes about 20 ns.
  * @module
  */
 import type { ArenaInside } from '../arena/inside.ts'
-import { GiB } from '../units.ts'
+import { alignUp } from '../bits.ts'
+import { GiB, MiB } from '../units.ts'
 
 /** Bytes of a window; no block crosses a multiple of it unless it is longer. */
 export const WINDOW_BYTES: number = GiB
@@ -22,56 +30,85 @@ const enum Cells {
   /** Up to this many cells a loop is faster than `fill`, which takes 30 to 50 ns to begin, and than `copyWithin`, which takes 25. */
   ZERO_MOST = 32,
   COPY_MOST = 8,
-  WINDOW_BYTES = 0x40000000,
-  IN_WINDOW = 0x3fffffff,
 }
 
+/** A claim that begins beyond this has no near cells; they are at least this long. */
+const NEAR_LEAST = 4 * MiB
+
 export class Memory {
-  /** The cells of window 0, for hot paths: empty until they are first needed, and when foreign code has detached the window. */
+  /** The cells of the arena's first bytes, for hot paths: as many as have been needed so far. */
   near: Float64Array = NO_CELLS
   readonly #arena: ArenaInside
+  readonly #windowBytes: number
+  /** Where near cells end at most; 0 when there are to be none. */
+  readonly #nearEnd: number
   readonly #cells: Float64Array[] = []
 
-  constructor(arena: ArenaInside) {
+  /** For a claim of `byteLength` bytes at `offset`. */
+  constructor(arena: ArenaInside, offset: number, byteLength: number) {
     this.#arena = arena
+    this.#windowBytes = arena.windowBytes
+    this.#nearEnd = offset > NEAR_LEAST ? 0 : Math.min(alignUp(offset + byteLength, arena.os.pageSize), WINDOW_BYTES)
   }
 
   /** Writes zeros over the cells of a range that starts on a multiple of 8. */
   zero(offset: number, byteLength: number): void {
+    if (this.#reach(offset + byteLength)) {
+      zeroCells(this.near, offset >>> 3, (offset + byteLength + 7) >>> 3)
+      return
+    }
     for (let done = 0; done < byteLength; ) {
-      const local = (offset + done) & Cells.IN_WINDOW
-      const part = Math.min(byteLength - done, Cells.WINDOW_BYTES - local)
-      zeroCells(this.#window((offset + done - local) / Cells.WINDOW_BYTES), local >>> 3, (local + part + 7) >>> 3)
+      const local = this.#local(offset + done)
+      const part = Math.min(byteLength - done, this.#windowBytes - local)
+      zeroCells(this.#window(offset + done - local), local >>> 3, (local + part + 7) >>> 3)
       done += part
     }
   }
 
-  /** Copies cells between ranges that start on multiples of 8; they may overlap inside one window. */
+  /** Copies cells between ranges that start on multiples of 8; they may overlap where both are near. */
   copy(to: number, from: number, byteLength: number): void {
+    if (this.#reach(Math.max(to, from) + byteLength)) {
+      copyCells(this.near, to >>> 3, this.near, from >>> 3, (byteLength + 7) >>> 3)
+      return
+    }
     for (let done = 0; done < byteLength; ) {
-      const target = (to + done) & Cells.IN_WINDOW
-      const source = (from + done) & Cells.IN_WINDOW
-      const part = Math.min(byteLength - done, Cells.WINDOW_BYTES - target, Cells.WINDOW_BYTES - source)
-      const targetCells = this.#window((to + done - target) / Cells.WINDOW_BYTES)
-      const sourceCells = this.#window((from + done - source) / Cells.WINDOW_BYTES)
+      const target = this.#local(to + done)
+      const source = this.#local(from + done)
+      const part = Math.min(byteLength - done, this.#windowBytes - target, this.#windowBytes - source)
+      const targetCells = this.#window(to + done - target)
+      const sourceCells = this.#window(from + done - source)
       copyCells(targetCells, target >>> 3, sourceCells, source >>> 3, (part + 7) >>> 3)
       done += part
     }
   }
 
-  /** Lets go of the windows, so that they can become garbage. */
+  /** Lets go of the buffers, so that they can become garbage. */
   forget(): void {
     this.#cells.length = 0
     this.near = NO_CELLS
   }
 
-  #window(index: number): Float64Array {
+  /** Whether the near cells go up to `end`; makes them longer where they can be. */
+  #reach(end: number): boolean {
+    if (end <= this.near.length << 3) return true
+    if (end > this.#nearEnd) return false
+    const wanted = Math.max(NEAR_LEAST, 2 ** Math.ceil(Math.log2(end)))
+    this.near = new Float64Array(this.#arena.privateBuffer(0, Math.min(wanted, this.#nearEnd)))
+    return true
+  }
+
+  #local(offset: number): number {
+    return offset & (this.#windowBytes - 1)
+  }
+
+  /** The cells of the window that starts at an offset. */
+  #window(start: number): Float64Array {
+    const index = start / this.#windowBytes
     const kept = this.#cells[index]
     if (kept !== undefined && kept.length !== 0) return kept
     while (this.#cells.length < index) this.#cells.push(NO_CELLS)
     const cells = new Float64Array(this.#arena.windowBuffer(index))
     this.#cells[index] = cells
-    if (index === 0) this.near = cells
     return cells
   }
 }

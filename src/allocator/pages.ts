@@ -20,6 +20,7 @@ import type { Claim } from '../arena/claim.ts'
 import { alignDown, alignUp } from '../bits.ts'
 import { CorruptedError } from '../errors.ts'
 import { clearBits, countBits, countUnused, setBits, wordsFor } from './bitmap.ts'
+import type { PageNews } from './channels.ts'
 import { COMMITTED_END, HEADER_BYTES, METADATA_BYTES, PEAK_BYTES, PURGED_BYTES, TOUCHED } from './header.ts'
 
 /** What decides how many bytes an allocator may commit. */
@@ -35,6 +36,8 @@ export interface PageTerms {
   readonly fixed: number
   /** Further bytes of metadata for each byte committed. */
   readonly rate: number
+  /** Told of pages that come and go. */
+  readonly news: PageNews
 }
 
 /** Bytes of the bits for a claim of so many bytes, wherever it lies. */
@@ -103,6 +106,7 @@ export class Pages {
     numbers[COMMITTED_END] = newEnd
     numbers[METADATA_BYTES] = metadata
     if (committed > numbers[PEAK_BYTES]) numbers[PEAK_BYTES] = committed
+    this.#terms.news.grew(added)
     return true
   }
 
@@ -169,6 +173,7 @@ export class Pages {
     this.#terms.claim.purge(from, to - from)
     setBits(this.#bits, this.#page(from), this.#page(to))
     this.#numbers[PURGED_BYTES] += to - from
+    this.#terms.news.gave(to - from)
   }
 
   /** Read where it bounds a walk. */

@@ -23,6 +23,7 @@ import type { AllocatorOptions, AllocatorStats, SizeClassStats } from './allocat
 import { BitTree, treeWords } from './bit-tree.ts'
 import { firstBit, firstClear } from './bitmap.ts'
 import { factsOf, hooksOf, type Own, ownOf } from './blocks.ts'
+import type { PageNews } from './channels.ts'
 import { checkMany, FreeingBlocks, type FreeingHooks, withIndex } from './freeing-blocks.ts'
 import {
   COMMITTED_END,
@@ -57,6 +58,7 @@ export class Slab extends FreeingBlocks {
   /** Bytes of every slot. */
   readonly slotSize: number
   readonly #own: Own<'pages' | 'free', FreeingHooks> = ownOf(this)
+  readonly #news: PageNews = this.#own.news
   readonly #grid: SlotGrid
   /** 1 / slotSize. Rounded to the nearest, a multiple of the size times this is exact: quotients are below 2^27. */
   readonly #rate: number
@@ -79,7 +81,7 @@ export class Slab extends FreeingBlocks {
 
   static readonly #hooks: FreeingHooks = hooksOf<FreeingHooks>({
     tryCalloc: (self: Slab, byteLength) => self.#tryCalloc(byteLength),
-    tryMemalign: (self: Slab, alignment, byteLength) => self.#tryMemalign(alignment, byteLength),
+    tryMemalign: (self: Slab, alignment, byteLength, zero) => self.#tryMemalign(alignment, byteLength, zero),
     undo: (self: Slab, offset) => self.#freeAt(offset),
     forget: (self: Slab) => self.#forget(),
     blockAround: (self: Slab, offset, byteLength) => self.#blockAround(offset, byteLength),
@@ -110,7 +112,7 @@ export class Slab extends FreeingBlocks {
           free: treeWords(new SlotGrid(start, byteLength, slotSize).wordCount) * 4,
         }),
     })
-    const { claim, limit, layout } = this.#own
+    const { claim, limit, layout, news } = this.#own
     const grid = new SlotGrid(claim.offset, claim.byteLength, slotSize)
     this.slotSize = slotSize
     this.#rate = 1 / slotSize
@@ -127,12 +129,18 @@ export class Slab extends FreeingBlocks {
       at: layout.at.pages,
       fixed: HEADER_BYTES + 64,
       rate,
+      news,
     })
     this.#numbers[NEXT] = grid.first
     this.#wordStart = grid.first
   }
 
   tryMalloc(byteLength: number): number {
+    const offset = this.#tryMalloc(byteLength)
+    return offset === 0 || this.#news.pending ? this.settle(offset, byteLength) : offset
+  }
+
+  #tryMalloc(byteLength: number): number {
     if (typeof byteLength !== 'number' || byteLength >>> 0 !== byteLength || byteLength > this.slotSize)
       this.#requireFits(byteLength)
     if (this.#own.guard !== 0) this.assertOpen()
@@ -150,6 +158,7 @@ export class Slab extends FreeingBlocks {
     this.#refusedAt = -1
     for (const { start, end } of this.#grid.freeRanges(this.#free, this.#numbers[NEXT], this.#numbers[COMMITTED_END]))
       given += this.#pages.purge(start, end)
+    this.tellPages()
     return given
   }
 
@@ -224,17 +233,17 @@ export class Slab extends FreeingBlocks {
 
   #tryCalloc(byteLength: number): number {
     this.#clean = false
-    const offset = this.tryMalloc(byteLength)
+    const offset = this.#tryMalloc(byteLength)
     if (offset !== 0 && !this.#clean) this.zeroNew(offset, alignUp(byteLength, 8))
     return offset
   }
 
-  #tryMemalign(alignment: number, byteLength: number): number {
+  #tryMemalign(alignment: number, byteLength: number, zero: boolean): number {
     if (alignment > this.#grid.alignment)
       throw new UnsupportedOperationError(
         `slots of ${this.slotSize} bytes from ${this.#grid.first} on lie on multiples of ${this.#grid.alignment}, not of ${alignment}`
       )
-    return this.tryMalloc(byteLength)
+    return zero ? this.#tryCalloc(byteLength) : this.#tryMalloc(byteLength)
   }
 
   #freeAt(offset: number): void {
@@ -259,10 +268,7 @@ export class Slab extends FreeingBlocks {
   /** Frees one by one; at the first that is not live those before it are made live again, which one bit each does. */
   override freeMany(offsets: Float64Array, count?: number): void {
     const checked = checkMany(offsets, count)
-    if (this.#own.guard !== 0) {
-      this.assertWritable()
-      this.requireLive(checked)
-    }
+    if (this.#own.guard !== 0) this.assertManyFree(checked)
     let freed = 0
     try {
       for (; freed < checked.length; freed++) this.#freeAt(checked[freed] as number)

@@ -32,6 +32,10 @@ export interface SpanSource {
   /** Told of the first release after `watch` was set, or of the first slab that became current, when the step is over (`tell`). */
   freed(): void
   stirred(): void
+  /** Told of bytes that are committed; of those that are given back `purge` is. */
+  grew(byteLength: number): void
+  /** Told, when the step is over, that pages have come or gone, after `notePages`. */
+  tellPages(): void
 }
 
 export class SpanMap {

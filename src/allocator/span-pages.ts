@@ -188,6 +188,13 @@ export abstract class SpanPages extends SpanMap {
 
   /** Marks a range as committed: before a span there becomes live. */
   protected commit(window: number, start: number, end: number): void {
+    const { m } = this
+    const before = m[At.COMMITTED]
+    this.#mark(window, start, end)
+    if (m[At.COMMITTED] > before) this.source.grew((m[At.COMMITTED] - before) * this.source.pageSize)
+  }
+
+  #mark(window: number, start: number, end: number): void {
     const last = this.page(window, end - 1)
     if (last >= this.m[At.PAGE_TOP]) this.m[At.PAGE_TOP] = last + 1
     this.pages.mark(this.page(window, start), last)
@@ -217,7 +224,7 @@ export abstract class SpanPages extends SpanMap {
     for (const span of live) {
       const window = this.window(span)
       const end = this.start(span) + this.partLength(span)
-      this.commit(window, this.start(span), end)
+      this.#mark(window, this.start(span), end)
       this.account(window, end, this.partLength(span))
     }
     m[At.COMMITTED] = this.pages.recount(m[At.PAGE_TOP] - 1)

@@ -33,15 +33,16 @@ const UNKEEP_SEARCH = 32
 /** What a step has done that the source wants to know. */
 const enum News {
   NONE,
-  RELEASED,
-  STIRRED,
+  RELEASED = 1,
+  STIRRED = 2,
+  PAGES = 4,
 }
 
 export class SpanTable extends FreeSpans {
   /** Whether the source wants to be told of the next release. */
   watch = false
   /** What the source is still to be told of. */
-  news: News = News.NONE
+  news: number = News.NONE
   /**
    * Freed spans below this length are kept: `Bin.KEPT_BELOW`, or 0 while the heap is nearly full. There a request that fails would have to join
    * what is kept to find out that it fails.
@@ -284,13 +285,18 @@ export class SpanTable extends FreeSpans {
   noteRelease(): void {
     if (!this.watch) return
     this.watch = false
-    this.news = News.RELEASED
+    this.news |= News.RELEASED
   }
 
   /** Something may fall free unnoticed: the same. */
   noteStir(): void {
     this.watch = false
-    this.news = News.STIRRED
+    this.news |= News.STIRRED
+  }
+
+  /** Pages have come or gone, and somebody wants to know: the same. */
+  notePages(): void {
+    this.news |= News.PAGES
   }
 
   /**
@@ -300,8 +306,9 @@ export class SpanTable extends FreeSpans {
   tell(): void {
     const { news } = this
     this.news = News.NONE
-    if (news === News.RELEASED) this.source.freed()
-    else if (news === News.STIRRED) this.source.stirred()
+    if (news & News.RELEASED) this.source.freed()
+    else if (news & News.STIRRED) this.source.stirred()
+    if (news & News.PAGES) this.source.tellPages()
   }
 
   /** Changes a live span's length in place; false when the span behind it leaves no room. */

@@ -1,11 +1,11 @@
 /**
  * The writer of a heap, as its header says: who may change it, and whether all its tables are true.
  *
- *     header   byte 16    state     open: there is no writer, all tables are true     dirty: there is one, or he died
+ *     header   byte 16    state     open: there is no writer, all tables are true     dirty: there is one, or it died
  *              byte 128   writer    process, thread, start time, boot, namespace: 32 bytes (arena/owner.ts)
  *              byte 160   seal      of an open heap: a sum over its tables (heap-seal.ts)
  *
- *     the writer holds the heap's claim;  state = dirty  <=>  there is a writer, or he died having the role
+ *     the writer holds the heap's claim;  state = dirty  <=>  there is a writer, or it died having the role
  *
  * That there is one writer at a time is the arena's doing: a claim has one holder (arena/claim.ts). The record is written before the state
  * becomes dirty and cleared after it has become open, so a dirty heap always says whose it is, or was. Who adopts the claim of a dirty

@@ -17,6 +17,7 @@
  * Longer than other files: a public class is one thing, with all its calls and what is to be known of each.
  * @module
  */
+import { Buffer } from 'node:buffer'
 import { resolve } from 'node:path'
 import { filePath, type UrlLike, wholeNumber } from '../arguments.ts'
 import { alignDown } from '../bits.ts'
@@ -37,8 +38,12 @@ import {
   elementBytes,
   isTypedArray,
   isView,
+  type NodeBuffer,
+  type NodeBufferConstructor,
   type TypedArray,
   type TypedArrayConstructor,
+  type View,
+  type ViewConstructor,
   viewBuffer,
   viewByteOffset,
 } from '../views.ts'
@@ -51,11 +56,14 @@ import { Lifetime } from './lifetime.ts'
 import {
   type ArenaOptions,
   type AttachOptions,
+  type CheckedOptions,
   checkOpening,
   checkOptions,
   checkShared,
   type OpenOptions,
 } from './options.ts'
+import type { Release } from './pin.ts'
+import { RecentBytes } from './recent-bytes.ts'
 import { residentBytes } from './residency.ts'
 import { lookNow } from './sharing/again.ts'
 import { type ArenaHandle, type ArenaSource, checkSource, findSource } from './sharing/handle.ts'
@@ -63,6 +71,7 @@ import { namedSite } from './sharing/named-file.ts'
 import { Sharing, type StaleOwner } from './sharing/sharing.ts'
 import { existingSite, memorySite, reserveSite, type Site, threadSite } from './sharing/site.ts'
 import { type WaitAsyncOptions, Waiting, type WaitOptions, type WaitResult } from './sharing/waiting.ts'
+import { checkRef, makeRef, type ViewRef, type ViewTypeName, type ViewTypes } from './view-ref.ts'
 import { WINDOW_BYTES, Windows, windowIndex } from './window.ts'
 
 /** What an arena is made of. @internal */
@@ -72,7 +81,9 @@ export interface ArenaParts {
   readonly site: Site
   readonly lifetime: Lifetime
   readonly holding: Holding
-  /** Whether something in a window may not read zero. @defaultValue never */
+  /** Bytes in the windows that views come from. @defaultValue the usual */
+  readonly windowBytes?: number
+  /** Whether something in a long window may not read zero. @defaultValue never */
   readonly exposed?: (window: number) => boolean
   /** Whether the tables can be touched, asked before closing: a file may have become too short. @defaultValue they can */
   readonly intact?: () => boolean
@@ -122,9 +133,11 @@ export class Arena {
   readonly #sharing: Sharing
   readonly #ground: Ground
   readonly #holding: Holding
+  readonly #lifetime: Lifetime
   readonly #windows: Windows
   readonly #claims: Claims
   readonly #waiting: Waiting
+  readonly #recent: RecentBytes = new RecentBytes()
   /** The windows' own arrays, here as well to save a step on hot paths. Both are empty after `close`. */
   readonly #buffers: (ArrayBuffer | undefined)[]
   readonly #bytes: Uint8Array[]
@@ -142,20 +155,22 @@ export class Arena {
 
   private constructor(parts: ArenaParts) {
     if (!made.has(parts)) throw new UnsupportedOperationError('an Arena is made with Arena.reserve, open or attach')
-    const { title, site, lifetime, holding, exposed = () => false, intact = () => true } = parts
+    const { title, site, lifetime, holding, windowBytes, exposed = () => false, intact = () => true } = parts
     const { layout, ground } = site
-    const windows = new Windows(lifetime, ground.base, layout.byteLength)
+    const windows = new Windows(lifetime, ground.base, layout.byteLength, windowBytes)
     this.byteLength = layout.byteLength
     this.pageSize = ground.pageSize
     this.#title = title
     this.#ground = ground
     this.#holding = holding
+    this.#lifetime = lifetime
     this.#windows = windows
     this.#buffers = windows.buffers
     this.#bytes = windows.bytes
     const recorded = site.recorded
     const bytesAt = (offset: number, length: number): Uint8Array => this.#bytesAt(offset, length)
-    const claims = new Claims({ title, layout, ground, lifetime, recorded, exposed, bytesAt })
+    const pinBlock = (): Release => holding.pinBlock()
+    const claims = new Claims({ title, layout, ground, lifetime, recorded, exposed, bytesAt, pinBlock })
     const waiting = new Waiting(
       ground,
       title,
@@ -175,18 +190,19 @@ export class Arena {
       forget: () => {
         sharing.close()
         claims.revokeAll()
+        this.#recent.forget()
         waiting.close()
       },
     })
   }
 
   /** The arena in a place of its own, which goes when it cannot be made. */
-  static #at(site: Site): Arena {
+  static #at(site: Site, { windowBytes }: CheckedOptions): Arena {
     const { ground, layout, tenure, name } = site
     const title = name === undefined ? 'the arena' : `arena "${name}"`
     const lifetime = new Lifetime(ground.os, ground.base, layout.mappingBytes, tenure)
     try {
-      return makeArena({ title, site, lifetime, holding: new Holding(title, lifetime) })
+      return makeArena({ title, site, lifetime, holding: new Holding(title, lifetime), windowBytes })
     } catch (error) {
       lifetime.close(undefined)
       throw error
@@ -202,7 +218,7 @@ export class Arena {
     const checked = checkOptions(options)
     const shared = checkShared(options)
     lookNow()
-    return Arena.#at(shared ? memorySite(byteLength, checked) : reserveSite(byteLength, checked))
+    return Arena.#at(shared ? memorySite(byteLength, checked) : reserveSite(byteLength, checked), checked)
   }
 
   /**
@@ -212,7 +228,8 @@ export class Arena {
    */
   static open(path: string | UrlLike, options?: OpenOptions): Arena {
     const absolute = resolve(filePath('path', path))
-    return Arena.#at(namedSite(absolute, checkOpening(options), checkOptions(options)))
+    const checked = checkOptions(options)
+    return Arena.#at(namedSite(absolute, checkOpening(options), checked), checked)
   }
 
   /**
@@ -224,13 +241,12 @@ export class Arena {
     const given = checkSource(source)
     const checked = checkOptions(options)
     const found = findSource(checked.os, given)
-    if ('control' in found) return Arena.#at(threadSite(found, checked))
-    if ('fd' in found) return Arena.#at(existingSite(checked.os.files.duplicate(found.fd), checked, {}))
+    if ('control' in found) return Arena.#at(threadSite(found, checked), checked)
+    if ('fd' in found) return Arena.#at(existingSite(checked.os.files.duplicate(found.fd), checked, {}), checked)
     const path = resolve(found.path)
     const { generation, byteLength } = found
-    return Arena.#at(
-      existingSite(checked.os.files.open(path, 'read-write'), checked, { path, generation, dataBytes: byteLength })
-    )
+    const fd = checked.os.files.open(path, 'read-write')
+    return Arena.#at(existingSite(fd, checked, { path, generation, dataBytes: byteLength }), checked)
   }
 
   /** Whether `close` has been called. */
@@ -255,7 +271,7 @@ export class Arena {
 
   /**
    * A small value that survives `postMessage`, for `Arena.attach` in another thread: nothing is copied, both see the same bytes.
-   * (Posting a view would copy its whole window, up to 1 GiB.) It does not keep the arena open.
+   * (Posting a view would copy its whole window, `windowBytes`.) It does not keep the arena open.
    */
   handle(): ArenaHandle {
     return this.#sharing.handle()
@@ -268,24 +284,57 @@ export class Arena {
 
   /**
    * A view of `length` elements at `offset`, over whatever is there. A view across a window's end has a buffer of its own.
-   * `offset` must be a multiple of the element's size.
+   * `offset` must be a multiple of the element's size; of a `DataView` or `Buffer` the elements are bytes.
    */
-  view<T extends TypedArray>(type: TypedArrayConstructor<T>, offset: number, length: number): T {
+  view<T extends TypedArray>(type: TypedArrayConstructor<T>, offset: number, length: number): T
+  view(type: DataViewConstructor, offset: number, length: number): DataView
+  view(type: NodeBufferConstructor, offset: number, length: number): NodeBuffer
+  view(type: ViewConstructor, offset: number, length: number): View {
     const byteLength = this.#requireElements(elementBytes('type', type), offset, length)
     this.#claims.expose(offset, byteLength)
     return this.#windows.view(type, offset, length, byteLength)
   }
 
   /**
-   * The window that shows `offset`, and the offset in the arena where that window starts: for code that indexes without making
-   * a view for each block. `offset - start` is the index in bytes.
+   * A Buffer over a range, for reading and writing at offsets without regard to windows; across a window's end it has a buffer of its own.
+   * Asked for again, the same range may give the same object.
+   */
+  bytes(offset: number, byteLength: number): NodeBuffer {
+    return this.#recent.find(offset, byteLength) ?? this.#makeBytes(offset, byteLength)
+  }
+
+  #makeBytes(offset: number, byteLength: number): NodeBuffer {
+    this.#requireRange(offset, byteLength)
+    this.#claims.expose(offset, byteLength)
+    const buffer = this.#windows.view(Buffer, offset, byteLength, byteLength) as NodeBuffer
+    this.#recent.put(offset, buffer)
+    return buffer
+  }
+
+  /**
+   * A small plain value that stands for a view of this arena, and from which `viewOf` makes one wherever the arena is: it survives
+   * `postMessage`, `structuredClone` and JSON, and copies nothing. It keeps neither arena nor block alive.
+   */
+  refOf(view: ArrayBufferView): ViewRef {
+    return makeRef(this.#sharing.identity, view, this.offsetOf(view))
+  }
+
+  /** The view that a reference stands for. Throws `ERR_OUT_OF_RANGE` for one of another arena, or of what does not lie in this one. */
+  viewOf<Name extends ViewTypeName>(ref: ViewRef<Name>): ViewTypes[Name] {
+    const { type, offset, length } = checkRef(ref, this.#sharing.identity, this.#title, this.byteLength)
+    return this.view(type as never, offset, length) as ViewTypes[Name]
+  }
+
+  /**
+   * The long window that shows `offset`, of 1 GiB, and the offset in the arena where it starts: for code that indexes without making
+   * a view for each block. `offset - start` is the index in bytes. V8 counts its whole length as external memory.
    */
   window(offset: number): { buffer: ArrayBuffer; start: number } {
     this.#requireOpen()
     wholeNumber('offset', offset, 0, this.byteLength - 1)
     const start = alignDown(offset, WINDOW_BYTES)
     this.#claims.expose(start, Math.min(WINDOW_BYTES, this.byteLength - start))
-    return { buffer: this.#windowBuffer(start / WINDOW_BYTES), start }
+    return { buffer: this.#windows.long.window(start / WINDOW_BYTES), start }
   }
 
   /** The offset in the arena where a view starts. Throws `ERR_OUT_OF_RANGE` for a view of anything else. */
@@ -350,10 +399,13 @@ export class Arena {
     return this.#holding.pin()
   }
 
-  /** Runs an operation on a view, and holds the arena open until its promise is settled. */
+  /**
+   * Runs an operation on a view, and holds the arena open until its promise is settled. When the view starts in a live block, whichever
+   * allocator has it, the block is pinned as `allocator.pin` does it.
+   */
   async use<V extends ArrayBufferView, R>(view: V, run: (view: V) => R | Promise<R>): Promise<R> {
-    this.offsetOf(view)
-    return this.#holding.use(view, run)
+    const offset = this.offsetOf(view)
+    return this.#holding.use(view, run, () => this.#claims.pinBlock(offset))
   }
 
   /**
@@ -369,8 +421,21 @@ export class Arena {
     this.#holding.close(options)
   }
 
+  /**
+   * Closes the arena once every pin of it and of its blocks is disposed of. From the call on, new pins and `use` throw
+   * `ERR_ARENA_CLOSED`; everything else works until it is closed. All calls that are waiting get the same outcome. Rejected with what the
+   * kernel refuses: the arena is open then, and grants pins again.
+   */
+  closeWhenIdle(): Promise<void> {
+    return this.#holding.closeWhenIdle()
+  }
+
   [Symbol.dispose](): void {
     this.close()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.closeWhenIdle()
   }
 
   #facts(): Facts {
@@ -396,12 +461,22 @@ export class Arena {
         return claims.records()
       },
       expose: (offset, byteLength) => claims.expose(offset, byteLength),
+      pinBlock: (offset) => claims.pinBlock(offset),
       claimed: (offset, byteLength) => claims.overlapping(offset, byteLength)?.describe(),
       locked: (run) => {
         this.#requireOpen()
         return claims.locked(run)
       },
+      windowBytes: this.#windows.windowBytes,
       windowBuffer: (index) => this.#windowBuffer(index),
+      view: (type, offset, length, byteLength) => {
+        this.#requireOpen()
+        return this.#windows.view(type, offset, length, byteLength)
+      },
+      privateBuffer: (offset, byteLength) => {
+        this.#requireOpen()
+        return this.#lifetime.privateView(this.#ground.address(offset), byteLength)
+      },
     }
   }
 
@@ -412,7 +487,7 @@ export class Arena {
 
   #makeWindow(index: number): ArrayBuffer {
     this.#requireOpen()
-    wholeNumber('index', index, 0, windowIndex(this.byteLength, this.byteLength))
+    wholeNumber('index', index, 0, this.#indexOf(this.byteLength))
     return this.#windows.make(index)
   }
 
@@ -424,14 +499,19 @@ export class Arena {
 
   /** Bytes of at most one page, which no window's end cuts. */
   #bytesAt(offset: number, byteLength: number): Uint8Array {
-    const index = windowIndex(offset, this.byteLength)
-    return new Uint8Array(this.#windowBuffer(index), offset - index * WINDOW_BYTES, byteLength)
+    const index = this.#indexOf(offset)
+    return new Uint8Array(this.#windowBuffer(index), offset - index * this.#windows.windowBytes, byteLength)
   }
 
   #wordAt(offset: number): number {
     this.#requireOpen()
-    const index = windowIndex(offset, this.byteLength)
-    return Atomics.load(new Int32Array(this.#windowBuffer(index), offset - index * WINDOW_BYTES, 1), 0)
+    const index = this.#indexOf(offset)
+    const start = offset - index * this.#windows.windowBytes
+    return Atomics.load(new Int32Array(this.#windowBuffer(index), start, 1), 0)
+  }
+
+  #indexOf(offset: number): number {
+    return windowIndex(offset, this.byteLength, this.#windows.windowBytes)
   }
 
   #requireWord(offset: number): void {

@@ -16,6 +16,8 @@
  * @module
  */
 
+import type { Release } from './pin.ts'
+
 /** What the arena asks of the allocator that holds a claim. Implemented by every allocator. */
 export interface ClaimHolder {
   /** 'Bump', 'Slab', 'Buddy', 'Heap': for messages. */
@@ -31,6 +33,12 @@ export interface ClaimHolder {
    * or undefined when no single live block does.
    */
   blockAround(offset: number, byteLength: number): { offset: number; byteLength: number } | undefined
+  /**
+   * Pins the live block that wholly contains the range, and what lies around it; undefined when no single live block does. The answer
+   * is to be called once.
+   * @defaultValue the holder has no blocks that can be pinned
+   */
+  pin?(offset: number, byteLength: number): Release | undefined
   /** Told after an inner claim was granted or released: how many are open inside this one now. */
   innerClaims(count: number): void
   /** Told when the arena, or the outer allocator, has closed or dropped its blocks: forget the claim, touch nothing. */
@@ -71,6 +79,11 @@ export interface Claim {
   overlapsInner(offset: number, byteLength: number): boolean
   /** Revokes the inner claims in the range (default: all of them). */
   revokeInner(offset?: number, byteLength?: number): void
+  /**
+   * Pins what a pinned block of the claim lies in: the outer allocator's block, or the arena. The answer is to be called once. Throws
+   * ERR_ARENA_CLOSED when one of them is closing.
+   */
+  pinAround(offset: number, byteLength: number): Release
   /** What is to be stored when the claim is left, by `leave` or by closing the arena. Not when it is released or revoked. */
   storeOnLeave(last: LastStore): void
   /**

@@ -52,6 +52,11 @@ export function step<R>(run: () => R): R {
   }
 }
 
+/** Whether a step is under way. */
+export function inStep(): boolean {
+  return depth > 0
+}
+
 /** Begins a step that `leave` ends, for where a closure would cost too much. */
 export function enter(): void {
   depth++

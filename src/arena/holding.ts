@@ -3,7 +3,7 @@
  * the same one: they are opened, pinned and closed together.
  *
  *     open ──close()──▶ closing ──▶ closed          in the order of ending.ts
- *                       refuse: pinned? ERR_ARENA_BUSY.  store: what its parts leave to others.  give back: Lifetime closes the
+ *                       refuse: pinned? ERR_ARENA_BUSY, or ERR_BLOCK_PINNED when only blocks are (pin.ts).  store: what its parts leave to others.  give back: Lifetime closes the
  *                       mapping (lifetime.ts).  forget: its parts let go.
  *
  * From `closing` on every call is refused: nobody makes a buffer over a mapping that is going.
@@ -13,9 +13,10 @@
  * @module
  */
 import { boolean, optionsObject } from '../arguments.ts'
-import { ArenaBusyError, ArenaClosedError, InvalidArgumentTypeError } from '../errors.ts'
+import { ArenaBusyError, ArenaClosedError, BlockPinnedError } from '../errors.ts'
 import { end, told } from './ending.ts'
 import type { Lifetime } from './lifetime.ts'
+import { disposable, pinned, type Release, WhenIdle } from './pin.ts'
 
 /** What a part of an arena or a file does when it is closed. None of it throws. */
 export interface Closing {
@@ -32,7 +33,10 @@ export class Holding {
   readonly title: string
   readonly #lifetime: Lifetime
   readonly #parts: Closing[] = []
+  readonly #whenIdle = new WhenIdle()
   #pins = 0
+  /** Pins of blocks, which allocators have granted. */
+  #blockPins = 0
   #state: 'open' | 'closing' | 'closed' = 'open'
 
   constructor(title: string, lifetime: Lifetime) {
@@ -56,26 +60,56 @@ export class Holding {
 
   /** Holds the mapping open until the pin is disposed of. */
   pin(): Disposable {
-    this.requireOpen()
+    this.#requirePinnable()
     this.#pins++
-    let held = true
-    return {
-      [Symbol.dispose]: () => {
-        if (held) this.#pins--
-        held = false
-      },
+    return disposable(() => {
+      this.#pins--
+      this.#wakeWhenIdle()
+    })
+  }
+
+  /** Holds the mapping open for a pinned block in it. The answer is to be called once. */
+  pinBlock(): Release {
+    this.#requirePinnable()
+    this.#blockPins++
+    return () => {
+      this.#blockPins--
+      this.#wakeWhenIdle()
     }
   }
 
-  /** Runs an operation, pinned until its promise is settled. */
-  async use<V, R>(view: V, run: (view: V) => R | Promise<R>): Promise<R> {
-    if (typeof run !== 'function') throw new InvalidArgumentTypeError('run', 'a function', run)
+  /** Runs an operation, pinned until its promise is settled. `pinBlock` pins the block that the view starts in, where there is one. */
+  async use<V, R>(view: V, run: (view: V) => R | Promise<R>, pinBlock?: () => Release | undefined): Promise<R> {
+    return pinned(() => this.#pinWith(pinBlock), view, run)
+  }
+
+  #pinWith(pinBlock: (() => Release | undefined) | undefined): Disposable {
     const pin = this.pin()
+    let release: Release | undefined
     try {
-      return await run(view)
-    } finally {
+      release = pinBlock?.()
+    } catch (error) {
       pin[Symbol.dispose]()
+      throw error
     }
+    return disposable(() => {
+      release?.()
+      pin[Symbol.dispose]()
+    })
+  }
+
+  #requirePinnable(): void {
+    this.requireOpen()
+    if (this.#whenIdle.awaited) throw new ArenaClosedError(`${this.title} is closing and takes no new pins`)
+  }
+
+  #wakeWhenIdle(): void {
+    if (this.#pins + this.#blockPins === 0) this.#whenIdle.wake()
+  }
+
+  /** Closes the mapping when nothing is pinned any more, and refuses new pins until then. */
+  closeWhenIdle(): Promise<void> {
+    return this.#whenIdle.close(this.#pins + this.#blockPins === 0, () => this.close(undefined))
   }
 
   /** Closes the mapping, unless it is closed. Throws while it is pinned, and what the kernel refuses: it is open then. */
@@ -86,11 +120,8 @@ export class Holding {
     boolean('options.detach', detach)
     // Reading the options may have closed it.
     if (this.#state !== 'open') return
-    if (this.#pins > 0)
-      throw new ArenaBusyError(
-        `${this.title} is pinned ${this.#pins === 1 ? 'once' : `${this.#pins} times`} and cannot be closed`
-      )
     end({
+      refuse: () => this.#requireUnpinned(),
       store: () => {
         this.#state = 'closing'
         for (const part of this.#parts) part.store?.()
@@ -106,4 +137,14 @@ export class Holding {
       },
     })
   }
+
+  #requireUnpinned(): void {
+    if (this.#pins > 0) throw new ArenaBusyError(`${this.title} is pinned ${times(this.#pins)} and cannot be closed`)
+    if (this.#blockPins > 0)
+      throw new BlockPinnedError(`blocks of ${this.title} are pinned ${times(this.#blockPins)}: it cannot be closed`)
+  }
+}
+
+function times(count: number): string {
+  return count === 1 ? 'once' : `${count} times`
 }

@@ -4,7 +4,9 @@
  * @module
  */
 import type { Os } from '../ffi/os.ts'
+import type { View, ViewConstructor } from '../views.ts'
 import type { AdoptRequest, Claim, ClaimRecord, ClaimRequest } from './claim.ts'
+import type { Release } from './pin.ts'
 
 export interface ArenaInside {
   /** The kernel that it asks. */
@@ -17,6 +19,8 @@ export interface ArenaInside {
   claims(): ClaimRecord[]
   /** Notes that others than the arena's users may write in a range from now on. */
   expose(offset: number, byteLength: number): void
+  /** Pins the live block that the byte at an offset lies in, whichever allocator has it; undefined when it lies in none. */
+  pinBlock(offset: number): Release | undefined
   /** What an allocator holds of a range, for messages; undefined when none holds any of it. */
   claimed(offset: number, byteLength: number): string | undefined
   /**
@@ -25,6 +29,12 @@ export interface ArenaInside {
    * second. Not to be nested, nor to claim or adopt in.
    */
   locked<R>(run: () => R): R
-  /** The buffer of a window, made at first need, and again when somebody has detached it. */
+  /** Bytes in the windows that views come from, except the last. */
+  readonly windowBytes: number
+  /** The buffer of such a window, made at first need, and again when somebody has detached it. */
   windowBuffer(index: number): ArrayBuffer
+  /** A view of elements that lie in the arena and are aligned, for the holder of the claim around them. */
+  view(type: ViewConstructor, offset: number, length: number, byteLength: number): View
+  /** A buffer over a range for the library's own code, which is never handed out, and which its maker keeps. */
+  privateBuffer(offset: number, byteLength: number): ArrayBuffer
 }

@@ -2,12 +2,13 @@
  * What can be asked of a new arena, and of one that is attached to.
  * @module
  */
-import { boolean, oneOf, optionsObject, wholeNumber } from '../arguments.ts'
-import { InvalidArgumentTypeError } from '../errors.ts'
+import { boolean, oneOf, optionsObject, powerOfTwo, wholeNumber } from '../arguments.ts'
+import { InvalidArgumentTypeError, OutOfRangeError } from '../errors.ts'
 import type { Os } from '../ffi/os.ts'
 import type { HugePageAdvice } from '../ffi/os-pages.ts'
 import { systemOs } from '../ffi/system.ts'
 import { MOST_BYTES } from './layout.ts'
+import { LEAST_WINDOW_BYTES, USUAL_WINDOW_BYTES, WINDOW_BYTES } from './window.ts'
 
 /** What can be asked of any arena. */
 export interface AttachOptions {
@@ -26,6 +27,17 @@ export interface AttachOptions {
    * ERR_UNSUPPORTED_OPERATION. @defaultValue false
    */
   readonly sealed?: boolean | undefined
+  /**
+   * Whether the arena is in core dumps of the process: `false` for what must not be written to a disk, or is too much. Throws a
+   * `SystemError` (`EINVAL`) where the kernel cannot leave it out. @defaultValue true
+   */
+  readonly dump?: boolean | undefined
+  /**
+   * Bytes in the ArrayBuffers that views lie in, a power of two from 1 MiB to 1 GiB. `structuredClone` and `postMessage` of a view copy
+   * its whole buffer, and V8 counts its length as external memory; more of them cost more collections. A view that crosses the end
+   * of one has an ArrayBuffer of its own. @defaultValue 16 MiB
+   */
+  readonly windowBytes?: number | undefined
   /** The kernel to use: for tests, and for kernels that this library does not know. @defaultValue the system's */
   readonly os?: object | undefined
 }
@@ -58,24 +70,41 @@ export interface CheckedOptions {
   readonly hugePages: HugePageAdvice
   readonly populate: boolean
   readonly sealed: boolean
+  readonly dump: boolean
+  readonly windowBytes: number
   readonly os: Os
 }
 
 /** Throws unless the options that all arenas have are what they should be. @internal */
 export function checkOptions(options: AttachOptions | undefined): CheckedOptions {
   optionsObject('options', options)
-  const { name, hugePages = 'never', populate = false, sealed = false, os } = options ?? {}
+  const { name, hugePages = 'never', populate = false, sealed = false, dump = true, windowBytes, os } = options ?? {}
   if (name !== undefined && typeof name !== 'string')
     throw new InvalidArgumentTypeError('options.name', 'a string', name)
   boolean('options.populate', populate)
   boolean('options.sealed', sealed)
+  boolean('options.dump', dump)
   return {
     name,
     hugePages: oneOf('options.hugePages', hugePages, ['never', 'advise']),
     populate,
     sealed,
+    dump,
+    windowBytes: checkWindowBytes(windowBytes),
     os: checkOs(os),
   }
+}
+
+function checkWindowBytes(windowBytes: number | undefined): number {
+  if (windowBytes === undefined) return USUAL_WINDOW_BYTES
+  powerOfTwo('options.windowBytes', windowBytes, WINDOW_BYTES)
+  if (windowBytes < LEAST_WINDOW_BYTES)
+    throw new OutOfRangeError(
+      'options.windowBytes',
+      `a power of two from ${LEAST_WINDOW_BYTES} to ${WINDOW_BYTES}`,
+      windowBytes
+    )
+  return windowBytes
 }
 
 /** The kernel to use. @internal */

@@ -39,12 +39,13 @@ export function mapGround(layout: Layout, kind: BackingKind, fd: number, options
 }
 
 function furnish(layout: Layout, options: CheckedOptions, back: (base: Address) => Backing): Ground {
-  const { os, name, hugePages, populate } = options
+  const { os, name, hugePages, populate, dump } = options
   const base = reserveAddresses(os, layout)
   try {
     const ground = new Ground(os, base, back(base))
     os.adviseHugePages(base, layout.mappingBytes, 'never')
     if (hugePages === 'advise') os.adviseHugePages(base, layout.byteLength, 'advise')
+    if (!dump) os.keepFromDumps(base, layout.mappingBytes)
     if (name !== undefined) os.name(base, layout.mappingBytes, name)
     if (populate) ground.populate(0, layout.byteLength)
     return ground

@@ -1,14 +1,25 @@
 /**
- * How JavaScript sees an arena: through windows, ArrayBuffers of 1 GiB side by side, the last one shorter.
+ * How JavaScript sees an arena: through windows, ArrayBuffers of one length side by side, the last one shorter.
  *
  *     arena    | window 0        | window 1        | window 2   |  metadata (seen by none)
- *              0               1 GiB             2 GiB       byteLength
+ *              0           windowBytes     2 windowBytes     byteLength
  *
  * One buffer over it all would be simpler and is not possible: Node 20 aborts above 4 GiB, and on Node 24 and 26 an index
  * above 2^32 and 2^31 costs 20 to 30 times as much. A window is made at first need, about 1.5 us and no memory.
+ *
+ * There are two rows of windows over the same bytes. Views come from short ones (`windowBytes`, 16 MiB unless asked otherwise), since
+ * `structuredClone` of a view copies its whole buffer and V8 counts that length as external memory. `long` has those of 1 GiB, for code
+ * that indexes without making a view for each block. Two ArrayBuffers over the same bytes are two objects to V8, which knows nothing of
+ * one from the other.
+ *
+ *     windowBytes                       1 MiB   4 MiB   16 MiB   64 MiB   256 MiB   1 GiB
+ *     structuredClone of a view, ms       1       5        17       90       450    4,800
+ *     first views in 1 GiB, ms          150     110        48       16         7        5      collections that V8 does for what it counts
+ *
  * A range that one window cannot show gets a buffer of its own, the most recent of which are kept for the next time. A buffer costs
  * some 400 bytes beside what V8 counts for it, its whole length, so they cannot all be kept; no bound may make a buffer that can be
- * alive forgotten, either. So there are three:
+ * alive forgotten, either. So when the bounds are reached, a range is shown in the long window that has all of it; only what crosses
+ * the end of a long window goes on to get buffers of its own:
  *
  *     own buffers   64, given again for the same range  ─▶  4,096 of 256 MiB together, kept to be looked at  ─▶  forgotten (lifetime.ts)
  *
@@ -19,11 +30,15 @@
  */
 import { OutOfRangeError } from '../errors.ts'
 import type { Address } from '../units.ts'
-import type { TypedArray, TypedArrayConstructor } from '../views.ts'
+import { makeView, type View, type ViewConstructor } from '../views.ts'
 import type { Lifetime, Seen } from './lifetime.ts'
 
-/** Bytes in a window, except the last of an arena. */
+/** Bytes in a long window, except the last of an arena. */
 export const WINDOW_BYTES: number = 2 ** 30
+
+/** Bytes in the windows that views come from, at least, at most, and unless asked otherwise. */
+export const LEAST_WINDOW_BYTES: number = 2 ** 20
+export const USUAL_WINDOW_BYTES: number = 2 ** 24
 
 /** Buffers of their own that are kept for the next view over the same range. */
 const KEPT_OWN_BUFFERS = 64
@@ -32,13 +47,13 @@ const WATCHED_BUFFERS = 4096
 const WATCHED_BYTES = 2 ** 28
 
 /** How many windows an arena of so many bytes has. */
-export function windowCount(byteLength: number): number {
-  return Math.ceil(byteLength / WINDOW_BYTES)
+export function windowCount(byteLength: number, windowBytes: number = WINDOW_BYTES): number {
+  return Math.ceil(byteLength / windowBytes)
 }
 
 /** The window in which a range that starts at `offset` begins. The arena's very end belongs to the last window. */
-export function windowIndex(offset: number, byteLength: number): number {
-  return Math.min(Math.floor(offset / WINDOW_BYTES), windowCount(byteLength) - 1)
+export function windowIndex(offset: number, byteLength: number, windowBytes: number = WINDOW_BYTES): number {
+  return Math.min(Math.floor(offset / windowBytes), windowCount(byteLength, windowBytes) - 1)
 }
 
 /**
@@ -50,29 +65,46 @@ export class Windows {
   readonly buffers: (ArrayBuffer | undefined)[] = []
   /** Bytes over each window: their length tells a detached buffer faster than `buffer.byteLength` does. */
   readonly bytes: Uint8Array[] = []
+  /** Bytes in a window, except the last. */
+  readonly windowBytes: number
   readonly #lifetime: Lifetime
   readonly #base: Address
   readonly #byteLength: number
   readonly #own: Map<string, Seen> = new Map()
   readonly #watched: Set<Seen> = new Set()
   #watchedBytes = 0
+  #long: Windows | undefined
   #starts: WeakMap<ArrayBufferLike, number> = new WeakMap()
   #recent: ArrayBufferLike | undefined
   #recentStart = 0
 
-  constructor(lifetime: Lifetime, base: Address, byteLength: number) {
+  constructor(lifetime: Lifetime, base: Address, byteLength: number, windowBytes: number = USUAL_WINDOW_BYTES) {
+    this.windowBytes = windowBytes
     this.#lifetime = lifetime
     this.#base = base
     this.#byteLength = byteLength
     lifetime.keep(this)
   }
 
+  /** The long windows over the same range; these ones where they are as long, or show all of it. */
+  get long(): Windows {
+    if (this.windowBytes === WINDOW_BYTES || this.#byteLength <= this.windowBytes) return this
+    this.#long ??= new Windows(this.#lifetime, this.#base, this.#byteLength, WINDOW_BYTES)
+    return this.#long
+  }
+
   /** A view of elements that lie in the range: in a window, or across a window's end in a buffer of its own. */
-  view<T extends TypedArray>(type: TypedArrayConstructor<T>, offset: number, length: number, byteLength: number): T {
-    const index = windowIndex(offset, this.#byteLength)
-    const start = offset - index * WINDOW_BYTES
-    if (start + byteLength <= WINDOW_BYTES) return new type(this.window(index), start, length)
-    return new type(this.own(offset, byteLength), 0, length)
+  view(type: ViewConstructor, offset: number, length: number, byteLength: number): View {
+    const { windowBytes } = this
+    const index = windowIndex(offset, this.#byteLength, windowBytes)
+    const start = offset - index * windowBytes
+    if (start + byteLength <= windowBytes) return makeView(type, this.window(index), start, length)
+    if (this.#ownWouldBeForgotten(offset, byteLength)) {
+      const inLong = offset % WINDOW_BYTES
+      if (inLong + byteLength <= WINDOW_BYTES && this.long !== this)
+        return this.long.view(type, offset, length, byteLength)
+    }
+    return makeView(type, this.own(offset, byteLength), 0, length)
   }
 
   /** The buffer of a window, made at first need, and again when somebody has detached it. */
@@ -85,8 +117,8 @@ export class Windows {
   make(index: number): ArrayBuffer {
     const old = this.buffers[index]
     if (old !== undefined) this.#lifetime.memoryMoved()
-    const start = index * WINDOW_BYTES
-    const { buffer } = this.#view(start, Math.min(WINDOW_BYTES, this.#byteLength - start))
+    const start = index * this.windowBytes
+    const { buffer } = this.#view(start, Math.min(this.windowBytes, this.#byteLength - start))
     // Filled from 0 on, so that the arrays stay packed and a look-up stays a plain load.
     while (this.buffers.length <= index) {
       this.buffers.push(undefined)
@@ -106,7 +138,7 @@ export class Windows {
         `at most ${maxViewBytes} bytes in one view, the runtime's limit`,
         `${byteLength} bytes`
       )
-    const key = `${offset} ${byteLength}`
+    const key = keyOf(offset, byteLength)
     const kept = this.#own.get(key)
     if (kept !== undefined && kept.buffer.byteLength !== 0) return kept.buffer
     if (kept !== undefined) this.#lifetime.memoryMoved()
@@ -122,7 +154,7 @@ export class Windows {
     // Frees come in runs; the map would cost 20 ns each time.
     if (buffer !== this.#recent) {
       const start = this.#starts.get(buffer)
-      if (start === undefined) return -1
+      if (start === undefined) return this.#long === undefined ? -1 : this.#long.startOf(buffer)
       this.#recent = buffer
       this.#recentStart = start
     }
@@ -144,6 +176,15 @@ export class Windows {
     this.#watchedBytes = 0
     this.#recent = undefined
     this.#starts = new WeakMap()
+    this.#long = undefined
+  }
+
+  /** Whether another buffer of its own would be one more than can be looked at. */
+  #ownWouldBeForgotten(offset: number, byteLength: number): boolean {
+    if (this.#own.size < KEPT_OWN_BUFFERS || this.#own.has(keyOf(offset, byteLength))) return false
+    for (const { buffer } of this.#own.values())
+      return this.#watched.size >= WATCHED_BUFFERS || this.#watchedBytes + buffer.byteLength > WATCHED_BYTES
+    return false
   }
 
   #dropOldest(): void {
@@ -167,6 +208,10 @@ export class Windows {
     this.#starts.set(seen.buffer, offset)
     return seen
   }
+}
+
+function keyOf(offset: number, byteLength: number): string {
+  return `${offset} ${byteLength}`
 }
 
 const NO_BYTES = new Uint8Array(0)

@@ -34,12 +34,18 @@ export const MADV_SEQUENTIAL = 2
 export const MADV_WILLNEED = 3
 /** Drop the pages; anonymous memory reads zero afterwards, a private page of a file shows the file again. */
 export const MADV_DONTNEED = 4
+/** `madvise`: private anonymous pages may be taken when memory is short; until then they stay. */
+export const MADV_FREE = 8
 /** Free the pages and what is behind them: the file gets a hole there, which reads zero for whoever maps it. */
 export const MADV_REMOVE = 9
+/** A child that is forked does not get the range. */
+export const MADV_DONTFORK = 10
 /** Huge pages wanted. */
 export const MADV_HUGEPAGE = 14
 /** No huge pages wanted. */
 export const MADV_NOHUGEPAGE = 15
+/** The range is left out of core dumps. Linux 3.4. */
+export const MADV_DONTDUMP = 16
 /** Take these pages first when memory runs short. Linux 5.4. */
 export const MADV_COLD = 20
 /** Write these pages out and drop them now. Linux 5.4. */

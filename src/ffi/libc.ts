@@ -6,9 +6,9 @@
  * a bad one reaches the kernel, or ends the process. Only the `linux` files may call these, after their guards.
  *
  * A worker that is being terminated may not make JavaScript objects in native code any more, and koffi ends the process when it
- * tries to. So a function is bound when it is first called, and before each binding and each `view` the runtime is asked whether
- * this thread is to end (thread-end.ts): that leaves a fraction of a microsecond in which a termination can come too late. Loading
- * koffi itself, once a thread, cannot be divided like that: half a millisecond.
+ * tries to. So all functions are bound at once, when koffi is loaded, and none later; before each binding and each `view` the runtime is
+ * asked whether this thread is to end (thread-end.ts), which leaves a fraction of a microsecond in which a termination can come too late.
+ * Loading koffi itself, once a thread, cannot be divided like that: half a millisecond.
  * @module
  */
 import type { Address } from '../units.ts'
@@ -132,15 +132,9 @@ function load(): Libc {
   // null: the symbols of the running program, which is linked with the platform's libc whatever its file is called.
   const library = koffi.load(null)
   const requireRunning = threadEnd(koffi, library)
-  const bind = (prototype: string): (() => Bound) => {
-    let bound: Bound | undefined
-    return () => {
-      if (bound === undefined) {
-        requireRunning()
-        bound = library.func(prototype) as unknown as Bound
-      }
-      return bound
-    }
+  const bind = (prototype: string): Bound => {
+    requireRunning()
+    return library.func(prototype) as unknown as Bound
   }
   const [readv, msync, waitv] = [bind(READV), bind(MSYNC), bind(WAITV)]
   /** Settles a promise with the result of a call in the pool, or with minus its errno. */
@@ -151,12 +145,12 @@ function load(): Libc {
       else resolve(result === -1 ? -koffi.errno() : result)
     }
   const bindings: Omit<Libc, keyof typeof PROTOTYPES> = {
-    msync: (...args) => msync()(...args) as number,
+    msync: msync as unknown as Libc['msync'],
     msyncLater: (address, length, flags) =>
-      new Promise((resolve, reject) => msync().async(address, length, flags, settle(resolve, reject))),
-    processVmReadv: (pid, local, remote) => readv()(pid, local, 1, remote, 1, 0) as number,
+      new Promise((resolve, reject) => msync.async(address, length, flags, settle(resolve, reject))),
+    processVmReadv: (pid, local, remote) => readv(pid, local, 1, remote, 1, 0) as number,
     futex_waitv: (call, words, count, until, clock) =>
-      new Promise((resolve, reject) => waitv().async(call, words, count, 0, until, clock, settle(resolve, reject))),
+      new Promise((resolve, reject) => waitv.async(call, words, count, 0, until, clock, settle(resolve, reject))),
     errno: () => koffi.errno(),
     addressOf: (view) => koffi.address(view),
     view: (address, length) => {
@@ -164,19 +158,8 @@ function load(): Libc {
       return koffi.view(address, length)
     },
   }
-  return withPlain(bindings, bind)
-}
-
-/** Adds the functions of `PROTOTYPES`. Each binds itself at its first call, and puts what was bound in its own place. */
-function withPlain(bindings: Omit<Libc, keyof typeof PROTOTYPES>, bind: (prototype: string) => () => Bound): Libc {
-  const functions = bindings as unknown as Record<string, (...args: unknown[]) => unknown>
-  for (const [name, prototype] of Object.entries(PROTOTYPES)) {
-    const bound = bind(prototype)
-    functions[name] = (...args) => {
-      const call = bound()
-      functions[name] = call
-      return call(...args)
-    }
-  }
-  return bindings as Libc
+  // All at once, at the first call: koffi ends the process when a worker is terminated while a function is bound, so there is one such moment
+  // in a thread's life and none later.
+  const plain = Object.entries(PROTOTYPES).map(([name, prototype]) => [name, bind(prototype)])
+  return { ...bindings, ...(Object.fromEntries(plain) as unknown as Pick<Libc, keyof typeof PROTOTYPES>) }
 }

@@ -6,6 +6,7 @@ import { OutOfRangeError } from '../errors.ts'
 import { type Address, GiB, MiB } from '../units.ts'
 import {
   MADV_COLD,
+  MADV_DONTDUMP,
   MADV_DONTNEED,
   MADV_HUGEPAGE,
   MADV_NOHUGEPAGE,
@@ -49,6 +50,9 @@ export abstract class LinuxPages implements Pages {
   /** Asked before a call that may divide a mapping or make one. */
   protected readonly room: MappingRoom = new MappingRoom()
 
+  /** Ranges that are left out of core dumps: by where they start, how long they are. */
+  protected readonly undumped: Map<Address, number> = new Map()
+
   constructor(bindings: Libc) {
     this.libc = bindings
     this.pageSize = bindings.sysconf(SC_PAGESIZE)
@@ -91,6 +95,12 @@ export abstract class LinuxPages implements Pages {
   adviseHugePages(address: Address, byteLength: number, advice: HugePageAdvice): void {
     // A kernel that was built without huge pages does not know the advice.
     this.#tryAdvice(address, byteLength, advice === 'advise' ? MADV_HUGEPAGE : MADV_NOHUGEPAGE)
+  }
+
+  keepFromDumps(address: Address, byteLength: number): void {
+    this.room.require('madvise', 2, byteLength)
+    this.#madvise(address, byteLength, MADV_DONTDUMP)
+    this.undumped.set(address, byteLength)
   }
 
   lock(address: Address, byteLength: number): void {

@@ -2,7 +2,7 @@
  * What is wanted of the kernel about the pages of a range: a part of `Os`. All of these leave the range mapped as it is.
  *
  *     make resident    populate, populateRead, lock           give back    purge, removePages
- *     say              advise, adviseHugePages                ask          residency, copyOut
+ *     say              advise, adviseHugePages, keepFromDumps    ask       residency, copyOut
  *     write to disk    sync, syncLater
  *
  * Every range is, before the call, whole pages inside one mapping, but where it says otherwise.
@@ -71,6 +71,13 @@ export interface Pages {
    * - ENOMEM: the advice would split a mapping and there are too many.
    */
   adviseHugePages(address: Address, byteLength: number, advice: HugePageAdvice): void
+
+  /**
+   * Leaves a range out of core dumps, from now on until it is released: `replace` does not change that.
+   *
+   * - EINVAL: the kernel does not know this. ENOMEM: it would divide a mapping and there are too many.
+   */
+  keepFromDumps(address: Address, byteLength: number): void
 
   /**
    * Keeps pages of a range in memory from when they come to be there; those that are there stay.

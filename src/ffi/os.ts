@@ -40,7 +40,8 @@ export interface Os extends Pages {
    * Takes a range of addresses, readable and writable, private, without a page of memory behind it and without swap reserved.
    *
    * - Before: `byteLength` is a multiple of the page size; `alignment` is a power of two, at least the page size.
-   * - After: the range reads zero, starts on a multiple of `alignment`, and is on record as one mapping.
+   * - After: the range reads zero, starts on a multiple of `alignment`, and is on record as one mapping. A forked child does not have
+   *   it, as far as the kernel can do that; this goes for `replace`, too.
    * - ENOMEM: no addresses are left, or as many mappings as there may be (`vm.max_map_count`) without what the runtime needs
    *   (mapping-room.ts; so do `mapFile`, `lock` and `advise`), or the kernel forbids overcommit (`vm.overcommit_memory` 2). EAGAIN: memory is locked beyond the limit (`mlockall`). Nothing was taken.
    */
@@ -90,7 +91,8 @@ export interface Os extends Pages {
    * Puts fresh empty pages in the place of whatever is there, in one step: no access by any thread can fault meanwhile.
    *
    * - Before: whole pages inside one mapping.
-   * - After: the range reads zero and nothing of it is resident. Advice given for it is forgotten.
+   * - After: the range reads zero and nothing of it is resident. Advice given for it is forgotten, but for
+   *   `keepFromDumps`.
    * - ENOMEM: as in `reserve`. EPERM: the range is sealed. The range is as it was.
    */
   replace(address: Address, byteLength: number): void

@@ -12,6 +12,12 @@ export class TraceBuilder {
   #length = 0
   #slots = 0
   readonly #freeSlots: number[] = []
+  #thread = 0
+
+  /** The thread that the following events belong to: a number below 2^16. @defaultValue 0 */
+  set thread(thread: number) {
+    this.#thread = thread << 16
+  }
 
   /** Events so far. */
   get length(): number {
@@ -59,7 +65,7 @@ export class TraceBuilder {
 
   #add(meta: number, slot: number, byteLength: number): void {
     if (this.#length === this.#meta.length) this.#grow()
-    this.#meta[this.#length] = meta
+    this.#meta[this.#length] = meta | this.#thread
     this.#slot[this.#length] = slot
     this.#size[this.#length] = byteLength
     this.#length++

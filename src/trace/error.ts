@@ -4,19 +4,37 @@
  */
 
 /** Which rule of the format a trace breaks. */
-export type TraceFault = 'compression' | 'magic' | 'version' | 'truncated' | 'trailing' | 'event' | 'summary'
+export type TraceFault =
+  | 'compression'
+  | 'magic'
+  | 'version'
+  | 'truncated'
+  | 'trailing'
+  | 'event'
+  | 'summary'
+  | 'line'
+  | 'length'
 
-/** The bytes are not a valid trace. `fault` says which rule they break, `event` where. */
+/** The bytes are not a valid trace. `fault` says which rule they break, `event` or `line` where. */
 export class TraceError extends Error {
   readonly code = 'ERR_INVALID_TRACE'
   readonly fault: TraceFault
   /** Index of the impossible event, where there is one. */
   readonly event: number | undefined
+  /** Number of the line, from 1, in a format of lines. */
+  readonly line: number | undefined
 
-  constructor(fault: TraceFault, message: string, options?: { event?: number; cause?: unknown }) {
-    super(options?.event === undefined ? message : `event ${options.event}: ${message}`, { cause: options?.cause })
+  constructor(
+    fault: TraceFault,
+    message: string,
+    options: { readonly event?: number; readonly line?: number; readonly cause?: unknown } = {}
+  ) {
+    const { event, line, cause } = options
+    const where = event !== undefined ? `event ${event}: ` : line !== undefined ? `line ${line}: ` : ''
+    super(where + message, { cause })
     this.fault = fault
-    this.event = options?.event
+    this.event = event
+    this.line = line
   }
 }
 

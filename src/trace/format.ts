@@ -2,23 +2,20 @@
  * Reads and writes traces as MTRC version 1 (traces/README.md documents the bytes), raw or compressed with gzip.
  *
  * Nothing is believed: a decoded trace has been walked from end to end, every event is possible, and the header's figures are
- * those that the events amount to. Decoding costs about 10 ns an event over decompression.
+ * those that the events amount to. Decoding costs about 10 ns an event over decompression. Other formats: readers/.
  * @module
  */
-import { readFileSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { TraceError } from './error.ts'
 import { summarize, type Trace, type TraceSummary } from './trace.ts'
 
 const MAGIC = 0x4352544d // 'MTRC'
+/** Most bytes that a compressed trace may come to: a short file can stand for endless ones. */
+const MOST_BYTES = 2 ** 30
 const VERSION = 1
 const HEADER_BYTES = 64
 const COLUMNS = 3
-
-/** Reads a trace from a file. */
-export function readTrace(path: string): Trace {
-  return decodeTrace(readFileSync(path))
-}
 
 /** Writes a trace to a file: compressed when the name ends in `.gz`. */
 export function writeTrace(path: string, trace: Trace): void {
@@ -74,9 +71,12 @@ export function encodeTrace(trace: Trace): Uint8Array {
 
 function decompress(bytes: Uint8Array): Uint8Array {
   try {
-    return gunzipSync(bytes)
+    return gunzipSync(bytes, { maxOutputLength: MOST_BYTES })
   } catch (cause) {
-    const cut = (cause as { code?: string }).code === 'Z_BUF_ERROR'
+    const { code } = cause as { code?: string }
+    if (code === 'ERR_BUFFER_TOO_LARGE')
+      throw new TraceError('length', `gzip: more than ${MOST_BYTES} bytes`, { cause })
+    const cut = code === 'Z_BUF_ERROR'
     throw new TraceError(cut ? 'truncated' : 'compression', `gzip: ${(cause as Error).message}`, { cause })
   }
 }

@@ -10,9 +10,19 @@
  * call: for recording, not for production.
  * @module
  */
-import type { AllocatorStats, FreeingAllocator, StatsOptions } from '../allocator/allocator.ts'
+import type { AllocatorStats, AllocOptions, FreeingAllocator, StatsOptions } from '../allocator/allocator.ts'
+import { checkAlignment } from '../allocator/options.ts'
 import { wholeNumber } from '../arguments.ts'
-import { elementBytes, type TypedArray, type TypedArrayConstructor, viewByteLength } from '../views.ts'
+import {
+  elementBytes,
+  type NodeBuffer,
+  type NodeBufferConstructor,
+  type TypedArray,
+  type TypedArrayConstructor,
+  type View,
+  type ViewConstructor,
+  viewByteLength,
+} from '../views.ts'
 import { TraceBuilder } from './builder.ts'
 import { LARGEST, type Trace } from './trace.ts'
 
@@ -54,17 +64,30 @@ export class Recorder implements FreeingAllocator {
     return this.#made(this.#inner.memalign(alignment, byteLength), this.#builder.memalign(alignment, byteLength))
   }
 
-  alloc<T extends TypedArray>(type: TypedArrayConstructor<T>, length: number): T {
+  alloc<T extends TypedArray>(type: TypedArrayConstructor<T>, length: number, options?: AllocOptions): T
+  alloc(type: DataViewConstructor, length: number, options?: AllocOptions): DataView
+  alloc(type: NodeBufferConstructor, length: number, options?: AllocOptions): NodeBuffer
+  alloc(type: ViewConstructor, length: number, options?: AllocOptions): View {
     this.#checkLength(type, length)
-    const view = this.#inner.alloc(type, length)
-    this.#made(this.#offsetOf(view), this.#builder.calloc(viewByteLength(view)))
-    return view
+    const alignment = checkAlignment(options)
+    const view: View = this.#inner.alloc(type as TypedArrayConstructor, length, options && { alignment })
+    return this.#viewed(view, alignment, (byteLength) => this.#builder.calloc(byteLength))
   }
 
-  allocUnsafe<T extends TypedArray>(type: TypedArrayConstructor<T>, length: number): T {
+  allocUnsafe<T extends TypedArray>(type: TypedArrayConstructor<T>, length: number, options?: AllocOptions): T
+  allocUnsafe(type: DataViewConstructor, length: number, options?: AllocOptions): DataView
+  allocUnsafe(type: NodeBufferConstructor, length: number, options?: AllocOptions): NodeBuffer
+  allocUnsafe(type: ViewConstructor, length: number, options?: AllocOptions): View {
     this.#checkLength(type, length)
-    const view = this.#inner.allocUnsafe(type, length)
-    this.#made(this.#offsetOf(view), this.#builder.malloc(viewByteLength(view)))
+    const alignment = checkAlignment(options)
+    const view: View = this.#inner.allocUnsafe(type as TypedArrayConstructor, length, options && { alignment })
+    return this.#viewed(view, alignment, (byteLength) => this.#builder.malloc(byteLength))
+  }
+
+  /** Notes the block of a view that was made: an aligned one as `memalign`, which is not said to be zeroed. */
+  #viewed(view: View, alignment: number, plain: (byteLength: number) => number): View {
+    const byteLength = viewByteLength(view)
+    this.#made(this.#offsetOf(view), alignment > 8 ? this.#builder.memalign(alignment, byteLength) : plain(byteLength))
     return view
   }
 
@@ -109,6 +132,14 @@ export class Recorder implements FreeingAllocator {
     this.#slots.clear()
   }
 
+  pin(block: number | ArrayBufferView): Disposable {
+    return this.#inner.pin(block)
+  }
+
+  use<V extends ArrayBufferView, R>(view: V, run: (view: V) => R | Promise<R>): Promise<R> {
+    return this.#inner.use(view, run)
+  }
+
   usableSize(block: number | ArrayBufferView): number {
     return this.#inner.usableSize(block)
   }
@@ -134,12 +165,21 @@ export class Recorder implements FreeingAllocator {
     this.#inner.close()
   }
 
+  /** Closes the allocator inside, when none of its blocks is pinned any more. */
+  closeWhenIdle(): Promise<void> {
+    return this.#inner.closeWhenIdle()
+  }
+
   [Symbol.dispose](): void {
     this.close()
   }
 
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.closeWhenIdle()
+  }
+
   /** Sizes that the format cannot hold are refused before the block is made. */
-  #checkLength(type: TypedArrayConstructor, length: number): void {
+  #checkLength(type: ViewConstructor, length: number): void {
     wholeNumber('length', length, 0, Math.floor(LARGEST / elementBytes('type', type)))
   }
 

@@ -25,6 +25,12 @@ export interface ViewSource {
   offsetOf(view: ArrayBufferView): number
 }
 
+/** The calls of an allocator that a verified replay makes: of the views, only typed arrays. */
+export interface VerifiedTarget extends Pick<FreeingAllocator, 'memalign' | 'realloc' | 'free'> {
+  alloc<T extends TypedArray>(type: TypedArrayConstructor<T>, length: number): T
+  allocUnsafe<T extends TypedArray>(type: TypedArrayConstructor<T>, length: number): T
+}
+
 /** Every type, by the largest element that divides a size: several each, taken in turn. */
 const types: Record<number, readonly TypedArrayConstructor[]> = {
   1: [Uint8Array, Int8Array, Uint8ClampedArray],
@@ -35,7 +41,7 @@ const types: Record<number, readonly TypedArrayConstructor[]> = {
 
 export class VerifiedReplay {
   readonly trace: Trace
-  readonly #allocator: FreeingAllocator
+  readonly #allocator: VerifiedTarget
   readonly #arena: ViewSource
   readonly #views: (TypedArray | undefined)[]
   /** The event that made the block in each slot: the key of its pattern. */
@@ -45,7 +51,7 @@ export class VerifiedReplay {
   #liveBytes = 0
   #verifiedBytes = 0
 
-  constructor(trace: Trace, allocator: FreeingAllocator, arena: ViewSource) {
+  constructor(trace: Trace, allocator: VerifiedTarget, arena: ViewSource) {
     this.trace = trace
     this.#allocator = allocator
     this.#arena = arena

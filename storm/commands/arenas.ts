@@ -29,6 +29,7 @@ export function newMemory(
     wordsAt: words && byteLength > 2 * WORDS_BYTES ? byteLength - WORDS_BYTES : 0,
     words: new Int32Array(WORDS),
     common: kind !== 'private' && kind !== 'fileCopy',
+    bereft: false,
     unlinked: false,
     parties: [],
     claims: [],
@@ -89,7 +90,7 @@ async function openNamed(world: World, { a, b }: Command): Promise<void> {
     return
   }
   world.require(
-    made.value.byteLength === byteLength && made.value.staleOwner === undefined,
+    made.value.byteLength === byteLength && (made.value.staleOwner === undefined || known?.bereft === true),
     () => `open gave ${JSON.stringify(made.value)}`
   )
   const memory = known ?? newMemory(world, 'named', byteLength, a % 4 !== 0, { path })

@@ -33,7 +33,13 @@ export function fill(arena: Arena, offset: number, byteLength: number, seed: num
 }
 
 /** The first byte of what `fill` wrote, up to `most`, that is not there; or -1. */
-export function firstWrong(arena: Arena, offset: number, byteLength: number, seed: number, most = byteLength): number {
+export function firstWrong(
+  arena: Arena,
+  offset: number,
+  byteLength: number,
+  seed: number,
+  most: number = byteLength
+): number {
   for (const [from, end] of parts(byteLength, seed)) {
     const to = Math.min(end, most)
     if (from >= to) continue

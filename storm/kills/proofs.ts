@@ -74,7 +74,7 @@ function leftHeap(arena: Arena): Heap | undefined {
   try {
     return Heap.attach(arena, { role: 'writer', decayMs: -1 })
   } catch (error) {
-    if ((error as { code?: string }).code === 'ERR_OUT_OF_RANGE') return undefined
+    if ((error as { code?: string }).code === 'ERR_NOT_FOUND') return undefined
     throw error
   }
 }

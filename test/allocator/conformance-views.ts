@@ -7,7 +7,7 @@ import * as assert from 'uvu/assert'
 import { Arena } from '../../src/arena/arena.ts'
 import { detach } from '../../src/arena/detach.ts'
 import { GiB, MiB } from '../../src/units.ts'
-import type { TypedArray, TypedArrayConstructor } from '../../src/views.ts'
+import type { TypedArray, TypedArrayConstructor, View } from '../../src/views.ts'
 import { throwsCode } from '../helpers/errors.ts'
 import { FakeOs } from '../helpers/fake-os.ts'
 import { badLengths, changesNothing, type Subject } from './subject.ts'
@@ -92,10 +92,11 @@ export function viewTests(subject: Subject): void {
         'Uint8Array',
         Array,
         ArrayBuffer,
-        DataView,
-        Buffer,
         Object,
         class extends Uint8Array {},
+        Object.setPrototypeOf(class {}, DataView),
+        Object.setPrototypeOf(class {}, Buffer),
+        Buffer.from,
         impostor,
         () => new Uint8Array(8),
         new Uint8Array(8),
@@ -114,6 +115,133 @@ export function viewTests(subject: Subject): void {
       })
     })
   }
+
+  for (const type of [Buffer, DataView])
+    test(`${type.name}: over the block, zeroed by alloc, and a name of the block`, () => {
+      subject.run((allocator, arena) => {
+        const make = (call: 'alloc' | 'allocUnsafe', length: number): Buffer | DataView =>
+          allocator[call](type as BufferConstructor, length)
+        for (const length of [0, 1, 7, 8, 61].map((count) => subject.fit(count)))
+          for (const call of ['alloc', 'allocUnsafe'] as const) {
+            const view = make(call, length)
+            assert.is(Object.getPrototypeOf(view), type.prototype)
+            assert.is(view.byteLength, length)
+            assert.is(arena.offsetOf(view), view.byteOffset)
+            new Uint8Array(view.buffer, view.byteOffset, length).fill(255)
+            if (!subject.abilities.frees) continue
+            assert.ok(allocator.usableSize(view) >= length)
+            assert.is(allocator.usableSize(view), allocator.usableSize(view.byteOffset))
+            allocator.free(view)
+            throwsCode(() => allocator.free(view), 'ERR_DOUBLE_FREE')
+          }
+        allocator.reset()
+        const length = subject.fit(48)
+        for (let index = 0; index < 10; index++) {
+          const view = make('alloc', length)
+          assert.ok(new Uint8Array(view.buffer, view.byteOffset, length).every((byte) => byte === 0))
+        }
+        allocator.check()
+      })
+    })
+
+  if (subject.abilities.frees)
+    test('a view from the cache has the type and the length that are asked for', () => {
+      subject.run((allocator, arena) => {
+        const most = subject.fit(64)
+        const kinds = [Uint8Array, Buffer, DataView, Int8Array, Float64Array] as unknown as BufferConstructor[]
+        let same = 0
+        for (let round = 0; round < 3; round++)
+          for (const first of kinds)
+            for (const second of kinds)
+              for (const bytes of [most, most - 8]) {
+                const view: View = allocator.allocUnsafe(first, first === kinds[4] ? most / 8 : most)
+                const offset = arena.offsetOf(view)
+                // A DataView takes any property, and an engine's own figure is not one.
+                if (view instanceof DataView) Object.assign(view, { length: bytes })
+                allocator.free(view)
+                const next: View = allocator.allocUnsafe(second, second === kinds[4] ? bytes / 8 : bytes)
+                assert.is(Object.getPrototypeOf(next), second.prototype)
+                assert.is(next.byteLength, bytes)
+                if (arena.offsetOf(next) === offset && first === second && bytes === most) {
+                  assert.is(next, view)
+                  same++
+                }
+                allocator.free(next)
+              }
+        assert.ok(same > 0)
+        const gone = allocator.alloc(DataView, most)
+        detach(gone.buffer as ArrayBuffer)
+        allocator.free(arena.offsetOf(allocator.alloc(Uint8Array, most)))
+        for (let i = 0; i < 3; i++) assert.is(allocator.alloc(DataView, most).byteLength, most)
+        allocator.check()
+      })
+    })
+
+  for (const call of ['alloc', 'allocUnsafe'] as const) {
+    test(`${call} with an alignment: offset and address are multiples of it, and alloc reads zero`, () => {
+      subject.run((allocator, arena) => {
+        for (const alignment of [1, 2, 8, 16, 64, 256, 4096, 65536]) {
+          if (alignment > subject.mostAlignment) continue
+          for (const length of [0, 1, 3, 8].filter((count) => count * 8 <= subject.fit(64))) {
+            const view = allocator[call](Float64Array, length, { alignment })
+            assert.is(view.length, length)
+            const offset = arena.offsetOf(view)
+            assert.is(offset % alignment, 0)
+            if (call === 'alloc') assert.ok(view.every((element) => element === 0))
+            view.fill(Math.PI)
+            if (!subject.abilities.frees) continue
+            allocator.free(view)
+            const again = allocator[call](Float64Array, length, { alignment })
+            if (call === 'alloc') assert.ok(again.every((element) => element === 0))
+            allocator.free(again)
+          }
+        }
+        const bytes = allocator[call](Buffer, subject.fit(64), { alignment: Math.min(64, subject.mostAlignment) })
+        assert.is(arena.offsetOf(bytes) % Math.min(64, subject.mostAlignment), 0)
+        assert.is(allocator[call](Uint8Array, 8, {}).length, 8)
+        assert.is(allocator[call](Uint8Array, 8, { alignment: undefined }).length, 8)
+        allocator.check()
+      }, 4 * MiB)
+    })
+
+    test(`${call} refuses what is no alignment, and changes nothing`, () => {
+      subject.run((allocator) => {
+        changesNothing(allocator, () => {
+          for (const bad of [0, -8, 3, 48, 1.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 31, 2 ** 32 + 64])
+            throwsCode(
+              () => allocator[call](Uint8Array, 8, { alignment: bad }),
+              'ERR_OUT_OF_RANGE',
+              '"options.alignment"'
+            )
+          for (const bad of ['64', 64n, null, {}, true, [64]])
+            throwsCode(
+              () => allocator[call](Uint8Array, 8, { alignment: bad as never }),
+              'ERR_INVALID_ARG_TYPE',
+              '"options.alignment"'
+            )
+          for (const bad of [null, 64, 'x', true, 8n])
+            throwsCode(() => allocator[call](Uint8Array, 8, bad as never), 'ERR_INVALID_ARG_TYPE', '"options"')
+          if (subject.mostAlignment < GiB)
+            throwsCode(
+              () => allocator[call](Uint8Array, 8, { alignment: subject.mostAlignment * 2 }),
+              'ERR_UNSUPPORTED_OPERATION'
+            )
+        })
+      })
+    })
+  }
+
+  test('a long aligned block of fresh pages is zero without being filled', () => {
+    if (subject.fit(64 * MiB) < 64 * MiB) return
+    subject.run((allocator, arena) => {
+      allocator.malloc(100)
+      const before = arena.resident()
+      const view = allocator.alloc(Float64Array, (64 * MiB) / 8, { alignment: 64 })
+      assert.ok(arena.resident() - before < MiB)
+      assert.is(view[view.length - 1], 0)
+      allocator.check()
+    }, 256 * MiB)
+  })
 
   test('a block whose view cannot be made is given back', () => {
     const mostBytes = subject.fit(2 * GiB)

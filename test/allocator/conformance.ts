@@ -4,7 +4,7 @@
  *     conformance('Slab', (arena, options) => new Slab(arena, { slotSize: 64, ...options }), { frees: true, mostBytes: 64 })
  *
  * Its parts: raw calls here, views in conformance-views.ts, frees in conformance-frees.ts, claims and their end in
- * conformance-claims.ts, random programs in program.ts.
+ * conformance-claims.ts, pins in conformance-pins.ts, random programs in program.ts.
  * @module
  */
 import { suite } from 'uvu'
@@ -13,7 +13,9 @@ import { GiB, KiB, MiB } from '../../src/units.ts'
 import { throwsCode } from '../helpers/errors.ts'
 import { claimTests } from './conformance-claims.ts'
 import { freeTests } from './conformance-frees.ts'
+import { fullTests } from './conformance-full.ts'
 import { manyTests } from './conformance-many.ts'
+import { pinTests } from './conformance-pins.ts'
 import { viewTests } from './conformance-views.ts'
 import { runProgram } from './program.ts'
 import {
@@ -37,6 +39,8 @@ export function conformance(name: string, factory: Factory, abilities: Abilities
   if (abilities.frees) freeTests(subject)
   if (abilities.frees) manyTests(subject)
   claimTests(subject)
+  pinTests(subject)
+  fullTests(subject)
 }
 
 function rawTests(subject: Subject): void {

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { MAGIC, STATE_WORD } from '../../src/allocator/header.ts'
-import { At } from '../../src/allocator/heap-layout.ts'
+import { At, heapLayout, Root } from '../../src/allocator/heap-layout.ts'
 import { Heap, MiB, mapFile } from '../../src/index.ts'
 import { throwsCode } from '../helpers/errors.ts'
 import { freshPath } from '../helpers/scratch.ts'
@@ -77,9 +77,15 @@ test('each single word that matters of a closed heap is looked at before it is u
 
 test('a root that leads elsewhere is no contradiction to any other word, and refused', () => {
   const { path, at } = closedHeap()
-  const root = at + (At.ROOTS + 6) * 4
+  const bytes = readFileSync(path)
+  const { roots } = heapLayout(bytes.readDoubleLE(at + 32), bytes.readDoubleLE(at + 40), bytes.readInt32LE(at + 20))
+  const root = at + (roots + Root.NAME_WORDS) * 4
   const low = readFileSync(path).readInt32LE(root)
   assert.is(attachWith(path, root, low ^ (1 << 20)), 'ERR_CORRUPTED')
+  for (let word = roots; word < roots + Root.WORDS; word++)
+    assert.is(attachWith(path, at + word * 4, bytes.readInt32LE(at + word * 4) ^ 1), 'ERR_CORRUPTED', `${word}`)
+  for (const top of [0, 2, 1025, -1, 0x7fffffff])
+    assert.is(attachWith(path, at + At.ROOT_TOP * 4, top), 'ERR_CORRUPTED', `${top} roots`)
   rmSync(path)
 })
 

@@ -138,7 +138,7 @@ for (const [kind, make] of Object.entries(kinds)) {
     again.close()
     heap.destroy()
     new Heap(arenas.mine).destroy()
-    throwsCode(() => Heap.attach(arenas.mine), 'ERR_OUT_OF_RANGE', 'a heap')
+    throwsCode(() => Heap.attach(arenas.mine), 'ERR_NOT_FOUND', 'no heap')
   })
 
   test(`${kind}: closing the arena gives the role up`, () => {
@@ -167,7 +167,7 @@ for (const [kind, make] of Object.entries(kinds)) {
     assert.equal([found.role, found.root('name')], ['reader', first.root('name')])
     const heap = Heap.attach(theirs, { offset: half })
     assert.equal([heap.role, heap.usableSize(heap.root('name'))], ['writer', 16])
-    throwsCode(() => Heap.attach(theirs, { offset: half + 8 }), 'ERR_OUT_OF_RANGE', 'offset')
+    throwsCode(() => Heap.attach(theirs, { offset: half + 8 }), 'ERR_NOT_FOUND', 'offset')
     // The limit goes with the heap.
     first.close()
     const limited = Heap.attach(arenas.mine, { role: 'writer' })
@@ -215,7 +215,7 @@ test('a heap that could not be made is none, and its range is free', () => {
     arena.view(Uint8Array, 0, 64 * 1024).fill(1)
     for (let i = 0; i < failures; i++) os.fail('purge', i + 1)
     throwsCode(() => new Heap(arena), 'ENOMEM')
-    throwsCode(() => Heap.attach(arena), 'ERR_OUT_OF_RANGE', 'a heap')
+    throwsCode(() => Heap.attach(arena), 'ERR_NOT_FOUND', 'no heap')
     const heap = new Heap(arena)
     assert.is(heap.alloc(Uint8Array, 60_000).indexOf(1), -1)
     heap.check()
@@ -259,17 +259,18 @@ test('arguments', () => {
     [{ role: 'owner' }, 'ERR_INVALID_ARG_TYPE', 'options.role'],
     [{ takeOver: 1 }, 'ERR_INVALID_ARG_TYPE', 'options.takeOver'],
     [{ offset: -1 }, 'ERR_OUT_OF_RANGE', 'options.offset'],
+    [{ offset: MiB }, 'ERR_OUT_OF_RANGE', 'options.offset'],
     [{ offset: '0' }, 'ERR_INVALID_ARG_TYPE', 'options.offset'],
     [{ decayMs: -2 }, 'ERR_OUT_OF_RANGE', 'options.decayMs'],
     [7, 'ERR_INVALID_ARG_TYPE', 'options'],
   ]
   for (const [options, code, name] of wrong) throwsCode(() => Heap.attach(arena, options), code, name)
-  throwsCode(() => Heap.attach(arena), 'ERR_OUT_OF_RANGE', 'a heap')
+  throwsCode(() => Heap.attach(arena), 'ERR_NOT_FOUND', 'no heap')
   // biome-ignore lint/suspicious/noExplicitAny: wrong on purpose
   throwsCode(() => Heap.attach({} as any), 'ERR_INVALID_ARG_TYPE', 'arena')
   const bump = new Heap(arena)
   bump.close()
-  throwsCode(() => Heap.attach(arena), 'ERR_OUT_OF_RANGE', 'a heap')
+  throwsCode(() => Heap.attach(arena), 'ERR_NOT_FOUND', 'no heap')
 })
 
 test.run()

@@ -50,6 +50,8 @@ function partsOf({ words }: Journal, arena: Arena): HeapParts {
     clearWords: (from, to) => void words.fill(0, from, to),
     freed: nothing,
     stirred: nothing,
+    grew: nothing,
+    tellPages: nothing,
     metadataBytes: () => 0,
   })
 }

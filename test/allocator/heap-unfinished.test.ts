@@ -26,7 +26,7 @@ for (const role of ['writer', 'reader', undefined] as const)
     const heap = Heap.attach(arena, role && { role })
     assert.is(heap.role, role ?? 'writer')
     assert.is.not(heap.root('found'), 0)
-    throwsCode(() => Heap.attach(arena, { offset: MiB }), 'ERR_OUT_OF_RANGE', 'options.offset')
+    throwsCode(() => Heap.attach(arena, { offset: MiB }), 'ERR_NOT_FOUND', 'options.offset')
   })
 
 test('a writer has made their room free', () => {

@@ -3,6 +3,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { ownOf } from '../../src/allocator/blocks.ts'
 import { Heap } from '../../src/allocator/heap.ts'
+import { At, heapLayout, Root } from '../../src/allocator/heap-layout.ts'
 import { CLASS_COUNT, CLASS_SIZE, Size } from '../../src/allocator/size-class.ts'
 import { Arena } from '../../src/arena/arena.ts'
 import { GiB, KiB, MiB } from '../../src/units.ts'
@@ -199,15 +200,92 @@ test('roots are found by name, and only live blocks can be roots', () => {
     assert.is(heap.root('other'), 0)
     throwsCode(() => heap.setRoot('index', block + 8), 'ERR_INVALID_FREE')
     throwsCode(() => heap.setRoot('', block), 'ERR_OUT_OF_RANGE', '"name"')
-    throwsCode(() => heap.setRoot('x'.repeat(25), block), 'ERR_OUT_OF_RANGE', '"name"')
+    throwsCode(() => heap.setRoot('x'.repeat(65), block), 'ERR_OUT_OF_RANGE', '"name"')
     throwsCode(() => heap.setRoot(1 as unknown as string, block), 'ERR_INVALID_ARG_TYPE', '"name"')
-    for (let i = 0; i < 15; i++) heap.setRoot(`r${i}`, block)
-    throwsCode(() => heap.setRoot('one more', block), 'ERR_OUT_OF_MEMORY')
+    heap.setRoot('x'.repeat(64), block)
+    assert.is(heap.root('x'.repeat(64)), block)
+    assert.is(heap.root('x'.repeat(63)), 0)
+    for (let i = 0; i < 1022; i++) heap.setRoot(`r${i}`, block)
+    throwsCode(() => heap.setRoot('one more', block), 'ERR_OUT_OF_MEMORY', 'all 1024 roots')
     heap.setRoot('index', 0)
     heap.setRoot('one more', block)
+    heap.check()
     heap.reset()
+    heap.check()
     assert.is(heap.root('one more'), 0)
+    assert.is(heap.root('r5'), 0)
   })
+})
+
+test('a thousand roots of 64 bytes each have their own offset, and outlive a purge of an empty heap', () => {
+  onHeap(4 * MiB, (heap) => {
+    const blocks = Array.from({ length: 1000 }, () => heap.malloc(24))
+    const name = (i: number): string => `${'ü'.repeat(28)}${String(i).padStart(8, '0')}`
+    const before = heap.stats().metadataBytes
+    for (const [i, block] of blocks.entries()) heap.setRoot(name(i), block)
+    for (let i = 0; i < 1000; i += 3) heap.setRoot(name(i), 0)
+    for (let i = 0; i < 1000; i++) assert.is(heap.root(name(i)), i % 3 === 0 ? 0 : blocks[i])
+    const grown = heap.stats().metadataBytes - before
+    assert.ok(grown >= 1000 * 72 - 4096 && grown <= 1000 * 72 + 2 * 4096, `${grown}`)
+    for (const block of blocks) heap.free(block)
+    const large = Array.from({ length: 900 }, () => heap.malloc(4000))
+    for (const block of large) heap.free(block)
+    heap.purge()
+    heap.check()
+    for (let i = 0; i < 1000; i++) assert.is(heap.root(name(i)), i % 3 === 0 ? 0 : blocks[i])
+  })
+})
+
+test('a root that was being written when its writer died is not there, and nothing contradicts it', () => {
+  onHeap(MiB, (heap, arena) => {
+    const block = heap.malloc(100)
+    const { offset, byteLength, metadata } = ownOf(heap).claim
+    const words = new Int32Array(metadata)
+    const layout = heapLayout(offset, byteLength, arena.pageSize)
+    heap.setRoot('first', block)
+    for (let stored = 0; stored <= Root.NAME_WORDS; stored++) {
+      const at = layout.roots + Root.WORDS
+      words[At.ROOT_TOP] = 2
+      for (let i = 0; i < stored; i++) words[at + i] = 0x41414141
+      heap.check()
+      assert.is(heap.root('A'.repeat(64)), 0)
+    }
+    heap.setRoot('second', block)
+    heap.check()
+    assert.equal([heap.root('first'), heap.root('second'), words[At.ROOT_TOP]], [block, block, 2])
+  })
+})
+
+test('a root is refused that would take the heap past its limit', () => {
+  const arena = Arena.reserve(4 * MiB)
+  const heap = new Heap(arena, { limit: 64 * KiB })
+  const block = heap.malloc(100)
+  let count = 0
+  throwsCode(
+    () => {
+      for (; ; count++) heap.setRoot(`r${count}`, block)
+    },
+    'ERR_OUT_OF_MEMORY',
+    'past its limit'
+  )
+  assert.ok(count > 300 && count < 1000, `${count}`)
+  assert.ok(heap.stats().committedBytes <= 64 * KiB)
+  heap.check()
+  assert.is(heap.root(`r${count - 1}`), block)
+  assert.is(heap.root(`r${count}`), 0)
+  heap.setRoot('r7', 0)
+  heap.setRoot('another', block)
+  arena.close()
+})
+
+test('a small heap has fewer roots', () => {
+  const arena = Arena.reserve(64 * KiB)
+  const heap = new Heap(arena, { byteLength: 16 * KiB })
+  const block = heap.malloc(8)
+  for (let i = 0; i < 16; i++) heap.setRoot(`r${i}`, block)
+  throwsCode(() => heap.setRoot('one more', block), 'ERR_OUT_OF_MEMORY', 'all 16 roots')
+  heap.check()
+  arena.close()
 })
 
 test('check finds a metadata word that was changed behind its back', () => {

@@ -1,6 +1,9 @@
+import { spawnSync } from 'node:child_process'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Arena, insideOf } from '../../src/arena/arena.ts'
+import { EINVAL } from '../../src/ffi/errno.ts'
+import { readSmaps } from '../../src/ffi/procfs.ts'
 import { GiB, KiB, MiB, TiB } from '../../src/units.ts'
 import type { TypedArray, TypedArrayConstructor } from '../../src/views.ts'
 import { throwsCode } from '../helpers/errors.ts'
@@ -64,6 +67,51 @@ test('the kernel gets the name and the advice', () => {
   assert.is(os.live.size, 0)
 })
 
+test('children do not get private pages, and core dumps get no page that is to be kept out of them', () => {
+  const flagsAt = (address: number): readonly string[] =>
+    readSmaps().find((entry) => entry.start <= address && address < entry.end)?.flags ?? []
+  for (const shared of [false, true])
+    for (const dump of [undefined, true, false]) {
+      const os = new FakeOs()
+      const arena = Arena.reserve(MiB, { os, shared, dump })
+      const view = arena.view(Uint8Array, 0, 1)
+      const [base = 0, length = 0] = [...os.live][0] ?? []
+      const look = (): string[] =>
+        [base, base + length - arena.pageSize].map((at) =>
+          ['dc', 'dd'].filter((flag) => flagsAt(at).includes(flag)).join()
+        )
+      const wanted = [...(shared ? [] : ['dc']), ...(dump === false ? ['dd'] : [])].join()
+      if (flagsAt(base).length > 0) assert.equal(look(), [wanted, wanted])
+      assert.is(os.count('keepFromDumps'), dump === false ? 1 : 0)
+      arena.close({ detach: false })
+      assert.is(view[0], 0)
+      if (flagsAt(base).length > 0) assert.ok(look().every((flags) => flags === (dump === false ? 'dc,dd' : 'dc')))
+    }
+})
+
+test('an arena that cannot be kept out of core dumps is not made, where that was asked for', () => {
+  const os = new FakeOs()
+  for (const shared of [false, true]) {
+    os.fail('keepFromDumps', 1, EINVAL)
+    throwsCode(() => Arena.reserve(MiB, { os, shared, dump: false }), 'EINVAL', 'madvise')
+    assert.is(os.live.size, 0)
+  }
+  throwsCode(() => Arena.reserve(MiB, { dump: 1 as never }), 'ERR_INVALID_ARG_TYPE', '"options.dump"')
+})
+
+test('a child is spawned, and the arena is as it was', () => {
+  using arena = Arena.reserve(64 * MiB)
+  const bytes = arena.view(Uint8Array, 0, 4 * MiB).fill(7)
+  const child = spawnSync(process.execPath, ['-e', 'process.stdin.pipe(process.stdout)'], {
+    input: bytes.subarray(0, 100),
+  })
+  assert.equal(
+    [...child.stdout],
+    Array.from({ length: 100 }, () => 7)
+  )
+  assert.ok(bytes.every((byte) => byte === 7))
+})
+
 test('the name is in errors', () => {
   const arena = Arena.reserve(MiB, { name: 'cache' })
   arena.close()
@@ -99,6 +147,25 @@ test('views of every type see the same bytes, and offsetOf says where they are',
   assert.is(arena.offsetOf(new DataView(bytes.buffer, 24, 4)), 24)
 })
 
+test('a Buffer and a DataView lie over the same bytes, also across the end of a window', () => {
+  using arena = Arena.reserve(2 * GiB)
+  for (const offset of [0, 13, GiB - 8, 2 * GiB - 32]) {
+    const bytes: Buffer = arena.view(Buffer, offset, 32)
+    const data: DataView = arena.view(DataView, offset, 32)
+    assert.is(Object.getPrototypeOf(bytes), Buffer.prototype)
+    assert.is(Object.getPrototypeOf(data), DataView.prototype)
+    assert.equal([bytes.length, data.byteLength], [32, 32])
+    assert.equal([arena.offsetOf(bytes), arena.offsetOf(data)], [offset, offset])
+    bytes.writeUInt32BE(0x01020304, 5)
+    assert.is(data.getUint32(5), 0x01020304)
+    assert.is(arena.view(Uint8Array, offset + 8, 1)[0], 4)
+  }
+  for (const type of [Buffer, DataView]) {
+    throwsCode(() => arena.view(type as BufferConstructor, 2 * GiB - 31, 32), 'ERR_OUT_OF_RANGE', '"length"')
+    throwsCode(() => arena.view(type as BufferConstructor, -1, 32), 'ERR_OUT_OF_RANGE', '"offset"')
+  }
+})
+
 test('view refuses what is not in the arena, or not on an element', () => {
   using arena = Arena.reserve(64 * KiB)
   const end = arena.byteLength
@@ -114,7 +181,7 @@ test('view refuses what is not in the arena, or not on an element', () => {
     'ERR_OUT_OF_RANGE',
     '"length" expected a whole number from 0 to 1'
   )
-  for (const bad of [Array, ArrayBuffer, DataView, 'Uint8Array', undefined, null, class extends Uint8Array {}])
+  for (const bad of [Array, ArrayBuffer, 'Uint8Array', undefined, null, class extends Uint8Array {}])
     throwsCode(() => arena.view(bad as never, 0, 1), 'ERR_INVALID_ARG_TYPE', '"type"')
   assert.is(arena.resident(), 0)
 })

@@ -64,6 +64,76 @@ for (const node of nodes) {
     assert.equal(child.clean().report, { freed: true, live: 0 })
   })
 
+  test(`${label}: no buffer across the end of a short window is ever forgotten`, async () => {
+    const child = await runChild(
+      `${MOVE}
+      const os = new FakeOs()
+      const open = async (windowBytes, count, length) => {
+        const arena = Arena.reserve(2 * GiB, { os, windowBytes })
+        for (let i = 0; i < count; i++) {
+          arena.view(Uint8Array, windowBytes - 8, length + i)
+          if (i % 2000 === 0) await someGarbage()
+        }
+        arena.close()
+      }
+      await open(MiB, 7000, 64)
+      await open(16 * MiB, 100, 100 * MiB)
+      const freed = await collect(() => os.live.size === 0)
+      report({ freed, live: os.live.size })`,
+      { node }
+    )
+    assert.equal(child.clean().report, { freed: true, live: 0 })
+  })
+
+  test(`${label}: what was moved from any buffer over a place keeps the addresses`, async () => {
+    const child = await runChild(
+      `${MOVE}
+      const os = new FakeOs()
+      const moved = []
+      for (const buffer of [
+        (arena) => arena.view(Uint8Array, 5, 8).buffer,
+        (arena) => arena.window(5).buffer,
+        (arena) => arena.view(Uint8Array, MiB - 4, 8).buffer,
+        (arena) => arena.view(Uint8Array, MiB - 4, 3 * MiB).buffer,
+      ]) {
+        const arena = Arena.reserve(2 * GiB, { os, windowBytes: MiB })
+        arena.view(Uint8Array, 0, 5 * MiB).fill(7)
+        arena.window(0)
+        moved.push(await move(buffer(arena)))
+        arena.close()
+      }
+      await someGarbage()
+      const next = Array.from({ length: 20 }, () => { const arena = Arena.reserve(2 * GiB); arena.view(Uint8Array, 0, 5 * MiB).fill(9); return arena })
+      report({ live: os.live.size, foreign: moved.filter((bytes) => bytes.some((byte) => byte !== 0)).length, next: next.length })`,
+      { node }
+    )
+    assert.equal(child.clean().report, { live: 4, foreign: 0, next: 20 })
+  })
+
+  test(`${label}: a heap of 1 MiB counts little as external memory, whatever is done with it`, async () => {
+    const child = await runChild(
+      `
+      const external = () => { gc(); return process.memoryUsage().external }
+      const before = external()
+      const heap = new Heap(Arena.reserve(64 * GiB), { byteLength: MiB })
+      for (let round = 0; round < 3; round++) {
+        const views = Array.from({ length: 2000 }, (_, i) => heap.alloc(Uint8Array, 1 + (i % 300)).fill(1))
+        let block = heap.malloc(100)
+        for (const bytes of [200, 3000, 50000]) block = heap.realloc(block, bytes)
+        heap.free(block)
+        for (const view of views) heap.free(view)
+      }
+      const counted = external() - before
+      const view = heap.alloc(Uint8Array, 80).fill(5)
+      const clone = structuredClone(view)
+      report({ counted, clone: [clone[79], clone.length, clone.buffer.byteLength] })`,
+      { node }
+    )
+    const { counted, clone } = child.clean().report
+    assert.ok(counted < 24 * 2 ** 20, `${counted}`)
+    assert.equal(clone, [5, 80, 16 * 2 ** 20])
+  })
+
   test(`${label}: a forgotten buffer that is alive at the end is looked at, and detached where the runtime can`, async () => {
     const child = await runChild(
       `${MOVE}

@@ -173,7 +173,7 @@ for (const node of nodes)
       const open = (name, options) => code(() => Arena.open(folder + '/' + name, { byteLength: MiB, ...options }).close())
       const as = (user, run) => { process.setegid(user), process.seteuid(user); try { return run() } finally { process.seteuid(0), process.setegid(0) } }
       Arena.reserve(MiB).close()
-      try { process.setgroups([]), as(4242, () => 0) } catch { report({ skipped: true }); process.exit(0) }
+      try { process.setgroups([]), as(4242, () => fs.readdirSync(folder)) } catch { report({ skipped: true }); process.exit(0) }
       as(4242, () => [open('private', { create: true, permissions: 0o600 }), open('open', { create: true, permissions: 0o666 })])
       open('of-root', { create: true, permissions: 0o666 })
       report({
@@ -186,7 +186,8 @@ for (const node of nodes)
       { node }
     )
     const { report } = child.clean()
-    if (report.skipped) return console.log('(skipped: this process cannot be anybody else)')
+    if (report.skipped)
+      return console.log('(skipped: this process cannot be another user, or another user cannot enter the folder)')
     assert.equal(report, {
       placed: ['EACCES', 'EACCES', 'EACCES'],
       shared: ['done', 'done'],

@@ -130,7 +130,7 @@ for (const node of nodes) {
   test(`${label}: touching pages makes so many pages resident`, async () => {
     const child = await runChild(
       `
-      const arena = Arena.reserve(64 * GiB)
+      const arena = Arena.reserve(64 * GiB, { windowBytes: GiB })
       const page = arena.pageSize
       const count = 4096
       const touch = () => { for (let i = 0; i < count; i++) arena.window(i * 16 * MiB).buffer && (bytes[Math.floor(i * 16 * MiB / GiB)][i * 16 * MiB % GiB] = 1) }

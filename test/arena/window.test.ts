@@ -3,13 +3,14 @@ import * as assert from 'uvu/assert'
 import { Arena, insideOf } from '../../src/arena/arena.ts'
 import { detach, detachByStream } from '../../src/arena/detach.ts'
 import { WINDOW_BYTES } from '../../src/arena/window.ts'
+import { Buddy, Bump, Heap, Slab } from '../../src/index.ts'
 import { GiB, MiB } from '../../src/units.ts'
 import { throwsCode } from '../helpers/errors.ts'
 import { FakeOs } from '../helpers/fake-os.ts'
 
 test('windows are made at first need, once each', () => {
   const os = new FakeOs()
-  using arena = Arena.reserve(3 * GiB + MiB, { os })
+  using arena = Arena.reserve(3 * GiB + MiB, { os, windowBytes: GiB })
   assert.is(os.count('view'), 0)
   const last = insideOf(arena).windowBuffer(3)
   assert.is(last.byteLength, MiB)
@@ -20,7 +21,7 @@ test('windows are made at first need, once each', () => {
 })
 
 test('there is no window past the end, nor one of an odd number', () => {
-  using arena = Arena.reserve(2 * GiB)
+  using arena = Arena.reserve(2 * GiB, { windowBytes: GiB })
   for (const bad of [2, -1, NaN, 0.5, Infinity])
     throwsCode(() => insideOf(arena).windowBuffer(bad), 'ERR_OUT_OF_RANGE', '"index"')
   throwsCode(() => insideOf(arena).windowBuffer('x' as never), 'ERR_INVALID_ARG_TYPE', '"index"')
@@ -57,7 +58,7 @@ test("a view across a window's end sees both windows, in a buffer of its own", (
 })
 
 test('a view that ends where a window ends needs none', () => {
-  using arena = Arena.reserve(2 * GiB)
+  using arena = Arena.reserve(2 * GiB, { windowBytes: GiB })
   assert.is(arena.view(Uint8Array, GiB - 8, 8).buffer, insideOf(arena).windowBuffer(0))
   assert.is(arena.view(Uint8Array, GiB, 8).buffer, insideOf(arena).windowBuffer(1))
   assert.is(arena.view(Uint8Array, 0, GiB).buffer, insideOf(arena).windowBuffer(0))
@@ -96,7 +97,7 @@ for (const [name, take] of [
   ['a transfer', detach],
 ] as const) {
   test(`a window that ${name} has detached is made anew, and its bytes are where they were`, () => {
-    using arena = Arena.reserve(2 * GiB)
+    using arena = Arena.reserve(2 * GiB, { windowBytes: GiB })
     for (const offset of [64, GiB + 64]) {
       const stale = arena.view(Uint8Array, offset, 8).fill(5)
       take(arena.window(offset).buffer)
@@ -112,6 +113,84 @@ for (const [name, take] of [
     assert.equal([...arena.view(Uint8Array, GiB - 4, 8)], [6, 6, 6, 6, 6, 6, 6, 6])
   })
 }
+
+test('views come from windows of the length that was asked for, 16 MiB unless it was', () => {
+  for (const windowBytes of [undefined, MiB, 64 * MiB, GiB]) {
+    using arena = Arena.reserve(2 * GiB + 3 * MiB, { windowBytes })
+    const length = windowBytes ?? 16 * MiB
+    for (const offset of [0, MiB, length - 8, length, 3 * length - 16, GiB, 2 * GiB].filter(
+      (at) => at < arena.byteLength
+    )) {
+      const view = arena.view(Uint8Array, offset, 8)
+      const start = offset - (offset % length)
+      assert.is(view.buffer.byteLength, Math.min(length, arena.byteLength - start))
+      assert.is(view.byteOffset, offset - start)
+      assert.is(arena.offsetOf(view), offset)
+      view.fill(7)
+      const long = arena.window(offset)
+      assert.is(new Uint8Array(long.buffer)[offset - long.start], 7)
+      assert.is(arena.offsetOf(new Uint8Array(long.buffer, offset - long.start, 1)), offset)
+      assert.is(long.buffer.byteLength, Math.min(GiB, arena.byteLength - long.start))
+    }
+  }
+})
+
+test('other lengths of windows are refused by name', () => {
+  for (const windowBytes of [0, 1, MiB / 2, 2 * GiB, 3 * MiB, -MiB, NaN, MiB + 0.5])
+    throwsCode(() => Arena.reserve(MiB, { windowBytes }), 'ERR_OUT_OF_RANGE', '"options.windowBytes"')
+  for (const windowBytes of ['1048576', null, {}, 1048576n])
+    throwsCode(
+      () => Arena.reserve(MiB, { windowBytes: windowBytes as never }),
+      'ERR_INVALID_ARG_TYPE',
+      '"options.windowBytes"'
+    )
+  using arena = Arena.reserve(4 * MiB, { windowBytes: MiB })
+  using attached = Arena.attach(arena.handle(), { windowBytes: 2 * MiB })
+  assert.is(arena.view(Uint8Array, 0, 1).buffer.byteLength, MiB)
+  assert.is(attached.view(Uint8Array, 0, 1).buffer.byteLength, 2 * MiB)
+})
+
+test('allocators of every kind work across the ends of windows', () => {
+  for (const make of [
+    (arena: Arena) => new Heap(arena),
+    (arena: Arena) => new Slab(arena, { slotSize: 96 * 1024 + 8 }),
+    (arena: Arena) => new Buddy(arena),
+    (arena: Arena) => new Bump(arena),
+  ]) {
+    using arena = Arena.reserve(256 * MiB, { windowBytes: MiB })
+    const allocator = make(arena)
+    const lengths = allocator instanceof Slab ? [12288] : [12288, 12289, 131072, 131073, 400000]
+    const views: Float64Array[] = []
+    for (let round = 0; round < 3; round++) {
+      for (let i = 0; i < 60; i++) {
+        const view = allocator.alloc(Float64Array, lengths[i % lengths.length] as number)
+        assert.ok(view.every((value) => value === 0))
+        assert.ok(view.buffer.byteLength === MiB || view.buffer.byteLength === view.byteLength)
+        assert.is(arena.offsetOf(view) % MiB, view.byteOffset === 0 ? arena.offsetOf(view) % MiB : view.byteOffset)
+        views.push(view.fill(views.length + 1))
+      }
+      assert.ok(views.every((view, i) => view[0] === i + 1 && view[view.length - 1] === i + 1))
+      assert.ok(views.some((view) => view.buffer.byteLength !== MiB))
+      allocator.check()
+      if (allocator instanceof Bump) allocator.reset()
+      else for (const view of views) allocator.free(view)
+      views.length = 0
+      allocator.check()
+    }
+  }
+})
+
+test('when there are too many buffers of their own, what one long window can show is shown in that', () => {
+  const os = new FakeOs()
+  using arena = Arena.reserve(2 * GiB, { os, windowBytes: MiB })
+  const views: Uint8Array[] = []
+  for (let i = 0; i < 5000; i++) views.push(arena.view(Uint8Array, MiB - 8, 16 + i))
+  assert.is(views.filter((view) => view.buffer.byteLength === view.byteLength).length, 64 + 4096)
+  assert.is(os.count('view'), 64 + 4096 + 1)
+  views[4999]?.fill(3)
+  assert.ok(views.every((view) => view[15] === 3 && arena.offsetOf(view) === MiB - 8))
+  for (let i = 0; i < 100; i++) assert.is(arena.view(Uint8Array, 3 * MiB, 200 * MiB + i).buffer, arena.window(0).buffer)
+})
 
 test('detaching what is detached is false', () => {
   const buffer = new ArrayBuffer(8)

@@ -77,6 +77,7 @@ const calls: Record<string, (address: Address, byteLength: number) => unknown> =
   purge: (address, byteLength) => os.purge(address, byteLength),
   populate: (address, byteLength) => os.populate(address, byteLength),
   adviseHugePages: (address, byteLength) => os.adviseHugePages(address, byteLength, 'never'),
+  keepFromDumps: (address, byteLength) => os.keepFromDumps(address, byteLength),
   name: (address, byteLength) => os.name(address, byteLength, 'x'),
   residency: (address, byteLength) => os.residency(address, byteLength, vector),
   view: (address, byteLength) => os.view(address, byteLength),
@@ -182,6 +183,28 @@ test('advice about huge pages is on record with the kernel', () => {
     os.adviseHugePages(address, byteLength, 'advise')
     assert.ok(flags().includes('hg') && !flags().includes('nh'), flags().join(' '))
   }, 4 * MiB)
+})
+
+test('empty pages are kept from children, and from dumps if wanted, until they are released', () => {
+  const flags = (at: number): readonly string[] =>
+    readSmaps().find((entry) => entry.start <= at && at < entry.end)?.flags ?? []
+  withMapping((address) => {
+    if (flags(address).length === 0) return
+    assert.ok(flags(address).includes('dc'), flags(address).join(' '))
+    assert.not.ok(flags(address).includes('dd'))
+    os.replace(plus(address, page), page)
+    assert.ok(flags(plus(address, page)).includes('dc'))
+    assert.not.ok(flags(plus(address, page)).includes('dd'))
+    os.keepFromDumps(address, 4 * page)
+    for (const at of [0, page, 3 * page]) assert.ok(flags(plus(address, at)).includes('dd'), `${at}`)
+    os.replace(plus(address, page), page)
+    os.replace(address, 4 * page)
+    for (const at of [0, page, 3 * page]) {
+      assert.ok(flags(plus(address, at)).includes('dd'), `${at}`)
+      assert.ok(flags(plus(address, at)).includes('dc'), `${at}`)
+    }
+  }, 4 * page)
+  withMapping((address) => assert.not.ok(flags(address).includes('dd')), 4 * page)
 })
 
 test('a name never fails, whatever it is made of', () => {

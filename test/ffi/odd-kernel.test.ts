@@ -5,6 +5,8 @@ import { constants } from 'node:os'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import {
+  MADV_DONTDUMP,
+  MADV_DONTFORK,
   MADV_HUGEPAGE,
   MADV_NOHUGEPAGE,
   MADV_POPULATE_READ,
@@ -126,6 +128,14 @@ test('a kernel without huge pages takes no advice, and that is no error', () => 
   const address = os.reserve(MiB, MiB)
   os.adviseHugePages(address, MiB, 'never')
   os.adviseHugePages(address, MiB, 'advise')
+  os.release(address, MiB)
+})
+
+test('a kernel that keeps nothing from children is no error, one that keeps nothing from dumps is', () => {
+  const os = new LinuxOs(refusing(adviceIs(MADV_DONTFORK, MADV_DONTDUMP)))
+  const address = os.reserve(MiB, MiB)
+  os.replace(address, MiB)
+  throwsCode(() => os.keepFromDumps(address, MiB), 'EINVAL', 'madvise')
   os.release(address, MiB)
 })
 

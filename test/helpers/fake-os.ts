@@ -34,6 +34,7 @@ export type OsCall =
   | 'purge'
   | 'populate'
   | 'adviseHugePages'
+  | 'keepFromDumps'
   | 'name'
   | 'residency'
   | 'view'
@@ -226,6 +227,12 @@ export class FakeOs implements Os {
     this.#requireRange(address, byteLength)
     this.#enter('adviseHugePages', 'madvise', address, byteLength)
     this.#real.adviseHugePages(address, byteLength, advice)
+  }
+
+  keepFromDumps(address: Address, byteLength: number): void {
+    this.#requireRange(address, byteLength)
+    this.#enter('keepFromDumps', 'madvise', address, byteLength)
+    this.#real.keepFromDumps(address, byteLength)
   }
 
   name(address: Address, byteLength: number, name: string): void {

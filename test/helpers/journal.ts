@@ -34,7 +34,7 @@ export class Journal {
       return this.words
     })
     globalThis.Float64Array = this.#replaced(Numbers, (array, given) => {
-      if (given[2] !== At.ROOTS / 2) return array
+      if (given[2] !== At.KEPT_END / 2) return array
       this.numbers = this.#logged(array as Float64Array)
       return this.numbers
     })

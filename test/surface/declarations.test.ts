@@ -50,7 +50,7 @@ test('the declarations name nothing internal', async () => {
 
 const CONSUMER = `
 import {
-  Arena, Buddy, Bump, Heap, Slab, mapFile, type Allocator, type ArenaOptions, type FreeingAllocator, type HeapOptions, type ReadOnlyView,
+  Arena, Buddy, Bump, Heap, Slab, mapFile, type Allocator, type ArenaOptions, type FreeingAllocator, type HeapOptions, type ReadOnlyView, type ViewRef,
 } from 'sorites'
 
 const options: ArenaOptions = { name: 'x', populate: true }
@@ -61,6 +61,23 @@ const all: Allocator[] = [heap, new Bump(arena), new Buddy(arena, { minBlock: 64
 const freeing: FreeingAllocator = heap
 const view: Float64Array = heap.alloc(Float64Array, 8)
 freeing.free(view)
+const buffer: Buffer = heap.alloc(Buffer, 8)
+const words: DataView = freeing.allocUnsafe(DataView, 8, { alignment: 64 })
+const columns: Int32Array = heap.alloc(Int32Array, 8, { alignment: 64 })
+const over: Buffer = arena.view(Buffer, 0, 8)
+console.log(buffer.readUInt8(0) + words.getUint8(0) + columns[0]! + over.readUInt8(0), arena.view(DataView, 0, 8).getInt8(0))
+const ref: ViewRef = arena.refOf(view)
+const followed: Float64Array = arena.viewOf(ref as ViewRef<'Float64Array'>)
+const opened: Heap = Heap.open(arena, { create: true, onFull: (byteLength: number) => byteLength > 8 })
+console.log(arena.bytes(0, 8).readUInt8(0), followed.length, opened.role)
+const reading = mapFile('x', { mode: 'read' })
+console.log(reading.view(Buffer, 0, 8).readUInt32LE(0), reading.view(DataView, 0, 8).getUint8(0))
+// @ts-expect-error it cannot be written through
+reading.view(Buffer, 0, 8).writeUInt8(1)
+// @ts-expect-error
+reading.view(DataView, 0, 8).setUint8(0, 1)
+// @ts-expect-error no such option
+heap.alloc(Uint8Array, 8, { align: 64 })
 const found: Heap = Heap.attach(arena, { role: 'reader' })
 const recovered: boolean = found.recovered
 const bytes: ReadOnlyView<Uint8Array> = mapFile('x', { mode: 'read' }).bytes

@@ -123,6 +123,9 @@ test('arena', async () => {
     { name: 'view', given: [Uint8Array, 0, 8], run: (type, offset, length) => arena.view(type, offset, length) },
     { name: 'window', given: [0], run: (offset) => arena.window(offset) },
     { name: 'offsetOf', given: [view], run: (given) => arena.offsetOf(given) },
+    { name: 'bytes', given: [0, 8], run: (offset, length) => arena.bytes(offset, length) },
+    { name: 'refOf', given: [view], run: (given) => arena.refOf(given) },
+    ...optionCalls('viewOf', { ...arena.refOf(view) }, (ref) => arena.viewOf(ref)),
     { name: 'populate', given: [0, 4096], run: (...given) => arena.populate(...(given as unknown as [number])) },
     { name: 'populate', given: [0], run: (offset) => arena.populate(offset) },
     { name: 'purge', given: [0, 4096], run: (offset, length) => arena.purge(offset, length) },
@@ -207,6 +210,8 @@ test('allocators', async () => {
       { name: 'memalign', given: [8, 8], run: (alignment, n) => allocator.memalign(alignment, n) },
       { name: 'alloc', given: [Uint8Array, 8], run: (type, n) => allocator.alloc(type, n) },
       { name: 'allocUnsafe', given: [Uint8Array, 8], run: (type, n) => allocator.allocUnsafe(type, n) },
+      ...optionCalls('alloc', { alignment: 64 }, (options) => allocator.alloc(Buffer, 8, options)),
+      ...optionCalls('allocUnsafe', { alignment: 64 }, (options) => allocator.allocUnsafe(DataView, 8, options)),
       ...optionCalls('stats', { classes: true, resident: true }, (options) => allocator.stats(options)),
     ]
     if (allocator instanceof Bump)
@@ -234,7 +239,7 @@ test('allocators', async () => {
 
 test('making allocators', async () => {
   const arena = Arena.reserve(MiB)
-  const range = { offset: 65536, byteLength: 65536, limit: 65536 }
+  const range = { offset: 65536, byteLength: 65536, limit: 65536, onFull: undefined }
   const calls: Call[] = [
     ...optionCalls('Heap', { ...range, decayMs: 5, schedule: undefined }, (options) =>
       closing(new Heap(arena, options))
@@ -249,8 +254,12 @@ test('making allocators', async () => {
     { name: 'Heap.attach', given: [arena], run: (given) => closing(Heap.attach(given)) },
     ...optionCalls(
       'Heap.attach',
-      { offset: 0, role: 'writer', takeOver: false, decayMs: 5, schedule: undefined },
+      { offset: 0, role: 'writer', takeOver: false, decayMs: 5, schedule: undefined, onFull: undefined },
       (options) => closing(Heap.attach(arena, options))
+    ),
+    { name: 'Heap.open', given: [arena], run: (given) => closing(Heap.open(given, { create: true })) },
+    ...optionCalls('Heap.open', { ...range, decayMs: 5, schedule: undefined, create: true }, (options) =>
+      closing(Heap.open(arena, options))
     ),
     {
       name: 'what only looks like an arena',

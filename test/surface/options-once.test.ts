@@ -30,12 +30,14 @@ function counted(options: Record<string, unknown>): { options: never; counts: Ma
 
 const arena = Arena.reserve(MiB)
 const file = mapFile(data, { mode: 'write' })
-const range = { offset: 65536, byteLength: 65536, limit: 65536 }
+const range = { offset: 65536, byteLength: 65536, limit: 65536, onFull: () => false }
 const closing = (made: { close(): void }): void => made.close()
 
 type Call = [name: string, options: Record<string, unknown>, run: (options: never) => unknown]
 const calls: Call[] = [
   ['Heap', { ...range, decayMs: 5 }, (options) => closing(new Heap(arena, options))],
+  ['Heap.open', { ...range, decayMs: 5, create: true }, (options) => closing(Heap.open(arena, options))],
+  ['viewOf', { ...arena.refOf(arena.view(Uint8Array, 8, 8)) }, (ref) => void arena.viewOf(ref)],
   ['Slab', { ...range, slotSize: 64 }, (options) => closing(new Slab(arena, options))],
   ['Buddy', { ...range, minBlock: 64 }, (options) => closing(new Buddy(arena, options))],
   ['Bump', range, (options) => closing(new Bump(arena, options))],
@@ -52,8 +54,20 @@ const calls: Call[] = [
     },
   ],
   [
+    'alloc',
+    { alignment: 64 },
+    (options) => {
+      const heap = new Heap(arena)
+      try {
+        heap.alloc(Buffer, 8, options)
+      } finally {
+        heap.close()
+      }
+    },
+  ],
+  [
     'Heap.attach',
-    { offset: 0, role: 'writer', takeOver: false, decayMs: 5 },
+    { offset: 0, role: 'writer', takeOver: false, decayMs: 5, onFull: () => false },
     (options) => {
       const shared = Arena.reserve(MiB, { shared: true })
       try {

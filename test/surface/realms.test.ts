@@ -60,6 +60,27 @@ test('types of another realm make views of that realm', () => {
   arena.close()
 })
 
+test('DataView of another realm, and Buffer, which all realms share', () => {
+  const arena = Arena.reserve(MiB)
+  const heap = new Heap(arena, { byteLength: MiB / 2 })
+  const type = there<DataViewConstructor>('DataView')
+  assert.is.not(type, DataView)
+  for (const view of [heap.alloc(type, 24), heap.allocUnsafe(type, 24), arena.view(type, MiB / 2, 24)]) {
+    assert.is(Object.getPrototypeOf(view), type.prototype)
+    assert.is(view.byteLength, 24)
+    assert.ok(arena.offsetOf(view) > 0)
+  }
+  const ours = heap.alloc(DataView, 24)
+  heap.free(ours)
+  assert.is(Object.getPrototypeOf(heap.alloc(type, 24)), type.prototype)
+  const context = vm.createContext({ Buffer })
+  const bytes = heap.alloc(vm.runInContext('Buffer', context) as BufferConstructor, 24)
+  assert.ok(Buffer.isBuffer(bytes))
+  assert.is(Object.getPrototypeOf(bytes), Buffer.prototype)
+  heap.check()
+  arena.close()
+})
+
 test('what only pretends to be a type is refused, and its code is not run', () => {
   const arena = Arena.reserve(MiB)
   const heap = new Heap(arena, { byteLength: MiB / 2 })
@@ -77,6 +98,13 @@ test('what only pretends to be a type is refused, and its code is not run', () =
     },
     class extends Uint8Array {},
     Uint8Array.bind(null),
+    Object.setPrototypeOf(class {}, DataView),
+    Object.setPrototypeOf(class {}, Buffer),
+    DataView.bind(null),
+    Buffer.bind(null),
+    new Proxy(Buffer, {}),
+    there('(function Buffer() {})'),
+    there('(class DataView { constructor() {} })'),
     new Proxy(Uint8Array, { construct: () => counted() }),
     { BYTES_PER_ELEMENT: 1, name: 'Uint8Array' },
     Object.assign(() => undefined, { BYTES_PER_ELEMENT: 1 }),

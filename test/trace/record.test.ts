@@ -1,6 +1,8 @@
 /** Recording: what was recorded replays to the same trace, and view calls count as the raw calls they stand for. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import type { AllocatorStats } from '../../src/allocator/allocator.ts'
+import { Arena, Heap, MiB } from '../../src/index.ts'
 import { decodeTrace, encodeTrace } from '../../src/trace/format.ts'
 import { Recorder } from '../../src/trace/record.ts'
 import { Replay } from '../../src/trace/replay.ts'
@@ -42,6 +44,22 @@ test('view calls are the raw calls they stand for', () => {
   assert.equal([...size], [24, 10, 0, 40, 7])
 })
 
+test('Buffers, DataViews and aligned views are recorded', () => {
+  const { recorder: heap } = recorder()
+  const bytes: Buffer = heap.alloc(Buffer, 24)
+  const data: DataView = heap.allocUnsafe(DataView, 10)
+  heap.free(bytes)
+  heap.free(data)
+  assert.is(heap.alloc(Float64Array, 2, { alignment: 64 }).byteOffset % 64, 0)
+  assert.is(heap.allocUnsafe(Uint8Array, 3, { alignment: 256 }).byteOffset % 256, 0)
+  heap.allocUnsafe(Uint8Array, 3, {})
+  assert.throws(() => heap.alloc(Uint8Array, 3, { alignment: 3 }), 'options.alignment')
+  const { meta, size } = heap.trace()
+  const calls = [CALLOC, MALLOC, FREE, FREE, MEMALIGN | (6 << 8), MEMALIGN | (8 << 8), MALLOC]
+  assert.equal([...meta], calls)
+  assert.equal([...size], [24, 10, 0, 0, 16, 3, 3])
+})
+
 test('reset frees every block', () => {
   const { inner, recorder: heap } = recorder()
   heap.malloc(8)
@@ -72,6 +90,33 @@ test('blocks made before the recording are unknown to it', () => {
   const moved = heap.realloc(b, 100)
   heap.free(moved)
   assert.equal([...heap.trace().meta], [MALLOC, FREE])
+})
+
+test('pins and the end are passed on', async () => {
+  const arena = Arena.reserve(MiB)
+  const heap = new Recorder(new Heap(arena), arena)
+  const view = heap.alloc(Uint8Array, 100)
+  const pin = heap.pin(view)
+  assert.throws(() => heap.free(view), /pinned/)
+  assert.is(await heap.use(view, ({ length }) => length), 100)
+  const closing = heap.closeWhenIdle()
+  assert.throws(() => heap.pin(view), /no new pins/)
+  pin[Symbol.dispose]()
+  await Promise.all([closing, heap[Symbol.asyncDispose]()])
+  assert.is(heap.trace().summary.events, 1)
+  arena.close()
+})
+
+test('stats passes its options on', () => {
+  const asked: unknown[] = []
+  const inner = new (class extends ToyAllocator {
+    override stats(...options: readonly unknown[]): AllocatorStats {
+      asked.push(...options)
+      return super.stats()
+    }
+  })(2 ** 20)
+  new Recorder(inner, inner).stats({ classes: true })
+  assert.equal(asked, [{ classes: true }])
 })
 
 test('everything else is passed on', () => {

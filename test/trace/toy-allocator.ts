@@ -3,10 +3,17 @@
  * out a freed range again, except to a block of the same rounded size.
  * @module
  */
-import type { AllocatorStats, FreeingAllocator } from '../../src/allocator/allocator.ts'
+import type { AllocatorStats, AllocOptions, FreeingAllocator } from '../../src/allocator/allocator.ts'
 import { alignUp } from '../../src/bits.ts'
 import { InvalidFreeError, OutOfMemoryError } from '../../src/errors.ts'
-import type { TypedArray, TypedArrayConstructor } from '../../src/views.ts'
+import {
+  elementBytes,
+  makeView,
+  type TypedArray,
+  type TypedArrayConstructor,
+  type View,
+  type ViewConstructor,
+} from '../../src/views.ts'
 
 /** Ways to break the contract. */
 export type Fault = 'overlap' | 'dirty calloc' | 'lost contents' | 'misaligned'
@@ -88,12 +95,22 @@ export class ToyAllocator implements FreeingAllocator {
     return size
   }
 
-  alloc<T extends TypedArray>(type: TypedArrayConstructor<T>, length: number): T {
-    return this.view(type, this.calloc(length * type.BYTES_PER_ELEMENT), length)
+  alloc<T extends TypedArray>(type: TypedArrayConstructor<T>, length: number, options?: AllocOptions): T
+  alloc(type: DataViewConstructor, length: number, options?: AllocOptions): DataView
+  alloc(type: BufferConstructor, length: number, options?: AllocOptions): Buffer<ArrayBuffer>
+  alloc(type: ViewConstructor, length: number, options?: AllocOptions): View {
+    if (options === undefined)
+      return makeView(type, this.buffer, this.calloc(length * elementBytes('type', type)), length)
+    const view: View = this.allocUnsafe(type as TypedArrayConstructor, length, options)
+    new Uint8Array(this.buffer, view.byteOffset, view.byteLength).fill(0)
+    return view
   }
 
-  allocUnsafe<T extends TypedArray>(type: TypedArrayConstructor<T>, length: number): T {
-    return this.view(type, this.malloc(length * type.BYTES_PER_ELEMENT), length)
+  allocUnsafe<T extends TypedArray>(type: TypedArrayConstructor<T>, length: number, options?: AllocOptions): T
+  allocUnsafe(type: DataViewConstructor, length: number, options?: AllocOptions): DataView
+  allocUnsafe(type: BufferConstructor, length: number, options?: AllocOptions): Buffer<ArrayBuffer>
+  allocUnsafe(type: ViewConstructor, length: number, { alignment = 8 }: AllocOptions = {}): View {
+    return makeView(type, this.buffer, this.memalign(alignment, length * elementBytes('type', type)), length)
   }
 
   view<T extends TypedArray>(type: TypedArrayConstructor<T>, offset: number, length: number): T {
@@ -137,7 +154,19 @@ export class ToyAllocator implements FreeingAllocator {
 
   close(): void {}
 
+  pin(): Disposable {
+    return { [Symbol.dispose]: () => undefined }
+  }
+
+  async use<V extends ArrayBufferView, R>(view: V, run: (view: V) => R | Promise<R>): Promise<R> {
+    return run(view)
+  }
+
+  async closeWhenIdle(): Promise<void> {}
+
   [Symbol.dispose](): void {}
+
+  async [Symbol.asyncDispose](): Promise<void> {}
 
   #offset(block: number | ArrayBufferView): number {
     return typeof block === 'number' ? block : block.byteOffset

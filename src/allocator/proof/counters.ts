@@ -6,7 +6,7 @@
  *     pages    committed <= peak <= pages of the claim          0 <= bytes <= those of the claim; no fraction, no NaN
  * @module
  */
-import { At, Slab, Span } from '../heap-layout.ts'
+import { At, Root, Slab, Span } from '../heap-layout.ts'
 import type { HeapParts } from '../heap-parts.ts'
 
 /** The counters, read once: what is proved is what the other proofs go by. The header before them comes along. */
@@ -23,6 +23,7 @@ export function proveCounters(parts: HeapParts, m: Int32Array): string | undefin
     proveTop('slab records', m[At.SLAB_TOP], layout.slabs, layout.slabsEnd, Slab.WORDS) ??
     proveTop('tiles', m[At.TILE_TOP], 0, layout.tileCount, 1) ??
     proveTop('pages', m[At.PAGE_TOP], 0, layout.pageCount, 1) ??
+    proveTop('roots', m[At.ROOT_TOP], 0, (layout.rootsEnd - layout.roots) / Root.WORDS, 1) ??
     proveTop('windows', m[At.WINDOWS], 1, spans.windowCount, 1) ??
     proveTop('committed pages', m[At.COMMITTED], 0, layout.pageCount, 1) ??
     proveTop('pages at the peak', m[At.PEAK], m[At.COMMITTED], layout.pageCount, 1) ??

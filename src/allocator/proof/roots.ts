@@ -1,21 +1,30 @@
 /**
  * The proof of a heap's roots: an entry is free, or has a name of its own, padded with zeros, and an offset that a block of the heap
- * can have. Whether a block is there is its program's affair: one that was freed leaves its root behind. Cost: 1 us.
+ * can have. Whether a block is there is its program's affair: one that was freed leaves its root behind. Where the entries end is one word,
+ * which nothing else repeats: so the next entries, a page of them, must never have been used. Cost: 1 us an entry.
  * @module
  */
 import { At, Root } from '../heap-layout.ts'
 import type { HeapParts } from '../heap-parts.ts'
 
-export function proveRoots({ words, source }: HeapParts): string | undefined {
+/** Entries in a page. */
+const UNUSED_ENTRIES = 56
+
+/** `counters` must have been proved. */
+export function proveRoots({ words, layout, source }: HeapParts, counters: Int32Array): string | undefined {
   const end = source.offset + source.byteLength
-  const offsets = new Float64Array(words.buffer as ArrayBuffer, words.byteOffset + At.ROOTS * 4, Root.COUNT * 4)
-  const bytes = new Uint8Array(words.buffer as ArrayBuffer, words.byteOffset + At.ROOTS * 4, Root.COUNT * 32)
+  const count = (layout.rootsEnd - layout.roots) / Root.WORDS
+  const start = words.byteOffset + layout.roots * 4
+  const offsets = new Float64Array(words.buffer as ArrayBuffer, start, (count * Root.WORDS) / 2)
+  const top = counters[At.ROOT_TOP]
   const names = new Set<string>()
-  for (let entry = 0; entry < Root.COUNT; entry++) {
-    const offset = offsets[entry * 4 + Root.NAME / 8] as number
+  for (let entry = 0; entry < Math.min(top + UNUSED_ENTRIES, count); entry++) {
+    const offset = offsets[(entry * Root.WORDS + Root.NAME_WORDS) / 2] as number
     if (offset === 0) continue
+    if (entry >= top) return `there are ${top} roots, and root ${entry} leads to ${offset}`
     if (!(offset >= source.offset && offset < end) || offset % 8 !== 0) return `root ${entry} leads to ${offset}`
-    const name = nameIn(bytes.subarray(entry * 32, entry * 32 + Root.NAME))
+    const bytes = new Uint8Array(words.buffer as ArrayBuffer, start + entry * Root.WORDS * 4, Root.NAME)
+    const name = nameIn(bytes)
     if (name === undefined || names.has(name)) return `root ${entry} has no name of its own`
     names.add(name)
   }

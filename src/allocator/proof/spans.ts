@@ -123,7 +123,7 @@ function proveSpares(proof: Proof): string | undefined {
   let spares = 0
   for (let span = m[At.SPAN_SPARE]; span !== 0; span = m[span + Span.NEXT]) {
     if (!proof.meetSpan(span, Met.NOT, Met.SPARE)) return `the list of spare span records leads to ${span}`
-    if ((m[span + Span.TAG] & Tag.KIND) !== 0) return `the spare span record ${span} has a kind`
+    if (m[span + Span.TAG] !== 0) return `the spare span record ${span} has a tag`
     spares++
   }
   return spares === m[At.SPAN_SPARES] && spares + proof.count === proof.spanRecords

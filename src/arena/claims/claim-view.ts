@@ -8,6 +8,7 @@ import { UnsupportedOperationError } from '../../errors.ts'
 import type { Claim, ClaimHolder } from '../claim.ts'
 import { told } from '../ending.ts'
 import type { Ground } from '../ground.ts'
+import type { Release } from '../pin.ts'
 import { residentBytes } from '../residency.ts'
 import type { MetadataSpace } from './metadata-space.ts'
 
@@ -21,15 +22,20 @@ export interface SeenPlace {
   readonly entry: number
 }
 
+/** Pins a block of the claim with this number in the directory. */
+type PinBlock = (entry: number, offset: number, byteLength: number) => Release
+
 /** The views that there are of one arena's claims. */
 export class ClaimViews {
   readonly #ground: Ground
   readonly #space: MetadataSpace
+  readonly #pin: PinBlock
   readonly #views: Set<ClaimView> = new Set()
 
-  constructor(ground: Ground, space: MetadataSpace) {
+  constructor(ground: Ground, space: MetadataSpace, pin: PinBlock) {
     this.#ground = ground
     this.#space = space
+    this.#pin = pin
   }
 
   add(holder: ClaimHolder, place: SeenPlace): ClaimView {
@@ -39,6 +45,7 @@ export class ClaimViews {
       place,
       metadata,
       ground: this.#ground,
+      pin: (offset, byteLength) => this.#pin(place.entry, offset, byteLength),
       left: () => this.#views.delete(view),
     })
     this.#views.add(view)
@@ -57,6 +64,8 @@ interface ClaimViewParts {
   readonly place: SeenPlace
   readonly metadata: ArrayBuffer
   readonly ground: Ground
+  /** Pins the block for its holder, where that is one of this arena, or else the arena. */
+  readonly pin: (offset: number, byteLength: number) => Release
   /** Told once, when it is not looked at any more. */
   readonly left: () => void
 }
@@ -108,6 +117,10 @@ export class ClaimView implements Claim {
 
   revokeInner(): never {
     return this.#refuse('revokeInner')
+  }
+
+  pinAround(offset: number, byteLength: number): Release {
+    return this.#parts.pin(offset, byteLength)
   }
 
   /** Nothing: who only looks stores nothing. */

@@ -32,6 +32,7 @@ import { type Identity, newIdentity } from '../header.ts'
 import { type Layout, METADATA_GRANULE } from '../layout.ts'
 import type { Lifetime } from '../lifetime.ts'
 import type { Owner } from '../owner.ts'
+import type { Release } from '../pin.ts'
 import { ClaimViews } from './claim-view.ts'
 import { Directory } from './directory.ts'
 import { Exposure } from './exposure.ts'
@@ -53,6 +54,8 @@ export interface ClaimedArena {
   exposed(window: number): boolean
   /** Bytes of the data, at most one page of them. */
   bytesAt(offset: number, byteLength: number): Uint8Array
+  /** Holds the arena open for a pinned block. */
+  pinBlock(): Release
 }
 
 /** Anything that can be in the way of a claim. */
@@ -83,7 +86,11 @@ export class Claims {
     this.arena = arena
     this.#exposure = new Exposure(layout.byteLength, (window) => arena.exposed(window))
     this.#space = new MetadataSpace(layout, ground, lifetime)
-    this.#views = new ClaimViews(ground, this.#space)
+    this.#views = new ClaimViews(
+      ground,
+      this.#space,
+      (entry, offset, byteLength) => this.#own.get(entry)?.holder.pin?.(offset, byteLength) ?? arena.pinBlock()
+    )
     const start = ground.address(layout.metadataStart)
     this.#directory = new Directory(title, layout, ground.pageSize, (byteLength) =>
       lifetime.privateView(start, byteLength)
@@ -125,6 +132,12 @@ export class Claims {
     return new SharedClaims({ title, ground, layout, directory: this.#directory, others: this.#others })
   }
 
+  /** Which arena this is, by its header; undefined of one that nobody else can have. */
+  identify(): Identity | undefined {
+    if (this.#unmet) this.locked(() => undefined)
+    return this.#shared?.identity
+  }
+
   /** Which arena this is, by its header. Only of one that is shared. */
   get identity(): Identity {
     return (this.#shared as SharedClaims).identity
@@ -138,6 +151,18 @@ export class Claims {
   /** The claim at the top level that has a byte in common with the range, whoever holds it. */
   overlapping(offset: number, byteLength: number): Obstacle | undefined {
     return this.#top.overlapping(offset, byteLength) ?? this.locked(() => this.#others.overlapping(offset, byteLength))
+  }
+
+  /** Pins the innermost live block of ours around a byte. Undefined when there is none: nobody but its holder knows another's blocks. */
+  pinBlock(offset: number): Release | undefined {
+    const around: GrantedClaim[] = []
+    for (let claim = this.#top.overlapping(offset, 1); claim !== undefined; claim = claim.inner.overlapping(offset, 1))
+      around.unshift(claim)
+    for (const { holder } of around) {
+      const release = holder.pin?.(offset, 1)
+      if (release !== undefined) return release
+    }
+    return undefined
   }
 
   /** Every claim at the top level, whoever holds it, by offset. */

@@ -8,9 +8,10 @@
  */
 import { wholeNumber } from '../../arguments.ts'
 import { alignDown, alignUp } from '../../bits.ts'
-import { ArenaClosedError, OutOfRangeError } from '../../errors.ts'
+import { ArenaClosedError, CorruptedError, OutOfRangeError } from '../../errors.ts'
 import type { Claim, ClaimHolder, LastStore } from '../claim.ts'
 import { told } from '../ending.ts'
+import type { Release } from '../pin.ts'
 import { residentBytes } from '../residency.ts'
 import type { Claims } from './claims.ts'
 import { Ranges } from './ranges.ts'
@@ -114,6 +115,15 @@ export class GrantedClaim implements Claim {
     if (inner.length === 0) return
     this.#claims.dropInner(inner)
     told(() => this.holder.innerClaims(this.inner.count))
+  }
+
+  pinAround(): Release {
+    const { around, offset, byteLength } = this
+    if (around === undefined) return this.#claims.arena.pinBlock()
+    const release = around.holder.pin?.(offset, byteLength)
+    if (release === undefined)
+      throw new CorruptedError(`${around.describe()} has no live block around ${this.describe()}`)
+    return release
   }
 
   storeOnLeave(last: LastStore): void {

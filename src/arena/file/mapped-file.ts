@@ -24,9 +24,12 @@ import {
   type Bytes,
   elementBytes,
   isView,
+  type NodeBuffer,
+  type NodeBufferConstructor,
   plainBytes,
   type TypedArray,
   type TypedArrayConstructor,
+  type ViewConstructor,
   viewBuffer,
   viewByteOffset,
 } from '../../views.ts'
@@ -124,7 +127,7 @@ export class MappedFile<Mode extends FileMode = FileMode> {
     this.#lifetime = new Lifetime(os, base, mappingBytes, this.#tenure)
     this.#holding = new Holding(title, this.#lifetime)
     this.#holding.onClose({ forget: () => link.close() })
-    this.#windows = new Windows(this.#lifetime, mapping.address(0), Math.max(place.maxByteLength, 1))
+    this.#windows = new Windows(this.#lifetime, mapping.address(0), Math.max(place.maxByteLength, 1), WINDOW_BYTES)
     this.#truncation = new Truncation(title, mapping, link, place.offset)
   }
 
@@ -142,9 +145,12 @@ export class MappedFile<Mode extends FileMode = FileMode> {
 
   /**
    * A view of `length` elements at `offset`, which is a multiple of the element's size; in mode `'read'` of a type that cannot be
-   * written through. A view across a window's end has a buffer of its own.
+   * written through. A view across a window's end has a buffer of its own. Of a `DataView` or `Buffer` the elements are bytes.
    */
-  view<T extends TypedArray>(type: TypedArrayConstructor<T>, offset: number, length: number): FileView<Mode, T> {
+  view<T extends TypedArray>(type: TypedArrayConstructor<T>, offset: number, length: number): FileView<Mode, T>
+  view(type: DataViewConstructor, offset: number, length: number): FileView<Mode, DataView>
+  view(type: NodeBufferConstructor, offset: number, length: number): FileView<Mode, NodeBuffer>
+  view(type: ViewConstructor, offset: number, length: number): unknown {
     const size = elementBytes('type', type)
     this.#holding.requireOpen()
     wholeNumber('offset', offset, 0, this.#byteLength)
@@ -152,7 +158,7 @@ export class MappedFile<Mode extends FileMode = FileMode> {
     wholeNumber('length', length, 0, Math.floor((this.#byteLength - offset) / size))
     const view = this.#windows.view(type, offset, length, length * size)
     this.#expose(offset, length * size)
-    return view as FileView<Mode, T>
+    return view
   }
 
   /** All of it as bytes. Throws `ERR_OUT_OF_RANGE` when that is more than the runtime can show in one view (4 GiB on Node 20). */
@@ -348,10 +354,13 @@ export class MappedFile<Mode extends FileMode = FileMode> {
     return this.#holding.pin()
   }
 
-  /** Runs an operation on a view, and holds the file open until its promise is settled. */
+  /**
+   * Runs an operation on a view, and holds the file open until its promise is settled. When the view starts in a live block of an
+   * allocator on the file's arena, the block is pinned as well.
+   */
   async use<V extends ArrayBufferView, R>(view: V, run: (view: V) => R | Promise<R>): Promise<R> {
-    this.offsetOf(view)
-    return this.#holding.use(view, run)
+    const offset = this.offsetOf(view)
+    return this.#holding.use(view, run, () => this.#arena && insideOf(this.#arena).pinBlock(offset))
   }
 
   /**
@@ -387,8 +396,17 @@ export class MappedFile<Mode extends FileMode = FileMode> {
     this.#holding.close(options)
   }
 
+  /** Closes the file once every pin is disposed of, as `arena.closeWhenIdle` does. A `syncAsync` that runs is waited for. */
+  closeWhenIdle(): Promise<void> {
+    return this.#holding.closeWhenIdle()
+  }
+
   [Symbol.dispose](): void {
     this.close()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.closeWhenIdle()
   }
 
   #facts(): Facts {

@@ -6,7 +6,7 @@
  * is a Buffer over the same bytes; that is what `buffer` is left in for.
  * @module
  */
-import type { TypedArray } from '../../views.ts'
+import type { NodeBuffer, TypedArray, View } from '../../views.ts'
 import type { FileMode } from './file-options.ts'
 
 /** The type of a typed array's elements. */
@@ -58,5 +58,22 @@ export interface ReadOnlyView<T extends TypedArray = TypedArray> {
   with(index: number, value: Element<T>): T
 }
 
+/** The calls of a DataView or a Buffer that read. */
+type Reading<T> = Pick<T, Extract<keyof T, `get${string}` | `read${string}` | 'byteLength' | 'byteOffset' | 'buffer'>>
+
+/** A DataView that cannot be written through. Every DataView is one. */
+export type ReadOnlyDataView = Reading<DataView>
+
+/** A Buffer that cannot be written through. Every Buffer is one. */
+export type ReadOnlyBuffer = ReadOnlyView<Uint8Array> &
+  Reading<NodeBuffer> &
+  Pick<NodeBuffer, 'compare' | 'copy' | 'equals' | 'toString'>
+
 /** What `view` of a mapped file gives: read-only in read mode. */
-export type FileView<Mode extends FileMode, T extends TypedArray> = Mode extends 'read' ? ReadOnlyView<T> : T
+export type FileView<Mode extends FileMode, T extends View> = Mode extends 'read'
+  ? T extends NodeBuffer
+    ? ReadOnlyBuffer
+    : T extends TypedArray
+      ? ReadOnlyView<T>
+      : ReadOnlyDataView
+  : T

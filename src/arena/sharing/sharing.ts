@@ -9,10 +9,10 @@
 import { ArenaClosedError, UnsupportedOperationError } from '../../errors.ts'
 import { BackingKind } from '../backing.ts'
 import type { Claims } from '../claims/claims.ts'
-import { newIdentity } from '../header.ts'
+import { type Identity, newIdentity } from '../header.ts'
 import type { Lifetime } from '../lifetime.ts'
 import { Control } from './control.ts'
-import { type ArenaHandle, handleOf } from './handle.ts'
+import { type ArenaHandle, generationOf, handleOf } from './handle.ts'
 import { unlinkNamed } from './named-file.ts'
 import type { Site } from './site.ts'
 import { Tenancy } from './tenancy.ts'
@@ -32,6 +32,8 @@ export class Sharing {
   readonly #claims: Claims
   #tenancy: Tenancy | undefined
   #closed = false
+  /** Of an arena that nobody else has yet. */
+  #identity: Identity | undefined
 
   constructor(title: string, site: Site, lifetime: Lifetime, claims: Claims) {
     this.#title = title
@@ -67,6 +69,15 @@ export class Sharing {
     return (this.#isNamed ? this.#site.path : undefined) ?? `/proc/${process.pid}/fd/${this.fd}`
   }
 
+  /** Which arena this is, in all threads and processes that have it or will. */
+  get identity(): string {
+    this.#requireOpen()
+    const identity = this.#claims.identify()
+    if (identity !== undefined) return generationOf(identity)
+    this.#identity ??= newIdentity()
+    return generationOf(this.#identity)
+  }
+
   handle(): ArenaHandle {
     this.#requireOpen()
     if (this.#tenancy === undefined) this.#tenancy = this.#invite()
@@ -94,7 +105,7 @@ export class Sharing {
       throw new UnsupportedOperationError(
         `${this.#title} has no handle: ${kind === BackingKind.fileCopy ? 'it is a copy of its own' : 'another thread maps the file, as another process does'}`
       )
-    if (!common) this.#claims.share(newIdentity())
+    if (!common) this.#claims.share(this.#identity ?? newIdentity())
     const { identity } = this.#claims
     const tenancy = Tenancy.found(os, Control.create(os, { base, layout, kind, fd, identity }))
     this.#lifetime.share(tenancy)

@@ -100,6 +100,9 @@ export interface Expectation {
   readonly dataBytes?: number | undefined
 }
 
+/** A path that leads to a descriptor of a process. */
+const DESCRIPTOR_PATH = /^\/proc\/(self|\d+)\/(task\/\d+\/)?fd\/\d+$/
+
 interface Inspected {
   readonly layout: Layout
   /** Whether it can become neither shorter nor longer. */
@@ -119,7 +122,9 @@ export function existingSite(fd: number, options: CheckedOptions, expectation: E
   }
   // Seals cannot be taken back, and this is the descriptor that is mapped.
   const kind = inspected.sealed ? BackingKind.memoryFile : BackingKind.namedFile
-  return fileSite(inspected.layout, kind, fd, options, undefined, path)
+  // The way to a descriptor is no name: it ends when that descriptor is closed, and ours goes on.
+  const name = path !== undefined && DESCRIPTOR_PATH.test(path) ? undefined : path
+  return fileSite(inspected.layout, kind, fd, options, undefined, name)
 }
 
 /** Reads the header, and compares. What is no ordinary file is not read: reading may wait for ever, or take something away. */
@@ -175,6 +180,7 @@ export function threadSite(source: ThreadSource, options: CheckedOptions): Site 
   }
   const ground = new Ground(os, base, backingOf(kind, os, fd, base, layout))
   try {
+    if (!options.dump) os.keepFromDumps(base, layout.mappingBytes)
     if (options.hugePages === 'advise') os.adviseHugePages(base, layout.byteLength, 'advise')
     if (options.populate) ground.populate(0, layout.byteLength)
   } catch (error) {

@@ -1,4 +1,8 @@
-/** Claims that were left open in a file: they count as held, and can be adopted as they are; a directory that lies is found out. */
+/**
+ * Claims that were left open in a file: they count as held, and can be adopted as they are; a directory that lies is found out.
+ *
+ * Longer than other files: each test is one way in which a directory lies.
+ */
 import { closeSync, openSync, readSync, writeSync } from 'node:fs'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'

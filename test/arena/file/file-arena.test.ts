@@ -1,4 +1,8 @@
-/** The arena in a file: what allocators leave there is there again, a file that holds something else is left alone, purging is exact. */
+/**
+ * The arena in a file: what allocators leave there is there again, a file that holds something else is left alone, purging is exact.
+ *
+ * Longer than other files: the same file is made, left and mapped anew by each test.
+ */
 
 import { readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { constants } from 'node:os'

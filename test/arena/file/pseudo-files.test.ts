@@ -45,10 +45,13 @@ const PSEUDO = [
   '/sys/kernel/tracing/tracing_on',
 ]
 
+/** What changes without us: the processes of the machine come and go. */
+const MOVING = /\/(maps|meminfo|cgroup\.procs|trace)$/
+
 /** What a file has, or why it cannot be read. */
 function contentOf(path: string): string {
   try {
-    return path.endsWith('maps') || path.endsWith('meminfo') ? '' : readFileSync(path, 'latin1')
+    return MOVING.test(path) ? '' : readFileSync(path, 'latin1')
   } catch (error) {
     return (error as { code: string }).code
   }

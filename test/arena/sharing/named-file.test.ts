@@ -1,4 +1,8 @@
-/** Arenas with a name: they stay when everybody has gone, appear whole, tell of owners that died, and never meet a full disk late. */
+/**
+ * Arenas with a name: they stay when everybody has gone, appear whole, tell of owners that died, and never meet a full disk late.
+ *
+ * Longer than other files: the whole life of a name, from making to taking away.
+ */
 import { spawnSync } from 'node:child_process'
 import {
   mkdtempSync,
@@ -140,7 +144,7 @@ test('a name that is replaced twice meanwhile: nothing is lost, and it is told w
     writeFileSync(path, 'third')
   }
   const { message } = throwsCode(() => arena.unlink(), 'ERR_UNSUPPORTED_OPERATION', 'replaced twice')
-  const kept = / is (\S+) now/.exec(message)?.[1] as string
+  const kept = / is (.+) now/.exec(message)?.[1] as string
   assert.equal([readFileSync(kept, 'utf8'), readFileSync(path, 'utf8')], ['second', 'third'])
 })
 
@@ -423,6 +427,17 @@ test('an arena that was moved elsewhere is the same', () => {
   const again = Arena.attach({ path: moved, generation } as { path: string }, { os })
   assert.is(again.handle().generation, generation)
   for (const one of [arena, again]) one.close()
+})
+
+test('an arena that was attached by the way to a descriptor goes by a descriptor of its own', () => {
+  const path = join(folder, 'grains')
+  using first = Arena.open(path, { create: true, byteLength: 65536 })
+  const second = Arena.attach({ fd: first.fd as number })
+  using third = Arena.attach({ path: second.path as string })
+  second.close()
+  assert.is(third.path, `/proc/${process.pid}/fd/${third.fd}`)
+  Arena.attach({ path: third.path as string }).close()
+  throwsCode(() => third.unlink(), 'ERR_UNSUPPORTED_OPERATION', 'no name')
 })
 
 test.run()

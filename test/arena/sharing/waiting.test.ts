@@ -35,6 +35,7 @@ test('a wait takes as long as it was told, in sleeps of 50 ms', () => {
     asked.push(milliseconds)
     return sleep(address, expected, milliseconds)
   }
+  // The clock is the subject: a timeout is a time, and a lower bound holds on the slowest machine.
   const start = performance.now()
   assert.is(arena.wait(0, 0, { timeoutMs: 120 }), 'timed-out')
   assert.ok(performance.now() - start >= 119)

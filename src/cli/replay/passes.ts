@@ -1,11 +1,11 @@
 /**
- * A trace through an allocator, as the C replayer does it (native/replay.c): a cold pass that writes to every page, warm passes that write to
+ * A trace through an allocator, as the C replayer does it (native/replay-source.ts): a cold pass that writes to every page, warm passes that write to
  * both ends of a block. Two loops, so that the warm one pays for nothing that it does not do, and V8 sees one allocator and one way of
  * writing in each.
  * @module
  */
-import type { Arena } from '../../src/arena/arena.ts'
-import { CALLOC, FREE, MALLOC, MEMALIGN, REALLOC, type Trace } from '../../src/trace/trace.ts'
+import type { Arena } from '../../arena/arena.ts'
+import { CALLOC, FREE, MALLOC, MEMALIGN, REALLOC, type Trace } from '../../trace/trace.ts'
 
 /** The calls that a trace makes. */
 export interface Target {
@@ -46,7 +46,17 @@ export class ArenaToucher implements Toucher {
 
   pages(offset: number, from: number, byteLength: number): void {
     const at = this.#at(offset)
+    if (at + byteLength > this.#bytes.length) {
+      this.#pagesBeyond(offset, from, byteLength)
+      return
+    }
     for (let i = from + PAGE - 1 - ((from + PAGE - 1) % PAGE); i < byteLength; i += PAGE) this.#bytes[at + i] = 1
+  }
+
+  /** Of a block that lies in no one window. */
+  #pagesBeyond(offset: number, from: number, byteLength: number): void {
+    const bytes = this.#arena.view(Uint8Array, offset, byteLength)
+    for (let i = from + PAGE - 1 - ((from + PAGE - 1) % PAGE); i < byteLength; i += PAGE) bytes[i] = 1
   }
 
   #at(offset: number): number {
@@ -90,6 +100,16 @@ export class Floor implements Target, Toucher {
   }
 }
 
+/** The allocator failed at an event. */
+export class PassError extends Error {
+  readonly event: number
+
+  constructor(event: number, cause: unknown) {
+    super(cause instanceof Error ? cause.message : String(cause), { cause })
+    this.event = event
+  }
+}
+
 /** The replayer's own tables, one entry a slot; filled, so that they are resident before anything is measured. */
 export interface Tables {
   readonly blocks: Float64Array
@@ -102,54 +122,64 @@ export function tablesFor({ summary }: Trace): Tables {
 
 export function coldPass(trace: Trace, target: Target, toucher: Toucher, { blocks, sizes }: Tables): void {
   const { meta, slot, size } = trace
-  for (let event = 0; event < meta.length; event++) {
-    const at = slot[event]!
-    const bytes = size[event]!
-    const op = meta[event]! & 255
-    let block: number
-    let from = 0
-    if (op === MALLOC) block = target.malloc(bytes)
-    else if (op === CALLOC) block = target.calloc(bytes)
-    else if (op === REALLOC) {
-      block = target.realloc(blocks[at]!, bytes)
-      from = sizes[at]!
-    } else if (op === MEMALIGN) block = target.memalign(1 << ((meta[event]! >>> 8) & 255), bytes)
-    else {
-      target.free(blocks[at]!)
-      continue
+  let event = 0
+  try {
+    for (; event < meta.length; event++) {
+      const at = slot[event]!
+      const bytes = size[event]!
+      const op = meta[event]! & 255
+      let block: number
+      let from = 0
+      if (op === MALLOC) block = target.malloc(bytes)
+      else if (op === CALLOC) block = target.calloc(bytes)
+      else if (op === REALLOC) {
+        block = target.realloc(blocks[at]!, bytes)
+        from = sizes[at]!
+      } else if (op === MEMALIGN) block = target.memalign(1 << ((meta[event]! >>> 8) & 255), bytes)
+      else {
+        target.free(blocks[at]!)
+        continue
+      }
+      blocks[at] = block
+      sizes[at] = bytes
+      toucher.ends(block, bytes)
+      if (bytes > PAGE) toucher.pages(block, from, bytes)
     }
-    blocks[at] = block
-    sizes[at] = bytes
-    toucher.ends(block, bytes)
-    if (bytes > PAGE) toucher.pages(block, from, bytes)
+  } catch (cause) {
+    throw new PassError(event, cause)
   }
 }
 
 export function warmPass(trace: Trace, target: Target, toucher: Toucher, { blocks }: Tables): void {
   const { meta, slot, size } = trace
-  for (let event = 0; event < meta.length; event++) {
-    const at = slot[event]!
-    const bytes = size[event]!
-    let block: number
-    switch (meta[event]! & 255) {
-      case MALLOC:
-        block = target.malloc(bytes)
-        break
-      case CALLOC:
-        block = target.calloc(bytes)
-        break
-      case REALLOC:
-        block = target.realloc(blocks[at]!, bytes)
-        break
-      case MEMALIGN:
-        block = target.memalign(1 << ((meta[event]! >>> 8) & 255), bytes)
-        break
-      default:
-        target.free(blocks[at]!)
-        continue
+  let event = 0
+  try {
+    for (; event < meta.length; event++) {
+      const at = slot[event]!
+      const bytes = size[event]!
+      let block: number
+      switch (meta[event]! & 255) {
+        case MALLOC:
+          block = target.malloc(bytes)
+          break
+        case CALLOC:
+          block = target.calloc(bytes)
+          break
+        case REALLOC:
+          block = target.realloc(blocks[at]!, bytes)
+          break
+        case MEMALIGN:
+          block = target.memalign(1 << ((meta[event]! >>> 8) & 255), bytes)
+          break
+        default:
+          target.free(blocks[at]!)
+          continue
+      }
+      blocks[at] = block
+      toucher.ends(block, bytes)
     }
-    blocks[at] = block
-    toucher.ends(block, bytes)
+  } catch (cause) {
+    throw new PassError(event, cause)
   }
 }
 

@@ -1,7 +1,13 @@
-/* One trace through this process's malloc, or through nothing (-DFLOOR): the C side of traces.bench.ts, which compiles and runs it.
+/**
+ * The C program that replays a trace through the malloc of its process, as text: it is compiled where it is wanted, and the package holds
+ * no file that is not JavaScript.
+ * @module
+ */
+
+export const REPLAY_SOURCE: string = String.raw`/* One trace through this process's malloc, or through nothing (-DFLOOR): compiled and run by 'sorites replay --native' and by bench/traces.bench.ts.
  *
  *     replay TRACE PASSES MORE_MS QUIET_NS    TRACE is not compressed, and has been checked
- *     replay --spin                           the fastest time of `spin`, in ns
+ *     replay --spin                           the fastest time of spin(), in ns
  *
  * It prints  library PATH         where malloc came from
  *            cold NS              an event of the first pass took so long ...
@@ -194,3 +200,4 @@ int main(int argc, char **argv) {
   }
   return 0;
 }
+`

@@ -1,0 +1,77 @@
+/**
+ * References to views: plain values that survive `postMessage`, `structuredClone` and JSON, where a view would be copied with its window.
+ *
+ *     { arena: '5f0c9a4be1d27733', type: 'Float64Array', offset: 4096, length: 12 }
+ *
+ * `arena` is the identity that an arena has in all threads and processes, and nowhere an address. A reference comes from outside: each
+ * property is read once and verified, and one of another arena is refused. It keeps nothing alive, neither the arena nor a block.
+ * @module
+ */
+import { oneOf, wholeNumber } from '../arguments.ts'
+import { InvalidArgumentTypeError, OutOfRangeError } from '../errors.ts'
+import {
+  elementBytes,
+  kindOfView,
+  type NodeBuffer,
+  VIEW_TYPES,
+  type ViewConstructor,
+  viewByteLength,
+} from '../views.ts'
+
+/** What a reference leads to, by the name of its type. */
+export interface ViewTypes {
+  Int8Array: Int8Array
+  Uint8Array: Uint8Array
+  Uint8ClampedArray: Uint8ClampedArray
+  Int16Array: Int16Array
+  Uint16Array: Uint16Array
+  Int32Array: Int32Array
+  Uint32Array: Uint32Array
+  Float32Array: Float32Array
+  Float64Array: Float64Array
+  BigInt64Array: BigInt64Array
+  BigUint64Array: BigUint64Array
+  DataView: DataView
+  Buffer: NodeBuffer
+}
+
+export type ViewTypeName = keyof ViewTypes
+
+/** What `arena.refOf` gives and `arena.viewOf` takes. */
+export interface ViewRef<Name extends ViewTypeName = ViewTypeName> {
+  /** Which arena: its `handle().generation`. */
+  readonly arena: string
+  readonly type: Name
+  /** Of the first byte, in the arena. */
+  readonly offset: number
+  /** In elements; of a DataView or Buffer in bytes. */
+  readonly length: number
+}
+
+/** The reference to a view that starts at `offset`. @internal */
+export function makeRef(arena: string, view: ArrayBufferView, offset: number): ViewRef {
+  const type = kindOfView(view) as ViewTypeName
+  const length = viewByteLength(view) / elementBytes('view', VIEW_TYPES.get(type))
+  return Object.freeze({ arena, type, offset, length })
+}
+
+/** What a reference says, verified. @internal */
+export interface CheckedRef {
+  readonly type: ViewConstructor
+  readonly offset: number
+  readonly length: number
+}
+
+/** Throws unless it is a reference to a range of this arena. @internal */
+export function checkRef(ref: unknown, identity: string, title: string, byteLength: number): CheckedRef {
+  if (typeof ref !== 'object' || ref === null) throw new InvalidArgumentTypeError('ref', 'what refOf gave', ref)
+  const { arena, type: name, offset, length } = ref as Record<string, unknown>
+  if (typeof arena !== 'string') throw new InvalidArgumentTypeError('ref.arena', 'a string', arena)
+  if (arena !== identity) throw new OutOfRangeError('ref.arena', `"${identity}", that of ${title}`, arena)
+  const type = VIEW_TYPES.get(oneOf('ref.type', name, [...VIEW_TYPES.keys()])) as ViewConstructor
+  const size = elementBytes('ref.type', type)
+  const start = wholeNumber('ref.offset', offset, 0, byteLength)
+  if (start % size !== 0) throw new OutOfRangeError('ref.offset', `a multiple of ${size}`, start)
+  const most = Math.floor((byteLength - start) / size)
+  return { type, offset: start, length: wholeNumber('ref.length', length, 0, most) }
+}

@@ -1,0 +1,175 @@
+/**
+ * `sorites watch`: the memory of a process over time, by owner, with findings at the end.
+ * @module
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Arguments, Command } from '../command.ts'
+import { Failure, onInterrupt, UsageError, writeOutput } from '../failure.ts'
+import { machineText } from '../machine.ts'
+import { processNumber } from '../map/process-memory.ts'
+import { lineChart } from '../terminal/chart.ts'
+import { bytesText, timeText } from '../terminal/format.ts'
+import { print, printJson, say } from '../terminal/output.ts'
+import { paint } from '../terminal/style.ts'
+import { textSeries } from './charts.ts'
+import { findings, type Observed } from './findings.ts'
+import { Live } from './live.ts'
+import { watchPage } from './page.ts'
+import { type Program, startProgram } from './program.ts'
+import { Samples } from './samples.ts'
+import type { V8Figures } from './v8-figures.ts'
+
+const DEFAULT_INTERVAL_MS = 250
+const DEFAULT_PAGE = 'sorites-watch.html'
+const DRAW_EVERY_MS = 500
+/** After a sample that took long there is so many times as long without one: the kernel holds the process's mappings while it counts. */
+const REST = 4
+
+export const command: Command = {
+  name: 'watch',
+  summary: 'the memory of a process over time, with findings at the end',
+  usage: '[options] PID\n[options] -- PROGRAM [ARGUMENT…]',
+  description: `Samples /proc/PID/smaps until the process ends, or until Ctrl-C. A program that is Node and is started here also tells V8's own
+figures and its garbage collections, by a module that is loaded first; what that costs is said at the end. Another Ctrl-C
+ends a program that does not end by itself, and the tool.`,
+  options: {
+    interval: {
+      type: 'string',
+      value: 'MS',
+      help: `milliseconds between samples, ${DEFAULT_INTERVAL_MS} unless given`,
+    },
+    duration: {
+      type: 'string',
+      value: 'SECONDS',
+      help: 'stop after so long; a program that was started here goes on to its end',
+    },
+    html: { type: 'string', value: 'FILE', help: `where the page goes, ${DEFAULT_PAGE} unless given` },
+    json: { type: 'boolean', help: 'samples and findings, as JSON on stdout, and no page unless --html is given' },
+  },
+  takesProgram: true,
+  examples: [
+    'sorites watch 1234',
+    'sorites watch -- node app.js',
+    'sorites watch --html memory.html --interval 100 -- node --expose-gc app.js',
+  ],
+  run,
+}
+
+async function run(given: Arguments): Promise<number> {
+  const intervalMs = given.number('interval', 10, 3_600_000) ?? DEFAULT_INTERVAL_MS
+  const seconds = given.number('duration', 0.01, 1e9) ?? Infinity
+  const [word, ...more] = given.positionals
+  const started = given.program.length > 0
+  if (started === (word !== undefined) || more.length > 0)
+    throw new UsageError('watch expects one process, or `--` and a program to start')
+  const live = new Live()
+  const program = started ? await startProgram(given.program, intervalMs, live) : undefined
+  const pid = program?.pid ?? processNumber(word as string)
+  const watched = new Samples(pid, intervalMs)
+  if (program === undefined) watched.take()
+  const ending = await sample(watched, program, seconds * 1000, live)
+  live.stop()
+  watched.dropEdges()
+  if (watched.list.length === 0)
+    throw new Failure(`the program ended before its memory could be read${ending === undefined ? '' : ` (${ending})`}`)
+  report(given, watched, program?.v8)
+  if (ending !== undefined) say(`The program ended by ${ending}.`)
+  return ending === undefined || ending === 'SIGINT' ? 0 : 1
+}
+
+/** Samples until the process ends, the time is over, or Ctrl-C. Resolves to how a program ended that did not end well. */
+async function sample(
+  watched: Samples,
+  program: Program | undefined,
+  milliseconds: number,
+  live: Live
+): Promise<string | undefined> {
+  const stop = new AbortController()
+  const settle = onInterrupt(() => {
+    // A terminal sends Ctrl-C to the program as well; a signal from elsewhere reached this process alone.
+    if (process.stdin.isTTY !== true) program?.signal('SIGINT')
+    stop.abort()
+  })
+  let over = false
+  const ended = program?.ended.finally(() => {
+    over = true
+    stop.abort()
+  })
+  const until = performance.now() + milliseconds
+  let drawn = 0
+  while (!stop.signal.aborted && performance.now() < until) {
+    const begin = performance.now()
+    if (!tryTake(watched, program !== undefined)) break
+    const taken = performance.now() - begin
+    if (performance.now() - drawn >= DRAW_EVERY_MS && watched.list.length > 1) {
+      drawn = performance.now()
+      live.draw(picture(watched))
+    }
+    await pause(Math.min(Math.max(watched.intervalMs - taken, REST * taken), until - performance.now()), stop.signal)
+  }
+  if (program !== undefined && !over) await ended
+  settle()
+  return ended === undefined ? undefined : await ended
+}
+
+/** False when the process is not there any more. */
+function tryTake(watched: Samples, started: boolean): boolean {
+  try {
+    watched.take()
+    return true
+  } catch (error) {
+    if (!(error instanceof Failure) || (!started && watched.list.length === 0)) throw error
+    return false
+  }
+}
+
+async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+  await sleep(Math.max(0, milliseconds), undefined, { signal }).catch(() => undefined)
+}
+
+function picture({ list }: Samples): string {
+  return lineChart({ series: textSeries(list), x: 'time', y: 'bytes' }, process.stderr)
+}
+
+function report(given: Arguments, watched: Samples, v8: V8Figures | undefined): void {
+  const { list, malloc, arenas, command: name } = watched
+  const observed: Observed = {
+    samples: list,
+    malloc,
+    arenas,
+    v8: v8 === undefined || v8.readings.length === 0 ? undefined : v8,
+  }
+  const title = `Memory of ${given.program.length > 0 ? given.program.join(' ') : `process ${given.positionals[0]} (${name})`}`
+  const page = given.text('html') ?? (given.flag('json') ? undefined : DEFAULT_PAGE)
+  if (page !== undefined) {
+    const origin = `${machineText()}; ${new Date().toISOString().slice(0, 10)}; sorites watch`
+    writeOutput(page, watchPage({ ...observed, title, origin }))
+  }
+  if (given.flag('json'))
+    printJson({
+      title,
+      machine: machineText(),
+      samples: list,
+      v8: { readings: v8?.readings ?? [], collections: v8?.collections ?? [], costMs: v8?.costMs ?? 0 },
+      malloc,
+      findings: findings(observed),
+    })
+  else print(textReport(title, watched, observed))
+  if (page !== undefined) say(`written: ${page}`)
+}
+
+function textReport(title: string, { list }: Samples, observed: Observed): string {
+  const duration = list.at(-1)!.time - list[0]!.time
+  const head = `${title}: ${list.length} samples in ${timeText(duration)}, ${bytesText(list.at(-1)!.resident)} at last`
+  const lines = findings(observed).flatMap(({ text, advice }) => [
+    `• ${text}`,
+    ...(advice === undefined ? [] : [paint(process.stdout, 'dim', `  ${advice}`)]),
+  ])
+  return [
+    paint(process.stdout, 'bold', head),
+    '',
+    lineChart({ series: textSeries(list), x: 'time', y: 'bytes' }),
+    '',
+    ...lines,
+  ].join('\n')
+}

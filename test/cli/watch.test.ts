@@ -1,0 +1,300 @@
+/** `sorites watch` against programs that grow, shrink, fail and hang, and its findings on samples that are known. */
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import type { Owner } from '../../src/cli/map/owners.ts'
+import { ownerChart } from '../../src/cli/watch/charts.ts'
+import { type Finding, findings } from '../../src/cli/watch/findings.ts'
+import { watchPage } from '../../src/cli/watch/page.ts'
+import { ownersOf, type Sample, Samples } from '../../src/cli/watch/samples.ts'
+import { V8Figures } from '../../src/cli/watch/v8-figures.ts'
+import { MiB } from '../../src/units.ts'
+import { compiled, nodes } from '../helpers/child.ts'
+
+const main = fileURLToPath(compiled('src/cli/main'))
+const env = { ...process.env, NODE_V8_COVERAGE: '', NODE_OPTIONS: '' }
+let folder = ''
+
+test.before(() => {
+  folder = mkdtempSync(join(tmpdir(), 'cli-watch-'))
+})
+
+test.after(() => rmSync(folder, { recursive: true, force: true }))
+
+function watch(...words: string[]): { status: number | null; stdout: string; stderr: string } {
+  return spawnSync(process.execPath, [main, 'watch', ...words], { encoding: 'utf8', cwd: folder, env })
+}
+
+/** Grows by 60 MiB of Buffers, as soon as it is looked at. */
+const GROWING = `
+const keep = []
+const timer = setInterval(() => {
+  for (let i = 0; i < 256; i++) keep.push(Buffer.allocUnsafeSlow(8192).fill(1))
+  if (keep.length === 256 * 30) { clearInterval(timer); setTimeout(() => {}, 1500) }
+}, 20)`
+
+for (const { path, major } of nodes)
+  test(`a program that grows, Node ${major}: who grew, V8's figures, collections, what it cost`, () => {
+    const { status, stdout, stderr } = watch(
+      '--json',
+      '--html',
+      'page.html',
+      '--interval',
+      '50',
+      '--',
+      path,
+      '-e',
+      GROWING
+    )
+    assert.is(status, 0, stderr)
+    const { samples, v8, findings: found } = JSON.parse(stdout)
+    assert.ok(samples.length >= 4)
+    for (const { resident, owners } of samples)
+      assert.is(
+        (Object.values(owners) as number[]).reduce((sum, bytes) => sum + bytes, 0),
+        resident
+      )
+    const grew = found.find(
+      ({ kind, text }: Finding) => kind === 'grew' && text.startsWith('Buffers and native malloc')
+    )
+    assert.ok(grew !== undefined, JSON.stringify(found))
+    assert.match(grew.advice, /arrayBuffers grew too/)
+    assert.ok(samples.at(-1).owners.malloc >= 60 * MiB)
+    assert.ok(v8.readings.length >= 4 && v8.readings.at(-1).arrayBuffers >= 60 * MiB)
+    assert.ok(v8.costMs > 0)
+    assert.ok(found.some(({ kind }: Finding) => kind === 'cost'))
+    const page = readFileSync(join(folder, 'page.html'), 'utf8').split('<script>')[0]!
+    assert.match(page, /Resident memory by owner/)
+    assert.match(page, /heapUsed/)
+    assert.not.match(page, /NaN|undefined|(src|href)="(?!#)/)
+  })
+
+test('a process by its number, for a while; the page has a name of its own', async () => {
+  const child = spawn(process.execPath, ['-e', "console.log('ready'); setInterval(() => {}, 1e6)"], { env })
+  try {
+    await once(child.stdout, 'data')
+    // Stopped, its memory stays as it is.
+    child.kill('SIGSTOP')
+    while (!/^State:\s*T/m.test(statusOf(child.pid as number))) await new Promise(setImmediate)
+    const { status, stdout, stderr } = watch('--interval', '20', '--duration', '0.3', String(child.pid))
+    assert.is(status, 0, stderr)
+    assert.match(stdout, /Nothing grew lastingly/)
+    assert.match(stderr, /written: sorites-watch\.html/)
+    assert.ok(existsSync(join(folder, 'sorites-watch.html')))
+  } finally {
+    child.kill('SIGKILL')
+  }
+})
+
+test('a process that ends meanwhile ends the watch', async () => {
+  // Nothing outside shows that the watch has begun, so the process lives twice as long until it has.
+  for (let lifetimeMs = 500; ; lifetimeMs *= 2) {
+    const child = spawn(process.execPath, ['-e', `setTimeout(() => {}, ${lifetimeMs})`], { env })
+    const watcher = spawn(process.execPath, [main, 'watch', '--json', '--interval', '20', String(child.pid)], { env })
+    let [out, err] = ['', '']
+    watcher.stdout.setEncoding('utf8').on('data', (chunk: string) => (out += chunk))
+    watcher.stderr.setEncoding('utf8').on('data', (chunk: string) => (err += chunk))
+    const [status] = await once(watcher, 'close')
+    if (status === 0) {
+      assert.ok(JSON.parse(out).samples.length >= 1)
+      return
+    }
+    assert.match(err, /^sorites: (there is no process \d+, or it has ended|process \d+ has no memory: .*)\n$/)
+  }
+})
+
+test('Ctrl-C: the program ends, the report is written, no child is left', async () => {
+  const program = 'console.log(process.pid); setInterval(() => {}, 1e6)'
+  const watcher = spawn(
+    process.execPath,
+    [main, 'watch', '--html', 'int.html', '--interval', '20', '--', process.execPath, '-e', program],
+    {
+      cwd: folder,
+      env,
+    }
+  )
+  let [out, err] = ['', '']
+  watcher.stdout.setEncoding('utf8').on('data', (chunk: string) => (out += chunk))
+  watcher.stderr.setEncoding('utf8').on('data', (chunk: string) => (err += chunk))
+  while (!/^\d+\n/.test(out)) await once(watcher.stdout, 'data')
+  const pid = Number(out.split('\n')[0])
+  watcher.kill('SIGINT')
+  const [status] = await once(watcher, 'close')
+  assert.is(status, 0, err)
+  assert.match(err, /The program ended by SIGINT/)
+  assert.throws(() => process.kill(pid, 0), /ESRCH/)
+  assert.ok(existsSync(join(folder, 'int.html')))
+})
+
+test('a second Ctrl-C ends a program that does not want to end, and leaves nothing', async () => {
+  const program = "process.on('SIGINT', () => console.log('no')); console.log(process.pid); setInterval(() => {}, 1e6)"
+  const before = readdirSync(folder)
+  const watcher = spawn(
+    process.execPath,
+    [main, 'watch', '--html', 'twice.html', '--', process.execPath, '-e', program],
+    { cwd: folder, env }
+  )
+  let out = ''
+  watcher.stdout.setEncoding('utf8').on('data', (chunk: string) => (out += chunk))
+  while (!/^\d+\n/.test(out)) await once(watcher.stdout, 'data')
+  const pid = Number(out.split('\n')[0])
+  watcher.kill('SIGINT')
+  while (!out.includes('no')) await once(watcher.stdout, 'data')
+  watcher.kill('SIGINT')
+  const [status] = await once(watcher, 'close')
+  assert.is(status, 130)
+  // SIGKILL is on its way; the process is gone, or is a zombie of the reaper's.
+  while (existsSync(`/proc/${pid}/status`) && !/^State:\s*Z/m.test(statusOf(pid))) await new Promise(setImmediate)
+  assert.equal(readdirSync(folder), before)
+})
+
+function statusOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/status`, 'latin1')
+  } catch {
+    return 'State: Z'
+  }
+}
+
+test('programs that fail, that are none, and processes that are none', () => {
+  const failing = watch('--interval', '10', '--', process.execPath, '-e', 'setTimeout(() => process.exit(3), 300)')
+  assert.is(failing.status, 1)
+  assert.match(failing.stderr, /The program ended by exit status 3/)
+  for (const [words, status, wanted] of [
+    [['--', './no-such-program'], 1, /cannot start \.\/no-such-program: there is no such file/],
+    [['4194303'], 1, /there is no process 4194303/],
+    [[], 2, /expects one process/],
+    [['1', '--', 'true'], 2, /expects one process/],
+    [['--interval', '1', '1'], 2, /--interval expects/],
+  ] as const) {
+    const found = watch(...words)
+    assert.is(found.status, status, found.stderr)
+    assert.match(found.stderr, wanted)
+    assert.match(found.stderr, /^sorites: [^\n]+\n$/)
+  }
+  const full = watch('--html', '/dev/full', '--', process.execPath, '-e', 'setTimeout(() => {}, 200)')
+  assert.is(full.status, 1)
+  assert.match(full.stderr, /the disk is full/)
+})
+
+test('the module leaves the environment as it was, and programs of the program alone', () => {
+  writeFileSync(
+    join(folder, 'environment.mjs'),
+    `import { spawnSync } from 'node:child_process'
+    const names = Object.keys(process.env).filter((name) => name.startsWith('SORITES_WATCH'))
+    const inner = spawnSync(process.execPath, ['-p', 'JSON.stringify([process.env.NODE_OPTIONS])'], { encoding: 'utf8' })
+    console.log(JSON.stringify({ names, options: process.env.NODE_OPTIONS ?? null, inner: JSON.parse(inner.stdout) }))
+    setTimeout(() => {}, 300)`
+  )
+  const run = (options: string) =>
+    spawnSync(process.execPath, [main, 'watch', '--html', 'e.html', '--', process.execPath, 'environment.mjs'], {
+      encoding: 'utf8',
+      cwd: folder,
+      env: { ...env, NODE_OPTIONS: options },
+    })
+  const plain = run('')
+  assert.is(plain.status, 0, plain.stderr)
+  assert.equal(JSON.parse(plain.stdout.split('\n')[0]!), { names: [], options: null, inner: [null] })
+  const given = run('--no-warnings')
+  assert.equal(JSON.parse(given.stdout.split('\n')[0]!), {
+    names: [],
+    options: '--no-warnings',
+    inner: ['--no-warnings'],
+  })
+})
+
+/** Samples a second apart. */
+function samples(...owners: Partial<Record<Owner, number>>[]): Sample[] {
+  return owners.map((one, second) => ({
+    time: 1e12 + 1000 * second,
+    resident: Object.values(one).reduce((sum, bytes) => sum + bytes, 0),
+    swapped: 0,
+    owners: one,
+  }))
+}
+
+const heaps = { usedBytes: 10 * MiB, freeBytes: 30 * MiB, topBytes: 2 * MiB, blocks: 1, heaps: 1, unknownHeaps: 0 }
+
+test('findings: grew, came back, kept', () => {
+  const list = samples(
+    ...[1, 2, 3, 4, 5, 6, 7, 8].map((n) => ({ malloc: 10 * n * MiB, 'v8-heap': (n === 4 ? 90 : 20) * MiB, files: MiB }))
+  )
+  const v8 = new V8Figures()
+  v8.add('{"time":1000000001000,"heapUsed":1048576,"heapTotal":41943040,"external":0,"arrayBuffers":0,"costMs":1}\n')
+  v8.add('{"gc":"major","time":1000000002000,"ms":12.5,"costMs":1.5}\n')
+  const arenas = [
+    {
+      name: 'cache',
+      start: 0,
+      end: 1,
+      byteLength: 1,
+      residentBytes: 50 * MiB,
+      allocators: [{ kind: 'Heap', offset: 0, byteLength: 1, usedBytes: MiB }],
+    },
+  ]
+  const found = findings({ samples: list, malloc: heaps, arenas, v8 })
+  const texts = found.map(({ kind, text }) => `${kind}: ${text}`).join('\n')
+  assert.match(texts, /grew: Buffers and native malloc grew from 10\.0 MiB to 70\.0 MiB/)
+  assert.match(texts, /came back: Of V8 heap 70\.0 MiB came back: from 90\.0 MiB/)
+  assert.match(texts, /kept: malloc keeps at least 32\.0 MiB/)
+  assert.match(texts, /kept: V8 keeps 39\.0 MiB/)
+  assert.match(texts, /kept: The arena "cache" has 50\.0 MiB resident and 1\.00 MiB in use/)
+  assert.match(texts, /collections: 1 garbage collections, 1 of them major, took 12\.5 ms/)
+  assert.not.match(texts, /mapped files/)
+  assert.not.match(texts, /Nothing grew/)
+  const quiet = findings({
+    samples: samples({ malloc: 9 * MiB }, { malloc: 9 * MiB }),
+    malloc: undefined,
+    arenas: [],
+    v8: undefined,
+  })
+  assert.equal(
+    quiet.map(({ kind }) => kind),
+    ['steady']
+  )
+  const page = watchPage({ title: '<x>', origin: 'here', samples: list, malloc: heaps, arenas, v8 })
+  assert.match(page, /&lt;x&gt;/)
+  assert.match(page, /major collection, 12\.5 ms/)
+})
+
+test('what comes from a program may be anything', () => {
+  const v8 = new V8Figures()
+  v8.add('{"time":1,"heapUsed":2,"heap')
+  v8.add(
+    'Total":3,"external":4,"arrayBuffers":5,"costMs":6}\nnull\n[]\n{}\n{"time":"x"}\n{"time":1e999}\nnonsense\n"\n{"gc":1,"time":2}\n'
+  )
+  assert.equal(v8.readings, [{ time: 1, heapUsed: 2, heapTotal: 3, external: 4, arrayBuffers: 5 }])
+  assert.equal(v8.collections, [])
+  assert.is(v8.costMs, 6)
+})
+
+test('areas add up, and owners without a colour are summed', () => {
+  const owners = Object.fromEntries(
+    ['v8-heap', 'v8-code', 'webassembly', 'malloc', 'sorites', 'stacks', 'files', 'shared', 'libraries'].map(
+      (owner, index) => [owner, (9 - index) * MiB]
+    )
+  )
+  const list = samples(owners, owners)
+  const { series } = ownerChart(list, undefined)
+  assert.is(series.length, 8)
+  assert.is(
+    series.reduce((sum, { points }) => sum + points[0]![1], 0),
+    45 * MiB
+  )
+  assert.is(ownersOf(list)[0], 'v8-heap')
+})
+
+test('a long run keeps half of its samples, half as often', () => {
+  const watched = new Samples(process.pid, 10)
+  for (let index = 0; index < 8000; index++) watched.list.push({ time: index, resident: 0, swapped: 0, owners: {} })
+  watched.take()
+  assert.is(watched.list.length, 4001)
+  assert.is(watched.intervalMs, 20)
+})
+
+test.run()

@@ -15,16 +15,30 @@
  */
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { argv, env } from 'node:process'
 import { fileURLToPath } from 'node:url'
+import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
 import { bundleCells } from './cells/bundles.ts'
 import { type Cell, Failure, Skipped, type Workshop } from './cells/cell.ts'
 import { installCells } from './cells/installs.ts'
+import { bunForMusl, muslCells } from './cells/musl.ts'
 import { runtimeCells } from './cells/runtimes.ts'
 import { testRunnerCells } from './cells/test-runners.ts'
+import { toolCells } from './cells/tool.ts'
 import { typeCells } from './cells/types.ts'
+
+interface Outcome {
+  readonly kind: 'passed' | 'failed' | 'skipped'
+  /** What is printed of it. */
+  readonly text: string
+}
+
+const ALL: readonly Cell[] = [
+  ...[...installCells(), ...runtimeCells(), ...muslCells(), ...toolCells()],
+  ...[...typeCells(), ...testRunnerCells(), ...bundleCells()],
+]
 
 const root = resolve(fileURLToPath(new URL('../..', import.meta.url)))
 
@@ -68,6 +82,15 @@ function prepare(folder: string): Workshop {
         }
     }
   }
+  const musl = join(folder, 'musl')
+  if (!existsSync(musl))
+    try {
+      mkdirSync(musl)
+      // For another libc than this machine's, which npm must be told, and in a folder of its own, or it would exchange all others too.
+      install('--prefix', musl, '--force', '--libc=musl', `${bunForMusl}@1`)
+    } catch {
+      console.log(`could not be installed: ${bunForMusl}`)
+    }
   // Two are put together by their install scripts, of a part that is installed already.
   for (const tool of ['bun', 'pnpm']) {
     const place = join(folder, 'node_modules', tool)
@@ -80,42 +103,70 @@ function prepare(folder: string): Workshop {
   return { folder, tarball, cells }
 }
 
-async function runCell({ name, run }: Cell, workshop: Workshop): Promise<'passed' | 'failed' | 'skipped'> {
+async function runCell({ name, run }: Cell, workshop: Workshop): Promise<Outcome> {
   const begin = performance.now()
   try {
     await run(workshop)
-    console.log(`ok    ${name}  (${((performance.now() - begin) / 1000).toFixed(1)} s)`)
-    return 'passed'
+    return { kind: 'passed', text: `ok    ${name}  (${((performance.now() - begin) / 1000).toFixed(1)} s)` }
   } catch (error) {
-    if (error instanceof Skipped) {
-      console.log(`skip  ${name}: ${error.message}`)
-      return 'skipped'
-    }
+    if (error instanceof Skipped) return { kind: 'skipped', text: `skip  ${name}: ${error.message}` }
     const text = error instanceof Failure ? error.message : String((error as Error).stack)
-    console.log(
-      `FAIL  ${name}\n      ${text
-        .trim()
-        .split('\n')
-        .slice(0, 60)
-        .map((line) => line.slice(0, 300))
-        .join('\n      ')}`
-    )
-    return 'failed'
+    const lines = text.trim().split('\n').slice(0, 60)
+    return { kind: 'failed', text: `FAIL  ${name}\n      ${lines.map((line) => line.slice(0, 300)).join('\n      ')}` }
   }
 }
 
-const words = argv.slice(2)
-const kept = env.WAYS_FOLDER
-const folder = kept === undefined ? mkdtempSync(join(tmpdir(), 'sorites-ways-')) : resolve(kept)
-const counts = { passed: 0, failed: 0, skipped: 0 }
-try {
-  const workshop = prepare(folder)
-  const all = [...installCells(), ...runtimeCells(), ...typeCells(), ...testRunnerCells(), ...bundleCells()]
-  const chosen = all.filter(({ name }) => words.length === 0 || words.some((word) => name.includes(word)))
-  for (const cell of chosen) counts[await runCell(cell, workshop)]++
-} finally {
-  if (kept === undefined) rmSync(folder, { recursive: true, force: true })
+interface Work {
+  readonly workshop: Workshop
+  /** Places in ALL. */
+  readonly cells: readonly number[]
+  /** The next of them that no thread has taken. */
+  readonly next: Int32Array
 }
-if (counts.skipped > 0) console.log(`${counts.skipped} skipped`)
-console.log(`${counts.passed} passed, ${counts.failed} failed`)
-process.exitCode = counts.failed > 0 || counts.passed === 0 ? 1 : 0
+
+/** Cells wait for the programs that they start, so each of several threads runs one at a time. */
+async function work({ workshop, cells, next }: Work, report: (outcome: Outcome) => void): Promise<void> {
+  for (let i = Atomics.add(next, 0, 1); i < cells.length; i = Atomics.add(next, 0, 1))
+    report(await runCell(ALL[cells[i] as number] as Cell, workshop))
+}
+
+async function runAll(workshop: Workshop, words: readonly string[]): Promise<Outcome[]> {
+  const outcomes: Outcome[] = []
+  const report = (outcome: Outcome): void => {
+    console.log(outcome.text)
+    outcomes.push(outcome)
+  }
+  const chosen = [...ALL.keys()].filter(
+    (at) => words.length === 0 || words.some((word) => ALL[at]?.name.includes(word))
+  )
+  const cells = chosen.filter((at) => ALL[at]?.alone !== true)
+  const shared: Work = { workshop, cells, next: new Int32Array(new SharedArrayBuffer(4)) }
+  await Promise.all(
+    Array.from({ length: Math.min(4, availableParallelism(), cells.length) }, () => {
+      const worker = new Worker(new URL(import.meta.url), { workerData: shared }).on('message', report)
+      return new Promise((resolve, reject) => worker.on('error', reject).on('exit', resolve))
+    })
+  )
+  const rest = chosen.filter((at) => ALL[at]?.alone === true)
+  await work({ workshop, cells: rest, next: new Int32Array(1) }, report)
+  return outcomes
+}
+
+async function main(): Promise<void> {
+  const kept = env.WAYS_FOLDER
+  const folder = kept === undefined ? mkdtempSync(join(tmpdir(), 'sorites-ways-')) : resolve(kept)
+  try {
+    const outcomes = await runAll(prepare(folder), argv.slice(2))
+    const of = (kind: Outcome['kind']): Outcome[] => outcomes.filter((outcome) => outcome.kind === kind)
+    const [passed, failed, skipped] = [of('passed'), of('failed'), of('skipped')]
+    if (skipped.length > 0)
+      console.log(`\n${skipped.length} skipped, which is not passed:\n${skipped.map(({ text }) => text).join('\n')}\n`)
+    console.log(`${passed.length} passed, ${failed.length} failed`)
+    process.exitCode = failed.length > 0 || passed.length === 0 ? 1 : 0
+  } finally {
+    if (kept === undefined) rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+if (isMainThread) await main()
+else await work(workerData as Work, (outcome) => parentPort?.postMessage(outcome))

@@ -3,10 +3,20 @@
  * say what to do. No bundler is told anything of koffi.
  * @module
  */
-import { cpSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { cpSync, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Cell, CJS_PROGRAM, ESM_PROGRAM, fail, nodeFrom, project, succeed, tool, type Workshop } from './cell.ts'
+import {
+  type Cell,
+  CJS_PROGRAM,
+  ESM_PROGRAM,
+  fail,
+  folderApart,
+  nodeFrom,
+  project,
+  succeed,
+  tool,
+  type Workshop,
+} from './cell.ts'
 
 /** One program by import, one by require, one that has both in it. */
 const SOURCES = {
@@ -30,6 +40,7 @@ type Bundle = (workshop: Workshop, folder: string, source: string, target: strin
 function bundling(name: string, suffix: 'cjs' | 'mjs', bundle: Bundle): Cell {
   return {
     name,
+    alone: true,
     run(workshop) {
       const folder = project(workshop, name, SOURCES)
       for (const source of ['module.mjs', 'common.cjs', 'mixed.mjs']) {
@@ -44,7 +55,7 @@ function bundling(name: string, suffix: 'cjs' | 'mjs', bundle: Bundle): Cell {
 
 /** Elsewhere the bundle finds nothing but what it was moved with. */
 function moved(workshop: Workshop, bundle: string, name: string): void {
-  const folder = mkdtempSync(join(tmpdir(), 'sorites-moved-'))
+  const folder = folderApart('moved')
   const modules = join(workshop.folder, 'node_modules')
   const away = `${modules}.away`
   try {
@@ -83,6 +94,7 @@ function rollup(format: string, suffix: 'cjs' | 'mjs'): Cell {
   const name = `rollup to ${format}`
   return {
     name,
+    alone: true,
     run(workshop) {
       const folder = project(workshop, name, SOURCES)
       const target = `out.${suffix}`

@@ -3,7 +3,8 @@
  * @module
  */
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, writeFileSync } from 'node:fs'
+import { homedir, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 
 /** Where the cells run. */
@@ -17,6 +18,8 @@ export interface Workshop {
 
 export interface Cell {
   readonly name: string
+  /** Whether no other cell may run meanwhile: it moves what they use. */
+  readonly alone?: boolean
   run(workshop: Workshop): void | Promise<void>
 }
 
@@ -35,6 +38,20 @@ export function write(folder: string, files: Readonly<Record<string, string>>): 
     writeFileSync(join(folder, path), text)
   }
   return folder
+}
+
+/** A new folder in which, and above which, no package is installed: what a program finds there, it was given. */
+export function folderApart(name: string): string {
+  const base = [tmpdir(), '/var/tmp', homedir(), '/dev/shm'].find(
+    (folder) => existsSync(folder) && !hasPackages(folder)
+  )
+  if (base === undefined) throw new Skipped('each folder for temporary files has a node_modules in it or above it')
+  return mkdtempSync(join(base, `sorites-${name}-`))
+}
+
+function hasPackages(folder: string): boolean {
+  if (existsSync(join(folder, 'node_modules'))) return true
+  return dirname(folder) !== folder && hasPackages(dirname(folder))
 }
 
 export interface Result {
@@ -140,19 +157,26 @@ export const EXERCISE = `
   second.close()
   named.unlink()
   named.close()
+  const builder = new TraceBuilder()
+  builder.free(builder.malloc(100))
+  const target = new Heap(Arena.reserve(MiB))
+  new Replay(decodeTrace(encodeTrace(builder.build())), target).run()
+  target.check()
 `
 
 const PATH = `const path = process.cwd() + '/file-' + process.pid + '-' + Math.random()`
 
-export const ESM_PROGRAM = `
+export const ESM_PROGRAM: string = `
 import { Arena, Heap, mapFile, MiB } from 'sorites'
+import { decodeTrace, encodeTrace, Replay, TraceBuilder } from 'sorites/trace'
 ${PATH}
 ${EXERCISE}
 console.log('works')
 `
 
-export const CJS_PROGRAM = `
+export const CJS_PROGRAM: string = `
 const { Arena, Heap, mapFile, MiB } = require('sorites')
+const { decodeTrace, encodeTrace, Replay, TraceBuilder } = require('sorites/trace')
 ${PATH}
 ${EXERCISE}
 console.log('works')
@@ -162,7 +186,10 @@ console.log('works')
 export const BOTH_PROGRAM = `
 import { createRequire } from 'node:module'
 import { Arena, Heap, ArenaClosedError, MiB } from 'sorites'
-const required = createRequire(import.meta.url)('sorites')
+import { TraceError } from 'sorites/trace'
+const require = createRequire(import.meta.url)
+const required = require('sorites')
+if (require('sorites/trace').TraceError !== TraceError) throw new Error('two instances of sorites/trace')
 if (required.Arena !== Arena || required.ArenaClosedError !== ArenaClosedError) throw new Error('two instances')
 new Heap(required.Arena.reserve(MiB)).malloc(10)
 console.log('works')

@@ -3,15 +3,12 @@
  * @module
  */
 import { rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { BOTH_PROGRAM, type Cell, ESM_PROGRAM, fail, succeed, tool, type Workshop, write } from './cell.ts'
+import { BOTH_PROGRAM, type Cell, ESM_PROGRAM, fail, folderApart, succeed, tool, type Workshop, write } from './cell.ts'
 
 /** A project that is not in the workshop: it must have what it needs by itself. */
 function apart(workshop: Workshop, name: string, files: Readonly<Record<string, string>> = {}): string {
-  const folder = join(tmpdir(), `sorites-way-${process.pid}-${name}`)
-  rmSync(folder, { recursive: true, force: true })
-  return write(folder, {
+  return write(folderApart(name), {
     'package.json': JSON.stringify({
       private: true,
       type: 'module',

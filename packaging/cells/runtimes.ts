@@ -14,7 +14,11 @@ import {
   type Workshop,
 } from './cell.ts'
 
-const FILES = { 'main.mjs': ESM_PROGRAM, 'main.cjs': CJS_PROGRAM, 'both.mjs': BOTH_PROGRAM }
+export const FILES: Readonly<Record<string, string>> = {
+  'main.mjs': ESM_PROGRAM,
+  'main.cjs': CJS_PROGRAM,
+  'both.mjs': BOTH_PROGRAM,
+}
 
 function running(
   name: string,
@@ -33,7 +37,7 @@ function running(
 export function runtimeCells(): Cell[] {
   const own = Number.parseInt(process.versions.node, 10)
   const others = [22, 24, 26].filter((major) => major !== own)
-  const typed = { 'main.ts': CJS_PROGRAM.replace(/const (.*) = require\('sorites'\)/, "import $1 from 'sorites'") }
+  const typed = { 'main.ts': CJS_PROGRAM.replaceAll(/const (.*) = require\(('.*')\)/g, 'import $1 from $2') }
   const typescript = { ...typed, 'main.cts': typed['main.ts'], 'main.mts': typed['main.ts'] }
   return [
     running(`Node ${process.versions.node}: import, require, both`, () => [process.execPath]),

@@ -19,8 +19,9 @@ test('an error of the library is an instance of its class', () => {
 })
 `
 const NAMES = '{ Arena, ArenaClosedError, Heap, mapFile, MiB }'
-const COMMON = `const ${NAMES} = require('sorites')\n${BODY}`
-const MODULE = `import ${NAMES} from 'sorites'\n${BODY}`
+const TRACE = '{ decodeTrace, encodeTrace, Replay, TraceBuilder }'
+const COMMON = `const ${NAMES} = require('sorites')\nconst ${TRACE} = require('sorites/trace')\n${BODY}`
+const MODULE = `import ${NAMES} from 'sorites'\nimport ${TRACE} from 'sorites/trace'\n${BODY}`
 const PASSED = /Tests:\s+(2|4) passed/
 
 function jest(name: string, files: Readonly<Record<string, string>>, config: object, ...flags: string[]): Cell {

@@ -8,6 +8,8 @@ import { type Cell, present, project, succeed, tool, type Workshop } from './cel
 
 const PROGRAM = `
 import { Arena, Heap, mapFile, type HeapOptions, type ReadOnlyView } from 'sorites'
+import { TraceBuilder, type Trace } from 'sorites/trace'
+export const trace: Trace = new TraceBuilder().build()
 const arena: Arena = Arena.reserve(2 ** 20)
 const options: HeapOptions = { decayMs: -1 }
 const heap = new Heap(arena, options)
@@ -19,7 +21,9 @@ export function read(path: string): number {
   const copy: Uint8Array = file.read(0, 8)
   const some: Uint8Array = file.view(Uint8Array, 0, 8)
   const shown: ReadOnlyView<Uint8Array> = mapFile(path, { mode: 'read' }).bytes
-  return (bytes[0] ?? 0) + (copy[0] ?? 0) + (some[0] ?? 0) + (shown[0] ?? 0)
+  const raw: Uint8Array = arena.bytes(0, 8)
+  const text: string = arena.bytes(0, 8).toString('utf8')
+  return raw.length + text.length + (bytes[0] ?? 0) + (copy[0] ?? 0) + (some[0] ?? 0) + (shown[0] ?? 0)
 }
 // @ts-expect-error what is internal is not there
 heap.claim
@@ -34,14 +38,16 @@ import { Arena, Heap, mapFile } from 'sorites'
 const arena = Arena.reserve(2 ** 20)
 const file = mapFile('x', { mode: 'write' })
 const made = new Heap(arena).alloc(Uint8Array, 8)
-export const sources: BufferSource[] = [file.bytes, file.read(0, 8), file.view(Uint8Array, 0, 8), arena.view(Uint8Array, 0, 8), made]
+export const sources: BufferSource[] = [file.bytes, file.read(0, 8), file.view(Uint8Array, 0, 8), arena.view(Uint8Array, 0, 8), arena.bytes(0, 8), made]
 void arena.waitAsync(0, 0, { signal: new AbortController().signal })
 void Arena.open(new URL('file:///x'))
 `
 
 const NODE = `
-import { Arena, mapFile } from 'sorites'
+import { Arena, Heap, mapFile } from 'sorites'
 const file = mapFile(new URL('file:///x'), { mode: 'write' })
+export const buffer: Buffer = new Heap(Arena.reserve(2 ** 20)).alloc(Buffer, 8)
+export const number: number = mapFile('x', { mode: 'read' }).view(Buffer, 0, 8).readInt32LE(0)
 export const text: string = Buffer.from(file.read(0, 8)).toString()
 void Arena.reserve(1).waitAsync(0, 0, { signal: new AbortController().signal })
 `
@@ -50,9 +56,14 @@ const RESOLUTIONS: readonly (readonly [module: string, resolution: string])[] = 
   ['nodenext', 'nodenext'],
   ['node16', 'node16'],
   ['commonjs', 'node10'],
+  ['commonjs', 'bundler'],
   ['preserve', 'bundler'],
   ['esnext', 'bundler'],
 ]
+
+/** The newest compiler has node10 no more; the earlier ones have no bundler that makes CommonJS. */
+const exists = (compiler: string, module: string, resolution: string): boolean =>
+  compiler === 'ts7' ? resolution !== 'node10' : module !== 'commonjs' || resolution !== 'bundler'
 
 const COMPILERS: Readonly<Record<string, string>> = {
   ts54: 'TypeScript 5.4',
@@ -81,8 +92,6 @@ function compiling(compiler: string, module: string, resolution: string): Cell {
       }
       const files = ['main.ts', 'module.mts', 'common.cts']
       tsc(files, '--lib', 'es2020', '--typeRoots', 'none')
-      // What is known besides the library does not depend on how it was found.
-      if (resolution !== 'nodenext') return
       tsc([...files, 'browser.ts'], '--lib', 'es2022,dom', '--typeRoots', 'none')
       tsc([...files, 'node.ts'], '--lib', 'es2022', '--types', 'node')
       tsc([...files, 'browser.ts', 'node.ts'], '--lib', 'esnext,dom', '--types', 'node')
@@ -112,10 +121,9 @@ const emitted: Cell = {
 
 export function typeCells(): Cell[] {
   const cells = Object.keys(COMPILERS).flatMap((compiler) =>
-    RESOLUTIONS.filter(
-      // The newest compiler has node10 no more.
-      ([, resolution]) => !(compiler === 'ts7' && resolution === 'node10')
-    ).map(([module, resolution]) => compiling(compiler, module, resolution))
+    RESOLUTIONS.filter(([module, resolution]) => exists(compiler, module, resolution)).map(([module, resolution]) =>
+      compiling(compiler, module, resolution)
+    )
   )
   return [
     ...cells,

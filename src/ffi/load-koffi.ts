@@ -73,6 +73,8 @@ function reason(require: NodeJS.Require, error: unknown): string {
   if (code === 'ERR_DLOPEN_DISABLED') return `${message} Start Node with --allow-addons`
   if (code === 'MODULE_NOT_FOUND')
     return `its binary, the package ${binary}, is not installed. It is an optional dependency of koffi: install again without --omit=optional (npm) or --no-optional (pnpm), and on the kind of machine that the program runs on`
+  if (/lib(stdc\+\+|gcc_s)\.so/.test(message))
+    return `${message}. Install the C++ runtime of the system: apk add libstdc++ on Alpine, apt-get install libstdc++6 on Debian`
   return message
 }
 

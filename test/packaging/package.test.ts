@@ -195,6 +195,17 @@ test('where koffi or its binary is missing, the error says what to install', () 
   mkdirSync(join(broken, 'node_modules', 'koffi'), { recursive: true })
   const parts = join(broken, 'node_modules', 'koffi')
   writeFileSync(join(parts, 'index.js'), "throw new Error('Cannot find the native Koffi module')")
+  const without = join(scratch, 'without')
+  const at = (name: string, text: string): void => {
+    mkdirSync(join(without, 'node_modules', name), { recursive: true })
+    writeFileSync(join(without, 'node_modules', name, 'index.js'), text)
+  }
+  at('koffi', "throw new Error('Cannot find the native Koffi module')")
+  at(
+    `@koromix/koffi-${process.platform}-${process.arch}`,
+    "throw Object.assign(new Error('Error loading shared library libstdc++.so.6: No such file'), { code: 'ERR_DLOPEN_FAILED' })"
+  )
+  says(join(without, 'main.js'), /libstdc\+\+\.so\.6.*apk add libstdc\+\+/)
   // Where the binary can be found from is decided above: it is installed beside the sources.
   const found = existsSync(join(root, 'node_modules', '@koromix'))
   says(join(broken, 'main.js'), found ? /native Koffi module/ : /@koromix\/koffi-linux/)

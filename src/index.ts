@@ -38,6 +38,7 @@ export {
   InvalidArgumentTypeError,
   InvalidFreeError,
   NotFoundError,
+  OtherInstanceError,
   OutOfMemoryError,
   OutOfRangeError,
   SystemError,

@@ -5,7 +5,7 @@
  * Node's names and speak typed arrays. Both name the same blocks: `free` takes either.
  * @module
  */
-import type { TypedArray, TypedArrayConstructor } from '../views.ts'
+import type { NodeBuffer, NodeBufferConstructor, TypedArray, TypedArrayConstructor } from '../views.ts'
 
 /** Options of `alloc` and `allocUnsafe`. */
 export interface AllocOptions {
@@ -95,11 +95,11 @@ export interface Allocator {
   /** A zeroed view of `length` elements over a new block; of a `DataView` or `Buffer` the elements are bytes. */
   alloc<T extends TypedArray>(type: TypedArrayConstructor<T>, length: number, options?: AllocOptions): T
   alloc(type: DataViewConstructor, length: number, options?: AllocOptions): DataView
-  alloc(type: BufferConstructor, length: number, options?: AllocOptions): Buffer
+  alloc(type: NodeBufferConstructor, length: number, options?: AllocOptions): NodeBuffer
   /** As `alloc`, but the contents are undefined. */
   allocUnsafe<T extends TypedArray>(type: TypedArrayConstructor<T>, length: number, options?: AllocOptions): T
   allocUnsafe(type: DataViewConstructor, length: number, options?: AllocOptions): DataView
-  allocUnsafe(type: BufferConstructor, length: number, options?: AllocOptions): Buffer
+  allocUnsafe(type: NodeBufferConstructor, length: number, options?: AllocOptions): NodeBuffer
   /**
    * Pins a live block: its offset, or a view that starts in it. Until the pin is disposed of, calls that would free, move or resize the
    * block throw `ERR_BLOCK_PINNED`: `free`, `freeMany`, `realloc`, `reset`, `release`, `close` and `destroy` of this allocator and of

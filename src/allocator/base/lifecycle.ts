@@ -14,7 +14,7 @@
  * @module
  */
 
-import { type Arena, insideOf, isArena } from '../../arena/arena.ts'
+import { type Arena, insideOf, requireArena } from '../../arena/arena.ts'
 import type { Claim, ClaimHolder } from '../../arena/claim.ts'
 import { inStep, step } from '../../arena/ending.ts'
 import type { ArenaInside } from '../../arena/inside.ts'
@@ -37,6 +37,8 @@ import {
   elementBytes,
   isView,
   makeView,
+  type NodeBuffer,
+  type NodeBufferConstructor,
   type TypedArray,
   type TypedArrayConstructor,
   type View,
@@ -167,7 +169,7 @@ export abstract class Blocks implements Allocator {
   protected constructor(arena: Arena, making: Making<string, Hooks>) {
     if (!ours.has(making?.hooks))
       throw new UnsupportedOperationError('an allocator is made with new Heap, Slab, Buddy or Bump')
-    if (!isArena(arena)) throw new InvalidArgumentTypeError('arena', 'an Arena', arena)
+    requireArena(arena)
     const { kind, options, hooks, layoutOf, adopt } = making
     const inside = insideOf(arena)
     const holder = this.#holder(kind, hooks)
@@ -250,7 +252,7 @@ export abstract class Blocks implements Allocator {
 
   alloc<T extends TypedArray>(type: TypedArrayConstructor<T>, length: number, options?: AllocOptions): T
   alloc(type: DataViewConstructor, length: number, options?: AllocOptions): DataView
-  alloc(type: BufferConstructor, length: number, options?: AllocOptions): Buffer
+  alloc(type: NodeBufferConstructor, length: number, options?: AllocOptions): NodeBuffer
   alloc(type: ViewConstructor, length: number): View {
     // biome-ignore lint/complexity/noArguments: a third parameter makes the call with two 2 to 3 ns slower.
     if (arguments.length > 2) return this.#allocOn(type, length, arguments[2], true)
@@ -260,7 +262,7 @@ export abstract class Blocks implements Allocator {
 
   allocUnsafe<T extends TypedArray>(type: TypedArrayConstructor<T>, length: number, options?: AllocOptions): T
   allocUnsafe(type: DataViewConstructor, length: number, options?: AllocOptions): DataView
-  allocUnsafe(type: BufferConstructor, length: number, options?: AllocOptions): Buffer
+  allocUnsafe(type: NodeBufferConstructor, length: number, options?: AllocOptions): NodeBuffer
   allocUnsafe(type: ViewConstructor, length: number): View {
     // biome-ignore lint/complexity/noArguments: as above.
     if (arguments.length > 2) return this.#allocOn(type, length, arguments[2], false)

@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { boolean, oneOf, optionsObject, pathText, wholeNumber } from '../../arguments.ts'
+import { boolean, oneOf, optionsObject, pathText, type UrlLike, wholeNumber } from '../../arguments.ts'
 import { InvalidArgumentTypeError, OutOfRangeError } from '../../errors.ts'
 import type { Os } from '../../ffi/os.ts'
 import { MOST_BYTES } from '../format/layout.ts'
@@ -20,7 +20,7 @@ const MODES = ['read', 'copy', 'write'] as const
 export type FileMode = (typeof MODES)[number]
 
 /** What can be mapped: a path, a `file:` URL, an open descriptor, or an object that has one, such as a `FileHandle`. */
-export type FileTarget = string | URL | number | { readonly fd: number }
+export type FileTarget = string | UrlLike | number | { readonly fd: number }
 
 /** Options of `mapFile`. */
 export interface FileOptions<Mode extends FileMode = FileMode> {

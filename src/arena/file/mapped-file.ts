@@ -21,8 +21,11 @@ import { ArenaBusyError, InvalidArgumentTypeError, OutOfRangeError, UnsupportedO
 import { ADVICE, type Advice } from '../../ffi/os-pages.ts'
 import { type Facts, showAs } from '../../inspection.ts'
 import {
+  type Bytes,
   elementBytes,
   isView,
+  type NodeBuffer,
+  type NodeBufferConstructor,
   plainBytes,
   type TypedArray,
   type TypedArrayConstructor,
@@ -146,7 +149,7 @@ export class MappedFile<Mode extends FileMode = FileMode> {
    */
   view<T extends TypedArray>(type: TypedArrayConstructor<T>, offset: number, length: number): FileView<Mode, T>
   view(type: DataViewConstructor, offset: number, length: number): FileView<Mode, DataView>
-  view(type: BufferConstructor, offset: number, length: number): FileView<Mode, Buffer>
+  view(type: NodeBufferConstructor, offset: number, length: number): FileView<Mode, NodeBuffer>
   view(type: ViewConstructor, offset: number, length: number): unknown {
     const size = elementBytes('type', type)
     this.#openState.requireOpen()
@@ -159,8 +162,8 @@ export class MappedFile<Mode extends FileMode = FileMode> {
   }
 
   /** All of it as bytes. Throws `ERR_OUT_OF_RANGE` when that is more than the runtime can show in one view (4 GiB on Node 20). */
-  get bytes(): FileView<Mode, Uint8Array> {
-    return this.view(Uint8Array, 0, this.#byteLength)
+  get bytes(): FileView<Mode, Bytes> {
+    return this.view<Bytes>(Uint8Array, 0, this.#byteLength)
   }
 
   /** The window that shows `offset`, and the offset where that window starts. Bytes of it past `byteLength` are not the file's. */
@@ -197,11 +200,11 @@ export class MappedFile<Mode extends FileMode = FileMode> {
    * A copy of the range, in `target` from its start when that is given. Throws `ERR_TRUNCATED` when the file no longer has the
    * bytes; `target` may then have been written to. Cannot fault.
    */
-  read(offset: number, byteLength: number, target?: Uint8Array): Uint8Array {
+  read(offset: number, byteLength: number, target?: Uint8Array): Bytes {
     this.#requireRange(offset, byteLength)
     const bytes = target === undefined ? new Uint8Array(byteLength) : plainBytes('target', target, byteLength)
     this.#truncation.read(offset, byteLength, bytes)
-    return bytes
+    return bytes as Bytes
   }
 
   // ---- changing its length ----

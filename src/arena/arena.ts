@@ -362,7 +362,7 @@ export class Arena {
     const claim = byteLength === 0 ? undefined : this.#claims.overlapping(offset, byteLength)
     if (claim !== undefined)
       throw new ArenaBusyError(
-        `${this.#title}: a purge of ${bytes(byteLength)} at offset ${offset} would hit ${claim.describe()}`
+        `${this.#title}: a purge of ${bytes(byteLength)} at offset ${offset} overlaps ${claim.describe()}, which an allocator has claimed`
       )
     if (byteLength > 0) this.#mapping.clear(offset, byteLength, (at, length) => this.#bytesAt(at, length))
   }
@@ -494,7 +494,7 @@ export class Arena {
   #refuse(view: unknown): never {
     this.#requireOpen()
     if (!isView(view)) throw new InvalidArgumentTypeError('view', 'a view', view)
-    throw new OutOfRangeError('view', `a view of ${this.#title}`, view)
+    throw new OutOfRangeError('view', `a view of ${this.#title}, with a buffer that is not detached`, view)
   }
 
   /** Bytes of at most one page, which no window's end cuts. */

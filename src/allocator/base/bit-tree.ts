@@ -15,7 +15,7 @@
  * @module
  */
 import { lowestBit } from '../../bits.ts'
-import { CorruptedError } from '../../errors.ts'
+import { CorruptedError, counted } from '../../errors.ts'
 import { countUnused } from './bitmap.ts'
 
 /** Words of each level for so many leaf words, leaves first. */
@@ -148,6 +148,7 @@ export class BitTree {
       (this.leaves + leafEnd) * 32,
       (this.leaves + this.#counts[0]) * 32
     )
-    if (unused !== 0) throw new CorruptedError(`${unused} bits of a bitmap are set that were never used`)
+    if (unused !== 0)
+      throw new CorruptedError(`${counted(unused, 'bit')} set in a part of a bitmap that was never used`)
   }
 }

@@ -137,7 +137,7 @@ export abstract class FreeingBlocks extends Blocks implements FreeingAllocator {
     const seen: Set<number> = new Set()
     offsets.forEach((offset, index) => {
       try {
-        if (seen.has(offset)) throw new DoubleFreeError(`the block at ${offset} comes twice`)
+        if (seen.has(offset)) throw new DoubleFreeError(`the block at ${offset} is in the array twice`)
         seen.add(offset)
         const byteLength = hooks.sizeAt(this, offset)
         this.assertBlockUnpinned(offset)

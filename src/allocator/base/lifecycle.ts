@@ -495,7 +495,7 @@ export abstract class Blocks implements Allocator {
 
   /** @internal */
   protected readOnly(): Error {
-    return new ArenaBusyError(`${this.#own.kind} is attached as a reader`)
+    return new ArenaBusyError(`${this.#own.kind} is attached as a reader and cannot change blocks`)
   }
 
   /** Throws when an inner claim lies in the range. @internal */
@@ -539,7 +539,7 @@ export abstract class Blocks implements Allocator {
   /** @internal */
   protected outOfMemory(byteLength: number, where = ''): OutOfMemoryError {
     const { kind, claim, limit } = this.#own
-    const limited = limit === Number.POSITIVE_INFINITY ? '' : `, limit ${limit}`
+    const limited = limit === Number.POSITIVE_INFINITY ? '' : `, limit ${bytes(limit)}`
     return new OutOfMemoryError(
       `${kind} has no room for ${bytes(byteLength)}${where && ` ${where}`} (claim of ${bytes(claim.byteLength)}${limited})`
     )
@@ -604,7 +604,9 @@ export abstract class Blocks implements Allocator {
       return this.#own.arena.offsetOf(view)
     } catch (error) {
       if (error instanceof ArenaClosedError) throw error
-      throw new InvalidFreeError('the view is not one of this arena, or its buffer has been detached')
+      throw new InvalidFreeError(
+        'the view does not show memory of this arena, or its buffer has been detached: then free by offset'
+      )
     }
   }
 
@@ -671,7 +673,11 @@ function viewBytes(type: unknown, length: number): number {
   if (typeof length !== 'number' || length >>> 0 !== length) wholeNumber('length', length)
   const byteLength = length * size
   if (byteLength > Number.MAX_SAFE_INTEGER)
-    throw new OutOfRangeError('length', `a whole number of at most 2^53 bytes / ${size}`, length)
+    throw new OutOfRangeError(
+      'length',
+      `a whole number from 0 to ${Math.floor(Number.MAX_SAFE_INTEGER / size)}`,
+      length
+    )
   return byteLength
 }
 

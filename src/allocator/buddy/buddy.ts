@@ -18,7 +18,7 @@
 import type { Arena } from '../../arena/arena.ts'
 import { optionsObject, powerOfTwo, wholeNumber } from '../../arguments.ts'
 import { alignUp, log2Ceil } from '../../bits.ts'
-import { DoubleFreeError, InvalidFreeError, OutOfRangeError } from '../../errors.ts'
+import { DoubleFreeError, InvalidFreeError } from '../../errors.ts'
 import { showAs } from '../../inspection.ts'
 import { GiB } from '../../units.ts'
 import type { PageNews } from '../base/channels.ts'
@@ -348,7 +348,5 @@ function minBlockOf(options: BuddyOptions | undefined): number | undefined {
   optionsObject('options', options)
   const wanted = options?.minBlock
   if (wanted === undefined) return undefined
-  const minBlock = powerOfTwo('options.minBlock', wanted, GiB)
-  if (minBlock < 16) throw new OutOfRangeError('options.minBlock', 'a power of two from 16 on', minBlock)
-  return minBlock
+  return powerOfTwo('options.minBlock', wanted, GiB, 16)
 }

@@ -74,13 +74,14 @@ function checkBlock({ layout, states, trees }: BuddyUnits, unit: number): number
 }
 
 function checkTrees({ words, top, trees }: BuddyUnits, free: readonly number[]): void {
-  if ((words[ORDERS] & (-2 << (trees.length - 1))) !== 0) throw new CorruptedError('orders are free that there are not')
+  if ((words[ORDERS] & (-2 << (trees.length - 1))) !== 0)
+    throw new CorruptedError('the header has free blocks of an order above the largest')
   for (const [order, tree] of trees.entries()) {
     const bits = Math.floor(top / 2 ** order) + 1
     tree.check(Math.ceil(bits / 32))
     const counted = countBits(words, tree.leaves * 32, (tree.leaves + Math.ceil(bits / 32)) * 32)
     if (counted !== free[order])
-      throw new CorruptedError(`order ${order}: ${counted} bits set for ${free[order]} free blocks`)
+      throw new CorruptedError(`order ${order}: ${counted} free blocks by the bitmap, ${free[order]} by the states`)
     if (counted > 0 && (words[ORDERS] & (1 << order)) === 0)
       throw new CorruptedError(`order ${order} has free blocks, and the header says it has none`)
   }

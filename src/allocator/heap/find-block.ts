@@ -8,7 +8,7 @@
  * Cost: some 20 ns; more for errors, which look back for the block around.
  * @module
  */
-import { DoubleFreeError, InvalidFreeError } from '../../errors.ts'
+import { bytes, DoubleFreeError, InvalidFreeError } from '../../errors.ts'
 import type { HeapParts } from './parts.ts'
 import { Size } from './size-classes.ts'
 import { At, SlabWord, SpanTag, Window } from './words.ts'
@@ -73,7 +73,7 @@ export function* liveBlocks({ spans, slabs }: HeapParts): Generator<Block> {
 function notLive(parts: HeapParts, offset: number): Error {
   const { spans, slabs, source } = parts
   if (!Number.isInteger(offset) || offset < source.offset || offset >= source.offset + source.byteLength)
-    return new InvalidFreeError(`${offset} is not an offset in this heap`)
+    return new InvalidFreeError(`${offset} is not an offset in the range of this heap`)
   const start = offset & Window.INSIDE
   const window = (offset - start) / Window.BYTES
   const tile = spans.tile(window, start)
@@ -85,10 +85,12 @@ function notLive(parts: HeapParts, offset: number): Error {
 function notLiveSlot({ slabs }: HeapParts, offset: number, slab: number): Error {
   const distance = offset - slabs.firstSlot(slab)
   const size = slabs.slotSize(slab)
-  if (distance < 0) return new InvalidFreeError(`${offset} lies in front of a slab's first slot`)
+  if (distance < 0) return new InvalidFreeError(`${offset} lies before the first slot of a slab`)
   const slot = Math.floor(distance / size)
   if (slot * size !== distance)
-    return new InvalidFreeError(`${offset} lies ${distance - slot * size} bytes inside a slot of ${size} bytes`)
+    return new InvalidFreeError(
+      `${offset} lies ${bytes(distance - slot * size)} behind the start of a slot of ${bytes(size)}`
+    )
   return slabs.everUsed(slab, slot) ? freedAlready(offset) : neverUsed(offset)
 }
 
@@ -97,7 +99,7 @@ function notLiveSpan({ spans }: HeapParts, offset: number, window: number, start
   const span = spans.around(window, start)
   const kind = span === 0 ? 0 : spans.kind(span)
   if (kind === SpanTag.LIVE || kind === SpanTag.HUGE || kind === SpanTag.PART)
-    return new InvalidFreeError(`${offset} lies inside a block`)
+    return new InvalidFreeError(`${offset} lies inside a block, not at its start`)
   return kind === SpanTag.KEPT || (kind === SpanTag.FREE && spans.everUsed(window, start))
     ? freedAlready(offset)
     : neverUsed(offset)

@@ -73,7 +73,8 @@ export interface CheckedFileOptions {
 /** Throws unless target and options are what they should be. @internal */
 export function checkFileOptions(file: unknown, options: FileOptions): CheckedFileOptions {
   optionsObject('options', options)
-  if (options === undefined) throw new InvalidArgumentTypeError('options', 'an object with a mode', options)
+  if (options === undefined)
+    throw new InvalidArgumentTypeError('options', "an object with a mode: 'read', 'copy' or 'write'", options)
   const { offset = 0, byteLength, maxByteLength, permissions, hardened, populate, os } = options
   const mode = oneOf('options.mode', options.mode, MODES)
   wholeNumber('options.offset', offset)

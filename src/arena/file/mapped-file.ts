@@ -17,7 +17,13 @@
  */
 import { boolean, oneOf, optionsObject, wholeNumber } from '../../arguments.ts'
 import { alignDown } from '../../bits.ts'
-import { ArenaBusyError, InvalidArgumentTypeError, OutOfRangeError, UnsupportedOperationError } from '../../errors.ts'
+import {
+  ArenaBusyError,
+  bytes,
+  InvalidArgumentTypeError,
+  OutOfRangeError,
+  UnsupportedOperationError,
+} from '../../errors.ts'
 import { ADVICE, type Advice } from '../../ffi/os-pages.ts'
 import { type Facts, showAs } from '../../inspection.ts'
 import {
@@ -181,7 +187,8 @@ export class MappedFile<Mode extends FileMode = FileMode> {
     this.#openState.requireOpen()
     if (!isView(view)) throw new InvalidArgumentTypeError('view', 'a view', view)
     const start = this.#windows.startOf(viewBuffer(view))
-    if (start < 0) throw new OutOfRangeError('view', `a view of ${this.#title}`, view)
+    if (start < 0)
+      throw new OutOfRangeError('view', `a view of ${this.#title}, with a buffer that is not detached`, view)
     return start + viewByteOffset(view)
   }
 
@@ -302,7 +309,9 @@ export class MappedFile<Mode extends FileMode = FileMode> {
     if (byteLength === 0) return
     const held = this.#heldByArena(offset, byteLength)
     if (held !== undefined)
-      throw new ArenaBusyError(`${this.#title}: to discard ${byteLength} bytes at offset ${offset} would hit ${held}`)
+      throw new ArenaBusyError(
+        `${this.#title}: to discard ${bytes(byteLength)} at offset ${offset} would change ${held}`
+      )
     discardChanges(this.#fileMapping, offset, byteLength)
   }
 

@@ -88,7 +88,7 @@ export class Locator {
     this.#requireOpen()
     const { path, fd, mapping } = this.#opened
     if (path === undefined || !this.#isNamed)
-      throw new UnsupportedOperationError(`${this.#title} has no name that could be taken away`)
+      throw new UnsupportedOperationError(`${this.#title} has no name to unlink`)
     return unlinkNamed(mapping.os, path, fd)
   }
 

@@ -78,7 +78,9 @@ function heapAt(
   if (role !== 'writer') return { claim, role: 'reader' }
   const writer = new WriterRole(inside, claim.metadata).describe()
   claim.leave()
-  throw new ArenaBusyError(`Heap: its writer is ${writer}; others can attach as readers`)
+  throw new ArenaBusyError(
+    `Heap: its writer is ${writer}. Attach with { role: 'reader' }, or wait until the writer closes the heap`
+  )
 }
 
 /** The claim of a heap whose writer has gone; undefined when another has it. A heap that was never finished is none, and makes room. */

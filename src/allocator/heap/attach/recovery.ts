@@ -13,7 +13,7 @@
  * Cost: a sort of the live spans; some 200 ns each.
  * @module
  */
-import { CorruptedError } from '../../../errors.ts'
+import { bytes, CorruptedError } from '../../../errors.ts'
 import type { HeapParts } from '../parts.ts'
 import { WHOLE_WORDS } from '../report/tiles.ts'
 import { CLASS_COUNT, CLASS_RECIPROCAL, CLASS_SIZE, Size } from '../size-classes.ts'
@@ -85,9 +85,9 @@ function verifySpan(parts: HeapParts, span: number): void {
   const length = spans.partLength(span)
   const inside = words[span + SpanWord.START]
   if (inside < 0 || start % 8 !== 0 || length % 8 !== 0 || length <= 0 || inside + length > Window.BYTES)
-    throw new CorruptedError(`Heap: a live span at ${start} has ${length} bytes`)
+    throw new CorruptedError(`Heap: a live span at ${start} has ${bytes(length)}`)
   if (start < source.offset || start + length > source.offset + source.byteLength)
-    throw new CorruptedError(`Heap: a live span at ${start} of ${length} bytes leaves the claim`)
+    throw new CorruptedError(`Heap: a live span at ${start} of ${bytes(length)} leaves the claim`)
   if (spans.kind(span) === SpanTag.SLAB) verifySlab(parts, span)
 }
 
@@ -123,7 +123,7 @@ function withoutOrphans({ spans }: HeapParts, live: number[]): number[] {
     if (spans.kind(span) !== SpanTag.HUGE) continue
     let left = spans.length(span) - spans.partLength(span)
     let end = spans.offset(span) + spans.partLength(span)
-    if (left <= 0) throw new CorruptedError(`Heap: the huge block at ${spans.offset(span)} has ${left} bytes in parts`)
+    if (left <= 0) throw new CorruptedError(`Heap: the huge block at ${spans.offset(span)} has ${bytes(left)} in parts`)
     for (; left > 0 && at + 1 < live.length && spans.kind(live[at + 1] as number) === SpanTag.PART; at++) {
       const part = live[at + 1] as number
       if (spans.offset(part) !== end || end % Window.BYTES !== 0) break
@@ -131,7 +131,7 @@ function withoutOrphans({ spans }: HeapParts, live: number[]): number[] {
       left -= spans.partLength(part)
       end += spans.partLength(part)
     }
-    if (left !== 0) throw new CorruptedError(`Heap: the huge block at ${spans.offset(span)} lacks ${left} bytes`)
+    if (left !== 0) throw new CorruptedError(`Heap: the huge block at ${spans.offset(span)} lacks ${bytes(left)}`)
   }
   return kept
 }

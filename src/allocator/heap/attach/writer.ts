@@ -14,7 +14,13 @@
  * @module
  */
 import type { LastStore } from '../../../arena/claim.ts'
-import { currentThread, describeThread, readThreadId, writeThreadId } from '../../../arena/format/thread-id.ts'
+import {
+  currentThread,
+  describeThread,
+  readThreadId,
+  sameThread,
+  writeThreadId,
+} from '../../../arena/format/thread-id.ts'
 import type { ArenaInside } from '../../../arena/inside.ts'
 import { HEADER_BYTES, OWN_WORD, STATE_WORD, State } from '../../base/header.ts'
 import { isBlank } from './seal.ts'
@@ -75,7 +81,11 @@ export class WriterRole implements LastStore {
   /** Says who has it, or had it and died. */
   describe(): string {
     const writer = readThreadId(this.#metadata, WRITER)
-    return writer === undefined ? 'nobody' : describeThread(writer)
+    if (writer === undefined) return 'no thread at present'
+    const here = currentThread(this.#arena.os)
+    if (sameThread(writer, here)) return `this thread, ${describeThread(writer)}`
+    const same = writer.processId === here.processId && writer.namespace === here.namespace
+    return same ? `${describeThread(writer)}, which is this process` : describeThread(writer)
   }
 }
 

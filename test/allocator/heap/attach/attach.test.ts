@@ -8,6 +8,7 @@ import { Arena, type FreeingAllocator, GiB, Heap, MiB, mapFile } from '../../../
 import { throwsCode } from '../../../helpers/errors.ts'
 import { FakeOs } from '../../../helpers/fake-os.ts'
 import { freshPath } from '../../../helpers/scratch.ts'
+import { Thread } from '../../../helpers/thread.ts'
 
 const test = suite('heap attach')
 
@@ -189,6 +190,39 @@ test('a heap is left in a file, and found there', () => {
     heap.check()
     heap.close()
   }
+})
+
+test('who is refused as a writer is told which thread the writer is', async () => {
+  const arena = Arena.reserve(GiB)
+  const heap = new Heap(arena)
+  const main = `the main thread of process ${process.pid}`
+  throwsCode(() => Heap.attach(arena, { role: 'writer' }), 'ERR_ARENA_BUSY', `its writer is this thread, ${main}.`)
+  const thread = new Thread(
+    `const arena = Arena.attach(data)
+    const refused = (call) => { try { call() } catch ({ message }) { return message } }
+    const reader = Heap.attach(arena, { role: 'reader' })
+    post([refused(() => Heap.attach(arena, { role: 'writer' })), refused(() => reader.malloc(1))])
+    await next()
+    const heap = Heap.attach(arena)
+    post(heap.role)
+    await next()`,
+    arena.handle()
+  )
+  const [attach, malloc] = (await thread.next()) as [string, string]
+  assert.ok(attach.includes(`its writer is ${main}, which is this process.`), attach)
+  assert.ok(attach.includes("{ role: 'reader' }"), attach)
+  assert.ok(malloc.includes(`its writer is ${main}, which is this process`), malloc)
+  heap.close()
+  thread.post('go on')
+  assert.is(await thread.next(), 'writer')
+  throwsCode(
+    () => Heap.attach(arena, { role: 'writer' }),
+    'ERR_ARENA_BUSY',
+    new RegExp(`its writer is thread \\d+ of process ${process.pid}, which is this process`)
+  )
+  thread.post('end')
+  await thread.ended()
+  arena.close()
 })
 
 test('of a writer in another container nothing is known: only who is sure takes over', () => {

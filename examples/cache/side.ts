@@ -41,16 +41,16 @@ const nameOf = (key: number): string => `item:${key}`
 const scratch = Buffer.alloc(LONGEST, 's')
 
 /** The value of a key: 120 bytes in the mean, the key first. Valid until the next call. */
-function valueOf(key: number): Buffer {
+function contentOf(key: number): Buffer {
   scratch.writeUInt32LE(key)
   return scratch.subarray(0, SHORTEST + (mixed(key) % (LONGEST - SHORTEST + 1)))
 }
 
-const isValueOf = (key: number, value: Buffer): boolean =>
+const isRight = (key: number, value: Buffer): boolean =>
   value.readUInt32LE() === key && value.length === SHORTEST + (mixed(key) % (LONGEST - SHORTEST + 1))
 
 function work(cache: LruCache | BufferCache): { hits: number; wrong: number } {
-  for (let key = 0; key < values; key++) cache.set(nameOf(key), valueOf(key))
+  for (let key = 0; key < values; key++) cache.set(nameOf(key), contentOf(key))
   let hits = 0
   let wrong = 0
   for (let turn = 0; turn < lookups; turn++) {
@@ -58,10 +58,10 @@ function work(cache: LruCache | BufferCache): { hits: number; wrong: number } {
     const chance = mixed(turn + values) / 2 ** 32
     const key = Math.floor(values * chance * chance)
     const found = cache.get(nameOf(key))
-    if (found === undefined) cache.set(nameOf(key), valueOf(key))
+    if (found === undefined) cache.set(nameOf(key), contentOf(key))
     else {
       hits++
-      if (!isValueOf(key, found)) wrong++
+      if (!isRight(key, found)) wrong++
     }
   }
   return { hits, wrong }

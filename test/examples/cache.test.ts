@@ -93,7 +93,7 @@ test('LruCache: once out of use, a value is evicted like any, and its memory is 
 test('LruCache: refuses when all that could go is in use', async () => {
   const cache = new LruCache(MiB)
   const ends: (() => void)[] = []
-  const uses: Promise<void | undefined>[] = []
+  const uses: Promise<unknown>[] = []
   for (let key = 0; cache.set(String(key), Buffer.alloc(200_000)); key++)
     uses.push(cache.use(String(key), () => new Promise<void>((resolve) => ends.push(resolve))))
   assert.ok(uses.length >= 3)

@@ -234,7 +234,8 @@ export class Figure {
     ctx.setLineDash([2 * ratio, 3 * ratio])
     ctx.strokeStyle = colour('--ink')
     ctx.fillStyle = colour('--ink')
-    ctx.globalAlpha = 0.6
+    // Marks without names, such as collections, may be many.
+    ctx.globalAlpha = this.data.named ? 0.6 : 0.25
     ctx.font = `${12 * ratio}px system-ui,sans-serif`
     this.data.marks.forEach(({ x, label }, index) => {
       const at = this.#plot.valToPos(x, 'x', true)

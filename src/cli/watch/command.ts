@@ -22,7 +22,10 @@ import type { V8Figures } from './v8-figures.ts'
 const DEFAULT_INTERVAL_MS = 250
 const DEFAULT_PAGE = 'sorites-watch.html'
 const DRAW_EVERY_MS = 500
-/** After a sample that took long there is so many times as long without one: the kernel holds the process's mappings while it counts. */
+/**
+ * After a sample there is so many times as long without one as the kernel worked on it: it holds the process's mappings while it counts. Time
+ * on the CPU, because waiting for one holds nothing.
+ */
 const REST = 4
 
 export const command: Command = {
@@ -99,13 +102,15 @@ async function sample(
   let drawn = 0
   while (!stop.signal.aborted && performance.now() < until) {
     const begin = performance.now()
+    const used = process.cpuUsage()
     if (!tryTake(watched, program !== undefined)) break
     const taken = performance.now() - begin
+    const rest = (REST * process.cpuUsage(used).system) / 1000
     if (performance.now() - drawn >= DRAW_EVERY_MS && watched.list.length > 1) {
       drawn = performance.now()
       live.draw(picture(watched))
     }
-    await pause(Math.min(Math.max(watched.intervalMs - taken, REST * taken), until - performance.now()), stop.signal)
+    await pause(Math.min(Math.max(watched.intervalMs - taken, rest), until - performance.now()), stop.signal)
   }
   if (program !== undefined && !over) await ended
   settle()

@@ -154,7 +154,9 @@ function keptByArenas(arenas: readonly ArenaContents[], noise: number): Finding[
 
 /** How long the program was watched: from inside it may have been longer than from outside. */
 function elapsedOf(samples: readonly Sample[], inside: readonly { readonly time: number }[]): number {
-  const all = [samples[0], samples.at(-1), inside[0], inside.at(-1)].flatMap((one) => (one === undefined ? [] : one.time))
+  const all = [samples[0], samples.at(-1), inside[0], inside.at(-1)].flatMap((one) =>
+    one === undefined ? [] : one.time
+  )
   return Math.max(1, Math.max(...all) - Math.min(...all))
 }
 

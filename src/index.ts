@@ -23,10 +23,10 @@ export { mapFile } from './arena/file/map-file.ts'
 export { MappedFile, type SyncOptions } from './arena/file/mapped-file.ts'
 export type { FileView, ReadOnlyBuffer, ReadOnlyDataView, ReadOnlyView } from './arena/file/read-only-view.ts'
 export type { ArenaOptions, AttachOptions, OpenOptions } from './arena/options.ts'
-export type { ArenaHandle, ArenaSource } from './arena/sharing/handle.ts'
-export type { StaleOwner } from './arena/sharing/sharing.ts'
-export type { WaitAsyncOptions, WaitOptions, WaitResult } from './arena/sharing/waiting.ts'
+export type { ArenaHandle, ArenaSource } from './arena/sources/handle.ts'
+export type { StaleOwner } from './arena/sources/locator.ts'
 export type { ViewRef, ViewTypeName, ViewTypes } from './arena/view-ref.ts'
+export type { WaitAsyncOptions, WaitOptions, WaitResult } from './arena/waiting/wait.ts'
 export {
   ArenaBusyError,
   ArenaClosedError,

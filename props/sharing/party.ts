@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto'
 import { Arena, insideOf } from '../../src/arena/arena.ts'
 import type { Claim, ClaimHolder } from '../../src/arena/claim.ts'
-import type { ArenaSource } from '../../src/arena/sharing/handle.ts'
+import type { ArenaSource } from '../../src/arena/sources/handle.ts'
 
 /** What is asked of a party. */
 export type Request =

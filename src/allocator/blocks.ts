@@ -16,10 +16,10 @@
 
 import { type Arena, insideOf, requireArena } from '../arena/arena.ts'
 import type { Claim, ClaimHolder } from '../arena/claim.ts'
-import type { Range } from '../arena/claims/ranges.ts'
 import { inStep, step } from '../arena/ending.ts'
 import type { ArenaInside } from '../arena/inside.ts'
 import { disposable, pinned, type Release, WhenIdle } from '../arena/pin.ts'
+import type { Range } from '../arena/ranges.ts'
 import { powerOfTwo, wholeNumber } from '../arguments.ts'
 import {
   ArenaBusyError,

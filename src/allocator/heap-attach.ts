@@ -70,7 +70,7 @@ function heapAt(
     const claim = haveHeap(inside, { holder, offset, takeOver, metadataBytes })
     if (claim !== undefined) return { claim, role: 'writer' }
   }
-  const claim = inside.adopt({ holder, offset, shared: true, metadataBytes })
+  const claim = inside.adopt({ holder, offset, readOnly: true, metadataBytes })
   if (claim === undefined || isUnfinished(claim.metadata)) {
     claim?.leave()
     return undefined

@@ -2,7 +2,7 @@
  * The writer of a heap, as its header says: who may change it, and whether all its tables are true.
  *
  *     header   byte 16    state     open: there is no writer, all tables are true     dirty: there is one, or it died
- *              byte 128   writer    process, thread, start time, boot, namespace: 32 bytes (arena/owner.ts)
+ *              byte 128   writer    process, thread, start time, boot, namespace: 32 bytes (arena/format/thread-id.ts)
  *              byte 160   seal      of an open heap: a sum over its tables (heap-seal.ts)
  *
  *     the writer holds the heap's claim;  state = dirty  <=>  there is a writer, or it died having the role
@@ -14,8 +14,8 @@
  * @module
  */
 import type { LastStore } from '../arena/claim.ts'
+import { currentThread, describeThread, readThreadId, writeThreadId } from '../arena/format/thread-id.ts'
 import type { ArenaInside } from '../arena/inside.ts'
-import { currentOwner, describeOwner, readOwner, writeOwner } from '../arena/owner.ts'
 import { HEADER_BYTES, OWN_WORD, STATE_WORD, State } from './header.ts'
 import { isBlank } from './heap-seal.ts'
 
@@ -48,7 +48,7 @@ export class WriterRole implements LastStore {
 
   /** Takes the role. Whoever calls holds the claim. */
   take(): void {
-    writeOwner(this.#metadata, WRITER, currentOwner(this.#arena.os))
+    writeThreadId(this.#metadata, WRITER, currentThread(this.#arena.os))
     this.#state[0] = State.dirty
     this.#held = true
   }
@@ -59,7 +59,7 @@ export class WriterRole implements LastStore {
     if (!this.#held || this.#state.length === 0) return
     this.#seal()
     this.#state[0] = State.open
-    writeOwner(this.#metadata, WRITER, undefined)
+    writeThreadId(this.#metadata, WRITER, undefined)
   }
 
   /** The claim was not left after all. */
@@ -74,8 +74,8 @@ export class WriterRole implements LastStore {
 
   /** Says who has it, or had it and died. */
   describe(): string {
-    const writer = readOwner(this.#metadata, WRITER)
-    return writer === undefined ? 'nobody' : describeOwner(writer)
+    const writer = readThreadId(this.#metadata, WRITER)
+    return writer === undefined ? 'nobody' : describeThread(writer)
   }
 }
 

@@ -2,16 +2,16 @@
  * An arena: one reserved, contiguous range of addresses and its life. Reserving it takes no memory; a page becomes resident
  * when it is first written, and goes back to the kernel with `purge` or `close`.
  *
- *     Arena ── Windows    the ArrayBuffers over its data                  window.ts
+ *     Arena ── Windows    the ArrayBuffers over its data                  mapping/windows.ts
  *           ── Claims     which allocator holds which range               claims/claims.ts
- *           ── Holding    open, pinned, closed                            holding.ts
- *           ── Lifetime   closing, and unmapping when nobody looks        lifetime.ts
- *           ── Ground     its bytes: purging and clearing them            ground.ts
- *           ── Sharing    handles; having it together with others        sharing/sharing.ts
- *           ── Waiting    sleeping until others change a word             sharing/waiting.ts
+ *           ── OpenState    open, pinned, closed                            mapping/open-state.ts
+ *           ── Lifetime   closing, and unmapping when nobody looks        mapping/lifetime.ts
+ *           ── Mapping     its bytes: purging and clearing them            mapping/mapping.ts
+ *           ── Sharing    handles; having it together with others        sources/locator.ts
+ *           ── WordWaits    sleeping until others change a word             waiting/wait.ts
  *
  * Where the mapping comes from (pages of this process, a file in memory, a named file, another thread, a mapped file) is settled
- * before an arena is made of it: sharing/site.ts, file/file-arena.ts. It knows nothing of blocks. Reserving costs 10 us and no resident page, 70 us and a page when it is
+ * before an arena is made of it: sources/opened-arena.ts, file/file-arena.ts. It knows nothing of blocks. Reserving costs 10 us and no resident page, 70 us and a page when it is
  * shared; a view some 0.1 us; `offsetOf` some 20 ns, nearly all of it V8's getter for a view's buffer.
  *
  * Longer than other files: a public class is one thing, with all its calls and what is to be known of each.
@@ -48,11 +48,15 @@ import {
   viewByteOffset,
 } from '../views.ts'
 import { Claims } from './claims/claims.ts'
-import type { Ground } from './ground.ts'
-import { Holding } from './holding.ts'
+import { MOST_BYTES } from './format/layout.ts'
 import type { ArenaInside } from './inside.ts'
-import { MOST_BYTES } from './layout.ts'
-import { Lifetime } from './lifetime.ts'
+import { Lifetime } from './mapping/lifetime.ts'
+import type { Mapping } from './mapping/mapping.ts'
+import { OpenState } from './mapping/open-state.ts'
+import { RecentBytes } from './mapping/recent-bytes.ts'
+import { recheckNow } from './mapping/recheck.ts'
+import { residentBytes } from './mapping/residency.ts'
+import { WINDOW_BYTES, Windows, windowIndex } from './mapping/windows.ts'
 import {
   type ArenaOptions,
   type AttachOptions,
@@ -63,24 +67,20 @@ import {
   type OpenOptions,
 } from './options.ts'
 import type { Release } from './pin.ts'
-import { RecentBytes } from './recent-bytes.ts'
-import { residentBytes } from './residency.ts'
-import { lookNow } from './sharing/again.ts'
-import { type ArenaHandle, type ArenaSource, checkSource, findSource } from './sharing/handle.ts'
-import { namedSite } from './sharing/named-file.ts'
-import { Sharing, type StaleOwner } from './sharing/sharing.ts'
-import { existingSite, memorySite, reserveSite, type Site, threadSite } from './sharing/site.ts'
-import { type WaitAsyncOptions, Waiting, type WaitOptions, type WaitResult } from './sharing/waiting.ts'
+import { type ArenaHandle, type ArenaSource, checkSource, findSource } from './sources/handle.ts'
+import { Locator, type StaleOwner } from './sources/locator.ts'
+import { openNamed } from './sources/named-file.ts'
+import { joinThreads, type OpenedArena, openFile, reservePrivate, reserveShared } from './sources/opened-arena.ts'
 import { checkRef, makeRef, type ViewRef, type ViewTypeName, type ViewTypes } from './view-ref.ts'
-import { WINDOW_BYTES, Windows, windowIndex } from './window.ts'
+import { type WaitAsyncOptions, type WaitOptions, type WaitResult, WordWaits } from './waiting/wait.ts'
 
 /** What an arena is made of. @internal */
 export interface ArenaParts {
   /** For messages. */
   readonly title: string
-  readonly site: Site
+  readonly opened: OpenedArena
   readonly lifetime: Lifetime
-  readonly holding: Holding
+  readonly openState: OpenState
   /** Bytes in the windows that views come from. @defaultValue the usual */
   readonly windowBytes?: number
   /** Whether something in a long window may not read zero. @defaultValue never */
@@ -130,13 +130,13 @@ export class Arena {
    */
   readonly staleOwner: StaleOwner | undefined
   readonly #title: string
-  readonly #sharing: Sharing
-  readonly #ground: Ground
-  readonly #holding: Holding
+  readonly #locator: Locator
+  readonly #mapping: Mapping
+  readonly #openState: OpenState
   readonly #lifetime: Lifetime
   readonly #windows: Windows
   readonly #claims: Claims
-  readonly #waiting: Waiting
+  readonly #waiting: WordWaits
   readonly #recent: RecentBytes = new RecentBytes()
   /** The windows' own arrays, here as well to save a step on hot paths. Both are empty after `close`. */
   readonly #buffers: (ArrayBuffer | undefined)[]
@@ -155,40 +155,40 @@ export class Arena {
 
   private constructor(parts: ArenaParts) {
     if (!made.has(parts)) throw new UnsupportedOperationError('an Arena is made with Arena.reserve, open or attach')
-    const { title, site, lifetime, holding, windowBytes, exposed = () => false, intact = () => true } = parts
-    const { layout, ground } = site
-    const windows = new Windows(lifetime, ground.base, layout.byteLength, windowBytes)
+    const { title, opened, lifetime, openState, windowBytes, exposed = () => false, intact = () => true } = parts
+    const { layout, mapping } = opened
+    const windows = new Windows(lifetime, mapping.base, layout.byteLength, windowBytes)
     this.byteLength = layout.byteLength
-    this.pageSize = ground.pageSize
+    this.pageSize = mapping.pageSize
     this.#title = title
-    this.#ground = ground
-    this.#holding = holding
+    this.#mapping = mapping
+    this.#openState = openState
     this.#lifetime = lifetime
     this.#windows = windows
     this.#buffers = windows.buffers
     this.#bytes = windows.bytes
-    const recorded = site.recorded
+    const recorded = opened.recorded
     const bytesAt = (offset: number, length: number): Uint8Array => this.#bytesAt(offset, length)
-    const pinBlock = (): Release => holding.pinBlock()
-    const claims = new Claims({ title, layout, ground, lifetime, recorded, exposed, bytesAt, pinBlock })
-    const waiting = new Waiting(
-      ground,
+    const pinBlock = (): Release => openState.pinBlock()
+    const claims = new Claims({ title, layout, mapping, lifetime, recorded, exposed, bytesAt, pinBlock })
+    const waiting = new WordWaits(
+      mapping,
       title,
       (offset) => this.#wordAt(offset),
       () => lifetime.hold()
     )
-    const sharing = new Sharing(title, site, lifetime, claims)
+    const locator = new Locator(title, opened, lifetime, claims)
     this.#claims = claims
     this.#waiting = waiting
-    this.#sharing = sharing
-    this.staleOwner = sharing.begin()
-    holding.onClose({
+    this.#locator = locator
+    this.staleOwner = locator.begin()
+    openState.onClose({
       store: () => {
         if (intact()) claims.leave()
       },
       restore: () => claims.stay(),
       forget: () => {
-        sharing.close()
+        locator.close()
         claims.revokeAll()
         this.#recent.forget()
         waiting.close()
@@ -197,12 +197,12 @@ export class Arena {
   }
 
   /** The arena in a place of its own, which goes when it cannot be made. */
-  static #at(site: Site, { windowBytes }: CheckedOptions): Arena {
-    const { ground, layout, tenure, name } = site
+  static #at(opened: OpenedArena, { windowBytes }: CheckedOptions): Arena {
+    const { mapping, layout, owner, name } = opened
     const title = name === undefined ? 'the arena' : `arena "${name}"`
-    const lifetime = new Lifetime(ground.os, ground.base, layout.mappingBytes, tenure)
+    const lifetime = new Lifetime(mapping.os, mapping.base, layout.mappingBytes, owner)
     try {
-      return makeArena({ title, site, lifetime, holding: new Holding(title, lifetime), windowBytes })
+      return makeArena({ title, opened, lifetime, openState: new OpenState(title, lifetime), windowBytes })
     } catch (error) {
       lifetime.close(undefined)
       throw error
@@ -217,8 +217,8 @@ export class Arena {
     wholeNumber('byteLength', byteLength, 1, MOST_BYTES)
     const checked = checkOptions(options)
     const shared = checkShared(options)
-    lookNow()
-    return Arena.#at(shared ? memorySite(byteLength, checked) : reserveSite(byteLength, checked), checked)
+    recheckNow()
+    return Arena.#at(shared ? reserveShared(byteLength, checked) : reservePrivate(byteLength, checked), checked)
   }
 
   /**
@@ -229,7 +229,7 @@ export class Arena {
   static open(path: string | UrlLike, options?: OpenOptions): Arena {
     const absolute = resolve(filePath('path', path))
     const checked = checkOptions(options)
-    return Arena.#at(namedSite(absolute, checkOpening(options), checked), checked)
+    return Arena.#at(openNamed(absolute, checkOpening(options), checked), checked)
   }
 
   /**
@@ -241,32 +241,32 @@ export class Arena {
     const given = checkSource(source)
     const checked = checkOptions(options)
     const found = findSource(checked.os, given)
-    if ('control' in found) return Arena.#at(threadSite(found, checked), checked)
-    if ('fd' in found) return Arena.#at(existingSite(checked.os.files.duplicate(found.fd), checked, {}), checked)
+    if ('table' in found) return Arena.#at(joinThreads(found, checked), checked)
+    if ('fd' in found) return Arena.#at(openFile(checked.os.files.duplicate(found.fd), checked, {}), checked)
     const path = resolve(found.path)
     const { generation, byteLength } = found
     const fd = checked.os.files.open(path, 'read-write')
-    return Arena.#at(existingSite(fd, checked, { path, generation, dataBytes: byteLength }), checked)
+    return Arena.#at(openFile(fd, checked, { path, generation, dataBytes: byteLength }), checked)
   }
 
   /** Whether `close` has been called. */
   get closed(): boolean {
-    return this.#holding.closed
+    return this.#openState.closed
   }
 
   /** Whether other processes can have the arena: it was reserved with `shared`, or opened by name, or attached to such a one. */
   get shared(): boolean {
-    return this.#sharing.shared
+    return this.#locator.shared
   }
 
   /** The descriptor of its file, to be inherited by a child (`stdio`); undefined when it has none, or is closed. */
   get fd(): number | undefined {
-    return this.#sharing.fd
+    return this.#locator.fd
   }
 
   /** A path by which other processes can open it while we have it; undefined when they cannot, or it is closed. */
   get path(): string | undefined {
-    return this.#sharing.path
+    return this.#locator.path
   }
 
   /**
@@ -274,12 +274,12 @@ export class Arena {
    * (Posting a view would copy its whole window, `windowBytes`.) It does not keep the arena open.
    */
   handle(): ArenaHandle {
-    return this.#sharing.handle()
+    return this.#locator.handle()
   }
 
   /** Takes the name of a named arena away: who has it keeps it, nobody can open it any more. Whether it was still there. */
   unlink(): boolean {
-    return this.#sharing.unlink()
+    return this.#locator.unlink()
   }
 
   /**
@@ -316,12 +316,12 @@ export class Arena {
    * `postMessage`, `structuredClone` and JSON, and copies nothing. It keeps neither arena nor block alive.
    */
   refOf(view: ArrayBufferView): ViewRef {
-    return makeRef(this.#sharing.identity, view, this.offsetOf(view))
+    return makeRef(this.#locator.identity, view, this.offsetOf(view))
   }
 
   /** The view that a reference stands for. Throws `ERR_OUT_OF_RANGE` for one of another arena, or of what does not lie in this one. */
   viewOf<Name extends ViewTypeName>(ref: ViewRef<Name>): ViewTypes[Name] {
-    const { type, offset, length } = checkRef(ref, this.#sharing.identity, this.#title, this.byteLength)
+    const { type, offset, length } = checkRef(ref, this.#locator.identity, this.#title, this.byteLength)
     return this.view(type as never, offset, length) as ViewTypes[Name]
   }
 
@@ -350,7 +350,7 @@ export class Arena {
   /** Faults every page of the range in now. Throws `ENOMEM` when the memory is not there, before it is taken. */
   populate(offset = 0, byteLength: number = this.#rest(offset)): void {
     this.#requireRange(offset, byteLength)
-    if (byteLength > 0) this.#ground.populate(offset, byteLength)
+    if (byteLength > 0) this.#mapping.populate(offset, byteLength)
   }
 
   /**
@@ -364,13 +364,13 @@ export class Arena {
       throw new ArenaBusyError(
         `${this.#title}: a purge of ${bytes(byteLength)} at offset ${offset} would hit ${claim.describe()}`
       )
-    if (byteLength > 0) this.#ground.clear(offset, byteLength, (at, length) => this.#bytesAt(at, length))
+    if (byteLength > 0) this.#mapping.clear(offset, byteLength, (at, length) => this.#bytesAt(at, length))
   }
 
   /** Bytes of the range that are in memory now, exact to the page; of pages partly in the range, the part. */
   resident(offset = 0, byteLength: number = this.#rest(offset)): number {
     this.#requireRange(offset, byteLength)
-    return residentBytes(this.#ground.os, this.#ground.base, offset, byteLength)
+    return residentBytes(this.#mapping.os, this.#mapping.base, offset, byteLength)
   }
 
   /**
@@ -396,7 +396,7 @@ export class Arena {
 
   /** Holds the arena open: `close` refuses until every pin is disposed of. Disposing twice does nothing. */
   pin(): Disposable {
-    return this.#holding.pin()
+    return this.#openState.pin()
   }
 
   /**
@@ -405,7 +405,7 @@ export class Arena {
    */
   async use<V extends ArrayBufferView, R>(view: V, run: (view: V) => R | Promise<R>): Promise<R> {
     const offset = this.offsetOf(view)
-    return this.#holding.use(view, run, () => this.#claims.pinBlock(offset))
+    return this.#openState.use(view, run, () => this.#claims.pinBlock(offset))
   }
 
   /**
@@ -418,7 +418,7 @@ export class Arena {
    * running on a view would end the process.
    */
   close(options?: { readonly detach?: boolean | undefined }): void {
-    this.#holding.close(options)
+    this.#openState.close(options)
   }
 
   /**
@@ -427,7 +427,7 @@ export class Arena {
    * kernel refuses: the arena is open then, and grants pins again.
    */
   closeWhenIdle(): Promise<void> {
-    return this.#holding.closeWhenIdle()
+    return this.#openState.closeWhenIdle()
   }
 
   [Symbol.dispose](): void {
@@ -447,7 +447,7 @@ export class Arena {
   #makeInside(): ArenaInside {
     const claims = this.#claims
     return {
-      os: this.#ground.os,
+      os: this.#mapping.os,
       claim: (request) => {
         this.#requireOpen()
         return claims.grant(request)
@@ -475,7 +475,7 @@ export class Arena {
       },
       privateBuffer: (offset, byteLength) => {
         this.#requireOpen()
-        return this.#lifetime.privateView(this.#ground.address(offset), byteLength)
+        return this.#lifetime.privateView(this.#mapping.address(offset), byteLength)
       },
     }
   }
@@ -534,7 +534,7 @@ export class Arena {
   }
 
   #requireOpen(): void {
-    this.#holding.requireOpen()
+    this.#openState.requireOpen()
   }
 
   /** What is left from `offset` on; of a nonsensical offset 0, which `#requireRange` then finds. */

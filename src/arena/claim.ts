@@ -120,7 +120,7 @@ export interface AdoptRequest {
    * given can be left or released, which ends the looking, and refuses to change anything.
    * @defaultValue false
    */
-  readonly shared?: boolean | undefined
+  readonly readOnly?: boolean | undefined
   /**
    * Also one whose holder cannot be told from one who is alive, because he ran where we cannot see (another container). Whoever asks
    * for it knows that he is gone.

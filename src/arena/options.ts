@@ -7,8 +7,8 @@ import { InvalidArgumentTypeError, OutOfRangeError } from '../errors.ts'
 import type { Os } from '../ffi/os.ts'
 import type { HugePageAdvice } from '../ffi/os-pages.ts'
 import { systemOs } from '../ffi/system.ts'
-import { MOST_BYTES } from './layout.ts'
-import { LEAST_WINDOW_BYTES, USUAL_WINDOW_BYTES, WINDOW_BYTES } from './window.ts'
+import { MOST_BYTES } from './format/layout.ts'
+import { LEAST_WINDOW_BYTES, USUAL_WINDOW_BYTES, WINDOW_BYTES } from './mapping/windows.ts'
 
 /** What can be asked of any arena. */
 export interface AttachOptions {

@@ -112,6 +112,18 @@ export const allocatorCalls: Calls = {
     const wrong = firstWrong(place, moved, old as number, seed, byteLength)
     return { ...measure(allocator, place, moved, order), wrong }
   },
+  pinBlock: (tools, order) =>
+    void tools.pins.set(order.name as number, tools.allocation(order).allocator.pin(named(tools, order))),
+  mallocMany(tools, order) {
+    const allocator = freeing(tools, order)
+    const offsets = new Float64Array(order.count as number)
+    const got = tools.call(order, () => allocator.mallocMany(order.byteLength as number, offsets))
+    return [...offsets.subarray(0, got)].map((offset) => ({ offset, usable: allocator.usableSize(offset) }))
+  },
+  freeMany(tools, order) {
+    const offsets = Float64Array.from(order.offsets as number[])
+    tools.call(order, () => freeing(tools, order).freeMany(offsets))
+  },
   purge: (tools, order) => tools.call(order, () => freeing(tools, order).purge()),
   reset: (tools, order) => tools.call(order, () => tools.allocation(order).allocator.reset()),
   stats: (tools, order) => tools.call(order, () => tools.allocation(order).allocator.stats(order.options)),

@@ -5,7 +5,7 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Arena } from '../../src/arena/arena.ts'
-import { detach } from '../../src/arena/detach.ts'
+import { detach } from '../../src/arena/mapping/detach.ts'
 import { GiB, MiB } from '../../src/units.ts'
 import type { TypedArray, TypedArrayConstructor, View } from '../../src/views.ts'
 import { throwsCode } from '../helpers/errors.ts'

@@ -6,9 +6,9 @@ import { Bump } from '../../src/allocator/bump.ts'
 import { Heap } from '../../src/allocator/heap.ts'
 import { Slab } from '../../src/allocator/slab.ts'
 import { Arena, insideOf } from '../../src/arena/arena.ts'
-import { detachByStream } from '../../src/arena/detach.ts'
-import { HEADER_LOCK } from '../../src/arena/layout.ts'
-import { currentOwner, tokenOf } from '../../src/arena/owner.ts'
+import { HEADER_LOCK } from '../../src/arena/format/layout.ts'
+import { currentThread, packThreadId } from '../../src/arena/format/thread-id.ts'
+import { detachByStream } from '../../src/arena/mapping/detach.ts'
 import { type Address, GiB, KiB, MiB } from '../../src/units.ts'
 import { throwsCode } from '../helpers/errors.ts'
 import { FakeOs, type OsCall } from '../helpers/fake-os.ts'
@@ -75,7 +75,7 @@ function stopped(): { os: FakeOs; arena: Arena; stop(): void; go(): void } {
   Arena.attach({ path: arena.path as string }, { os: keeper })
   const [base] = [...keeper.live.keys()] as [Address]
   const word = new BigUint64Array(keeper.view((base + arena.byteLength + HEADER_LOCK) as Address, 8))
-  const other = tokenOf(currentOwner(os)) ^ (1n << 50n)
+  const other = packThreadId(currentThread(os)) ^ (1n << 50n)
   const here = os.threads.place()
   return {
     os,

@@ -35,7 +35,7 @@ function declarations(file: string, found: Map<string, string> = new Map()): Map
 }
 
 const INTERNAL =
-  /\b(Claim\w*|Ground|Os|Lifetime|Holding|Windows|Address|HeapParts|\w*Hooks|Own|Making|Memory|ViewCache|ArenaInside|Site|Tenure|Tenancy|Control|metadata|Layout|protected|(?<!#)private(?! constructor\(\);))\b/
+  /\b(Claim\w*|Mapping|Os|Lifetime|OpenState|Windows|Address|HeapParts|\w*Hooks|Own|Making|Memory|ViewCache|ArenaInside|OpenedArena|MappingOwner|ThreadOwner|ThreadTable|metadata|Layout|protected|(?<!#)private(?! constructor\(\);))\b/
 
 test('the declarations name nothing internal', async () => {
   await build(join(scratch, 'dist'))

@@ -7,9 +7,9 @@
 import { UnsupportedOperationError } from '../../errors.ts'
 import type { Claim, ClaimHolder } from '../claim.ts'
 import { told } from '../ending.ts'
-import type { Ground } from '../ground.ts'
+import type { Mapping } from '../mapping/mapping.ts'
+import { residentBytes } from '../mapping/residency.ts'
 import type { Release } from '../pin.ts'
-import { residentBytes } from '../residency.ts'
 import type { MetadataSpace } from './metadata-space.ts'
 
 /** Where a claim is that is looked at. */
@@ -19,21 +19,21 @@ export interface SeenPlace {
   readonly metadataOffset: number
   readonly metadataLength: number
   /** Its number in the directory. */
-  readonly entry: number
+  readonly index: number
 }
 
 /** Pins a block of the claim with this number in the directory. */
-type PinBlock = (entry: number, offset: number, byteLength: number) => Release
+type PinBlock = (index: number, offset: number, byteLength: number) => Release
 
 /** The views that there are of one arena's claims. */
 export class ClaimViews {
-  readonly #ground: Ground
+  readonly #mapping: Mapping
   readonly #space: MetadataSpace
   readonly #pin: PinBlock
   readonly #views: Set<ClaimView> = new Set()
 
-  constructor(ground: Ground, space: MetadataSpace, pin: PinBlock) {
-    this.#ground = ground
+  constructor(mapping: Mapping, space: MetadataSpace, pin: PinBlock) {
+    this.#mapping = mapping
     this.#space = space
     this.#pin = pin
   }
@@ -44,8 +44,8 @@ export class ClaimViews {
       holder,
       place,
       metadata,
-      ground: this.#ground,
-      pin: (offset, byteLength) => this.#pin(place.entry, offset, byteLength),
+      mapping: this.#mapping,
+      pin: (offset, byteLength) => this.#pin(place.index, offset, byteLength),
       left: () => this.#views.delete(view),
     })
     this.#views.add(view)
@@ -53,8 +53,8 @@ export class ClaimViews {
   }
 
   /** A claim is gone, or all are: tells those who look. */
-  revoke(entry?: number): void {
-    for (const view of this.#views) if (entry === undefined || view.entry === entry) view.revoke()
+  revoke(index?: number): void {
+    for (const view of this.#views) if (index === undefined || view.index === index) view.revoke()
   }
 }
 
@@ -63,7 +63,7 @@ interface ClaimViewParts {
   readonly holder: ClaimHolder
   readonly place: SeenPlace
   readonly metadata: ArrayBuffer
-  readonly ground: Ground
+  readonly mapping: Mapping
   /** Pins the block for its holder, where that is one of this arena, or else the arena. */
   readonly pin: (offset: number, byteLength: number) => Release
   /** Told once, when it is not looked at any more. */
@@ -76,7 +76,7 @@ export class ClaimView implements Claim {
   readonly metadata: ArrayBuffer
   readonly zeroed = false
   readonly stays = true
-  readonly entry: number
+  readonly index: number
   readonly #parts: ClaimViewParts
   #open = true
 
@@ -85,12 +85,12 @@ export class ClaimView implements Claim {
     this.offset = parts.place.offset
     this.byteLength = parts.place.byteLength
     this.metadata = parts.metadata
-    this.entry = parts.place.entry
+    this.index = parts.place.index
   }
 
   resident(): { residentBytes: number; residentMetadataBytes: number } {
-    const { ground, place } = this.#parts
-    const { os, base } = ground
+    const { mapping, place } = this.#parts
+    const { os, base } = mapping
     const { byteLength } = this.metadata
     return {
       residentBytes: residentBytes(os, base, this.offset, this.byteLength),

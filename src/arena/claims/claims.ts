@@ -11,7 +11,7 @@
  *
  * Claims in the directory that are not in the tree are in the way as well: somebody has left them, or has them elsewhere
  * (other-claims.ts). When others can have the arena (`share`), the directory is the truth: it is changed under a lock, and read anew
- * before anything is decided (shared-claims.ts). That costs about 3 us more. `locked` is where all of it comes together.
+ * before anything is decided (shared-directory.ts). That costs about 3 us more. `locked` is where all of it comes together.
  *
  * Longer than other files: every change of the tree, and of who is in it, is here.
  * @module
@@ -27,25 +27,25 @@ import {
 } from '../../errors.ts'
 import type { AdoptRequest, Claim, ClaimHolder, ClaimRecord, ClaimRequest } from '../claim.ts'
 import { type Ending, end, told } from '../ending.ts'
-import type { Ground } from '../ground.ts'
-import { type Identity, newIdentity } from '../header.ts'
-import { type Layout, METADATA_GRANULE } from '../layout.ts'
-import type { Lifetime } from '../lifetime.ts'
-import type { Owner } from '../owner.ts'
+import { Directory } from '../format/directory.ts'
+import { type Identity, newIdentity } from '../format/header.ts'
+import { type Layout, METADATA_GRANULE } from '../format/layout.ts'
+import type { ThreadId } from '../format/thread-id.ts'
+import type { Lifetime } from '../mapping/lifetime.ts'
+import type { Mapping } from '../mapping/mapping.ts'
 import type { Release } from '../pin.ts'
+import { contains, type Range, Ranges } from '../ranges.ts'
 import { ClaimViews } from './claim-view.ts'
-import { Directory } from './directory.ts'
-import { Exposure } from './exposure.ts'
-import { GrantedClaim } from './granted-claim.ts'
+import { type ClaimTree, HeldClaim } from './held-claim.ts'
+import { MaybeWritten } from './maybe-written.ts'
 import { MetadataSpace } from './metadata-space.ts'
 import { type OtherClaim, OtherClaims } from './other-claims.ts'
-import { contains, type Range, Ranges } from './ranges.ts'
-import { SharedClaims } from './shared-claims.ts'
+import { SharedDirectory } from './shared-directory.ts'
 
 /** What the claims need of their arena. */
 export interface ClaimedArena {
   readonly title: string
-  readonly ground: Ground
+  readonly mapping: Mapping
   readonly layout: Layout
   readonly lifetime: Lifetime
   /** Whether the directory is in memory already, with claims that others have left or have. */
@@ -63,40 +63,40 @@ interface Obstacle {
   describe(): string
 }
 
-export class Claims {
+export class Claims implements ClaimTree {
   readonly arena: ClaimedArena
-  readonly #top: Ranges<GrantedClaim> = new Ranges()
-  readonly #own: Map<number, GrantedClaim> = new Map()
+  readonly #top: Ranges<HeldClaim> = new Ranges()
+  readonly #own: Map<number, HeldClaim> = new Map()
   readonly #views: ClaimViews
   readonly #directory: Directory
   readonly #space: MetadataSpace
   readonly #others: OtherClaims
-  readonly #exposure: Exposure
+  readonly #exposure: MaybeWritten
   /** What is to be done about others; undefined while there can be none. */
-  #shared: SharedClaims | undefined
+  #shared: SharedDirectory | undefined
   /** Whether others can have the arena, and nobody has looked whether they do. */
   #unmet = false
   /** Claims that were left or dropped because the arena is closing, whose holders are told when it is closed. */
-  #untold: GrantedClaim[] = []
+  #untold: HeldClaim[] = []
   /** Whether claims of ours have become others', so that the directory is to be read anew. */
   #stale = false
 
   constructor(arena: ClaimedArena) {
-    const { layout, ground, lifetime, title } = arena
+    const { layout, mapping, lifetime, title } = arena
     this.arena = arena
-    this.#exposure = new Exposure(layout.byteLength, (window) => arena.exposed(window))
-    this.#space = new MetadataSpace(layout, ground, lifetime)
+    this.#exposure = new MaybeWritten(layout.byteLength, (window) => arena.exposed(window))
+    this.#space = new MetadataSpace(layout, mapping, lifetime)
     this.#views = new ClaimViews(
-      ground,
+      mapping,
       this.#space,
-      (entry, offset, byteLength) => this.#own.get(entry)?.holder.pin?.(offset, byteLength) ?? arena.pinBlock()
+      (index, offset, byteLength) => this.#own.get(index)?.holder.pin?.(offset, byteLength) ?? arena.pinBlock()
     )
-    const start = ground.address(layout.metadataStart)
-    this.#directory = new Directory(title, layout, ground.pageSize, (byteLength) =>
+    const start = mapping.address(layout.metadataStart)
+    this.#directory = new Directory(title, layout, mapping.pageSize, (byteLength) =>
       lifetime.privateView(start, byteLength)
     )
-    const isOwn = (entry: number): boolean => this.#own.has(entry)
-    this.#others = new OtherClaims({ title, ground, layout, directory: this.#directory, space: this.#space, isOwn })
+    const isOwn = (index: number): boolean => this.#own.has(index)
+    this.#others = new OtherClaims({ title, mapping, layout, directory: this.#directory, space: this.#space, isOwn })
     if (arena.recorded) this.#directory.open()
   }
 
@@ -117,7 +117,7 @@ export class Claims {
     else
       shared.found(
         identity,
-        [...this.#own].map(([entry, { lasting }]) => [entry, lasting])
+        [...this.#own].map(([index, { lasting }]) => [index, lasting])
       )
     this.#shared = shared
   }
@@ -127,9 +127,9 @@ export class Claims {
     this.#unmet = true
   }
 
-  #meet(): SharedClaims {
-    const { title, ground, layout } = this.arena
-    return new SharedClaims({ title, ground, layout, directory: this.#directory, others: this.#others })
+  #meet(): SharedDirectory {
+    const { title, mapping, layout } = this.arena
+    return new SharedDirectory({ title, mapping, layout, directory: this.#directory, others: this.#others })
   }
 
   /** Which arena this is, by its header; undefined of one that nobody else can have. */
@@ -140,12 +140,12 @@ export class Claims {
 
   /** Which arena this is, by its header. Only of one that is shared. */
   get identity(): Identity {
-    return (this.#shared as SharedClaims).identity
+    return (this.#shared as SharedDirectory).identity
   }
 
   /** The other side of sharing: ownership of a named arena, and who died having it. Only of one that is shared. */
-  takeOwnership(): Owner | undefined {
-    return (this.#shared as SharedClaims).takeOwnership()
+  takeOwnership(): ThreadId | undefined {
+    return (this.#shared as SharedDirectory).takeOwnership()
   }
 
   /** The claim at the top level that has a byte in common with the range, whoever holds it. */
@@ -155,7 +155,7 @@ export class Claims {
 
   /** Pins the innermost live block of ours around a byte. Undefined when there is none: nobody but its holder knows another's blocks. */
   pinBlock(offset: number): Release | undefined {
-    const around: GrantedClaim[] = []
+    const around: HeldClaim[] = []
     for (let claim = this.#top.overlapping(offset, 1); claim !== undefined; claim = claim.inner.overlapping(offset, 1))
       around.unshift(claim)
     for (const { holder } of around) {
@@ -171,7 +171,7 @@ export class Claims {
       const ours = this.#top.all().map((claim) => record(claim.holder.kind, claim, 'ours', claim.lasting))
       const others = this.#others
         .all()
-        .map((claim) => record(claim.said.kind, claim, claim.isLeft ? 'left' : 'theirs', claim.said.lasting))
+        .map((claim) => record(claim.entry.kind, claim, claim.isLeft ? 'left' : 'theirs', claim.entry.lasting))
       return [...ours, ...others].sort((one, other) => one.offset - other.offset)
     })
   }
@@ -183,14 +183,14 @@ export class Claims {
   adopt(request: AdoptRequest): Claim | undefined {
     if (typeof request !== 'object' || request === null)
       throw new InvalidArgumentTypeError('request', 'an object', request)
-    const { holder, offset, shared = false, takeOver = false, metadataBytes } = request
+    const { holder, offset, readOnly = false, takeOver = false, metadataBytes } = request
     if (offset !== undefined) wholeNumber('offset', offset)
-    boolean('request.shared', shared)
+    boolean('request.readOnly', readOnly)
     const wanted = (kind: string, at: number): boolean => kind === holder.kind && (offset ?? at) === at
     return this.locked(() => {
       const ours = this.#top.all().filter((claim) => wanted(claim.holder.kind, claim.offset))
-      const others = this.#others.all().filter((claim) => wanted(claim.said.kind, claim.offset))
-      if (shared) {
+      const others = this.#others.all().filter((claim) => wanted(claim.entry.kind, claim.offset))
+      if (readOnly) {
         const seen = first([...ours, ...others])
         if (seen !== undefined) this.#requireMetadata(seen, metadataBytes)
         return seen && this.#views.add(holder, seen)
@@ -206,15 +206,15 @@ export class Claims {
     })
   }
 
-  #take(holder: ClaimHolder, left: OtherClaim): GrantedClaim {
-    const { entry, offset, byteLength, metadataOffset, metadataLength } = left
+  #take(holder: ClaimHolder, left: OtherClaim): HeldClaim {
+    const { index, offset, byteLength, metadataOffset, metadataLength } = left
     const metadata = this.#space.buffer(metadataOffset, metadataLength)
     this.#others.take(left)
-    this.#directory.hold(entry, this.#token, holder.lasting === true)
-    const place = { offset, byteLength, metadata, metadataOffset, entry, zeroed: false }
-    const claim = new GrantedClaim(this, holder, undefined, place)
+    this.#directory.hold(index, this.#self, holder.lasting === true)
+    const place = { offset, byteLength, metadata, metadataOffset, index, zeroed: false }
+    const claim = new HeldClaim(this, holder, undefined, place)
     this.#top.add(claim)
-    this.#own.set(entry, claim)
+    this.#own.set(index, claim)
     return claim
   }
 
@@ -222,19 +222,19 @@ export class Claims {
    * Throws ERR_CORRUPTED unless a claim has the metadata that its kind needs for its range: a directory that others have written may
    * say anything, and shorter tables would lie in another claim's.
    */
-  #requireMetadata(claim: GrantedClaim | OtherClaim, metadataBytes: AdoptRequest['metadataBytes']): void {
+  #requireMetadata(claim: HeldClaim | OtherClaim, metadataBytes: AdoptRequest['metadataBytes']): void {
     if (metadataBytes === undefined) return
     const expected = alignUp(metadataBytes(claim.byteLength), METADATA_GRANULE)
     if (claim.metadataLength !== expected)
       throw new CorruptedError(
-        `${this.arena.title}: directory entry ${claim.entry}: "metadata length" expected ${expected} for ${claim.describe()}, got ` +
+        `${this.arena.title}: directory entry ${claim.index}: "metadata length" expected ${expected} for ${claim.describe()}, got ` +
           `${claim.metadataLength}`
       )
   }
 
   /** This thread, as the directory names it: 0 where nobody else can have the arena. */
-  get #token(): bigint {
-    return this.#shared?.token ?? 0n
+  get #self(): bigint {
+    return this.#shared?.self ?? 0n
   }
 
   /** Notes that others than holders may write in a range from now on. */
@@ -243,7 +243,7 @@ export class Claims {
   }
 
   /** Grants a claim. Changes nothing when it throws. */
-  grant(request: ClaimRequest): GrantedClaim {
+  grant(request: ClaimRequest): HeldClaim {
     if (typeof request !== 'object' || request === null)
       throw new InvalidArgumentTypeError('request', 'an object', request)
     const { holder } = request
@@ -264,37 +264,37 @@ export class Claims {
   /** Makes the metadata's buffer and enters the claim in directory and tree; gives the metadata back when it cannot. */
   #book(
     holder: ClaimHolder,
-    around: GrantedClaim | undefined,
+    around: HeldClaim | undefined,
     place: { offset: number; byteLength: number; metadataOffset: number },
     metadataLength: number
-  ): GrantedClaim {
+  ): HeldClaim {
     try {
       const { offset, byteLength, metadataOffset } = place
       const metadata = this.#space.buffer(metadataOffset, metadataLength)
       // Field by field: spreading an object costs microseconds on Node 20.
-      const entry = this.#directory.add({
+      const index = this.#directory.add({
         kind: holder.kind,
         offset,
         byteLength,
         metadataOffset,
         metadataLength,
-        around: around?.entry ?? -1,
+        around: around?.index ?? -1,
         // A claim in a block goes with the block.
         lasting: holder.lasting === true && around === undefined,
-        holder: this.#token,
+        holder: this.#self,
       })
       const zeroed =
         around === undefined && !this.#exposure.has(offset, byteLength) && this.#shared?.attachedTo !== true
-      const claim = new GrantedClaim(this, holder, around, {
+      const claim = new HeldClaim(this, holder, around, {
         offset,
         byteLength,
         metadataOffset,
         metadata,
-        entry,
+        index,
         zeroed,
       })
       ;(around?.inner ?? this.#top).add(claim)
-      this.#own.set(entry, claim)
+      this.#own.set(index, claim)
       return claim
     } catch (error) {
       this.#space.give(place.metadataOffset, metadataLength)
@@ -303,7 +303,7 @@ export class Claims {
   }
 
   /** Gives a claim's range and metadata back. Those inside it go with it, and their holders are told. */
-  release(claim: GrantedClaim): void {
+  release(claim: HeldClaim): void {
     const { around, lasting } = claim
     const all = claim.withInner().reverse()
     const ending: Ending = {
@@ -331,7 +331,7 @@ export class Claims {
   }
 
   /** The holder of the outer claim takes blocks away: the claims in them go, and their holders are told. */
-  dropInner(claims: readonly GrantedClaim[]): void {
+  dropInner(claims: readonly HeldClaim[]): void {
     const all = claims.flatMap((claim) => claim.withInner()).reverse()
     const ending: Ending = {
       giveBack: () => {
@@ -347,7 +347,7 @@ export class Claims {
   }
 
   /** Takes a claim out of our books, not out of the directory: others may adopt it. */
-  leaveBehind(claim: GrantedClaim): void {
+  leaveBehind(claim: HeldClaim): void {
     const inner = claim.withInner().slice(1).reverse()
     end(this.#leaving([claim], inner), (run) => this.locked(run))
     tell(inner)
@@ -388,7 +388,7 @@ export class Claims {
   }
 
   /** How claims at the top level are left: these stay in the directory, and those go. */
-  #leaving(staying: readonly GrantedClaim[], going: readonly GrantedClaim[]): Ending {
+  #leaving(staying: readonly HeldClaim[], going: readonly HeldClaim[]): Ending {
     return {
       store: () => {
         for (const claim of staying) claim.store()
@@ -397,8 +397,8 @@ export class Claims {
         for (const one of [...going, ...staying]) one.begin()
         for (const one of going) this.#drop(one)
         for (const claim of staying) {
-          if (this.#isOurs(claim)) this.#directory.hold(claim.entry, 0n, claim.lasting)
-          this.#own.delete(claim.entry)
+          if (this.#isOurs(claim)) this.#directory.hold(claim.index, 0n, claim.lasting)
+          this.#own.delete(claim.index)
           this.#top.remove(claim)
         }
         this.#stale = true
@@ -411,40 +411,39 @@ export class Claims {
   }
 
   /** Says in the directory that a claim is ours, and whether it outlives us. Where nobody else can be there is nothing to say. */
-  #hold(claim: GrantedClaim, lasting: boolean): void {
-    if (this.#shared !== undefined && this.#isOurs(claim))
-      this.#directory.hold(claim.entry, this.#shared.token, lasting)
+  #hold(claim: HeldClaim, lasting: boolean): void {
+    if (this.#shared !== undefined && this.#isOurs(claim)) this.#directory.hold(claim.index, this.#shared.self, lasting)
   }
 
   /** Whether the directory still says so: another that could not see that we are alive may have taken it over, and all of it with it. */
-  #isOurs({ entry }: GrantedClaim): boolean {
-    return this.#directory.isHeldBy(entry, this.#token)
+  #isOurs({ index }: HeldClaim): boolean {
+    return this.#directory.isHeldBy(index, this.#self)
   }
 
   /** Makes a claim's range read zero. */
-  #clear({ offset, byteLength }: GrantedClaim): void {
-    this.arena.ground.clear(offset, byteLength, (at, length) => this.arena.bytesAt(at, length))
+  #clear({ offset, byteLength }: HeldClaim): void {
+    this.arena.mapping.clear(offset, byteLength, (at, length) => this.arena.bytesAt(at, length))
   }
 
   /** Gives a claim's metadata back, which reads zero then, and takes it out of the books. Throws nothing. */
-  #drop(claim: GrantedClaim): void {
-    const { around, metadata, metadataOffset, entry } = claim
+  #drop(claim: HeldClaim): void {
+    const { around, metadata, metadataOffset, index } = claim
     ;(around?.inner ?? this.#top).remove(claim)
-    this.#own.delete(entry)
+    this.#own.delete(index)
     if (!this.#isOurs(claim)) return
     this.#space.clear(metadataOffset, metadata)
-    this.#directory.remove(entry)
+    this.#directory.remove(index)
     this.#space.give(metadataOffset, metadata.byteLength)
   }
 
   /** After claims were dropped: keeps what the next ones can use, and ends the looking at them. */
-  #forget(claims: readonly GrantedClaim[]): void {
+  #forget(claims: readonly HeldClaim[]): void {
     for (const { around, offset, byteLength, metadata, metadataOffset } of claims) {
       // Whoever had a block in it may still write there.
       if (around === undefined) this.expose(offset, byteLength)
       this.#space.keep(metadataOffset, metadata)
     }
-    for (const claim of claims) this.#views.revoke(claim.entry)
+    for (const claim of claims) this.#views.revoke(claim.index)
   }
 
   /** The arena is closed: every holder is told, nothing is touched. */
@@ -489,8 +488,8 @@ export class Claims {
   }
 
   /** The innermost claim that the range lies in, once its holder has agreed; undefined at the top level. */
-  #claimAround(holder: ClaimHolder, offset: number, byteLength: number): GrantedClaim | undefined {
-    let around: GrantedClaim | undefined
+  #claimAround(holder: ClaimHolder, offset: number, byteLength: number): HeldClaim | undefined {
+    let around: HeldClaim | undefined
     let level = this.#top
     for (;;) {
       const other = level.overlapping(offset, byteLength)
@@ -537,7 +536,7 @@ function first<T extends Range>(claims: readonly T[]): T | undefined {
 }
 
 /** Tells holders that their claims are gone. */
-function tell(claims: readonly GrantedClaim[]): void {
+function tell(claims: readonly HeldClaim[]): void {
   for (const { holder } of claims) told(() => holder.revoked())
 }
 

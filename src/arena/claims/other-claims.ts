@@ -18,66 +18,72 @@
  * @module
  */
 import { CorruptedError } from '../../errors.ts'
-import type { Ground } from '../ground.ts'
-import { HeaderWord, type Layout } from '../layout.ts'
-import { describeOwner, type Fate, type ThreadsSeen, tokenFateIn, tokenNumbers } from '../owner.ts'
-import type { Directory } from './directory.ts'
-import { type Numbered, requireEntries } from './entries.ts'
-import type { DirectoryEntry } from './entry-format.ts'
+import type { Directory } from '../format/directory.ts'
+import type { DirectoryEntry } from '../format/entry-format.ts'
+import { HeaderWord, type Layout } from '../format/layout.ts'
+import {
+  describeThread,
+  type Liveness,
+  packedLivenessIn,
+  type ThreadsSeen,
+  unpackNumbers,
+} from '../format/thread-id.ts'
+import { type Numbered, requireEntries } from '../format/verify-entries.ts'
+import type { Mapping } from '../mapping/mapping.ts'
+import { Ranges } from '../ranges.ts'
 import type { MetadataSpace } from './metadata-space.ts'
-import { Ranges } from './ranges.ts'
 
 /** A claim that this arena object does not hold. */
 export class OtherClaim {
-  readonly entry: number
-  readonly said: DirectoryEntry
+  readonly index: number
+  readonly entry: DirectoryEntry
   readonly offset: number
   readonly byteLength: number
   readonly metadataOffset: number
   readonly metadataLength: number
   readonly #others: OtherClaims
 
-  constructor(others: OtherClaims, entry: number, said: DirectoryEntry) {
+  constructor(others: OtherClaims, index: number, entry: DirectoryEntry) {
+    this.index = index
     this.entry = entry
-    this.said = said
-    this.offset = said.offset
-    this.byteLength = said.byteLength
-    this.metadataOffset = said.metadataOffset
-    this.metadataLength = said.metadataLength
+    this.offset = entry.offset
+    this.byteLength = entry.byteLength
+    this.metadataOffset = entry.metadataOffset
+    this.metadataLength = entry.metadataLength
     this.#others = others
   }
 
   /** Whether its holder has left it, or has died. */
   get isLeft(): boolean {
-    return this.said.holder === 0n || this.isOrphaned
+    return this.entry.holder === 0n || this.isOrphaned
   }
 
   /** Whether its holder is known to be alive. */
   get isAlive(): boolean {
-    return this.said.holder !== 0n && this.#others.fateOfHolder(this.said.holder) === 'alive'
+    return this.entry.holder !== 0n && this.#others.livenessOfHolder(this.entry.holder) === 'alive'
   }
 
   /** Whether its holder has died. */
   get isOrphaned(): boolean {
-    return this.said.holder !== 0n && this.#others.fateOfHolder(this.said.holder) === 'dead'
+    return this.entry.holder !== 0n && this.#others.livenessOfHolder(this.entry.holder) === 'dead'
   }
 
   /** For messages. */
   describe(): string {
-    const { kind, holder, byteLength, offset } = this.said
-    const who = this.isLeft ? 'left by an earlier holder' : `of ${describeOwner(tokenNumbers(holder))}`
+    const { kind, holder, byteLength, offset } = this.entry
+    const who = this.isLeft ? 'left by an earlier holder' : `of ${describeThread(unpackNumbers(holder))}`
     return `${kind} (${byteLength} bytes at offset ${offset}, ${who})`
   }
 }
 
 export interface OtherClaimsOptions {
   readonly title: string
-  readonly ground: Ground
+  readonly mapping: Mapping
   readonly layout: Layout
   readonly directory: Directory
   readonly space: MetadataSpace
   /** Whether a claim is ours, by its entry. */
-  readonly isOwn: (entry: number) => boolean
+  readonly isOwn: (index: number) => boolean
 }
 
 export class OtherClaims {
@@ -95,19 +101,19 @@ export class OtherClaims {
 
   /** Reads the directory. Throws ERR_CORRUPTED, naming the entry, when it makes no sense. */
   read(): void {
-    const { directory, space, title, isOwn, layout, ground } = this.#options
+    const { directory, space, title, isOwn, layout, mapping } = this.#options
     directory.scan(isOwn, (entries) => {
-      const { top, metadata } = requireEntries(entries, layout, ground.os.maxViewBytes)
+      const { top, metadata } = requireEntries(entries, layout, mapping.os.maxViewBytes)
       if (!space.retake(metadata))
         throw new CorruptedError(`${title}: the metadata of a claim in its directory overlaps another's`)
-      const others = top.filter(([entry]) => !isOwn(entry))
-      this.#top = new Ranges(others.map(([entry, said]) => new OtherClaim(this, entry, said)))
+      const others = top.filter(([index]) => !isOwn(index))
+      this.#top = new Ranges(others.map(([index, entry]) => new OtherClaim(this, index, entry)))
       this.#inside = new Map()
-      for (const [entry, said] of entries) {
-        if (said.around < 0) continue
-        const siblings = this.#inside.get(said.around)
-        if (siblings === undefined) this.#inside.set(said.around, [[entry, said]])
-        else siblings.push([entry, said])
+      for (const [index, entry] of entries) {
+        if (entry.around < 0) continue
+        const siblings = this.#inside.get(entry.around)
+        if (siblings === undefined) this.#inside.set(entry.around, [[index, entry]])
+        else siblings.push([index, entry])
       }
     })
   }
@@ -122,10 +128,10 @@ export class OtherClaims {
   overlapping(offset: number, byteLength: number): OtherClaim | undefined {
     this.#threads.clear()
     const all = this.#top.allOverlapping(offset, byteLength)
-    const found = all.findIndex((claim) => claim.said.lasting || !claim.isOrphaned)
+    const found = all.findIndex((claim) => claim.entry.lasting || !claim.isOrphaned)
     const dead = found < 0 ? all : all.slice(0, found)
     if (dead.length > 0) {
-      this.#bury(dead.map(({ entry, said }) => [entry, said]))
+      this.#bury(dead.map(({ index, entry }) => [index, entry]))
       this.#top.removeAll(new Set(dead))
     }
     return all[found]
@@ -133,19 +139,19 @@ export class OtherClaims {
 
   /** Takes one out, which is ours from now on. What lay in it died with its holder, or was left. */
   take(claim: OtherClaim): void {
-    this.#bury(this.#inside.get(claim.entry) ?? [])
-    this.#inside.delete(claim.entry)
+    this.#bury(this.#inside.get(claim.index) ?? [])
+    this.#inside.delete(claim.index)
     this.#top.remove(claim)
   }
 
   /** What has become of the holder that a token stands for. */
-  fateOf(token: bigint): Fate {
-    return tokenFateIn(this.#options.ground.os, token, this.#place())
+  livenessOf(packed: bigint): Liveness {
+    return packedLivenessIn(this.#options.mapping.os, packed, this.#place())
   }
 
   /** The same of a claim's holder; a thread that was looked at in the same call is not looked at again. */
-  fateOfHolder(token: bigint): Fate {
-    return tokenFateIn(this.#options.ground.os, token, this.#place(), this.#threads)
+  livenessOfHolder(packed: bigint): Liveness {
+    return packedLivenessIn(this.#options.mapping.os, packed, this.#place(), this.#threads)
   }
 
   /** Where those are who have the arena, by its header. */
@@ -160,14 +166,14 @@ export class OtherClaims {
     const { directory, space } = this.#options
     const buried: Numbered[] = [...claims]
     // The array grows while it is walked.
-    for (const [entry] of buried) {
-      for (const inner of this.#inside.get(entry) ?? []) buried.push(inner)
-      this.#inside.delete(entry)
+    for (const [index] of buried) {
+      for (const inner of this.#inside.get(index) ?? []) buried.push(inner)
+      this.#inside.delete(index)
     }
     space.giveAll(
       buried.map(([, { metadataOffset, metadataLength }]) => ({ offset: metadataOffset, byteLength: metadataLength }))
     )
     // Inner ones first: an entry without the one around it would make no sense to the next reader.
-    for (const [entry] of buried.reverse()) directory.remove(entry)
+    for (const [index] of buried.reverse()) directory.remove(index)
   }
 }

@@ -11,7 +11,7 @@
 import { boolean, oneOf, optionsObject, pathText, type UrlLike, wholeNumber } from '../../arguments.ts'
 import { InvalidArgumentTypeError, OutOfRangeError } from '../../errors.ts'
 import type { Os } from '../../ffi/os.ts'
-import { MOST_BYTES } from '../layout.ts'
+import { MOST_BYTES } from '../format/layout.ts'
 import { checkOs } from '../options.ts'
 
 const MODES = ['read', 'copy', 'write'] as const

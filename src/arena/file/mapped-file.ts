@@ -3,8 +3,8 @@
  * in when they are first touched, and writes changed ones back in its own time.
  *
  *     MappedFile ── FileMapping   addresses, and the file laid over them           file-mapping.ts
- *                ── Windows       the ArrayBuffers over it, of 1 GiB               ../window.ts
- *                ── Holding       open, pinned, closed                             ../holding.ts
+ *                ── Windows       the ArrayBuffers over it, of 1 GiB               mapping/windows.ts
+ *                ── OpenState       open, pinned, closed                             mapping/open-state.ts
  *                ── Truncation    reading what others may cut                      truncation.ts
  *                ── FileLink      the way back to the file, to change its length   file-link.ts
  *                ── Arena         for allocators, in modes 'copy' and 'write'      file-arena.ts
@@ -34,13 +34,13 @@ import {
   viewByteOffset,
 } from '../../views.ts'
 import { type Arena, insideOf } from '../arena.ts'
-import { fileBackingOf } from '../backing.ts'
-import { Ground } from '../ground.ts'
-import { Holding } from '../holding.ts'
-import { Lifetime } from '../lifetime.ts'
-import { residentBytes } from '../residency.ts'
-import { SoleTenure } from '../tenure.ts'
-import { WINDOW_BYTES, Windows } from '../window.ts'
+import { fileBackingOf } from '../mapping/backing.ts'
+import { Lifetime } from '../mapping/lifetime.ts'
+import { Mapping } from '../mapping/mapping.ts'
+import { OpenState } from '../mapping/open-state.ts'
+import { SoleOwner } from '../mapping/owner.ts'
+import { residentBytes } from '../mapping/residency.ts'
+import { WINDOW_BYTES, Windows } from '../mapping/windows.ts'
 import { discardChanges } from './discarding.ts'
 import { openFileArena } from './file-arena.ts'
 import type { FileLink } from './file-link.ts'
@@ -56,7 +56,7 @@ export interface MappedFileParts {
   readonly title: string
   readonly path: string | undefined
   readonly place: FilePlace
-  readonly mapping: FileMapping
+  readonly fileMapping: FileMapping
   readonly link: FileLink
 }
 
@@ -89,12 +89,12 @@ export class MappedFile<Mode extends FileMode = FileMode> {
   readonly pageSize: number
   readonly #title: string
   readonly #place: FilePlace
-  readonly #mapping: FileMapping
+  readonly #fileMapping: FileMapping
   readonly #link: FileLink
-  readonly #ground: Ground
-  readonly #tenure: SoleTenure
+  readonly #mapping: Mapping
+  readonly #owner: SoleOwner
   readonly #lifetime: Lifetime
-  readonly #holding: Holding
+  readonly #openState: OpenState
   readonly #windows: Windows
   readonly #truncation: Truncation
   #byteLength: number
@@ -111,24 +111,24 @@ export class MappedFile<Mode extends FileMode = FileMode> {
 
   private constructor(parts: MappedFileParts) {
     if (!made.has(parts)) throw new UnsupportedOperationError('a MappedFile is made with mapFile')
-    const { title, path, place, mapping, link } = parts
-    const { os, base, mappingBytes } = mapping
+    const { title, path, place, fileMapping, link } = parts
+    const { os, base, mappingBytes } = fileMapping
     this.path = path
     this.mode = place.mode as Mode
     this.maxByteLength = place.maxByteLength
     this.pageSize = os.pageSize
     this.#title = title
     this.#place = place
-    this.#mapping = mapping
+    this.#fileMapping = fileMapping
     this.#link = link
     this.#byteLength = place.byteLength
-    this.#ground = new Ground(os, base, fileBackingOf(os, place.mode === 'write'))
-    this.#tenure = new SoleTenure(os, base, mappingBytes, -1)
-    this.#lifetime = new Lifetime(os, base, mappingBytes, this.#tenure)
-    this.#holding = new Holding(title, this.#lifetime)
-    this.#holding.onClose({ forget: () => link.close() })
-    this.#windows = new Windows(this.#lifetime, mapping.address(0), Math.max(place.maxByteLength, 1), WINDOW_BYTES)
-    this.#truncation = new Truncation(title, mapping, link, place.offset)
+    this.#mapping = new Mapping(os, base, fileBackingOf(os, place.mode === 'write'))
+    this.#owner = new SoleOwner(os, base, mappingBytes, -1)
+    this.#lifetime = new Lifetime(os, base, mappingBytes, this.#owner)
+    this.#openState = new OpenState(title, this.#lifetime)
+    this.#openState.onClose({ forget: () => link.close() })
+    this.#windows = new Windows(this.#lifetime, fileMapping.address(0), Math.max(place.maxByteLength, 1), WINDOW_BYTES)
+    this.#truncation = new Truncation(title, fileMapping, link, place.offset)
   }
 
   /** Bytes of the file that are mapped. Changes with `resize`. */
@@ -138,7 +138,7 @@ export class MappedFile<Mode extends FileMode = FileMode> {
 
   /** Whether `close` has been called. */
   get closed(): boolean {
-    return this.#holding.closed
+    return this.#openState.closed
   }
 
   // ---- looking at it ----
@@ -152,7 +152,7 @@ export class MappedFile<Mode extends FileMode = FileMode> {
   view(type: NodeBufferConstructor, offset: number, length: number): FileView<Mode, NodeBuffer>
   view(type: ViewConstructor, offset: number, length: number): unknown {
     const size = elementBytes('type', type)
-    this.#holding.requireOpen()
+    this.#openState.requireOpen()
     wholeNumber('offset', offset, 0, this.#byteLength)
     if (offset % size !== 0) throw new OutOfRangeError('offset', `a multiple of ${size}`, offset)
     wholeNumber('length', length, 0, Math.floor((this.#byteLength - offset) / size))
@@ -168,7 +168,7 @@ export class MappedFile<Mode extends FileMode = FileMode> {
 
   /** The window that shows `offset`, and the offset where that window starts. Bytes of it past `byteLength` are not the file's. */
   window(offset: number): { buffer: ArrayBuffer; start: number } {
-    this.#holding.requireOpen()
+    this.#openState.requireOpen()
     wholeNumber('offset', offset, 0, this.#byteLength - 1)
     const start = alignDown(offset, WINDOW_BYTES)
     const buffer = this.#windows.window(start / WINDOW_BYTES)
@@ -178,7 +178,7 @@ export class MappedFile<Mode extends FileMode = FileMode> {
 
   /** The offset where a view starts. Throws `ERR_OUT_OF_RANGE` for a view of anything else. */
   offsetOf(view: ArrayBufferView): number {
-    this.#holding.requireOpen()
+    this.#openState.requireOpen()
     if (!isView(view)) throw new InvalidArgumentTypeError('view', 'a view', view)
     const start = this.#windows.startOf(viewBuffer(view))
     if (start < 0) throw new OutOfRangeError('view', `a view of ${this.#title}`, view)
@@ -226,7 +226,7 @@ export class MappedFile<Mode extends FileMode = FileMode> {
       )
     const resizable = {
       title: this.#title,
-      mapping: this.#mapping,
+      fileMapping: this.#fileMapping,
       offset: this.#place.offset,
       byteLength: this.#byteLength,
     }
@@ -248,7 +248,7 @@ export class MappedFile<Mode extends FileMode = FileMode> {
     this.#requireRange(offset, byteLength)
     if (byteLength === 0) return
     this.#truncation.requireLength(offset, byteLength)
-    const { files } = this.#mapping.os
+    const { files } = this.#fileMapping.os
     this.#link.use('read-write', (fd) => files.allocate(fd, this.#place.offset + offset, byteLength))
   }
 
@@ -264,7 +264,7 @@ export class MappedFile<Mode extends FileMode = FileMode> {
     boolean('options.async', async)
     const [offset, byteLength] = this.#syncRange(options)
     if (this.mode !== 'write' || byteLength === 0) return
-    this.#mapping.os.sync(...this.#mapping.pages(offset, byteLength), async ? 'async' : 'sync')
+    this.#fileMapping.os.sync(...this.#fileMapping.pages(offset, byteLength), async ? 'async' : 'sync')
   }
 
   /** As `sync`, on another thread: the promise is settled when the changes are on the disk. Holds the file open until then. */
@@ -272,7 +272,9 @@ export class MappedFile<Mode extends FileMode = FileMode> {
     optionsObject('options', options)
     const [offset, byteLength] = this.#syncRange(options)
     if (this.mode !== 'write' || byteLength === 0) return
-    await this.#holding.use(this.#mapping, ({ os }) => os.syncLater(...this.#mapping.pages(offset, byteLength)))
+    await this.#openState.use(this.#fileMapping, ({ os }) =>
+      os.syncLater(...this.#fileMapping.pages(offset, byteLength))
+    )
   }
 
   /**
@@ -280,14 +282,14 @@ export class MappedFile<Mode extends FileMode = FileMode> {
    * `discard`.
    */
   advise(advice: Advice, offset = 0, byteLength: number = this.#rest(offset)): void {
-    this.#holding.requireOpen()
+    this.#openState.requireOpen()
     oneOf('advice', advice, ADVICE)
     this.#requireRange(offset, byteLength)
     if (advice === 'dontneed' && this.mode === 'copy')
       throw new UnsupportedOperationError(
         `${this.#title}: 'dontneed' would drop changes in mode 'copy'; discard() does that`
       )
-    if (byteLength > 0) this.#mapping.os.advise(...this.#mapping.pages(offset, byteLength), advice)
+    if (byteLength > 0) this.#fileMapping.os.advise(...this.#fileMapping.pages(offset, byteLength), advice)
   }
 
   /**
@@ -301,7 +303,7 @@ export class MappedFile<Mode extends FileMode = FileMode> {
     const held = this.#heldByArena(offset, byteLength)
     if (held !== undefined)
       throw new ArenaBusyError(`${this.#title}: to discard ${byteLength} bytes at offset ${offset} would hit ${held}`)
-    discardChanges(this.#mapping, offset, byteLength)
+    discardChanges(this.#fileMapping, offset, byteLength)
   }
 
   /**
@@ -310,7 +312,7 @@ export class MappedFile<Mode extends FileMode = FileMode> {
    */
   resident(offset = 0, byteLength: number = this.#rest(offset)): number {
     this.#requireRange(offset, byteLength)
-    const { os, base, lead } = this.#mapping
+    const { os, base, lead } = this.#fileMapping
     return residentBytes(os, base, lead + offset, byteLength)
   }
 
@@ -321,7 +323,7 @@ export class MappedFile<Mode extends FileMode = FileMode> {
   populate(offset = 0, byteLength: number = this.#rest(offset)): void {
     this.#requireRange(offset, byteLength)
     if (byteLength === 0) return
-    const run = (): void => this.#ground.populate(this.#mapping.lead + offset, byteLength)
+    const run = (): void => this.#mapping.populate(this.#fileMapping.lead + offset, byteLength)
     this.#truncation.faulting(offset, byteLength, run)
   }
 
@@ -329,8 +331,8 @@ export class MappedFile<Mode extends FileMode = FileMode> {
   lock(offset = 0, byteLength: number = this.#rest(offset)): void {
     this.#requireRange(offset, byteLength)
     if (byteLength === 0) return
-    const { os } = this.#mapping
-    const [address, length] = this.#mapping.pages(offset, byteLength)
+    const { os } = this.#fileMapping
+    const [address, length] = this.#fileMapping.pages(offset, byteLength)
     // In this order, and not with mlock, which would write to private pages and so copy them all.
     os.lock(address, length)
     try {
@@ -344,14 +346,14 @@ export class MappedFile<Mode extends FileMode = FileMode> {
   /** Takes `lock` back. */
   unlock(offset = 0, byteLength: number = this.#rest(offset)): void {
     this.#requireRange(offset, byteLength)
-    if (byteLength > 0) this.#mapping.os.unlock(...this.#mapping.pages(offset, byteLength))
+    if (byteLength > 0) this.#fileMapping.os.unlock(...this.#fileMapping.pages(offset, byteLength))
   }
 
   // ---- its life ----
 
   /** Holds the file open: `close` refuses until every pin is disposed of. Disposing twice does nothing. */
   pin(): Disposable {
-    return this.#holding.pin()
+    return this.#openState.pin()
   }
 
   /**
@@ -360,7 +362,7 @@ export class MappedFile<Mode extends FileMode = FileMode> {
    */
   async use<V extends ArrayBufferView, R>(view: V, run: (view: V) => R | Promise<R>): Promise<R> {
     const offset = this.offsetOf(view)
-    return this.#holding.use(view, run, () => this.#arena && insideOf(this.#arena).pinBlock(offset))
+    return this.#openState.use(view, run, () => this.#arena && insideOf(this.#arena).pinBlock(offset))
   }
 
   /**
@@ -368,18 +370,18 @@ export class MappedFile<Mode extends FileMode = FileMode> {
    * mapped the next time. It is open as long as the file is.
    */
   get arena(): Arena {
-    this.#holding.requireOpen()
+    this.#openState.requireOpen()
     if (this.mode === 'read') throw this.#unsupported('arena')
     this.#arena ??= openFileArena({
       title: this.#title,
       place: this.#place,
       byteLength: this.#byteLength,
+      fileMapping: this.#fileMapping,
       mapping: this.#mapping,
-      ground: this.#ground,
       link: this.#link,
       lifetime: this.#lifetime,
-      tenure: this.#tenure,
-      holding: this.#holding,
+      owner: this.#owner,
+      openState: this.#openState,
       exposed: this.#exposed,
     })
     return this.#arena
@@ -393,12 +395,12 @@ export class MappedFile<Mode extends FileMode = FileMode> {
    * `detach`: whether views become empty. @defaultValue true on Node 22 and later, false on Node 20
    */
   close(options?: { readonly detach?: boolean | undefined }): void {
-    this.#holding.close(options)
+    this.#openState.close(options)
   }
 
   /** Closes the file once every pin is disposed of, as `arena.closeWhenIdle` does. A `syncAsync` that runs is waited for. */
   closeWhenIdle(): Promise<void> {
-    return this.#holding.closeWhenIdle()
+    return this.#openState.closeWhenIdle()
   }
 
   [Symbol.dispose](): void {
@@ -436,7 +438,7 @@ export class MappedFile<Mode extends FileMode = FileMode> {
   }
 
   #requireMode(call: string, mode: FileMode): void {
-    this.#holding.requireOpen()
+    this.#openState.requireOpen()
     if (this.mode !== mode) throw this.#unsupported(call)
   }
 
@@ -445,7 +447,7 @@ export class MappedFile<Mode extends FileMode = FileMode> {
   }
 
   #requireRange(offset: number, byteLength: number, prefix = ''): void {
-    this.#holding.requireOpen()
+    this.#openState.requireOpen()
     wholeNumber(`${prefix}offset`, offset, 0, this.#byteLength)
     wholeNumber(`${prefix}byteLength`, byteLength, 0, this.#byteLength - offset)
   }

@@ -14,7 +14,7 @@ import {
   layoutOf,
   MAGIC,
   MOST_CLAIMS,
-} from '../../../src/arena/layout.ts'
+} from '../../../src/arena/format/layout.ts'
 import { type Address, GiB, MiB, TiB } from '../../../src/units.ts'
 import { throwsCode } from '../../helpers/errors.ts'
 import { FakeOs } from '../../helpers/fake-os.ts'

@@ -19,7 +19,7 @@ import {
   HeaderWord,
   type Layout,
   layoutWithin,
-} from '../../../src/arena/layout.ts'
+} from '../../../src/arena/format/layout.ts'
 import { KiB, MiB } from '../../../src/units.ts'
 import { compiled, nodes, runChild } from '../../helpers/child.ts'
 import { throwsCode } from '../../helpers/errors.ts'
@@ -106,9 +106,9 @@ test('without an offset the first of the kind is adopted; of another kind none i
   throwsCode(() => insideOf(arena).adopt(undefined as never), 'ERR_INVALID_ARG_TYPE', '"request"')
   throwsCode(() => insideOf(arena).adopt({ holder: new Holder('Bump'), offset: -1 }), 'ERR_OUT_OF_RANGE', '"offset"')
   throwsCode(
-    () => insideOf(arena).adopt({ holder: new Holder('Bump'), shared: 1 as never }),
+    () => insideOf(arena).adopt({ holder: new Holder('Bump'), readOnly: 1 as never }),
     'ERR_INVALID_ARG_TYPE',
-    '"request.shared"'
+    '"request.readOnly"'
   )
   file.close()
 })
@@ -176,7 +176,7 @@ for (const [place, make] of [
     const held = claim(arena, new Holder('Heap'), 4096, 8192, 300)
     new Uint8Array(held.metadata).fill(5)
     const reader = new Holder('Heap')
-    const view = insideOf(arena).adopt({ holder: reader, shared: true })
+    const view = insideOf(arena).adopt({ holder: reader, readOnly: true })
     assert.equal([view?.offset, view?.byteLength, view?.metadata.byteLength], [4096, 8192, 320])
     assert.is.not(view?.metadata, held.metadata)
     new Uint8Array(held.metadata)[1] = 9
@@ -189,10 +189,10 @@ for (const [place, make] of [
     ])
       throwsCode(change, 'ERR_UNSUPPORTED_OPERATION', 'only looked at')
     assert.ok((view?.resident().residentMetadataBytes as number) > 0)
-    const other = insideOf(arena).adopt({ holder: new Holder('Heap'), offset: 4096, shared: true })
+    const other = insideOf(arena).adopt({ holder: new Holder('Heap'), offset: 4096, readOnly: true })
     other?.leave()
     other?.release()
-    assert.is(insideOf(arena).adopt({ holder: new Holder('Slab'), shared: true }), undefined)
+    assert.is(insideOf(arena).adopt({ holder: new Holder('Slab'), readOnly: true }), undefined)
     assert.equal(insideOf(arena).claims().length, 1)
     held.release()
     assert.equal(reader.told, ['revoked'])
@@ -204,7 +204,7 @@ for (const [place, make] of [
     const arena = make()
     claim(arena, new Holder('Heap'), 4096, 8192, 0).leave()
     const reader = new Holder('Heap')
-    assert.is(insideOf(arena).adopt({ holder: reader, shared: true })?.metadata.byteLength, 0)
+    assert.is(insideOf(arena).adopt({ holder: reader, readOnly: true })?.metadata.byteLength, 0)
     assert.is(
       insideOf(arena).locked(() => 5),
       5
@@ -223,7 +223,7 @@ test('two mappings of one file see each other: one holder, readers beside him, a
     'ERR_ARENA_BUSY',
     `process ${process.pid}`
   )
-  const reader = insideOf(theirs).adopt({ holder: new Lasting('Heap'), offset: 0, shared: true })
+  const reader = insideOf(theirs).adopt({ holder: new Lasting('Heap'), offset: 0, readOnly: true })
   new Uint8Array(writer?.metadata as ArrayBuffer).fill(3)
   assert.is(new Uint8Array(reader?.metadata as ArrayBuffer)[77], 3)
   assert.equal(
@@ -267,7 +267,7 @@ for (const node of nodes)
       await peer.next()
       const holder = { kind: 'Heap', lasting: true, blockAround: () => undefined, innerClaims() {}, revoked() {} }
       const code = (run) => { try { run(); return 'done' } catch (error) { return error.code } }
-      const seen = insideOf(arena).adopt({ holder, shared: true })
+      const seen = insideOf(arena).adopt({ holder, readOnly: true })
       const looks = [seen.metadata.byteLength, new Uint8Array(seen.metadata)[299]]
       const before = [code(() => insideOf(arena).adopt({ holder })), insideOf(arena).claims()[0].state]
       seen.leave()

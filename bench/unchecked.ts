@@ -13,7 +13,7 @@ type Library = typeof import('../src/index.ts')
 
 interface Replacement {
   readonly file: string
-  /** As compiled, without the comments that the compiler writes behind the numbers of const enums. */
+  /** As compiled, without the comments that the compiler writes behind the numbers of const enums, each condition on one line. */
   readonly checked: string
   readonly trusting: string
 }
@@ -56,7 +56,9 @@ export function makeUnchecked(): void {
   cpSync(built, copy, { recursive: true })
   for (const name of new Set(REPLACEMENTS.map(({ file }) => file))) {
     const path = fileURLToPath(new URL(`allocator/${name}`, copy))
-    let text = readFileSync(path, 'utf8').replaceAll(/ \/\* \w+\.\w+ \*\//g, '')
+    let text = readFileSync(path, 'utf8')
+      .replaceAll(/ \/\* \w+\.\w+ \*\//g, '')
+      .replaceAll(/&&\n\s+/g, '&& ')
     for (const { checked, trusting } of REPLACEMENTS.filter(({ file }) => file === name)) {
       const parts = text.split(checked)
       if (parts.length !== 2)

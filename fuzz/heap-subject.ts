@@ -11,15 +11,8 @@
  */
 import { OWN_WORD, STATE_WORD, State } from '../src/allocator/base/header.ts'
 import { sealTables } from '../src/allocator/heap/attach/seal.ts'
-import {
-  At,
-  type HeapLayout,
-  heapLayout,
-  heapMetadataBytes,
-  Root,
-  SlabWord,
-  SpanWord,
-} from '../src/allocator/heap/words.ts'
+import { type HeapLayout, heapLayout, heapMetadataBytes } from '../src/allocator/heap/layout.ts'
+import { At, Root, SlabWord, SpanWord } from '../src/allocator/heap/words.ts'
 import { Arena, Bump, Heap } from '../src/index.ts'
 import { damage, type Table } from './damage.ts'
 import { attempt, codeOf, Finding, type Subject, type Verdict } from './finding.ts'

@@ -16,6 +16,7 @@
 import type { ArenaInside } from '../../arena/inside.ts'
 import { alignUp } from '../../bits.ts'
 import { GiB, MiB } from '../../units.ts'
+import type { Forgetful, Lifecycle } from './lifecycle.ts'
 
 /** Bytes of a window; no block crosses a multiple of it unless it is longer. */
 export const WINDOW_BYTES: number = GiB
@@ -35,24 +36,69 @@ const enum Cells {
 /** A claim that begins beyond this has no near cells; they are at least this long. */
 const NEAR_LEAST = 4 * MiB
 
-export class Memory {
+/** Dirty memory is zeroed by filling it up to this length, and by purging above: filling is 20 times as fast for resident pages. */
+const FILL_MOST = MiB
+
+export class BlockMemory implements Forgetful {
   /** The cells of the arena's first bytes, for hot paths: as many as have been needed so far. */
   near: Float64Array = NO_CELLS
+  readonly #life: Lifecycle
   readonly #arena: ArenaInside
   readonly #windowBytes: number
   /** Where near cells end at most; 0 when there are to be none. */
   readonly #nearEnd: number
   readonly #cells: Float64Array[] = []
 
-  /** For a claim of `byteLength` bytes at `offset`. */
-  constructor(arena: ArenaInside, offset: number, byteLength: number) {
-    this.#arena = arena
-    this.#windowBytes = arena.windowBytes
-    this.#nearEnd = offset > NEAR_LEAST ? 0 : Math.min(alignUp(offset + byteLength, arena.os.pageSize), WINDOW_BYTES)
+  constructor(life: Lifecycle) {
+    const { inside, claim } = life
+    const { offset, byteLength } = claim
+    this.#life = life
+    this.#arena = inside
+    this.#windowBytes = inside.windowBytes
+    this.#nearEnd = offset > NEAR_LEAST ? 0 : Math.min(alignUp(offset + byteLength, inside.os.pageSize), WINDOW_BYTES)
+  }
+
+  /** Zeroes a new block, which is given back when its window cannot be made. */
+  zeroNew(offset: number, byteLength: number): void {
+    this.#life.assertInside(offset, byteLength)
+    try {
+      this.zero(offset, byteLength)
+    } catch (error) {
+      this.#life.hooks.undo(offset)
+      throw error
+    }
+  }
+
+  /** Copies into a new block, which is given back when its window cannot be made. */
+  copyNew(to: number, from: number, byteLength: number): void {
+    this.#life.assertInside(to, byteLength)
+    this.#life.assertInside(from, byteLength)
+    try {
+      this.copy(to, from, byteLength)
+    } catch (error) {
+      this.#life.hooks.undo(to)
+      throw error
+    }
+  }
+
+  /** Makes `[offset, offset + byteLength)` read zero; both are multiples of 8. */
+  zero(offset: number, byteLength: number): void {
+    if (byteLength > FILL_MOST && this.#clear(offset, byteLength)) return
+    this.#fill(offset, byteLength)
+  }
+
+  /** False when the kernel will not take the pages: locked in memory, say. The block must not be lost for that. */
+  #clear(offset: number, byteLength: number): boolean {
+    try {
+      this.#life.claim.clear(offset, byteLength)
+      return true
+    } catch {
+      return false
+    }
   }
 
   /** Writes zeros over the cells of a range that starts on a multiple of 8. */
-  zero(offset: number, byteLength: number): void {
+  #fill(offset: number, byteLength: number): void {
     if (this.#reach(offset + byteLength)) {
       zeroCells(this.near, offset >>> 3, (offset + byteLength + 7) >>> 3)
       return

@@ -21,8 +21,9 @@ import { alignUp, log2Ceil } from '../../bits.ts'
 import { DoubleFreeError, InvalidFreeError } from '../../errors.ts'
 import { showAs } from '../../inspection.ts'
 import { GiB } from '../../units.ts'
+import type { BlockMemory } from '../base/block-memory.ts'
 import type { PageNews } from '../base/channels.ts'
-import { classesOfBlocks, FreeingBlocks, type FreeingHooks } from '../base/freeing.ts'
+import { classesOfBlocks, Freeing, type FreeingHooks } from '../base/freeing.ts'
 import {
   COMMITTED_END,
   HEADER_BYTES,
@@ -33,9 +34,11 @@ import {
   USED_BYTES,
   USED_COUNT,
 } from '../base/header.ts'
-import { factsOf, hooksOf, type Own, ownOf } from '../base/lifecycle.ts'
+import type { Lifecycle } from '../base/lifecycle.ts'
 import { PageAccounts } from '../base/page-accounts.ts'
-import type { AllocatorOptions, AllocatorStats } from '../contract.ts'
+import type { Requests } from '../base/requests.ts'
+import type { AllocatorOptions, AllocatorStats, FreeingAllocator } from '../contract.ts'
+import { AllocatorFacade, claimRange, factsOf, type Parts, partsOf } from '../facade.ts'
 import { checkAllocatorOptions } from '../options.ts'
 import { checkBuddy } from './check.ts'
 import { buddyLayout, buddyTables, HIGH } from './layout.ts'
@@ -46,9 +49,6 @@ export interface BuddyOptions extends AllocatorOptions {
   readonly minBlock?: number | undefined
 }
 
-/** Its tables, by name. */
-type Tables = 'pages' | 'states' | 'trees'
-
 /** Requests below this find their order in 32-bit arithmetic. */
 const SMALL_MASK = 2 ** 30 - 1
 
@@ -58,11 +58,15 @@ const SMALL_MASK = 2 ** 30 - 1
  *     usedBytes = sum of live blocks;   every page of a live block is committed
  *     committedBytes = usedBytes + freeDirtyBytes + metadataBytes
  */
-export class Buddy extends FreeingBlocks {
+export class Buddy extends AllocatorFacade implements FreeingAllocator {
   /** Bytes of the smallest block. */
   readonly minBlock: number
-  readonly #own: Own<Tables, FreeingHooks> = ownOf(this)
-  readonly #news: PageNews = this.#own.news
+  readonly #parts: Parts<FreeingHooks> = partsOf(this)
+  readonly #life: Lifecycle = this.#parts.life
+  readonly #memory: BlockMemory = this.#parts.memory
+  readonly #requests: Requests = this.#parts.requests
+  readonly #news: PageNews = this.#requests.news
+  readonly #freeing: Freeing = new Freeing(this.#parts)
   readonly #shift: number
   readonly #mostOrder: number
   readonly #origin: number
@@ -76,20 +80,23 @@ export class Buddy extends FreeingBlocks {
   #refusedAt = -1
   #refusedOrder = 0
 
-  static readonly #hooks: FreeingHooks = hooksOf<FreeingHooks>({
-    tryCalloc: (self: Buddy, byteLength) => self.#tryMemalign(1, byteLength, true),
-    tryMemalign: (self: Buddy, alignment, byteLength, zero) => self.#tryMemalign(alignment, byteLength, zero),
-    undo: (self: Buddy, offset) => self.#freeAt(offset),
-    forget: (self: Buddy) => self.#forget(),
-    blockAround: (self: Buddy, offset, byteLength) => self.#blockAround(offset, byteLength),
-    totals: (self: Buddy) => self.#totals(),
-    sizeClasses: (self: Buddy) => classesOfBlocks(self.blocks()),
-    dropBlocks: (self: Buddy) => self.#dropBlocks(),
-    glance: (self: Buddy) => self.#totals(),
-    sizeAt: (self: Buddy, offset) => self.#sizeAt(offset),
-    freeAt: (self: Buddy, offset) => self.#freeAt(offset),
-    resizeAt: (self: Buddy, offset, usable, byteLength) => self.#resizeAt(offset, usable, byteLength),
-  })
+  static #hooksOf(self: Buddy): FreeingHooks {
+    return {
+      malloc: (byteLength) => self.malloc(byteLength),
+      tryCalloc: (byteLength) => self.#tryMemalign(1, byteLength, true),
+      tryMemalign: (alignment, byteLength, zero) => self.#tryMemalign(alignment, byteLength, zero),
+      undo: (offset) => self.#freeAt(offset),
+      forget: () => self.#forget(),
+      blockAround: (offset, byteLength) => self.#blockAround(offset, byteLength),
+      totals: () => self.#totals(),
+      sizeClasses: () => classesOfBlocks(self.blocks()),
+      dropBlocks: () => self.#dropBlocks(),
+      glance: () => self.#totals(),
+      sizeAt: (offset) => self.#sizeAt(offset),
+      freeAt: (offset) => self.#freeAt(offset),
+      resizeAt: (offset, usable, byteLength) => self.#resizeAt(offset, usable, byteLength),
+    }
+  }
 
   static {
     showAs(Buddy.prototype, 'Buddy', factsOf)
@@ -99,14 +106,10 @@ export class Buddy extends FreeingBlocks {
     const wanted = minBlockOf(options)
     const checked = checkAllocatorOptions(options)
     const start = checked.offset ?? 0
-    super(arena, {
-      kind: 'Buddy',
-      options: checked,
-      hooks: Buddy.#hooks,
-      layoutOf: (byteLength) =>
-        buddyTables(buddyLayout(start, byteLength, wanted, arena.pageSize), byteLength, arena.pageSize),
-    })
-    const { claim, limit, layout: tables, news } = this.#own
+    const layoutOf = (length: number) =>
+      buddyTables(buddyLayout(start, length, wanted, arena.pageSize), length, arena.pageSize)
+    super(claimRange(arena, 'Buddy', checked, layoutOf), Buddy.#hooksOf)
+    const { claim, limit, layout: tables } = this.#life
     const { pageSize } = arena
     const layout = buddyLayout(claim.offset, claim.byteLength, wanted, pageSize)
     this.minBlock = layout.minBlock
@@ -124,21 +127,41 @@ export class Buddy extends FreeingBlocks {
       at: tables.at.pages,
       fixed: layout.fixed,
       rate: layout.rate,
-      news,
+      news: this.#news,
     })
   }
 
   tryMalloc(byteLength: number): number {
-    if (this.#own.guard !== 0) this.assertOpen()
+    if (this.#life.guard !== 0) this.#life.assertOpen()
     const order = this.#orderOf(byteLength)
-    if (order > this.#mostOrder) return this.settle(0, byteLength)
+    if (order > this.#mostOrder) return this.#requests.settle(0, byteLength)
     const from = this.#units.find(order)
     const offset = this.#take(order, from, from >= 0 ? from : this.#units.aboveTop(order, 1), 1)
-    return offset === 0 || this.#news.pending ? this.settle(offset, byteLength) : offset
+    return offset === 0 || this.#news.pending ? this.#requests.settle(offset, byteLength) : offset
+  }
+
+  free(block: number | ArrayBufferView): void {
+    this.#freeing.free(block)
+  }
+
+  usableSize(block: number | ArrayBufferView): number {
+    return this.#freeing.usableSize(block)
+  }
+
+  realloc(offset: number, byteLength: number): number {
+    return this.#freeing.realloc(offset, byteLength)
+  }
+
+  mallocMany(byteLength: number, offsets: Float64Array): number {
+    return this.#freeing.mallocMany(byteLength, offsets)
+  }
+
+  freeMany(offsets: Float64Array, count?: number): void {
+    this.#freeing.freeMany(offsets, count)
   }
 
   purge(): number {
-    this.assertOpen()
+    this.#life.assertOpen()
     const units = this.#units
     let given = 0
     let run = -1
@@ -151,7 +174,7 @@ export class Buddy extends FreeingBlocks {
       }
     }
     given += this.#pages.purge(this.#offset(run < 0 ? units.top : run), this.#numbers[COMMITTED_END])
-    this.tellPages()
+    this.#requests.tellPages()
     return given
   }
 
@@ -165,7 +188,7 @@ export class Buddy extends FreeingBlocks {
   #totals(): AllocatorStats {
     const numbers = this.#numbers
     return {
-      reservedBytes: this.#own.claim.byteLength,
+      reservedBytes: this.#life.claim.byteLength,
       committedBytes: this.#pages.committedBytes,
       usedBytes: numbers[USED_BYTES],
       freeSlotBytes: 0,
@@ -177,22 +200,22 @@ export class Buddy extends FreeingBlocks {
   }
 
   check(): void {
-    this.assertOpen()
-    this.checkHeader()
+    this.#life.assertOpen()
+    this.#life.checkHeader()
     this.#pages.check()
     checkBuddy(this.#units, this.#pages, this.#numbers[USED_BYTES], this.#numbers[USED_COUNT])
-    this.checkTotals()
+    this.#life.checkTotals()
   }
 
   *blocks(): Generator<{ offset: number; byteLength: number }> {
-    this.assertOpen()
+    this.#life.assertOpen()
     const units = this.#units
     for (let unit = units.layout.first; unit < units.top; ) {
       // A block may have been merged away since the last step: go on from the next unit that starts one.
       const size = units.states[unit] === 0 ? 1 : units.sizeAt(unit)
       if (units.states[unit] > 0 && !units.isFree(unit)) {
         yield { offset: this.#offset(unit), byteLength: size * this.minBlock }
-        this.assertOpen()
+        this.#life.assertOpen()
       }
       unit += size
     }
@@ -207,7 +230,7 @@ export class Buddy extends FreeingBlocks {
   }
 
   #tryMemalign(alignment: number, byteLength: number, zero: boolean): number {
-    if (this.#own.guard !== 0) this.assertOpen()
+    if (this.#life.guard !== 0) this.#life.assertOpen()
     const order = this.#orderOf(byteLength)
     if (order > this.#mostOrder) return 0
     // A free block of the alignment's order starts where the block should; what is not needed of it is split off.
@@ -219,7 +242,7 @@ export class Buddy extends FreeingBlocks {
     const touched = from >= 0 ? Number.POSITIVE_INFINITY : this.#numbers[TOUCHED]
     const clean = this.#pages.readsZero(this.#offset(unit), (1 << order) * this.minBlock, touched)
     const offset = this.#take(order, from, unit, alignment)
-    if (offset !== 0 && !(clean && offset === this.#offset(unit))) this.zeroNew(offset, alignUp(byteLength, 8))
+    if (offset !== 0 && !(clean && offset === this.#offset(unit))) this.#memory.zeroNew(offset, alignUp(byteLength, 8))
     return offset
   }
 

@@ -27,11 +27,13 @@ import {
 } from '../../errors.ts'
 import { showAs } from '../../inspection.ts'
 import { clearBits, countBits, countUnused, firstBit, lastBit, wordsFor } from '../base/bitmap.ts'
+import type { BlockMemory } from '../base/block-memory.ts'
 import { placeInWindow, WINDOW_BYTES } from '../base/block-memory.ts'
 import type { PageNews } from '../base/channels.ts'
 import {
   COMMITTED_END,
   HEADER_BYTES,
+  type Layout,
   layOut,
   METADATA_BYTES,
   OWN_NUMBER,
@@ -39,9 +41,11 @@ import {
   TOUCHED,
   USED_COUNT,
 } from '../base/header.ts'
-import { Blocks, factsOf, type Hooks, hooksOf, type Own, ownOf } from '../base/lifecycle.ts'
+import type { Hooks, Lifecycle } from '../base/lifecycle.ts'
 import { PageAccounts, pageBytes } from '../base/page-accounts.ts'
+import type { Requests } from '../base/requests.ts'
 import type { AllocatorOptions, AllocatorStats } from '../contract.ts'
+import { AllocatorFacade, claimRange, factsOf, type Parts, partsOf } from '../facade.ts'
 import { checkAllocatorOptions } from '../options.ts'
 
 // End of the last block; its start, or 0 when it has to be looked up; and the top before it, where its padding starts.
@@ -54,8 +58,11 @@ const MOST_BITS = 2 ** 33
 /** Requests below this are rounded in 32-bit arithmetic. */
 const SMALL_MASK = 2 ** 30 - 1
 
-/** Its tables, by name. */
-type Tables = 'pages' | 'bounds' | 'pads'
+/** Its tables for a claim of so many bytes. */
+function bumpTables(byteLength: number, pageSize: number): Layout<'pages' | 'bounds' | 'pads'> {
+  const bits = wordsFor(byteLength / granuleOf(byteLength) + 1) * 4
+  return layOut({ pages: pageBytes(byteLength, pageSize), bounds: bits, pads: bits })
+}
 
 /** Bytes of a granule in a claim of so many bytes. */
 function granuleOf(byteLength: number): number {
@@ -68,9 +75,12 @@ function granuleOf(byteLength: number): number {
  *     usedCount = bounds - pads;   usedBytes = top - first - purged bytes below the top
  *     committedBytes = usedBytes + freeDirtyBytes + metadataBytes
  */
-export class Bump extends Blocks {
-  readonly #own: Own<Tables, Hooks> = ownOf(this)
-  readonly #news: PageNews = this.#own.news
+export class Bump extends AllocatorFacade {
+  readonly #parts: Parts = partsOf(this)
+  readonly #life: Lifecycle = this.#parts.life
+  readonly #memory: BlockMemory = this.#parts.memory
+  readonly #requests: Requests = this.#parts.requests
+  readonly #news: PageNews = this.#requests.news
   readonly #granule: number
   /** First offset that can be a block, and the end of the claim. */
   readonly #first: number
@@ -85,35 +95,28 @@ export class Bump extends Blocks {
   /** A block that ends here or before needs no page and no other window. 0 when that has to be found out: a cache. */
   #ready = 0
 
-  static readonly #hooks: Hooks = hooksOf<Hooks>({
-    tryCalloc: (self: Bump, byteLength) => self.#tryCalloc(byteLength),
-    tryMemalign: (self: Bump, alignment, byteLength, zero) => self.#tryMemalign(alignment, byteLength, zero),
-    undo: (self: Bump) => self.#undo(),
-    forget: (self: Bump) => self.#forget(),
-    blockAround: (self: Bump, offset, byteLength) => self.#blockAround(offset, byteLength),
-    totals: (self: Bump) => self.#totals(),
-    sizeClasses: () => [],
-    dropBlocks: (self: Bump) => self.#dropBlocks(),
-    glance: (self: Bump) => self.#totals(),
-  })
+  static #hooksOf(self: Bump): Hooks {
+    return {
+      tryCalloc: (byteLength) => self.#tryCalloc(byteLength),
+      tryMemalign: (alignment, byteLength, zero) => self.#tryMemalign(alignment, byteLength, zero),
+      undo: () => self.#undo(),
+      forget: () => self.#forget(),
+      blockAround: (offset, byteLength) => self.#blockAround(offset, byteLength),
+      totals: () => self.#totals(),
+      sizeClasses: () => [],
+      dropBlocks: () => self.#dropBlocks(),
+      glance: () => self.#totals(),
+    }
+  }
 
   static {
     showAs(Bump.prototype, 'Bump', factsOf)
   }
 
   constructor(arena: Arena, options?: AllocatorOptions) {
-    super(arena, {
-      kind: 'Bump',
-      options: checkAllocatorOptions(options),
-      hooks: Bump.#hooks,
-      layoutOf: (byteLength) =>
-        layOut({
-          pages: pageBytes(byteLength, arena.pageSize),
-          bounds: wordsFor(byteLength / granuleOf(byteLength) + 1) * 4,
-          pads: wordsFor(byteLength / granuleOf(byteLength) + 1) * 4,
-        }),
-    })
-    const { claim, limit, layout, news } = this.#own
+    const layoutOf = (length: number) => bumpTables(length, arena.pageSize)
+    super(claimRange(arena, 'Bump', checkAllocatorOptions(options), layoutOf), Bump.#hooksOf)
+    const { claim, limit, layout } = this.#life
     const { offset, byteLength, metadata } = claim
     this.#granule = granuleOf(byteLength)
     this.#first = alignUp(Math.max(offset, 8), this.#granule)
@@ -132,14 +135,14 @@ export class Bump extends Blocks {
       at: layout.at.pages,
       fixed: HEADER_BYTES,
       rate,
-      news,
+      news: this.#news,
     })
     this.#numbers[TOP] = this.#first
   }
 
   tryMalloc(byteLength: number): number {
     const offset = this.#tryMalloc(byteLength)
-    return offset === 0 || this.#news.pending ? this.settle(offset, byteLength) : offset
+    return offset === 0 || this.#news.pending ? this.#requests.settle(offset, byteLength) : offset
   }
 
   #tryMalloc(byteLength: number): number {
@@ -162,7 +165,7 @@ export class Bump extends Blocks {
 
   /** Where the next block would go: `release` frees everything that is allocated from now on. */
   mark(): number {
-    this.assertOpen()
+    this.#life.assertOpen()
     return this.#numbers[TOP]
   }
 
@@ -171,13 +174,13 @@ export class Bump extends Blocks {
    * which a mark becomes when the memory was released past it and allocated anew.
    */
   release(mark: number): void {
-    this.assertOpen()
+    this.#life.assertOpen()
     const top = this.#top()
     wholeNumber('mark', mark, this.#first, top)
     if (mark !== top && !this.#isMark(mark))
       throw new OutOfRangeError('mark', 'a mark between two blocks (this one is stale, or no mark)', mark)
-    this.assertUnpinned('cannot release these blocks', mark)
-    this.assertNoInner(mark, top - mark)
+    this.#life.assertUnpinned('cannot release these blocks', mark)
+    this.#life.assertNoInner(mark, top - mark)
     this.#lower(mark)
   }
 
@@ -187,51 +190,50 @@ export class Bump extends Blocks {
    */
   realloc(offset: number, byteLength: number): number {
     if (typeof offset !== 'number') throw new InvalidArgumentTypeError('offset', 'a number', offset)
-    const moved =
-      this.#own.room === undefined ? this.#resize(offset, byteLength) : this.#resizeAsking(offset, byteLength)
-    this.tellPages()
+    const moved = this.#requests.asks ? this.#resizeAsking(offset, byteLength) : this.#resize(offset, byteLength)
+    this.#requests.tellPages()
     return moved
   }
 
   /** Apart, since a function that makes a closure takes longer each time. */
   #resizeAsking(offset: number, byteLength: number): number {
-    return this.untilFits(byteLength, () => this.#resize(offset, byteLength))
+    return this.#requests.untilFits(byteLength, () => this.#resize(offset, byteLength))
   }
 
   #resize(offset: number, byteLength: number): number {
-    this.assertOpen()
+    this.#life.assertOpen()
     this.#requireLast(offset)
     const numbers = this.#numbers
     const usable = this.#top() - offset
-    this.assertBlockUnpinned(offset)
-    this.assertNoInner(offset, usable)
+    this.#life.assertBlockUnpinned(offset)
+    this.#life.assertNoInner(offset, usable)
     const size = this.#round(byteLength)
     if (size <= usable) {
       this.#retreat(offset + size)
       return offset
     }
     if (offset + size <= this.#end && placeInWindow(offset, size) === offset) {
-      if (!this.#pages.commit(offset, size)) throw this.outOfMemory(byteLength)
+      if (!this.#pages.commit(offset, size)) throw this.#requests.outOfMemory(byteLength)
       numbers[TOP] = offset + size
       this.#ready = 0
       return offset
     }
     const moved = this.malloc(byteLength)
-    this.copyNew(moved, offset, usable)
+    this.#memory.copyNew(moved, offset, usable)
     return moved
   }
 
   /** Gives the free pages above the last block back to the kernel; bytes given back. */
   purge(): number {
-    this.assertOpen()
+    this.#life.assertOpen()
     const numbers = this.#numbers
-    const { pageSize } = this.#own.arena
+    const { pageSize } = this.#life.arena
     this.#ready = 0
     const given = this.#pages.purge(this.#top(), numbers[COMMITTED_END])
     const rest = alignUp(numbers[TOP], pageSize)
-    if (this.#own.claim.zeroed && numbers[COMMITTED_END] % pageSize === 0 && rest < numbers[TOUCHED])
+    if (this.#life.claim.zeroed && numbers[COMMITTED_END] % pageSize === 0 && rest < numbers[TOUCHED])
       numbers[TOUCHED] = rest
-    this.tellPages()
+    this.#requests.tellPages()
     return given
   }
 
@@ -243,7 +245,7 @@ export class Bump extends Blocks {
     const numbers = this.#numbers
     const usedBytes = this.#usedBytes()
     return {
-      reservedBytes: this.#own.claim.byteLength,
+      reservedBytes: this.#life.claim.byteLength,
       committedBytes: this.#pages.committedBytes,
       usedBytes,
       freeSlotBytes: 0,
@@ -255,8 +257,8 @@ export class Bump extends Blocks {
   }
 
   check(): void {
-    this.assertOpen()
-    this.checkHeader()
+    this.#life.assertOpen()
+    this.#life.checkHeader()
     this.#pages.check()
     const numbers = this.#numbers
     const top = numbers[TOP]
@@ -279,7 +281,7 @@ export class Bump extends Blocks {
       throw new CorruptedError(`the last block begins at ${last}, the header says ${numbers[LAST]}`)
     const used = this.#usedBytes()
     if (this.#pages.dataBytes < used) throw new CorruptedError(`${used} bytes used, ${this.#pages.dataBytes} committed`)
-    this.checkTotals()
+    this.#life.checkTotals()
   }
 
   #blockAround(offset: number, byteLength: number): { offset: number; byteLength: number } | undefined {
@@ -296,14 +298,16 @@ export class Bump extends Blocks {
   #tryCalloc(byteLength: number): number {
     const start = this.#tryMalloc(byteLength)
     const numbers = this.#numbers
-    if (start !== 0 && start < numbers[TOUCHED]) this.zeroNew(start, Math.min(numbers[TOP], numbers[TOUCHED]) - start)
+    if (start !== 0 && start < numbers[TOUCHED])
+      this.#memory.zeroNew(start, Math.min(numbers[TOP], numbers[TOUCHED]) - start)
     return start
   }
 
   /** A new block, the last, made to read zero. */
   #zeroed(start: number): number {
     const numbers = this.#numbers
-    if (start !== 0 && start < numbers[TOUCHED]) this.zeroNew(start, Math.min(numbers[TOP], numbers[TOUCHED]) - start)
+    if (start !== 0 && start < numbers[TOUCHED])
+      this.#memory.zeroNew(start, Math.min(numbers[TOP], numbers[TOUCHED]) - start)
     return start
   }
 
@@ -329,7 +333,7 @@ export class Bump extends Blocks {
 
   /** A block wherever there is room for it: in another window, on pages not handed out yet. */
   #place(alignment: number, size: number): number {
-    this.assertOpen()
+    this.#life.assertOpen()
     const numbers = this.#numbers
     const bound = this.#top()
     const start = placeInWindow(alignUp(bound, Math.max(alignment, this.#granule)), size)
@@ -346,7 +350,7 @@ export class Bump extends Blocks {
     numbers[BOUND] = bound
     numbers[USED_COUNT]++
     const committed = numbers[COMMITTED_END]
-    const covered = this.#pages.covers(end, committed - end) ? committed : alignUp(end, this.#own.arena.pageSize)
+    const covered = this.#pages.covers(end, committed - end) ? committed : alignUp(end, this.#life.arena.pageSize)
     this.#ready = Math.min(covered, this.#end, alignUp(end, WINDOW_BYTES))
     return start
   }
@@ -414,7 +418,8 @@ export class Bump extends Blocks {
     const first = this.#first
     if (top === first) return 0
     // The first page may have been left out as well, with the bytes before the first block.
-    const skipped = this.#pages.purgedBytes(first, first + 1) === 0 ? first : alignDown(first, this.#own.arena.pageSize)
+    const skipped =
+      this.#pages.purgedBytes(first, first + 1) === 0 ? first : alignDown(first, this.#life.arena.pageSize)
     return top - skipped - this.#pages.purgedBytes(first, top)
   }
 }

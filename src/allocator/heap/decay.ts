@@ -14,7 +14,8 @@
  */
 import { afterwards, told } from '../../arena/ending.ts'
 import { wholeNumber } from '../../arguments.ts'
-import { InvalidArgumentTypeError, SystemError } from '../../errors.ts'
+import { CorruptedError, InvalidArgumentTypeError, SystemError } from '../../errors.ts'
+import type { HeapSpace } from './space.ts'
 
 /** Calls `run` after `ms` milliseconds, once; the answer cancels it. For tests, which have no time to wait. */
 export type Schedule = (run: () => void, ms: number) => () => void
@@ -27,6 +28,34 @@ export interface Decaying {
   purgeSome(bytes: number): void
   /** `start` or `startLater` is to be called again when something is freed, or may be. */
   onIdle(): void
+}
+
+/** Decay of a heap's space. `tellPages` publishes what happened to pages. @internal */
+export function decayOf(space: HeapSpace, tellPages: () => void): Decaying {
+  return {
+    freeDirtyBytes: () => unasked(() => space.freeDirtyBytes()),
+    purgeSome: (bytes) => {
+      unasked(() => space.purge(bytes))
+      tellPages()
+    },
+    onIdle: () => {
+      unasked(() => {
+        space.park()
+        return 0
+      })
+      space.notices.notifyOnce = true
+    },
+  }
+}
+
+/** What a timer does to tables that contradict themselves: nothing. The next call finds it, and can say so to its caller. */
+function unasked(run: () => number): number {
+  try {
+    return run()
+  } catch (error) {
+    if (!(error instanceof CorruptedError)) throw error
+    return 0
+  }
 }
 
 /** One call of `schedule`, and what has come of it. */

@@ -9,8 +9,8 @@
  * @module
  */
 import { bytes, DoubleFreeError, InvalidFreeError } from '../../errors.ts'
-import type { HeapParts } from './parts.ts'
 import { Size } from './size-classes.ts'
+import type { HeapSpace } from './space.ts'
 import { At, SlabWord, SpanTag, Window } from './words.ts'
 
 /** A live block. */
@@ -23,8 +23,9 @@ export interface Block {
  * The record of the slab whose live slot starts at an offset, or minus the record of the live span that does; throws
  * ERR_DOUBLE_FREE or ERR_INVALID_FREE when there is none.
  */
-export function blockAt(parts: HeapParts, offset: number): number {
-  const { words, spans, slabs, layout } = parts
+export function blockAt(space: HeapSpace, offset: number): number {
+  const { index, slabs } = space
+  const { words, layout } = space.tables
   const tile = Math.floor(offset / Size.TILE) - layout.firstTile
   const entry = tile >= 0 && tile < layout.tileCount ? words[At.TILES + tile] : 0
   if (entry > 0) {
@@ -32,18 +33,23 @@ export function blockAt(parts: HeapParts, offset: number): number {
     const start = ((product & Size.NOT_A_START) | (offset & 7)) === 0 && offset % 1 === 0
     if (start && slabs.live(slabs.sound(entry, words[entry + SlabWord.CLASS]), product >>> 20)) return entry
   } else if (entry < 0) {
-    const span = spans.startingAt(-entry, offset & Window.INSIDE)
-    const kind = span === 0 ? 0 : spans.kind(span)
+    const span = index.startingAt(-entry, offset & Window.INSIDE)
+    const kind = span === 0 ? 0 : index.kind(span)
     if ((kind === SpanTag.LIVE || kind === SpanTag.HUGE) && offset % 1 === 0) return -span
   }
-  throw notLive(parts, offset)
+  throw notLive(space, offset)
 }
 
 /** The live block that wholly contains a range, or undefined. */
-export function blockAround({ words, spans, slabs }: HeapParts, offset: number, byteLength: number): Block | undefined {
+export function blockAround(
+  { tables, index, slabs }: HeapSpace,
+  offset: number,
+  byteLength: number
+): Block | undefined {
+  const { words } = tables
   const start = offset & (Window.BYTES - 1)
   const window = (offset - start) / Window.BYTES
-  const tile = spans.tile(window, start)
+  const tile = index.tile(window, start)
   let block: Block
   if (tile > 0) {
     const size = slabs.slotSize(slabs.sound(tile, words[tile + SlabWord.CLASS]))
@@ -52,37 +58,37 @@ export function blockAround({ words, spans, slabs }: HeapParts, offset: number, 
     if (!slabs.live(tile, slot)) return undefined
     block = { offset: first + slot * size, byteLength: size }
   } else {
-    const span = spans.headOf(spans.around(window, start))
+    const span = index.headOf(index.around(window, start))
     if (span === 0) return undefined
-    block = { offset: spans.offset(span), byteLength: spans.length(span) }
+    block = { offset: index.offset(span), byteLength: index.length(span) }
   }
   return offset + byteLength <= block.offset + block.byteLength ? block : undefined
 }
 
 /** Every live block. The one that was given last may be freed. */
-export function* liveBlocks({ spans, slabs }: HeapParts): Generator<Block> {
-  for (const span of spans.all()) {
-    const kind = spans.kind(span)
+export function* liveBlocks({ index, slabs }: HeapSpace): Generator<Block> {
+  for (const span of index.all()) {
+    const kind = index.kind(span)
     if (kind === SpanTag.LIVE || kind === SpanTag.HUGE)
-      yield { offset: spans.offset(span), byteLength: spans.length(span) }
-    if (kind === SpanTag.SLAB) yield* slabs.liveSlots(spans.slabOf(span))
+      yield { offset: index.offset(span), byteLength: index.length(span) }
+    if (kind === SpanTag.SLAB) yield* slabs.liveSlots(index.slabOf(span))
   }
 }
 
 /** Why no live block starts at an offset. */
-function notLive(parts: HeapParts, offset: number): Error {
-  const { spans, slabs, source } = parts
-  if (!Number.isInteger(offset) || offset < source.offset || offset >= source.offset + source.byteLength)
+function notLive(space: HeapSpace, offset: number): Error {
+  const { index, slabs, tables } = space
+  if (!Number.isInteger(offset) || offset < tables.offset || offset >= tables.offset + tables.byteLength)
     return new InvalidFreeError(`${offset} is not an offset in the range of this heap`)
   const start = offset & Window.INSIDE
   const window = (offset - start) / Window.BYTES
-  const tile = spans.tile(window, start)
+  const tile = index.tile(window, start)
   return tile > 0
-    ? notLiveSlot(parts, offset, slabs.sound(tile, parts.words[tile + SlabWord.CLASS]))
-    : notLiveSpan(parts, offset, window, start)
+    ? notLiveSlot(space, offset, slabs.sound(tile, tables.words[tile + SlabWord.CLASS]))
+    : notLiveSpan(space, offset, window, start)
 }
 
-function notLiveSlot({ slabs }: HeapParts, offset: number, slab: number): Error {
+function notLiveSlot({ slabs }: HeapSpace, offset: number, slab: number): Error {
   const distance = offset - slabs.firstSlot(slab)
   const size = slabs.slotSize(slab)
   if (distance < 0) return new InvalidFreeError(`${offset} lies before the first slot of a slab`)
@@ -94,13 +100,13 @@ function notLiveSlot({ slabs }: HeapParts, offset: number, slab: number): Error 
   return slabs.everUsed(slab, slot) ? freedAlready(offset) : neverUsed(offset)
 }
 
-function notLiveSpan({ spans }: HeapParts, offset: number, window: number, start: number): Error {
+function notLiveSpan({ index }: HeapSpace, offset: number, window: number, start: number): Error {
   if (offset % 8 !== 0) return new InvalidFreeError(`${offset} is not a multiple of 8: no block starts there`)
-  const span = spans.around(window, start)
-  const kind = span === 0 ? 0 : spans.kind(span)
+  const span = index.around(window, start)
+  const kind = span === 0 ? 0 : index.kind(span)
   if (kind === SpanTag.LIVE || kind === SpanTag.HUGE || kind === SpanTag.PART)
     return new InvalidFreeError(`${offset} lies inside a block, not at its start`)
-  return kind === SpanTag.KEPT || (kind === SpanTag.FREE && spans.everUsed(window, start))
+  return kind === SpanTag.KEPT || (kind === SpanTag.FREE && index.everUsed(window, start))
     ? freedAlready(offset)
     : neverUsed(offset)
 }

@@ -12,15 +12,16 @@
  * @module
  */
 
-import type { HeapParts } from './parts.ts'
 import { Size } from './size-classes.ts'
+import type { HeapSpace } from './space.ts'
 import { At, ClassWord, SlabWord, SpanTag, SpanWord, Window } from './words.ts'
 
 /** Takes slots of the class with this state into `offsets[0 … most - 1]`; says how many, fewer only when there is no room. */
-export function takeSlots({ words: m, slabs }: HeapParts, state: number, offsets: Float64Array, most: number): number {
+export function takeSlots(space: HeapSpace, state: number, offsets: Float64Array, most: number): number {
+  const m = space.tables.words
   let count = 0
   while (count < most) {
-    const word = m[m[state + ClassWord.WORD]] === 0 ? slabs.refill(state) : m[state + ClassWord.WORD]
+    const word = m[m[state + ClassWord.WORD]] === 0 ? space.refill(state) : m[state + ClassWord.WORD]
     if (word === 0) break
     const size = m[state + ClassWord.SIZE]
     const first = m[state + ClassWord.WINDOW] * Window.BYTES + (m[state + ClassWord.ORIGIN] & Window.INSIDE)
@@ -41,18 +42,17 @@ export function takeSlots({ words: m, slabs }: HeapParts, state: number, offsets
 }
 
 /** Frees `offsets[0 … count - 1]`. When one is no live block nothing is changed, and its index is the answer; else -1. */
-export function freeBlocks(parts: HeapParts, offsets: Float64Array, count: number): number {
+export function freeBlocks(space: HeapSpace, offsets: Float64Array, count: number): number {
   const marked: Marked = { settle: [], spans: [] }
-  const failed = mark(parts, offsets, count, marked)
+  const failed = mark(space, offsets, count, marked)
   if (failed >= 0) {
-    unmark(parts, offsets, failed, marked)
+    unmark(space, offsets, failed, marked)
     return failed
   }
-  const { slabs, spans } = parts
-  for (const slab of marked.settle) slabs.settleAnew(slab)
+  for (const slab of marked.settle) space.settleAnew(slab)
   for (const span of marked.spans)
-    if (spans.kind(span) === SpanTag.HUGE) spans.releaseHuge(span)
-    else spans.freeTagged(span)
+    if (space.index.kind(span) === SpanTag.HUGE) space.releaseHuge(span)
+    else space.freeTagged(span)
   return -1
 }
 
@@ -65,8 +65,8 @@ interface Marked {
 }
 
 /** Marks blocks as free, up to the first that is not live; its index, or -1. */
-function mark(parts: HeapParts, offsets: Float64Array, count: number, marked: Marked): number {
-  const { words: m, layout } = parts
+function mark(space: HeapSpace, offsets: Float64Array, count: number, marked: Marked): number {
+  const { words: m, layout } = space.tables
   let slab = 0
   let base = 0
   let reciprocal = 0
@@ -85,7 +85,7 @@ function mark(parts: HeapParts, offsets: Float64Array, count: number, marked: Ma
       if (slab > 0) leaveSlab(m, slab, known, freed, word, bits, marked)
       slab = word = 0
       if (entry <= 0) {
-        if (entry === 0 || !markSpan(parts, offset, marked)) break
+        if (entry === 0 || !markSpan(space, offset, marked)) break
         continue
       }
       slab = entry
@@ -132,12 +132,13 @@ function leaveSlab(
 }
 
 /** Marks the live span that starts at an offset; false when there is none. */
-function markSpan({ words: m, spans }: HeapParts, offset: number, marked: Marked): boolean {
+function markSpan({ tables, index }: HeapSpace, offset: number, marked: Marked): boolean {
+  const m = tables.words
   if (offset % 8 !== 0) return false
   const inside = offset % Window.BYTES
-  const span = spans.find((offset - inside) / Window.BYTES, inside)
+  const span = index.find((offset - inside) / Window.BYTES, inside)
   if (span === 0) return false
-  const kind = spans.kind(span)
+  const kind = index.kind(span)
   if (kind !== SpanTag.LIVE && !(kind === SpanTag.HUGE && !marked.spans.includes(span))) return false
   if (kind === SpanTag.LIVE) m[span + SpanWord.TAG] += SpanTag.KEPT - SpanTag.LIVE
   marked.spans.push(span)
@@ -145,11 +146,12 @@ function markSpan({ words: m, spans }: HeapParts, offset: number, marked: Marked
 }
 
 /** Makes the blocks live again that were marked before the one at `failed`. */
-function unmark({ words: m, spans, layout }: HeapParts, offsets: Float64Array, failed: number, marked: Marked): void {
+function unmark({ tables, index }: HeapSpace, offsets: Float64Array, failed: number, marked: Marked): void {
+  const { words: m, layout } = tables
   for (const span of marked.spans)
-    if (spans.kind(span) === SpanTag.KEPT) m[span + SpanWord.TAG] += SpanTag.LIVE - SpanTag.KEPT
-  for (let index = 0; index < failed; index++) {
-    const offset = offsets[index]
+    if (index.kind(span) === SpanTag.KEPT) m[span + SpanWord.TAG] += SpanTag.LIVE - SpanTag.KEPT
+  for (let at = 0; at < failed; at++) {
+    const offset = offsets[at]
     const slab = m[At.TILES + Math.floor(offset / Size.TILE) - layout.firstTile]
     if (slab <= 0) continue
     const slot = Math.imul(((offset | 0) - m[slab + SlabWord.BASE]) >> 3, m[slab + SlabWord.RECIPROCAL]) >>> 20

@@ -5,9 +5,8 @@
 import { boolean, optionsObject, wholeNumber } from '../../arguments.ts'
 import { InvalidArgumentTypeError } from '../../errors.ts'
 import { unreferencedTimer } from '../../runtime.ts'
-import type { OnFull } from '../base/room.ts'
 import type { AllocatorOptions } from '../contract.ts'
-import { type CheckedAllocatorOptions, checkAllocatorOptions, checkOnFull } from '../options.ts'
+import { type CheckedAllocatorOptions, checkAllocatorOptions, checkOnFull, type OnFull } from '../options.ts'
 import { checkDecay, checkSchedule, type Schedule } from './decay.ts'
 
 /** Options of a heap. */

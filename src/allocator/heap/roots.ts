@@ -12,7 +12,8 @@
  * @module
  */
 import { InvalidArgumentTypeError, OutOfMemoryError, OutOfRangeError } from '../../errors.ts'
-import { At, type HeapLayout, Root } from './words.ts'
+import type { HeapLayout } from './layout.ts'
+import { At, Root } from './words.ts'
 
 export class Roots {
   readonly #words: Int32Array

@@ -24,9 +24,9 @@
  */
 import { popCount } from '../../bits.ts'
 import { CorruptedError } from '../../errors.ts'
-import { CLASS_COUNT, CLASS_RECIPROCAL, CLASS_SIZE, Size, shorterSlab, slabLength } from './size-classes.ts'
-import type { SpanTable } from './spans/span-cache.ts'
-import { At, ClassWord, type HeapLayout, SlabWord, SpanTag, SpanWord, Window } from './words.ts'
+import { CLASS_COUNT, CLASS_RECIPROCAL, CLASS_SIZE, Size } from './size-classes.ts'
+import type { SpanIndex } from './spans/span-index.ts'
+import { At, ClassWord, SlabWord, SpanTag, SpanWord, Window } from './words.ts'
 
 /** Values of the word `previous` of a slab that is in no list. */
 const FULL = -1
@@ -45,52 +45,51 @@ function restOf(slots: number): number {
   return 1 + (slots >>> 3)
 }
 
-export class SlabTable {
-  private readonly m: Int32Array
-  private readonly spans: SpanTable
-  private readonly layout: HeapLayout
-  private readonly clearWords: (from: number, to: number) => void
+export class Slabs {
+  readonly #m: Int32Array
+  readonly #index: SpanIndex
   /** The first slab record, and the end of their table. */
-  private readonly least: number
-  private readonly most: number
+  readonly #least: number
+  readonly #most: number
 
-  constructor(words: Int32Array, spans: SpanTable, table: HeapLayout, clearWords: (from: number, to: number) => void) {
-    this.m = words
-    this.spans = spans
-    this.layout = table
-    this.least = table.slabs
-    this.most = table.slabsEnd
-    this.clearWords = clearWords
+  constructor(index: SpanIndex) {
+    this.#m = index.tables.words
+    this.#index = index
+    this.#least = index.tables.layout.slabs
+    this.#most = index.tables.layout.slabsEnd
   }
 
-  /** The state of a heap without slabs. */
-  reset(): void {
-    const { m, layout } = this
-    this.resetClasses()
-    this.clearWords(layout.slabs, Math.min(Math.max(m[At.SLAB_TOP], layout.slabs), layout.slabsEnd))
-    m[At.SLAB_TOP] = layout.slabs
+  /** The state of a heap without slabs. `clear` makes the words of a range read zero. */
+  reset(clear: (from: number, to: number) => void): void {
+    const m = this.#m
+    const least = this.#least
+    this.#resetClasses()
+    clear(least, Math.min(Math.max(m[At.SLAB_TOP], least), this.#most))
+    m[At.SLAB_TOP] = least
     m[At.SLAB_SPARE] = 0
   }
 
-  /** The lists and counts of the slabs in these spans, made anew from their bits; slabs without live slots are released. */
-  rebuild(spans: readonly number[]): void {
-    const { m, layout } = this
-    this.resetClasses()
-    const taken = new Set(spans.map((span) => this.spans.slabOf(span)))
+  /** The lists and counts of the slabs in these spans, made anew from their bits; slabs without live slots give their spans up. */
+  rebuild(spans: readonly number[], giveUp: (span: number) => void): void {
+    const m = this.#m
+    const least = this.#least
+    this.#resetClasses()
+    const taken = new Set(spans.map((span) => this.#index.slabOf(span)))
     m[At.SLAB_SPARE] = 0
-    m[At.SLAB_TOP] = layout.slabs
+    m[At.SLAB_TOP] = least
     for (const slab of taken) if (slab + SlabWord.WORDS > m[At.SLAB_TOP]) m[At.SLAB_TOP] = slab + SlabWord.WORDS
-    for (let slab = m[At.SLAB_TOP] - SlabWord.WORDS; slab >= layout.slabs; slab -= SlabWord.WORDS)
-      if (!taken.has(slab)) this.giveRecord(slab)
+    for (let slab = m[At.SLAB_TOP] - SlabWord.WORDS; slab >= least; slab -= SlabWord.WORDS)
+      if (!taken.has(slab)) this.#giveRecord(slab)
     for (const slab of taken) {
       m[m[slab + SlabWord.CLASS] + ClassWord.SLABS]++
-      this.park(slab)
+      const span = this.park(slab)
+      if (span !== 0) giveUp(span)
     }
   }
 
   /** The states of classes without slabs. */
-  private resetClasses(): void {
-    const { m } = this
+  #resetClasses(): void {
+    const m = this.#m
     m.fill(0, At.CLASSES, At.CLASSES_END)
     for (let state: number = At.CLASSES; state < At.CLASSES_END; state += ClassWord.WORDS) {
       m[state + ClassWord.WORD] = At.ZERO
@@ -98,42 +97,41 @@ export class SlabTable {
     }
   }
 
-  /** Leaves every class without a current slab: each slab counts its frees, and stands nowhere empty. */
-  parkAll(): void {
-    const { m } = this
+  /** Leaves every class without a current slab: each slab counts its frees, and none stands empty. */
+  parkAll(giveUp: (span: number) => void): void {
+    const m = this.#m
     for (let state: number = At.CLASSES; state < At.CLASSES_END; state += ClassWord.WORDS) {
       const slab = m[state + ClassWord.CURRENT]
       if (slab === 0) continue
       this.sound(slab, state)
-      this.drop(state)
-      this.park(slab)
+      this.#drop(state)
+      const span = this.park(slab)
+      if (span !== 0) giveUp(span)
     }
   }
 
-  /** Puts a slab where its bits say that it belongs when it is not current. */
-  private park(slab: number): void {
-    const { m } = this
+  /** Puts a slab where its bits say that it belongs when it is not current. The span of an empty one, which is given up; else 0. */
+  park(slab: number): number {
+    const m = this.#m
     const slots = this.slots(slab)
     const used = this.used(slab)
-    if (used === 0) this.release(slab)
-    else if (slots - used < restOf(slots)) {
+    if (used === 0) return this.#giveUp(slab)
+    if (slots - used < restOf(slots)) {
       m[slab + SlabWord.PREVIOUS] = FULL
       m[slab + SlabWord.COUNTDOWN] = restOf(slots) - (slots - used)
     } else {
       m[slab + SlabWord.COUNTDOWN] = used
-      this.enlist(slab)
+      this.#enlist(slab)
     }
+    return 0
   }
 
-  /**
-   * Finds another word with free slots for a class: in its current slab, in a partial one, or in a new one. The word; 0 when there is no
-   * room for a new slab.
-   */
-  refill(state: number): number {
-    const { m } = this
+  /** The next word with free slots in the current slab of a class. 0 when there is none: the class has no current slab then. */
+  nextWord(state: number): number {
+    const m = this.#m
     const current = m[state + ClassWord.CURRENT]
     if (current !== 0) {
-      this.known(current, state)
+      this.#known(current, state)
       const slots = m[current + SlabWord.COUNTS] & SlabWord.SLOTS
       const end = current + SlabWord.BITS + Math.min((slots + 31) >>> 5, Size.SLAB_WORDS)
       for (let word = current + SlabWord.BITS; word < end; word++)
@@ -147,20 +145,28 @@ export class SlabTable {
       m[current + SlabWord.PREVIOUS] = FULL
       m[current + SlabWord.COUNTDOWN] = restOf(slots)
       m[current + SlabWord.COUNTS] = (slots << SlabWord.KNOWN_BITS) | slots
-      this.drop(state)
+      this.#drop(state)
     }
-    let slab = m[state + ClassWord.PARTIAL]
-    if (slab !== 0) {
-      const next = m[this.known(slab, state) + SlabWord.NEXT]
-      m[state + ClassWord.PARTIAL] = next
-      if (next !== 0) {
-        if (m[next + SlabWord.PREVIOUS] !== slab) throw this.corrupted(next)
-        m[next + SlabWord.PREVIOUS] = 0
-      }
-    } else {
-      slab = this.make(state)
-      if (slab === 0) return 0
+    return 0
+  }
+
+  /** Makes the first slab in a class's list the current one. Its word with free slots; 0 when the list is empty. */
+  nextPartial(state: number): number {
+    const m = this.#m
+    const slab = m[state + ClassWord.PARTIAL]
+    if (slab === 0) return 0
+    const next = m[this.#known(slab, state) + SlabWord.NEXT]
+    m[state + ClassWord.PARTIAL] = next
+    if (next !== 0) {
+      if (m[next + SlabWord.PREVIOUS] !== slab) throw this.corrupted(next)
+      m[next + SlabWord.PREVIOUS] = 0
     }
+    return this.#makeCurrent(slab, state)
+  }
+
+  /** Makes a slab current that is in no list. Its first word with free slots. */
+  #makeCurrent(slab: number, state: number): number {
+    const m = this.#m
     m[slab + SlabWord.PREVIOUS] = CURRENT
     m[slab + SlabWord.COUNTDOWN] = NEVER
     m[state + ClassWord.CURRENT] = slab
@@ -168,76 +174,72 @@ export class SlabTable {
     const end = word + Size.SLAB_WORDS
     while (word < end && m[word] === 0) word++
     if (word === end) throw this.corrupted(slab)
-    this.aim(state, slab, word)
-    // A current slab does not notice that it stands empty: the heap has to look later.
-    if (this.spans.notifyOnce) this.spans.noteSwitch()
+    this.#aim(state, slab, word)
     return word
   }
 
   /**
    * Called by the free that brings a slab's countdown to zero. A full slab counts the frees until it goes into its class's list again.
-   * A slab in that list counts its live slots: it stands empty and is released. The current slab gets here once in 2^30 frees, and starts
-   * to count anew.
+   * A slab in that list counts its live slots: it stands empty, and its span, which is given up, is the answer; else 0. The current slab gets
+   * here once in 2^30 frees, and starts to count anew.
    */
-  settle(slab: number): void {
-    const { m } = this
-    this.known(slab, m[slab + SlabWord.CLASS])
+  settle(slab: number): number {
+    const m = this.#m
+    this.#known(slab, m[slab + SlabWord.CLASS])
     if (m[slab + SlabWord.PREVIOUS] === CURRENT) {
       m[slab + SlabWord.COUNTDOWN] = NEVER
-      return
+      return 0
     }
     if (m[slab + SlabWord.PREVIOUS] === FULL) {
       const slots = m[slab + SlabWord.COUNTS] & SlabWord.SLOTS
       const used = slots - restOf(slots)
       if (used > 0) {
         m[slab + SlabWord.COUNTDOWN] = used
-        this.enlist(slab)
-        return
+        this.#enlist(slab)
+        return 0
       }
-    } else this.unlist(slab)
-    this.release(slab)
-    // The free is over.
-    this.spans.tell()
+    } else this.#unlist(slab)
+    return this.#giveUp(slab)
   }
 
   /** As `settle`, for a slab whose countdown has passed zero: where it belongs is found from its bits. */
-  settleAnew(slab: number): void {
-    if (this.m[slab + SlabWord.PREVIOUS] >= 0) this.unlist(slab)
-    this.park(slab)
+  settleAnew(slab: number): number {
+    if (this.#m[slab + SlabWord.PREVIOUS] >= 0) this.#unlist(slab)
+    return this.park(slab)
   }
 
   /** Raises the bound of the slots that are known to have been handed out. */
   know(slab: number, known: number): void {
-    const counts = this.m[slab + SlabWord.COUNTS]
+    const counts = this.#m[slab + SlabWord.COUNTS]
     if (known > counts >>> SlabWord.KNOWN_BITS)
-      this.m[slab + SlabWord.COUNTS] = (known << SlabWord.KNOWN_BITS) | (counts & SlabWord.SLOTS)
+      this.#m[slab + SlabWord.COUNTS] = (known << SlabWord.KNOWN_BITS) | (counts & SlabWord.SLOTS)
   }
 
-  /** Frees a live slot. */
-  free(slab: number, slot: number): void {
-    const { m } = this
+  /** Marks a live slot as free; whether the slab is to be settled. */
+  free(slab: number, slot: number): boolean {
+    const m = this.#m
     this.know(slab, slot + 1)
     m[slab + SlabWord.BITS + (slot >>> 5)] |= SlabWord.FIRST_BIT >>> slot
-    if (--m[slab + SlabWord.COUNTDOWN] === 0) this.settle(slab)
+    return --m[slab + SlabWord.COUNTDOWN] === 0
   }
 
-  /** Releases current slabs that stand empty; true if there was one. */
-  retire(): boolean {
-    const { m } = this
+  /** Gives the spans of current slabs up that stand empty; true if there was one. */
+  retire(giveUp: (span: number) => void): boolean {
+    const m = this.#m
     let any = false
     for (let state: number = At.CLASSES; state < CLASSES_USED_END; state += ClassWord.WORDS) {
       const slab = m[state + ClassWord.CURRENT]
-      if (slab === 0 || !this.standsEmpty(this.sound(slab, state))) continue
-      this.drop(state)
-      this.release(slab)
+      if (slab === 0 || !this.#standsEmpty(this.sound(slab, state))) continue
+      this.#drop(state)
+      giveUp(this.#giveUp(slab))
       any = true
     }
     return any
   }
 
   /** Whether no slot is live. The first live one ends the search: cheaper than `used` where most slabs are in use. */
-  private standsEmpty(slab: number): boolean {
-    const { m } = this
+  #standsEmpty(slab: number): boolean {
+    const m = this.#m
     const slots = m[slab + SlabWord.COUNTS] & SlabWord.SLOTS
     for (let first = 0, word = slab + SlabWord.BITS; first < slots; first += 32, word++)
       if (m[word] !== firstBits(slots - first)) return false
@@ -246,28 +248,27 @@ export class SlabTable {
 
   /** Number of slots. */
   slots(slab: number): number {
-    return this.m[slab + SlabWord.COUNTS] & SlabWord.SLOTS
+    return this.#m[slab + SlabWord.COUNTS] & SlabWord.SLOTS
   }
 
   /** Slot size in bytes. */
   slotSize(slab: number): number {
-    const size = CLASS_SIZE[(this.m[slab + SlabWord.CLASS] - At.CLASSES) / ClassWord.WORDS]
+    const size = CLASS_SIZE[(this.#m[slab + SlabWord.CLASS] - At.CLASSES) / ClassWord.WORDS]
     if (size === undefined) throw this.corrupted(slab)
     return size
   }
 
   /** Whether there can be a slab record here. */
   isRecord(slab: number): boolean {
-    const { slabs, slabsEnd } = this.layout
-    return slab >= slabs && slab < slabsEnd && ((slab - slabs) & (SlabWord.WORDS - 1)) === 0
+    return slab >= this.#least && slab < this.#most && ((slab - this.#least) & (SlabWord.WORDS - 1)) === 0
   }
 
   /** A record that can be a slab's of a class: where only the record and the class's state change, that is enough. */
-  private known(slab: number, state: number): number {
+  #known(slab: number, state: number): number {
     if (
-      slab < this.least ||
-      slab >= this.most ||
-      this.m[slab + SlabWord.CLASS] !== state ||
+      slab < this.#least ||
+      slab >= this.#most ||
+      this.#m[slab + SlabWord.CLASS] !== state ||
       state >>> 0 >= At.CLASSES_END
     )
       throw this.corrupted(slab)
@@ -276,11 +277,12 @@ export class SlabTable {
 
   /** A slab of a class whose record may be acted upon: its span and it name each other, and it has no more slots than fit. */
   sound(slab: number, state: number): number {
-    const { m, spans } = this
+    const m = this.#m
+    const index = this.#index
     const span = m[slab + SlabWord.SPAN]
-    if (!this.isRecord(slab) || m[slab + SlabWord.CLASS] !== state || !spans.isSlab(span, slab))
+    if (!this.isRecord(slab) || m[slab + SlabWord.CLASS] !== state || !index.isSlab(span, slab))
       throw this.corrupted(slab)
-    spans.sound(span)
+    index.sound(span)
     const slots = m[slab + SlabWord.COUNTS] & SlabWord.SLOTS
     const fits = slots > 0 && slots <= Size.SLAB_SLOTS && slots * this.slotSize(slab) <= m[span + SpanWord.SIZE]
     if (!fits || m[slab + SlabWord.BASE] !== (this.firstSlot(slab) | 0)) throw this.corrupted(slab)
@@ -300,7 +302,7 @@ export class SlabTable {
 
   /** Live slots, counted. */
   used(slab: number): number {
-    const { m } = this
+    const m = this.#m
     let free = 0
     for (let i = 0; i < Size.SLAB_WORDS; i++) free += popCount(m[slab + SlabWord.BITS + i])
     return this.slots(slab) - free
@@ -308,7 +310,7 @@ export class SlabTable {
 
   /** Whether a slot that is free now was handed out before. */
   everUsed(slab: number, slot: number): boolean {
-    return slot < this.m[slab + SlabWord.COUNTS] >>> SlabWord.KNOWN_BITS
+    return slot < this.#m[slab + SlabWord.COUNTS] >>> SlabWord.KNOWN_BITS
   }
 
   /** Whether a slot is live. */
@@ -317,17 +319,17 @@ export class SlabTable {
       slot >= 0 &&
       slot < this.slots(slab) &&
       slot < Size.SLAB_SLOTS &&
-      (this.m[slab + SlabWord.BITS + (slot >>> 5)] & (SlabWord.FIRST_BIT >>> slot)) === 0
+      (this.#m[slab + SlabWord.BITS + (slot >>> 5)] & (SlabWord.FIRST_BIT >>> slot)) === 0
     )
   }
 
   /** The slots that are live when it is asked: they may be freed, and the slab with them, before the next is given. */
   *liveSlots(slab: number): Generator<{ offset: number; byteLength: number }> {
-    this.sound(slab, this.m[slab + SlabWord.CLASS])
+    this.sound(slab, this.#m[slab + SlabWord.CLASS])
     const byteLength = this.slotSize(slab)
     const start = this.firstSlot(slab)
     const slots = this.slots(slab)
-    const free = this.m.slice(slab + SlabWord.BITS, slab + SlabWord.BITS + Size.SLAB_WORDS)
+    const free = this.#m.slice(slab + SlabWord.BITS, slab + SlabWord.BITS + Size.SLAB_WORDS)
     for (let slot = 0; slot < slots; slot++)
       if ((free[slot >>> 5] & (SlabWord.FIRST_BIT >>> slot)) === 0)
         yield { offset: start + slot * byteLength, byteLength }
@@ -335,14 +337,14 @@ export class SlabTable {
 
   /** The first contradiction in a slab's record, which is there, or undefined: see report/slabs.ts. */
   check(slab: number, span: number): string | undefined {
-    const { m } = this
+    const m = this.#m
     const state = m[slab + SlabWord.CLASS]
     if (!(state >= At.CLASSES && state < At.CLASSES_END) || (state - At.CLASSES) % ClassWord.WORDS !== 0)
       return `has class ${state}`
     const size = this.slotSize(slab)
     const slots = this.slots(slab)
     if (m[slab + SlabWord.SPAN] !== span) return `names span ${m[slab + SlabWord.SPAN]}, not ${span}`
-    if (slots !== Math.floor(this.spans.partLength(span) / size)) return `has ${slots} slots of ${size} bytes`
+    if (slots !== Math.floor(this.#index.partLength(span) / size)) return `has ${slots} slots of ${size} bytes`
     if (m[slab + SlabWord.BASE] !== (this.firstSlot(slab) | 0)) return `has slot 0 at ${m[slab + SlabWord.BASE]}`
     if (m[slab + SlabWord.RECIPROCAL] !== CLASS_RECIPROCAL[(state - At.CLASSES) / ClassWord.WORDS])
       return `divides by ${m[slab + SlabWord.RECIPROCAL]}`
@@ -351,12 +353,12 @@ export class SlabTable {
     for (let slot = slots; slot < Size.SLAB_WORDS * 32; slot++)
       if ((m[slab + SlabWord.BITS + (slot >>> 5)] & (SlabWord.FIRST_BIT >>> slot)) !== 0)
         return `slot ${slot} does not exist and is free`
-    return this.checkCount(slab, slots, this.used(slab))
+    return this.#checkCount(slab, slots, this.used(slab))
   }
 
   /** What a slab counts, against what its bits say. */
-  private checkCount(slab: number, slots: number, used: number): string | undefined {
-    const { m } = this
+  #checkCount(slab: number, slots: number, used: number): string | undefined {
+    const m = this.#m
     const countdown = m[slab + SlabWord.COUNTDOWN]
     const previous = m[slab + SlabWord.PREVIOUS]
     if (previous === CURRENT)
@@ -369,29 +371,30 @@ export class SlabTable {
   }
 
   isCurrent(slab: number): boolean {
-    return this.m[slab + SlabWord.PREVIOUS] === CURRENT
+    return this.#m[slab + SlabWord.PREVIOUS] === CURRENT
   }
 
   /** Whether a slab is in the list of its class. */
   isPartial(slab: number): boolean {
-    return this.m[slab + SlabWord.PREVIOUS] >= 0
+    return this.#m[slab + SlabWord.PREVIOUS] >= 0
   }
 
   /** Offset of slot 0 in the arena: what the slots leave of the slab lies in front of it. */
   firstSlot(slab: number): number {
-    const { m, spans } = this
+    const m = this.#m
+    const index = this.#index
     const span = m[slab + SlabWord.SPAN]
-    return spans.offset(span) + (spans.partLength(span) % this.slotSize(slab))
+    return index.offset(span) + (index.partLength(span) % this.slotSize(slab))
   }
 
   /** The state of a slab's class. */
   state(slab: number): number {
-    return this.m[slab + SlabWord.CLASS]
+    return this.#m[slab + SlabWord.CLASS]
   }
 
   /** Points a class at a word of its current slab. */
-  private aim(state: number, slab: number, word: number): void {
-    const { m } = this
+  #aim(state: number, slab: number, word: number): void {
+    const m = this.#m
     const window = m[m[slab + SlabWord.SPAN] + SpanWord.TAG] >> SpanTag.WINDOW_BITS
     const first = m[slab + SlabWord.BASE] & Window.INSIDE
     const origin = first + Math.imul((word - slab - SlabWord.BITS) << 5, m[state + ClassWord.SIZE])
@@ -401,26 +404,21 @@ export class SlabTable {
   }
 
   /** Leaves a class without a current slab. */
-  private drop(state: number): void {
-    this.m[state + ClassWord.CURRENT] = 0
-    this.m[state + ClassWord.WORD] = At.ZERO
+  #drop(state: number): void {
+    this.#m[state + ClassWord.CURRENT] = 0
+    this.#m[state + ClassWord.WORD] = At.ZERO
   }
 
-  /** A new slab for a class, in no list; 0 when there is no room. */
-  private make(state: number): number {
-    const { m, layout, spans } = this
-    if (m[At.SLAB_SPARE] === 0 && m[At.SLAB_TOP] + SlabWord.WORDS > layout.slabsEnd) return 0
+  /** Whether there can be one slab record more. */
+  get hasRoom(): boolean {
+    return this.#m[At.SLAB_SPARE] !== 0 || this.#m[At.SLAB_TOP] + SlabWord.WORDS <= this.#most
+  }
+
+  /** Makes a kept span the current slab of a class. Its first word with free slots. */
+  adopt(span: number, state: number): number {
+    const m = this.#m
     const sizeClass = (state - At.CLASSES) / ClassWord.WORDS
-    // Where memory is short the shortest will do, and its refusal is that of all.
-    let length = spans.keptBelow === 0 ? slabLength(sizeClass, 0) : slabLength(sizeClass, m[state + ClassWord.SLABS])
-    let span = spans.takeSlab(length)
-    if (span === 0) span = spans.allocate(length, Size.TILE, SpanTag.KEPT, false)
-    while (span === 0) {
-      length = shorterSlab(sizeClass, length)
-      if (length === 0) return 0
-      span = spans.allocate(length, Size.TILE, SpanTag.KEPT, false)
-    }
-    const slab = this.takeRecord()
+    const slab = this.#takeRecord()
     m[slab + SlabWord.CLASS] = state
     m[slab + SlabWord.SPAN] = span
     const slots = Math.floor(m[span + SpanWord.SIZE] / CLASS_SIZE[sizeClass])
@@ -429,16 +427,15 @@ export class SlabTable {
     m[slab + SlabWord.COUNTS] = slots
     for (let i = 0; i < Size.SLAB_WORDS; i++) m[slab + SlabWord.BITS + i] = firstBits(slots - 32 * i)
     m[state + ClassWord.SLABS]++
-    spans.cover(span, slab)
-    return slab
+    this.#index.cover(span, slab)
+    return this.#makeCurrent(slab, state)
   }
 
-  /** A record. Asked for last: making room for the span may have released slabs. */
-  private takeRecord(): number {
-    const { m } = this
+  #takeRecord(): number {
+    const m = this.#m
     const spare = m[At.SLAB_SPARE]
     if (spare !== 0) {
-      if (!this.isRecord(spare) || this.spans.isSlab(m[spare + SlabWord.SPAN], spare)) throw this.corrupted(spare)
+      if (!this.isRecord(spare) || this.#index.isSlab(m[spare + SlabWord.SPAN], spare)) throw this.corrupted(spare)
       m[At.SLAB_SPARE] = m[spare + SlabWord.NEXT]
       return spare
     }
@@ -446,23 +443,24 @@ export class SlabTable {
     return m[At.SLAB_TOP] - SlabWord.WORDS
   }
 
-  private giveRecord(slab: number): void {
-    this.m[slab + SlabWord.NEXT] = this.m[At.SLAB_SPARE]
-    this.m[At.SLAB_SPARE] = slab
+  #giveRecord(slab: number): void {
+    this.#m[slab + SlabWord.NEXT] = this.#m[At.SLAB_SPARE]
+    this.#m[At.SLAB_SPARE] = slab
   }
 
-  private release(slab: number): void {
-    const { m, spans } = this
+  /** Gives a slab up that is in no list; its span, tagged as kept. */
+  #giveUp(slab: number): number {
+    const m = this.#m
     this.sound(slab, m[slab + SlabWord.CLASS])
     const span = m[slab + SlabWord.SPAN]
-    spans.uncover(span)
+    this.#index.uncover(span)
     m[m[slab + SlabWord.CLASS] + ClassWord.SLABS]--
-    this.giveRecord(slab)
-    spans.freeSlab(span)
+    this.#giveRecord(slab)
+    return span
   }
 
-  private enlist(slab: number): void {
-    const { m } = this
+  #enlist(slab: number): void {
+    const m = this.#m
     const at = m[slab + SlabWord.CLASS] + ClassWord.PARTIAL
     const head = m[at]
     m[slab + SlabWord.NEXT] = head
@@ -471,8 +469,8 @@ export class SlabTable {
     m[at] = slab
   }
 
-  private unlist(slab: number): void {
-    const { m } = this
+  #unlist(slab: number): void {
+    const m = this.#m
     const next = m[slab + SlabWord.NEXT]
     const previous = m[slab + SlabWord.PREVIOUS]
     const head = m[slab + SlabWord.CLASS] + ClassWord.PARTIAL

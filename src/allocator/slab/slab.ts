@@ -21,8 +21,9 @@ import { CorruptedError, DoubleFreeError, InvalidFreeError, UnsupportedOperation
 import { showAs } from '../../inspection.ts'
 import { BitTree, treeWords } from '../base/bit-tree.ts'
 import { firstBit, firstClear } from '../base/bitmap.ts'
+import type { BlockMemory } from '../base/block-memory.ts'
 import type { PageNews } from '../base/channels.ts'
-import { checkMany, FreeingBlocks, type FreeingHooks, withIndex } from '../base/freeing.ts'
+import { checkMany, Freeing, type FreeingHooks, withIndex } from '../base/freeing.ts'
 import {
   COMMITTED_END,
   HEADER_BYTES,
@@ -34,9 +35,11 @@ import {
   TOUCHED,
   USED_COUNT,
 } from '../base/header.ts'
-import { factsOf, hooksOf, type Own, ownOf } from '../base/lifecycle.ts'
+import type { Lifecycle } from '../base/lifecycle.ts'
 import { PageAccounts, pageBytes } from '../base/page-accounts.ts'
-import type { AllocatorOptions, AllocatorStats, SizeClassStats } from '../contract.ts'
+import type { Requests } from '../base/requests.ts'
+import type { AllocatorOptions, AllocatorStats, FreeingAllocator, SizeClassStats } from '../contract.ts'
+import { AllocatorFacade, claimRange, factsOf, type Parts, partsOf } from '../facade.ts'
 import { checkAllocatorOptions } from '../options.ts'
 import { checkSlab } from './check.ts'
 import { SlotGrid, slotSizeOf } from './slot-grid.ts'
@@ -54,11 +57,15 @@ const NEXT = OWN_NUMBER
  *     usedBytes = usedCount * slotSize;   every page of a live slot is committed
  *     committedBytes = usedBytes + freeSlotBytes + metadataBytes
  */
-export class Slab extends FreeingBlocks {
+export class Slab extends AllocatorFacade implements FreeingAllocator {
   /** Bytes of every slot. */
   readonly slotSize: number
-  readonly #own: Own<'pages' | 'free', FreeingHooks> = ownOf(this)
-  readonly #news: PageNews = this.#own.news
+  readonly #parts: Parts<FreeingHooks> = partsOf(this)
+  readonly #life: Lifecycle = this.#parts.life
+  readonly #memory: BlockMemory = this.#parts.memory
+  readonly #requests: Requests = this.#parts.requests
+  readonly #news: PageNews = this.#requests.news
+  readonly #freeing: Freeing = new Freeing(this.#parts)
   readonly #grid: SlotGrid
   /** 1 / slotSize. Rounded to the nearest, a multiple of the size times this is exact: quotients are below 2^27. */
   readonly #rate: number
@@ -79,20 +86,23 @@ export class Slab extends FreeingBlocks {
   // and how many slots were live when no free one had its pages: a slot that is freed is one that has.
   #refusedAt = -1
 
-  static readonly #hooks: FreeingHooks = hooksOf<FreeingHooks>({
-    tryCalloc: (self: Slab, byteLength) => self.#tryCalloc(byteLength),
-    tryMemalign: (self: Slab, alignment, byteLength, zero) => self.#tryMemalign(alignment, byteLength, zero),
-    undo: (self: Slab, offset) => self.#freeAt(offset),
-    forget: (self: Slab) => self.#forget(),
-    blockAround: (self: Slab, offset, byteLength) => self.#blockAround(offset, byteLength),
-    totals: (self: Slab) => self.#totals(),
-    sizeClasses: (self: Slab) => self.#sizeClasses(),
-    dropBlocks: (self: Slab) => self.#dropBlocks(),
-    glance: (self: Slab) => self.#totals(),
-    sizeAt: (self: Slab, offset) => self.#sizeAt(offset),
-    freeAt: (self: Slab, offset) => self.#freeAt(offset),
-    resizeAt: (self: Slab, _offset, _usable, byteLength) => self.#resizeAt(byteLength),
-  })
+  static #hooksOf(self: Slab): FreeingHooks {
+    return {
+      malloc: (byteLength) => self.malloc(byteLength),
+      tryCalloc: (byteLength) => self.#tryCalloc(byteLength),
+      tryMemalign: (alignment, byteLength, zero) => self.#tryMemalign(alignment, byteLength, zero),
+      undo: (offset) => self.#freeAt(offset),
+      forget: () => self.#forget(),
+      blockAround: (offset, byteLength) => self.#blockAround(offset, byteLength),
+      totals: () => self.#totals(),
+      sizeClasses: () => self.#sizeClasses(),
+      dropBlocks: () => self.#dropBlocks(),
+      glance: () => self.#totals(),
+      sizeAt: (offset) => self.#sizeAt(offset),
+      freeAt: (offset) => self.#freeAt(offset),
+      resizeAt: (_offset, _usable, byteLength) => self.#resizeAt(byteLength),
+    }
+  }
 
   static {
     showAs(Slab.prototype, 'Slab', factsOf)
@@ -102,17 +112,13 @@ export class Slab extends FreeingBlocks {
     const slotSize = slotSizeOf(options)
     const checked = checkAllocatorOptions(options)
     const start = checked.offset ?? 0
-    super(arena, {
-      kind: 'Slab',
-      options: checked,
-      hooks: Slab.#hooks,
-      layoutOf: (byteLength) =>
-        layOut({
-          pages: pageBytes(byteLength, arena.pageSize),
-          free: treeWords(new SlotGrid(start, byteLength, slotSize).wordCount) * 4,
-        }),
-    })
-    const { claim, limit, layout, news } = this.#own
+    const layoutOf = (length: number) =>
+      layOut({
+        pages: pageBytes(length, arena.pageSize),
+        free: treeWords(new SlotGrid(start, length, slotSize).wordCount) * 4,
+      })
+    super(claimRange(arena, 'Slab', checked, layoutOf), Slab.#hooksOf)
+    const { claim, limit, layout } = this.#life
     const grid = new SlotGrid(claim.offset, claim.byteLength, slotSize)
     this.slotSize = slotSize
     this.#rate = 1 / slotSize
@@ -129,7 +135,7 @@ export class Slab extends FreeingBlocks {
       at: layout.at.pages,
       fixed: HEADER_BYTES + 64,
       rate,
-      news,
+      news: this.#news,
     })
     this.#numbers[NEXT] = grid.first
     this.#wordStart = grid.first
@@ -137,13 +143,13 @@ export class Slab extends FreeingBlocks {
 
   tryMalloc(byteLength: number): number {
     const offset = this.#tryMalloc(byteLength)
-    return offset === 0 || this.#news.pending ? this.settle(offset, byteLength) : offset
+    return offset === 0 || this.#news.pending ? this.#requests.settle(offset, byteLength) : offset
   }
 
   #tryMalloc(byteLength: number): number {
     if (typeof byteLength !== 'number' || byteLength >>> 0 !== byteLength || byteLength > this.slotSize)
       this.#requireFits(byteLength)
-    if (this.#own.guard !== 0) this.assertOpen()
+    if (this.#life.guard !== 0) this.#life.assertOpen()
     const word = this.#free[this.#word]
     if (word === 0 || this.#numbers[PURGED_BYTES] !== 0) return this.#take()
     this.#free[this.#word] = word & (word - 1)
@@ -151,14 +157,30 @@ export class Slab extends FreeingBlocks {
     return this.#wordStart + lowestBit(word) * this.slotSize
   }
 
+  free(block: number | ArrayBufferView): void {
+    this.#freeing.free(block)
+  }
+
+  usableSize(block: number | ArrayBufferView): number {
+    return this.#freeing.usableSize(block)
+  }
+
+  realloc(offset: number, byteLength: number): number {
+    return this.#freeing.realloc(offset, byteLength)
+  }
+
+  mallocMany(byteLength: number, offsets: Float64Array): number {
+    return this.#freeing.mallocMany(byteLength, offsets)
+  }
+
   purge(): number {
-    this.assertOpen()
+    this.#life.assertOpen()
     let given = 0
     this.#ready = 0
     this.#refusedAt = -1
     for (const { start, end } of this.#grid.freeRanges(this.#free, this.#numbers[NEXT], this.#numbers[COMMITTED_END]))
       given += this.#pages.purge(start, end)
-    this.tellPages()
+    this.#requests.tellPages()
     return given
   }
 
@@ -178,7 +200,7 @@ export class Slab extends FreeingBlocks {
     const numbers = this.#numbers
     const usedBytes = numbers[USED_COUNT] * this.slotSize
     return {
-      reservedBytes: this.#own.claim.byteLength,
+      reservedBytes: this.#life.claim.byteLength,
       committedBytes: this.#pages.committedBytes,
       usedBytes,
       freeSlotBytes: this.#pages.dataBytes - usedBytes,
@@ -196,8 +218,8 @@ export class Slab extends FreeingBlocks {
   }
 
   check(): void {
-    this.assertOpen()
-    this.checkHeader()
+    this.#life.assertOpen()
+    this.#life.checkHeader()
     this.#pages.check()
     checkSlab({
       grid: this.#grid,
@@ -210,15 +232,15 @@ export class Slab extends FreeingBlocks {
     for (const { offset } of this.blocks())
       if (!this.#pages.covers(offset, this.slotSize))
         throw new CorruptedError(`the live slot at ${offset} has a purged page`)
-    this.checkTotals()
+    this.#life.checkTotals()
   }
 
   *blocks(): Generator<{ offset: number; byteLength: number }> {
-    this.assertOpen()
+    this.#life.assertOpen()
     for (const { start, bit, count } of this.#grid.groups(this.#numbers[NEXT]))
       for (let slot = firstClear(this.#free, bit, bit + count); slot < bit + count; ) {
         yield { offset: start + (slot - bit) * this.slotSize, byteLength: this.slotSize }
-        this.assertOpen()
+        this.#life.assertOpen()
         slot = firstClear(this.#free, slot + 1, bit + count)
       }
   }
@@ -234,7 +256,7 @@ export class Slab extends FreeingBlocks {
   #tryCalloc(byteLength: number): number {
     this.#clean = false
     const offset = this.#tryMalloc(byteLength)
-    if (offset !== 0 && !this.#clean) this.zeroNew(offset, alignUp(byteLength, 8))
+    if (offset !== 0 && !this.#clean) this.#memory.zeroNew(offset, alignUp(byteLength, 8))
     return offset
   }
 
@@ -266,9 +288,9 @@ export class Slab extends FreeingBlocks {
   }
 
   /** Frees one by one; at the first that is not live those before it are made live again, which one bit each does. */
-  override freeMany(offsets: Float64Array, count?: number): void {
+  freeMany(offsets: Float64Array, count?: number): void {
     const checked = checkMany(offsets, count)
-    if (this.#own.guard !== 0) this.assertManyFree(checked)
+    if (this.#life.guard !== 0) this.#freeing.assertManyFree(checked)
     let freed = 0
     try {
       for (; freed < checked.length; freed++) this.#freeAt(checked[freed] as number)
@@ -315,7 +337,7 @@ export class Slab extends FreeingBlocks {
     const start = index === this.#word ? this.#wordStart : this.#grid.wordStart(index)
     const word = this.#free[index]
     const offset = start + lowestBit(word) * this.slotSize
-    if (!(offset + this.slotSize <= this.#grid.end)) throw this.outside(offset)
+    if (!(offset + this.slotSize <= this.#grid.end)) throw this.#life.outside(offset)
     this.#word = index
     this.#wordStart = start
     const clean = this.#pages.readsZero(offset, this.slotSize, this.#grid.end)
@@ -352,7 +374,7 @@ export class Slab extends FreeingBlocks {
     const numbers = this.#numbers
     const offset = numbers[NEXT]
     const end = offset + this.slotSize
-    if (!(offset >= this.#grid.first)) throw this.outside(offset)
+    if (!(offset >= this.#grid.first)) throw this.#life.outside(offset)
     if (end > this.#ready) {
       if (end > this.#grid.end) return 0
       this.#clean = this.#pages.readsZero(offset, this.slotSize, numbers[TOUCHED])

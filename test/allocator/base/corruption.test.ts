@@ -5,10 +5,10 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { PEAK_BYTES } from '../../../src/allocator/base/header.ts'
-import { type Blocks, ownOf } from '../../../src/allocator/base/lifecycle.ts'
 import { Buddy } from '../../../src/allocator/buddy/buddy.ts'
 import { Bump } from '../../../src/allocator/bump/bump.ts'
 import type { FreeingAllocator } from '../../../src/allocator/contract.ts'
+import { type AllocatorFacade, partsOf } from '../../../src/allocator/facade.ts'
 import { Slab } from '../../../src/allocator/slab/slab.ts'
 import { Arena } from '../../../src/arena/arena.ts'
 import { MiB } from '../../../src/units.ts'
@@ -18,7 +18,7 @@ import { balance, bytesAt, readsZero } from '../subject.ts'
 
 /** The metadata, which no public call shows. */
 function metadataOf(allocator: object): ArrayBuffer {
-  return ownOf(allocator as Blocks).claim.metadata
+  return partsOf(allocator as AllocatorFacade).life.claim.metadata
 }
 
 const kinds: Record<string, (arena: Arena) => FreeingAllocator> = {
@@ -73,8 +73,8 @@ for (const [kind, make] of Object.entries(kinds)) {
     const offsets = Array.from({ length: 256 }, () => allocator.malloc(64))
     if (kind !== 'Bump') for (const offset of offsets.filter((_, index) => index % 32 === 1)) allocator.free(offset)
     const bytes = new Uint8Array(metadataOf(allocator))
-    const table: { free?: number; states?: number; bounds?: number } = ownOf(allocator as unknown as Blocks).layout.at
-    const start = table.free ?? table.states ?? (table.bounds as number)
+    const { at } = partsOf(allocator as unknown as AllocatorFacade).life.layout
+    const start = at.free ?? at.states ?? (at.bounds as number)
     // 250 blocks: one bit each, or one byte each.
     for (let byte = 1; byte < (kind === 'Buddy' ? 250 : 31); byte++) {
       bytes[start + byte] = (bytes[start + byte] as number) ^ 1

@@ -3,8 +3,8 @@
  * @module
  */
 import { Heap } from '../../../src/allocator/heap/heap.ts'
-import { SlabTable } from '../../../src/allocator/heap/slabs.ts'
-import { SpanTable } from '../../../src/allocator/heap/spans/span-cache.ts'
+import { HeapSpace } from '../../../src/allocator/heap/space.ts'
+import { FreeSpans } from '../../../src/allocator/heap/spans/free-spans.ts'
 import { Arena } from '../../../src/arena/arena.ts'
 import { readTrace } from '../../../src/trace/readers/read-trace.ts'
 import { Replay } from '../../../src/trace/replay.ts'
@@ -26,7 +26,7 @@ export interface Counts {
   readonly slowCalls: Readonly<Record<SlowCall, number>>
 }
 
-export type SlowCall = 'refill' | 'settle' | 'allocate' | 'release'
+export type SlowCall = 'refill' | 'settle' | 'allocate' | 'join'
 
 class CountingOs extends FakeOs {
   purgedPages = 0
@@ -71,14 +71,14 @@ export function countReplay(file: string): Counts {
   replay.run()
   replay.rewind()
   const calls = {
-    refill: countCalls(SlabTable.prototype, 'refill'),
-    settle: countCalls(SlabTable.prototype, 'settle'),
-    allocate: countCalls(SpanTable.prototype, 'allocate'),
-    release: countCalls(SpanTable.prototype, 'release'),
+    refill: countCalls(HeapSpace.prototype, 'refill'),
+    settle: countCalls(HeapSpace.prototype, 'settle'),
+    allocate: countCalls(HeapSpace.prototype, 'allocate'),
+    join: countCalls(FreeSpans.prototype, 'join'),
   }
   const before = [os.count('purge'), os.purgedPages] as const
   replay.run()
-  const { refill, settle, allocate, release } = calls
+  const { refill, settle, allocate, join } = calls
   return {
     events: trace.summary.events,
     peakLiveBytes: trace.summary.peakLiveBytes,
@@ -87,6 +87,6 @@ export function countReplay(file: string): Counts {
     metadataBytes,
     purges: [first[0], os.count('purge') - before[0]],
     purgedPages: [first[1], os.purgedPages - before[1]],
-    slowCalls: { refill: refill(), settle: settle(), allocate: allocate(), release: release() },
+    slowCalls: { refill: refill(), settle: settle(), allocate: allocate(), join: join() },
   }
 }

@@ -1,10 +1,11 @@
 /** @module Heap: the contract, and what is its own. */
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { ownOf } from '../../../src/allocator/base/lifecycle.ts'
+import { partsOf } from '../../../src/allocator/facade.ts'
 import { Heap } from '../../../src/allocator/heap/heap.ts'
+import { heapLayout } from '../../../src/allocator/heap/layout.ts'
 import { CLASS_COUNT, CLASS_SIZE, Size } from '../../../src/allocator/heap/size-classes.ts'
-import { At, heapLayout, Root } from '../../../src/allocator/heap/words.ts'
+import { At, Root } from '../../../src/allocator/heap/words.ts'
 import { Arena } from '../../../src/arena/arena.ts'
 import { GiB, KiB, MiB } from '../../../src/units.ts'
 import { Clock } from '../../helpers/clock.ts'
@@ -239,7 +240,7 @@ test('a thousand roots of 64 bytes each have their own offset, and outlive a pur
 test('a root that was being written when its writer died is not there, and nothing contradicts it', () => {
   onHeap(MiB, (heap, arena) => {
     const block = heap.malloc(100)
-    const { offset, byteLength, metadata } = ownOf(heap).claim
+    const { offset, byteLength, metadata } = partsOf(heap).life.claim
     const words = new Int32Array(metadata)
     const layout = heapLayout(offset, byteLength, arena.pageSize)
     heap.setRoot('first', block)
@@ -292,7 +293,7 @@ test('check finds a metadata word that was changed behind its back', () => {
   onHeap(MiB, (heap) => {
     for (let i = 0; i < 100; i++) heap.malloc(i * 40)
     heap.check()
-    const { claim } = ownOf(heap)
+    const { claim } = partsOf(heap).life
     const words = new Int32Array(claim.metadata)
     let found = 0
     // Words of the counters, classes and bins: each holds something that another word implies.

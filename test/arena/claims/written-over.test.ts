@@ -2,7 +2,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Heap } from '../../../src/allocator/heap/heap.ts'
-import { heapTables } from '../../../src/allocator/heap/tables.ts'
+import { heapTables } from '../../../src/allocator/heap/layout.ts'
 import { Arena, insideOf } from '../../../src/arena/arena.ts'
 import { mapFile } from '../../../src/arena/file/map-file.ts'
 import {

@@ -14,60 +14,61 @@
  * @module
  */
 import { bytes, CorruptedError } from '../../../errors.ts'
-import type { HeapParts } from '../parts.ts'
 import { WHOLE_WORDS } from '../report/tiles.ts'
 import { CLASS_COUNT, CLASS_RECIPROCAL, CLASS_SIZE, Size } from '../size-classes.ts'
+import type { HeapSpace } from '../space.ts'
 import { enter, intoBin, takeRecord } from '../spans/records.ts'
 import { At, ClassWord, SlabWord, SpanTag, SpanWord, Window } from '../words.ts'
 
 /** Rebuilds all that the live spans and slabs of a heap do not say themselves. Throws ERR_CORRUPTED, and has changed nothing then. */
-export function rebuildHeap(parts: HeapParts): void {
-  const live = liveSpans(parts)
-  const { words, spans, slabs, layout, source } = parts
+export function rebuildHeap(space: HeapSpace): void {
+  const live = liveSpans(space)
+  const { words, layout } = space.tables
   // Records behind the last one may be left of a reset that was cut short.
-  if (words[At.CLEARING] !== 0) source.clearWords(words[At.SPAN_TOP], layout.spansEnd)
+  if (words[At.CLEARING] !== 0) space.clearWords(words[At.SPAN_TOP], layout.spansEnd)
   words[At.CLEARING] = 1
   words.fill(0, At.BIN_TOP_MAP, At.KEPT_END)
-  clearTiles(parts)
+  clearTiles(space)
   for (const at of [At.ZERO, At.TILE_TOP, At.RESIDUE, At.SWEPT]) words[at] = 0
-  collectRecords(parts, live)
-  linkSpans(parts, live)
+  collectRecords(space, live)
+  linkSpans(space, live)
   words[At.CLEARING] = 0
-  verifyPageTop(parts)
-  spans.recount(live)
-  slabs.rebuild(live.filter((span) => spans.kind(span) === SpanTag.SLAB))
+  verifyPageTop(space)
+  space.recount(live)
 }
 
 /** The records of live spans in address order, each of them verified. */
-function liveSpans(parts: HeapParts): number[] {
-  const { words, layout, spans } = parts
+function liveSpans(space: HeapSpace): number[] {
+  const { index } = space
+  const { words, layout } = space.tables
   const top = words[At.SPAN_TOP]
   if (top < layout.spans || top > layout.spansEnd || (top - layout.spans) % SpanWord.WORDS !== 0)
     throw new CorruptedError(`Heap: span records end at ${top}`)
-  if (words[At.CLEARING] === 0) verifyEnd(parts, top)
+  if (words[At.CLEARING] === 0) verifyEnd(space, top)
   const live: number[] = []
   for (let span = layout.spans; span < top; span += SpanWord.WORDS) {
-    if (isLive(spans.kind(span))) live.push(span)
+    if (isLive(index.kind(span))) live.push(span)
   }
-  live.sort((a, b) => spans.offset(a) - spans.offset(b))
+  live.sort((a, b) => index.offset(a) - index.offset(b))
   let end = 0
   for (const span of live) {
-    const start = spans.offset(span)
-    verifySpan(parts, span)
+    const start = index.offset(span)
+    verifySpan(space, span)
     if (start < end) throw new CorruptedError(`Heap: live spans overlap at ${start}`)
-    end = start + spans.partLength(span)
+    end = start + index.partLength(span)
   }
-  return withoutOrphans(parts, live)
+  return withoutOrphans(space, live)
 }
 
 /**
  * Behind the last record there is none that is live: records are used one after the other, and the end of them is one word, which nothing
  * else repeats. The search ends where a page of the table reads zero. While the tables are emptied all records lie behind the end.
  */
-function verifyEnd({ words, layout, spans }: HeapParts, top: number): void {
+function verifyEnd({ tables, index }: HeapSpace, top: number): void {
+  const { words, layout } = tables
   if (top === layout.spans) throw new CorruptedError('Heap: there is no span record')
   for (let span = top, zeros = 0; span < layout.spansEnd && zeros < UNUSED_RECORDS; span += SpanWord.WORDS, zeros++) {
-    if (isLive(spans.kind(span))) throw new CorruptedError(`Heap: span records end at ${top}, and ${span} is live`)
+    if (isLive(index.kind(span))) throw new CorruptedError(`Heap: span records end at ${top}, and ${span} is live`)
     if (words[span + SpanWord.SIZE] !== 0 || words[span + SpanWord.TAG] !== 0) zeros = 0
   }
 }
@@ -79,21 +80,23 @@ function isLive(kind: number): boolean {
   return kind === SpanTag.LIVE || kind === SpanTag.SLAB || kind === SpanTag.HUGE || kind === SpanTag.PART
 }
 
-function verifySpan(parts: HeapParts, span: number): void {
-  const { words, spans, source } = parts
-  const start = spans.offset(span)
-  const length = spans.partLength(span)
+function verifySpan(space: HeapSpace, span: number): void {
+  const { index, tables } = space
+  const { words } = tables
+  const start = index.offset(span)
+  const length = index.partLength(span)
   const inside = words[span + SpanWord.START]
   if (inside < 0 || start % 8 !== 0 || length % 8 !== 0 || length <= 0 || inside + length > Window.BYTES)
     throw new CorruptedError(`Heap: a live span at ${start} has ${bytes(length)}`)
-  if (start < source.offset || start + length > source.offset + source.byteLength)
+  if (start < tables.offset || start + length > tables.offset + tables.byteLength)
     throw new CorruptedError(`Heap: a live span at ${start} of ${bytes(length)} leaves the claim`)
-  if (spans.kind(span) === SpanTag.SLAB) verifySlab(parts, span)
+  if (index.kind(span) === SpanTag.SLAB) verifySlab(space, span)
 }
 
-function verifySlab({ words, layout, spans, slabs }: HeapParts, span: number): void {
-  const slab = spans.slabOf(span)
-  const lie = (what: string) => new CorruptedError(`Heap: the slab at ${spans.offset(span)} ${what}`)
+function verifySlab({ tables, index, slabs }: HeapSpace, span: number): void {
+  const { words, layout } = tables
+  const slab = index.slabOf(span)
+  const lie = (what: string) => new CorruptedError(`Heap: the slab at ${index.offset(span)} ${what}`)
   if (slab < layout.slabs || slab + SlabWord.WORDS > layout.slabsEnd || (slab - layout.slabs) % SlabWord.WORDS !== 0)
     throw lie(`has no record: ${slab}`)
   if (words[slab + SlabWord.SPAN] !== span) throw lie('has the record of another')
@@ -102,7 +105,7 @@ function verifySlab({ words, layout, spans, slabs }: HeapParts, span: number): v
   if (words[span + SpanWord.SIZE] % Size.TILE !== 0) throw lie(`has ${words[span + SpanWord.SIZE]} bytes`)
   const sizeClass = (words[slab + SlabWord.CLASS] - At.CLASSES) / ClassWord.WORDS
   if (!Number.isInteger(sizeClass) || sizeClass < 0 || sizeClass >= CLASS_COUNT) throw lie(`has class ${sizeClass}`)
-  const slots = Math.floor(spans.partLength(span) / CLASS_SIZE[sizeClass])
+  const slots = Math.floor(index.partLength(span) / CLASS_SIZE[sizeClass])
   if (slabs.slots(slab) !== slots || slots > Size.SLAB_SLOTS) throw lie(`has ${slabs.slots(slab)} slots`)
   if (words[slab + SlabWord.BASE] !== (slabs.firstSlot(slab) | 0))
     throw lie(`has slot 0 at ${words[slab + SlabWord.BASE]}`)
@@ -114,30 +117,30 @@ function verifySlab({ words, layout, spans, slabs }: HeapParts, span: number): v
 }
 
 /** Leaves out the parts of huge blocks whose first part is not there, and the first part of one whose parts are not. */
-function withoutOrphans({ spans }: HeapParts, live: number[]): number[] {
+function withoutOrphans({ index }: HeapSpace, live: number[]): number[] {
   const kept: number[] = []
   for (let at = 0; at < live.length; at++) {
     const span = live[at] as number
-    if (spans.kind(span) === SpanTag.PART) continue
+    if (index.kind(span) === SpanTag.PART) continue
     kept.push(span)
-    if (spans.kind(span) !== SpanTag.HUGE) continue
-    let left = spans.length(span) - spans.partLength(span)
-    let end = spans.offset(span) + spans.partLength(span)
-    if (left <= 0) throw new CorruptedError(`Heap: the huge block at ${spans.offset(span)} has ${bytes(left)} in parts`)
-    for (; left > 0 && at + 1 < live.length && spans.kind(live[at + 1] as number) === SpanTag.PART; at++) {
+    if (index.kind(span) !== SpanTag.HUGE) continue
+    let left = index.length(span) - index.partLength(span)
+    let end = index.offset(span) + index.partLength(span)
+    if (left <= 0) throw new CorruptedError(`Heap: the huge block at ${index.offset(span)} has ${bytes(left)} in parts`)
+    for (; left > 0 && at + 1 < live.length && index.kind(live[at + 1] as number) === SpanTag.PART; at++) {
       const part = live[at + 1] as number
-      if (spans.offset(part) !== end || end % Window.BYTES !== 0) break
+      if (index.offset(part) !== end || end % Window.BYTES !== 0) break
       kept.push(part)
-      left -= spans.partLength(part)
-      end += spans.partLength(part)
+      left -= index.partLength(part)
+      end += index.partLength(part)
     }
-    if (left !== 0) throw new CorruptedError(`Heap: the huge block at ${spans.offset(span)} lacks ${bytes(left)}`)
+    if (left !== 0) throw new CorruptedError(`Heap: the huge block at ${index.offset(span)} lacks ${bytes(left)}`)
   }
   return kept
 }
 
 /** Hangs every record below the highest live one that is not live in the list of spare ones; those above are as if never used. */
-function collectRecords({ words, layout }: HeapParts, live: readonly number[]): void {
+function collectRecords({ tables: { words, layout } }: HeapSpace, live: readonly number[]): void {
   const taken = new Set(live)
   let top = layout.spans
   for (const span of live) top = Math.max(top, span + SpanWord.WORDS)
@@ -157,8 +160,9 @@ function collectRecords({ words, layout }: HeapParts, live: readonly number[]): 
 }
 
 /** How far the tiles are used is one word as well, and is not relied on. */
-function clearTiles({ words, layout, source }: HeapParts): void {
-  if (layout.tileCount > WHOLE_WORDS) source.clearWords(At.TILES, At.TILES + layout.tileCount)
+function clearTiles(space: HeapSpace): void {
+  const { words, layout } = space.tables
+  if (layout.tileCount > WHOLE_WORDS) space.clearWords(At.TILES, At.TILES + layout.tileCount)
   else for (let at: number = At.TILES; at < At.TILES + layout.tileCount; at++) if (words[at] !== 0) words[at] = 0
 }
 
@@ -166,52 +170,55 @@ function clearTiles({ words, layout, source }: HeapParts): void {
  * How far the bits of pages are used is one word, which nothing else repeats: found anew where that takes no memory to speak of. Bits of
  * pages that the claim does not have are cleared.
  */
-function verifyPageTop({ words, layout, source }: HeapParts): void {
+function verifyPageTop(space: HeapSpace): void {
+  const { words, layout } = space.tables
   const all = Math.ceil(layout.pageCount / 32)
   let top = Math.ceil(Math.min(Math.max(words[At.PAGE_TOP], 0), layout.pageCount) / 32)
   if (all <= WHOLE_WORDS) top = all
-  else source.clearWords(layout.dirty + top, layout.dirty + all)
+  else space.clearWords(layout.dirty + top, layout.dirty + all)
   while (top > 0 && words[layout.dirty + top - 1] === 0) top--
   words[At.PAGE_TOP] = Math.min(top * 32, layout.pageCount)
   if (layout.pageCount % 32 !== 0) words[layout.dirty + all - 1] &= (1 << layout.pageCount) - 1
 }
 
 /** Links the spans of each window in address order, with a free span for each gap. */
-function linkSpans(parts: HeapParts, live: readonly number[]): void {
-  const { words, spans } = parts
-  const last = live.length === 0 ? 0 : spans.window(live[live.length - 1] as number) - spans.firstWindow + 1
-  words[At.WINDOWS] = Math.min(Math.max(words[At.WINDOWS], last, 1), spans.windowCount)
+function linkSpans(space: HeapSpace, live: readonly number[]): void {
+  const { index } = space
+  const { words } = space.tables
+  const last = live.length === 0 ? 0 : index.window(live[live.length - 1] as number) - index.firstWindow + 1
+  words[At.WINDOWS] = Math.min(Math.max(words[At.WINDOWS], last, 1), index.windowCount)
   let next = 0
   for (let w = 0; w < words[At.WINDOWS]; w++) {
-    let end = spans.windowStart(w)
+    let end = index.windowStart(w)
     let previous = 0
-    for (; next < live.length && spans.window(live[next] as number) === spans.firstWindow + w; next++) {
+    for (; next < live.length && index.window(live[next] as number) === index.firstWindow + w; next++) {
       const span = live[next] as number
       const start = words[span + SpanWord.START]
-      if (start > end) previous = link(parts, gap(parts, w, end, start), previous)
-      previous = link(parts, span, previous)
+      if (start > end) previous = link(space, gap(space, w, end, start), previous)
+      previous = link(space, span, previous)
       end = start + words[span + SpanWord.SIZE]
     }
-    if (end < spans.windowEnd(w)) link(parts, gap(parts, w, end, spans.windowEnd(w)), previous)
+    if (end < index.windowEnd(w)) link(space, gap(space, w, end, index.windowEnd(w)), previous)
   }
 }
 
 /** A free span. Its pages may be clean or not: their bits know. */
-function gap({ words, spans }: HeapParts, w: number, start: number, end: number): number {
+function gap({ tables: { words }, index }: HeapSpace, w: number, start: number, end: number): number {
   const span = takeRecord(words)
   words[span + SpanWord.START] = start
   words[span + SpanWord.SIZE] = end - start
-  words[span + SpanWord.TAG] = ((spans.firstWindow + w) << SpanTag.WINDOW_BITS) | SpanTag.CLEAN | SpanTag.FREE
+  words[span + SpanWord.TAG] = ((index.firstWindow + w) << SpanTag.WINDOW_BITS) | SpanTag.CLEAN | SpanTag.FREE
   intoBin(words, span, end - start)
   return span
 }
 
 /** Appends a span to its window; gives the span. */
-function link({ words, spans, layout }: HeapParts, span: number, previous: number): number {
+function link({ tables, index }: HeapSpace, span: number, previous: number): number {
+  const { words, layout } = tables
   words[span + SpanWord.PREVIOUS] = previous
   words[span + SpanWord.NEXT] = 0
   if (previous !== 0) words[previous + SpanWord.NEXT] = span
-  if (spans.kind(span) === SpanTag.SLAB) spans.mark(span)
+  if (index.kind(span) === SpanTag.SLAB) index.mark(span)
   else enter(words, span, At.TILES - layout.firstTile, layout.firstTile)
   return span
 }

@@ -12,7 +12,8 @@
  * @module
  */
 import { HEADER_BYTES, OWN_WORD, STATE_WORD } from '../../base/header.ts'
-import { At, type HeapLayout, Root } from '../words.ts'
+import type { HeapLayout } from '../layout.ts'
+import { At, Root } from '../words.ts'
 
 /** The two words of the seal in the header. The eight before it are the writer's. */
 const SEAL = OWN_WORD + 8
@@ -31,7 +32,7 @@ export function isSealed(words: Int32Array, layout: HeapLayout): boolean {
   return sum !== undefined && words[SEAL] === sum.low && words[SEAL + 1] === sum.high
 }
 
-/** Whether the seal's place was never written: the heap was never finished (heap-base.ts). */
+/** Whether the seal's place was never written: the heap was never finished (verify.ts). */
 export function isBlank(words: Int32Array): boolean {
   return words[SEAL] === 0 && words[SEAL + 1] === 0
 }

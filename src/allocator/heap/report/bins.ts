@@ -13,7 +13,7 @@ import { At, Bin, SpanTag, SpanWord } from '../words.ts'
 import { Met, type Proof } from './proof.ts'
 
 export function proveBins(proof: Proof): string | undefined {
-  const { m, parts, spans } = proof
+  const { m, space, spans } = proof
   let binned = 0
   let top = 0
   for (let level = 0; level < Bin.COUNT / 32; level++) {
@@ -35,19 +35,19 @@ export function proveBins(proof: Proof): string | undefined {
     if ((m[span + SpanWord.TAG] & SpanTag.KIND) !== SpanTag.FREE) continue
     if (m[span + SpanWord.SIZE] >= Bin.SHORTEST) free++
     else if (m[span + SpanWord.BIN_PREVIOUS] >= 0)
-      return `the free span at ${parts.spans.offset(span)} is too short for a bin`
+      return `the free span at ${space.index.offset(span)} is too short for a bin`
   }
   return free === binned ? undefined : `${free} free spans belong in bins, ${binned} are`
 }
 
 /** The number of spans in a bin, or what is wrong with it. */
 function proveBin(proof: Proof, bin: number): number | string {
-  const { m, parts } = proof
+  const { m, space } = proof
   let length = 0
   let previous = 0
   for (let span = m[At.BINS + bin]; span !== 0; span = m[span + SpanWord.BIN_NEXT]) {
     if (!proof.meetSpan(span, Met.TABLE, Met.LIST)) return `bin ${bin} leads to ${span}`
-    const where = `the span at ${parts.spans.offset(span)} in bin ${bin}`
+    const where = `the span at ${space.index.offset(span)} in bin ${bin}`
     if ((m[span + SpanWord.TAG] & SpanTag.KIND) !== SpanTag.FREE) return `${where} is not free`
     if (m[span + SpanWord.SIZE] < Bin.SHORTEST || binOf(m[span + SpanWord.SIZE]) !== bin)
       return `${where} belongs elsewhere`

@@ -4,7 +4,7 @@
  * a step a record, whatever the tables say. Some 100 ns a span.
  * @module
  */
-import type { HeapParts } from '../parts.ts'
+import type { HeapSpace } from '../space.ts'
 import { proveBins } from './bins.ts'
 import { proveClasses } from './classes.ts'
 import { proveCounters, readCounters } from './counters.ts'
@@ -17,11 +17,11 @@ import { proveSpans } from './spans.ts'
 import { proveTiles } from './tiles.ts'
 
 /** The first contradiction, or undefined. */
-export function checkHeap(parts: HeapParts): string | undefined {
-  const counters = readCounters(parts)
-  const lie = proveCounters(parts, counters) ?? proveRoots(parts, counters)
+export function checkHeap(space: HeapSpace): string | undefined {
+  const counters = readCounters(space)
+  const lie = proveCounters(space, counters) ?? proveRoots(space, counters)
   if (lie !== undefined) return lie
-  const proof = new Proof(parts, counters)
+  const proof = new Proof(space, counters)
   return (
     proveSpans(proof) ??
     proveSlabs(proof) ??

@@ -16,7 +16,7 @@ import { Met, type Proof } from './proof.ts'
 const STATES = (At.CLASSES_END - At.CLASSES) / ClassWord.WORDS
 
 export function proveClasses(proof: Proof): string | undefined {
-  const { m, parts, spans } = proof
+  const { m, space, spans } = proof
   const counts = new Int32Array(STATES)
   const currents = new Int32Array(STATES)
   const listed = new Int32Array(STATES)
@@ -25,8 +25,8 @@ export function proveClasses(proof: Proof): string | undefined {
     const slab = m[spans[i] + SpanWord.SLAB]
     const c = (m[slab + SlabWord.CLASS] - At.CLASSES) / ClassWord.WORDS
     counts[c]++
-    if (parts.slabs.isCurrent(slab)) currents[c]++
-    else if (parts.slabs.isPartial(slab)) listed[c]++
+    if (space.slabs.isCurrent(slab)) currents[c]++
+    else if (space.slabs.isPartial(slab)) listed[c]++
   }
   for (let c = 0; c < STATES; c++) {
     const state = At.CLASSES + c * ClassWord.WORDS

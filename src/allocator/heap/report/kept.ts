@@ -22,7 +22,7 @@ export function proveKept(proof: Proof): string | undefined {
     for (let span = m[At.KEPT + bin]; span !== 0; span = m[span + SpanWord.BIN_NEXT]) {
       if (!proof.meetSpan(span, Met.TABLE, Met.LIST)) return `bin ${bin} of kept spans leads to ${span}`
       const lie = proveMember(proof, bin, span)
-      if (lie !== undefined) return `the kept span at ${proof.parts.spans.offset(span)} ${lie}`
+      if (lie !== undefined) return `the kept span at ${proof.space.index.offset(span)} ${lie}`
       listed++
     }
   }

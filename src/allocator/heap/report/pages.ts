@@ -13,25 +13,25 @@ import type { Proof } from './proof.ts'
 import { proveZero } from './tiles.ts'
 
 export function provePages(proof: Proof): string | undefined {
-  const { m, parts } = proof
-  const { layout, spans } = parts
-  const { pages } = spans
-  const { pageSize } = parts.source
+  const { m, space } = proof
+  const { index, pages } = space
+  const { layout } = space.tables
+  const { pageSize } = space.tables
   const top = proof.counters[At.PAGE_TOP]
-  const counted = pages.recount(top - 1)
-  if (counted !== pages.committed) return `${counted} pages are committed, the count says ${pages.committed}`
+  const counted = pages.bits.recount(top - 1)
+  if (counted !== pages.bits.committed) return `${counted} pages are committed, the count says ${pages.bits.committed}`
   const beyond = top % 32 === 0 ? 0 : m[layout.dirty + (top >>> 5)] & (-1 << top)
   if (beyond !== 0) return `a page from ${top} on is committed`
-  const whole = spans.countFreePages()
+  const whole = pages.countFree()
   if (whole !== proof.counters[At.FREE_PAGES])
     return `${whole} pages lie in free spans, the count says ${proof.counters[At.FREE_PAGES]}`
   for (let i = 0; i < proof.count; i++) {
     const span = proof.spans[i]
-    if (spans.isFreeAndClean(span)) continue
-    const start = spans.offset(span)
+    if (index.isFreeAndClean(span)) continue
+    const start = index.offset(span)
     const first = Math.floor(start / pageSize) - layout.firstPage
-    const last = alignUp(start + spans.partLength(span), pageSize) / pageSize - 1 - layout.firstPage
-    if (pages.clean(first, last) !== 0) return `the span at ${start} has a page that is not committed`
+    const last = alignUp(start + index.partLength(span), pageSize) / pageSize - 1 - layout.firstPage
+    if (pages.bits.clean(first, last) !== 0) return `the span at ${start} has a page that is not committed`
   }
   const end = layout.dirty + Math.ceil(layout.pageCount / 32)
   return proveZero(proof, 'page', layout.dirty, layout.dirty + Math.ceil(top / 32), end)

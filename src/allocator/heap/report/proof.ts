@@ -12,7 +12,7 @@
  * @module
  */
 
-import type { HeapParts } from '../parts.ts'
+import type { HeapSpace } from '../space.ts'
 import { At, SlabWord, SpanWord } from '../words.ts'
 
 /** Marks in `met`. */
@@ -24,7 +24,7 @@ export const enum Met {
 }
 
 export class Proof {
-  readonly parts: HeapParts
+  readonly space: HeapSpace
   readonly m: Int32Array
   /** The counters as they were proved: another process may store others in their place. */
   readonly counters: Int32Array
@@ -39,10 +39,10 @@ export class Proof {
   readonly #slabsMet: Uint8Array
 
   /** `counters` must have been proved (counters.ts). */
-  constructor(parts: HeapParts, counters: Int32Array) {
-    const { words, layout } = parts
+  constructor(space: HeapSpace, counters: Int32Array) {
+    const { words, layout } = space.tables
     this.counters = counters
-    this.parts = parts
+    this.space = space
     this.m = words
     this.#firstSpan = layout.spans
     this.#spanTop = counters[At.SPAN_TOP]

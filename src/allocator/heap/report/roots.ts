@@ -5,15 +5,16 @@
  * @module
  */
 
-import type { HeapParts } from '../parts.ts'
+import type { HeapSpace } from '../space.ts'
 import { At, Root } from '../words.ts'
 
 /** Entries in a page. */
 const UNUSED_ENTRIES = 56
 
 /** `counters` must have been proved. */
-export function proveRoots({ words, layout, source }: HeapParts, counters: Int32Array): string | undefined {
-  const end = source.offset + source.byteLength
+export function proveRoots({ tables }: HeapSpace, counters: Int32Array): string | undefined {
+  const { words, layout } = tables
+  const end = tables.offset + tables.byteLength
   const count = (layout.rootsEnd - layout.roots) / Root.WORDS
   const start = words.byteOffset + layout.roots * 4
   const offsets = new Float64Array(words.buffer as ArrayBuffer, start, (count * Root.WORDS) / 2)
@@ -23,7 +24,7 @@ export function proveRoots({ words, layout, source }: HeapParts, counters: Int32
     const offset = offsets[(entry * Root.WORDS + Root.NAME_WORDS) / 2] as number
     if (offset === 0) continue
     if (entry >= top) return `there are ${top} roots, and root ${entry} leads to ${offset}`
-    if (!(offset >= source.offset && offset < end) || offset % 8 !== 0) return `root ${entry} leads to ${offset}`
+    if (!(offset >= tables.offset && offset < end) || offset % 8 !== 0) return `root ${entry} leads to ${offset}`
     const bytes = new Uint8Array(words.buffer as ArrayBuffer, start + entry * Root.WORDS * 4, Root.NAME)
     const name = nameIn(bytes)
     if (name === undefined || names.has(name)) return `root ${entry} has no name of its own`

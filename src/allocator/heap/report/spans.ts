@@ -46,16 +46,16 @@ class Walk {
   }
 
   window(w: number): string | undefined {
-    const { m, parts } = this.#proof
-    const { spans } = parts
-    const start = spans.windowStart(w)
-    const end = spans.windowEnd(w)
-    const first = spans.tile(spans.firstWindow + w, start)
+    const { m, space } = this.#proof
+    const { index } = space
+    const start = index.windowStart(w)
+    const end = index.windowEnd(w)
+    const first = index.tile(index.firstWindow + w, start)
     let span = first > 0 ? this.#spanOfSlab(first) : -first
     let previous = 0
     for (let at = start; at < end; ) {
       const lie = this.#span(w, span, at, previous)
-      if (lie !== undefined) return `span at ${(spans.firstWindow + w) * Window.BYTES + at}: ${lie}`
+      if (lie !== undefined) return `span at ${(index.firstWindow + w) * Window.BYTES + at}: ${lie}`
       at += m[span + SpanWord.SIZE]
       previous = span
       span = m[span + SpanWord.NEXT]
@@ -72,21 +72,21 @@ class Walk {
   #span(w: number, span: number, at: number, previous: number): string | undefined {
     const proof = this.#proof
     const { m } = proof
-    const { spans } = proof.parts
+    const { index } = proof.space
     if (!proof.meetSpan(span, Met.NOT, Met.TABLE)) return `no record, or one that another has: ${span}`
     const size = m[span + SpanWord.SIZE]
     const tag = m[span + SpanWord.TAG]
     const kind = tag & SpanTag.KIND
     if (m[span + SpanWord.START] !== at) return `its record says ${m[span + SpanWord.START]}`
-    if (size <= 0 || size % 8 !== 0 || at + size > spans.windowEnd(w)) return `has length ${size}`
-    if (tag >> SpanTag.WINDOW_BITS !== spans.firstWindow + w) return `says window ${tag >> SpanTag.WINDOW_BITS}`
+    if (size <= 0 || size % 8 !== 0 || at + size > index.windowEnd(w)) return `has length ${size}`
+    if (tag >> SpanTag.WINDOW_BITS !== index.firstWindow + w) return `says window ${tag >> SpanTag.WINDOW_BITS}`
     if (m[span + SpanWord.PREVIOUS] !== previous) return 'is not linked both ways'
     if (kind < SpanTag.FREE || kind > SpanTag.KEPT) return `has kind ${kind}`
     if (kind !== SpanTag.FREE && (tag & SpanTag.CLEAN) !== 0) return 'is not free, and said to have clean pages'
     proof.spans[proof.count++] = span
     if (kind === SpanTag.FREE) {
       if (previous !== 0 && (m[previous + SpanWord.TAG] & SpanTag.KIND) === SpanTag.FREE) return 'two free spans meet'
-    } else this.#count((spans.firstWindow + w) * Window.BYTES + at, size)
+    } else this.#count((index.firstWindow + w) * Window.BYTES + at, size)
     if (kind === SpanTag.SLAB && (at % Size.TILE !== 0 || size % Size.TILE !== 0 || size > Size.SLAB_MAX))
       return `is a slab's of ${size} bytes`
     return this.#huge(w, span, at, kind)
@@ -98,17 +98,17 @@ class Walk {
   }
 
   #huge(w: number, span: number, at: number, kind: number): string | undefined {
-    const { m, parts } = this.#proof
-    const { spans } = parts
+    const { m, space } = this.#proof
+    const { index } = space
     const size = m[span + SpanWord.SIZE]
-    const toEnd = at + size === spans.windowEnd(w)
+    const toEnd = at + size === index.windowEnd(w)
     if (kind === SpanTag.HUGE) {
       const low = m[span + SpanWord.HUGE_LOW]
       const high = m[span + SpanWord.HUGE_HIGH]
       this.left = high * Window.BYTES + low - size
       if (low < 0 || low % 8 !== 0 || low >= Window.BYTES || high < 0 || this.left <= 0 || !toEnd)
         return `is huge, of ${high * Window.BYTES + low} bytes`
-    } else if ((kind === SpanTag.PART) !== (at === spans.windowStart(w) && this.left > 0))
+    } else if ((kind === SpanTag.PART) !== (at === index.windowStart(w) && this.left > 0))
       return 'is no part of a huge block'
     else if (kind === SpanTag.PART) {
       this.left -= size

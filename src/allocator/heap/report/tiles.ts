@@ -17,8 +17,8 @@ import type { Proof } from './proof.ts'
 export const WHOLE_WORDS = 65536
 
 export function proveTiles(proof: Proof): string | undefined {
-  const { m, parts, spans, count } = proof
-  const { layout } = parts
+  const { m, space, spans, count } = proof
+  const { layout } = space.tables
   const tiles = At.TILES - layout.firstTile
   let named = 0
   let last = -1
@@ -29,10 +29,10 @@ export function proveTiles(proof: Proof): string | undefined {
       const slab = m[span + SpanWord.SLAB]
       const length = m[span + SpanWord.SIZE] / Size.TILE
       for (let t = 0; t < length; t++)
-        if (m[tile + t] !== slab) return `tile ${t} of the slab at ${parts.spans.offset(span)} is not named`
+        if (m[tile + t] !== slab) return `tile ${t} of the slab at ${space.index.offset(span)} is not named`
       named += length
     } else if (tile !== last) {
-      if (m[tile] !== -span) return `the span at ${parts.spans.offset(span)} is not found by its tile`
+      if (m[tile] !== -span) return `the span at ${space.index.offset(span)} is not found by its tile`
       named++
     }
     last = tile
@@ -46,13 +46,13 @@ export function proveTiles(proof: Proof): string | undefined {
 
 /** The words of the table `start … end - 1` from `from` on, which were never used, read zero: all of a short table, else those of a page. */
 export function proveZero(
-  { m, parts }: Proof,
+  { m, space }: Proof,
   what: string,
   start: number,
   from: number,
   end: number
 ): string | undefined {
-  const last = end - start <= WHOLE_WORDS ? end : Math.min(end, from + parts.source.pageSize / 4)
+  const last = end - start <= WHOLE_WORDS ? end : Math.min(end, from + space.tables.pageSize / 4)
   for (let at = from; at < last; at++) if (m[at] !== 0) return `a ${what} word that was never used is ${m[at]}`
   return undefined
 }

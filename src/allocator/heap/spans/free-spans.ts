@@ -13,8 +13,9 @@
  * @module
  */
 
+import type { HeapTables } from '../layout.ts'
 import { Size } from '../size-classes.ts'
-import { At, Bin, SpanTag, SpanWord, Window } from '../words.ts'
+import { At, Bin, SpanTag, SpanWord } from '../words.ts'
 import {
   bestIn,
   binOf,
@@ -29,7 +30,8 @@ import {
   unbin,
   unlinked,
 } from './records.ts'
-import { SpanPages } from './sweep.ts'
+import type { SpanIndex } from './span-index.ts'
+import type { SpanPages } from './span-pages.ts'
 
 /** A free rest shorter than this stays with its block: a record costs half as much. */
 export const SPLINTER = 64
@@ -40,79 +42,61 @@ const SEARCH = 8
 /** How many spans of the exact bin are compared before a request is refused; of those behind it half as many each. */
 const THOROUGH_SEARCH = 64
 
-export abstract class FreeSpans extends SpanPages {
-  /** The state of a heap without blocks. The windows that were open stay open: their pages may be dirty. */
-  reset(): void {
-    const opened = this.openWindows()
-    this.clear()
-    while (this.m[At.WINDOWS] < opened && this.open());
-  }
+export class FreeSpans {
+  readonly #tables: HeapTables
+  readonly #m: Int32Array
+  readonly #index: SpanIndex
+  readonly #pages: SpanPages
+  readonly #tiles: number
+  readonly #firstTile: number
 
-  /** As `clear`, but a free of what was handed out before is still told from one of what never was. */
-  forgetAll(): void {
-    const highest = this.bytes[At.HIGHEST_END >> 1]
-    this.clear()
-    this.bytes[At.HIGHEST_END >> 1] = highest
-  }
-
-  /** The state of a heap that was never used: no window is open, and no record used. */
-  clear(): void {
-    const { m, layout, source } = this
-    const top = Math.min(Math.max(m[At.SPAN_TOP], layout.spans), layout.spansEnd)
-    const tiles = Math.min(Math.max(m[At.TILE_TOP], 0), layout.tileCount)
-    // From the second store on no span is live, whatever else is left undone.
-    m[At.CLEARING] = 1
-    m[At.SPAN_TOP] = layout.spans
-    m.fill(0, At.BIN_TOP_MAP, At.KEPT_END)
-    source.clearWords(At.TILES, At.TILES + tiles)
-    source.clearWords(layout.spans, top)
-    m[At.WINDOWS] = 0
-    m[At.SPAN_SPARE] = 0
-    m[At.SPAN_SPARES] = 0
-    m[At.TILE_TOP] = 0
-    m[At.FREE_PAGES] = 0
-    this.bytes[At.SPAN_BYTES >> 1] = 0
-    this.bytes[At.HIGHEST_END >> 1] = 0
+  constructor(index: SpanIndex, pages: SpanPages) {
+    this.#tables = index.tables
+    this.#m = index.tables.words
+    this.#index = index
+    this.#pages = pages
+    this.#tiles = index.tiles
+    this.#firstTile = index.firstTile
   }
 
   /** Opens the next window of the claim as one free span; false when there is none left. */
   open(): boolean {
-    const { m, source } = this
-    const opened = this.openWindows()
-    if (opened === this.windowCount || !this.roomFor(3)) return false
-    const window = this.firstWindow + opened
+    const m = this.#m
+    const index = this.#index
+    const opened = index.openWindows()
+    if (opened === index.windowCount || !this.roomFor(3)) return false
+    const window = index.firstWindow + opened
     m[At.WINDOWS] = opened + 1
     const span = takeRecord(m)
-    m[span + SpanWord.START] = this.windowStart(opened)
-    m[span + SpanWord.SIZE] =
-      Math.min(Window.BYTES, source.offset + source.byteLength - window * Window.BYTES) - m[span + SpanWord.START]
+    m[span + SpanWord.START] = index.windowStart(opened)
+    m[span + SpanWord.SIZE] = index.windowEnd(opened) - m[span + SpanWord.START]
     m[span + SpanWord.TAG] = (window << SpanTag.WINDOW_BITS) | SpanTag.CLEAN | SpanTag.FREE
     m[span + SpanWord.PREVIOUS] = 0
     m[span + SpanWord.NEXT] = 0
-    enter(m, span, this.tiles, this.firstTile)
+    enter(m, span, this.#tiles, this.#firstTile)
     intoBin(m, span, m[span + SpanWord.SIZE])
-    m[At.FREE_PAGES] += this.wholePages(span)
+    m[At.FREE_PAGES] += this.#pages.whole(span)
     m[At.CLEARING] = 0
     return true
   }
 
-  /** Opens windows up to the next one that has room; false, and nothing changed, when none has or the limit forbids it. */
-  protected openFor(length: number, alignment: number): boolean {
-    for (let w = this.openWindows(); w < this.windowCount; w++) {
-      const start = Math.ceil(this.windowStart(w) / alignment) * alignment
-      if (start + length > this.windowEnd(w)) continue
-      const pages = Math.ceil(length / this.source.pageSize)
-      const answer = this.limited ? this.admit(pages, this.firstWindow + w, start, start + length) : 0
-      if (answer !== 0) return answer > 0
-      while (this.m[At.WINDOWS] <= w) if (!this.open()) return false
-      return true
-    }
-    return false
+  /** The first window that is not open and has room for a length, counted from the claim's first; -1 when none has. */
+  windowFor(length: number, alignment: number): number {
+    const index = this.#index
+    for (let w = index.openWindows(); w < index.windowCount; w++)
+      if (Math.ceil(index.windowStart(w) / alignment) * alignment + length <= index.windowEnd(w)) return w
+    return -1
+  }
+
+  /** Opens windows up to the one with this number; false when there is no room for their records. */
+  openUpTo(w: number): boolean {
+    while (this.#m[At.WINDOWS] <= w) if (!this.open()) return false
+    return true
   }
 
   /** The best free span for a length and an alignment, or 0. */
-  protected fit(length: number, alignment: number): number {
-    const { m } = this
+  fit(length: number, alignment: number): number {
+    const m = this.#m
     const exact = binOf(length < Bin.SHORTEST ? Bin.SHORTEST : length)
     for (let bin = nextBin(m, exact); bin >= 0; bin = nextBin(m, bin + 1)) {
       const found = bestIn(m, bin, length, alignment, SEARCH)
@@ -130,19 +114,20 @@ export abstract class FreeSpans extends SpanPages {
   }
 
   /** Whether so many records can still be made. */
-  protected roomFor(count: number): boolean {
-    const { m } = this
-    return m[At.SPAN_SPARES] >= count || m[At.SPAN_TOP] + count * SpanWord.WORDS <= this.layout.spansEnd
+  roomFor(count: number): boolean {
+    const m = this.#m
+    return m[At.SPAN_SPARES] >= count || m[At.SPAN_TOP] + count * SpanWord.WORDS <= this.#tables.layout.spansEnd
   }
 
   /** Makes the first `size` bytes of a free span live, or another kind; the rest keeps its record and as a rule its bin. */
-  protected cutFront(free: number, size: number, kind: number): number {
-    const { m, tiles } = this
+  cutFront(free: number, size: number, kind: number): number {
+    const m = this.#m
+    const tiles = this.#tiles
     const live = takeRecord(m)
     const start = m[free + SpanWord.START]
     const previous = m[free + SpanWord.PREVIOUS]
     const tag = m[free + SpanWord.TAG] & ~(SpanTag.KIND | SpanTag.CLEAN)
-    const pages = this.wholePages(free)
+    const pages = this.#pages.whole(free)
     m[live + SpanWord.START] = start
     m[live + SpanWord.SIZE] = size
     m[live + SpanWord.PREVIOUS] = previous
@@ -158,39 +143,39 @@ export abstract class FreeSpans extends SpanPages {
     m[free + SpanWord.START] = start + size
     if (m[tile] === -free) m[tile] = -live
     if (moved !== tile) {
-      const used = moved - tiles - this.firstTile + 1
+      const used = moved - tiles - this.#firstTile + 1
       if (used > m[At.TILE_TOP]) m[At.TILE_TOP] = used
       m[moved] = -free
     }
     resizeFree(m, free, m[free + SpanWord.SIZE] - size)
-    if (pages > 0) m[At.FREE_PAGES] += this.wholePages(free) - pages
+    if (pages > 0) m[At.FREE_PAGES] += this.#pages.whole(free) - pages
     m[live + SpanWord.TAG] = tag | kind
     return live
   }
 
   /** Makes `[start, start + size)` of a free span live; what is left of it before and behind stays free. */
-  protected carve(span: number, start: number, size: number, kind: number): number {
-    const { m } = this
+  carve(span: number, start: number, size: number, kind: number): number {
+    const m = this.#m
     unbin(m, span)
-    m[At.FREE_PAGES] -= this.wholePages(span)
+    m[At.FREE_PAGES] -= this.#pages.whole(span)
     let live = span
     if (start > m[span + SpanWord.START]) {
       live = this.split(span, start - m[span + SpanWord.START])
       intoBin(m, span, m[span + SpanWord.SIZE])
-      m[At.FREE_PAGES] += this.wholePages(span)
+      m[At.FREE_PAGES] += this.#pages.whole(span)
     }
     if (m[live + SpanWord.SIZE] > size) {
       const rest = this.split(live, size)
       intoBin(m, rest, m[rest + SpanWord.SIZE])
-      m[At.FREE_PAGES] += this.wholePages(rest)
+      m[At.FREE_PAGES] += this.#pages.whole(rest)
     }
     m[live + SpanWord.TAG] = (m[live + SpanWord.TAG] & ~(SpanTag.KIND | SpanTag.CLEAN)) | kind
     return live
   }
 
   /** Cuts a span in two; returns the second part, free, linked and entered but in no bin. */
-  protected split(span: number, size: number): number {
-    const { m } = this
+  split(span: number, size: number): number {
+    const m = this.#m
     const second = takeRecord(m)
     const next = m[span + SpanWord.NEXT]
     m[second + SpanWord.START] = m[span + SpanWord.START] + size
@@ -201,13 +186,14 @@ export abstract class FreeSpans extends SpanPages {
     m[second + SpanWord.NEXT] = next
     m[span + SpanWord.NEXT] = second
     if (next !== 0) m[next + SpanWord.PREVIOUS] = second
-    enter(m, second, this.tiles, this.firstTile)
+    enter(m, second, this.#tiles, this.#firstTile)
     return second
   }
 
   /** Makes a span that is in no bin free, and joins it with free neighbours. */
-  protected join(span: number): void {
-    const { m, tiles } = this
+  join(span: number): void {
+    const m = this.#m
+    const tiles = this.#tiles
     const previous = m[span + SpanWord.PREVIOUS]
     const next = m[span + SpanWord.NEXT]
     const start = m[span + SpanWord.START]
@@ -215,27 +201,27 @@ export abstract class FreeSpans extends SpanPages {
       next !== 0 &&
       (m[next + SpanWord.START] !== start + m[span + SpanWord.SIZE] || m[next + SpanWord.PREVIOUS] !== span)
     )
-      throw this.corrupted(next)
+      throw this.#index.corrupted(next)
     if (
       previous !== 0 &&
       (m[previous + SpanWord.START] + m[previous + SpanWord.SIZE] !== start || m[previous + SpanWord.NEXT] !== span)
     )
-      throw this.corrupted(previous)
+      throw this.#index.corrupted(previous)
     m[span + SpanWord.TAG] = (m[span + SpanWord.TAG] & ~SpanTag.KIND) | SpanTag.FREE
     if (next !== 0 && (m[next + SpanWord.TAG] & SpanTag.KIND) === SpanTag.FREE) {
       if (previous !== 0 && (m[previous + SpanWord.TAG] & SpanTag.KIND) === SpanTag.FREE) {
         unbin(m, next)
         m[previous + SpanWord.TAG] |= m[next + SpanWord.TAG] & SpanTag.CLEAN
         const size = m[previous + SpanWord.SIZE] + m[span + SpanWord.SIZE] + m[next + SpanWord.SIZE]
-        const pages = this.wholePages(previous) + this.wholePages(next)
+        const pages = this.#pages.whole(previous) + this.#pages.whole(next)
         this.absorb(span)
         this.absorb(next)
         resizeFree(m, previous, size)
-        m[At.FREE_PAGES] += this.wholePages(previous) - pages
+        m[At.FREE_PAGES] += this.#pages.whole(previous) - pages
         return
       }
       // The free span grows downwards and keeps its record, and as a rule its bin.
-      const pages = this.wholePages(next)
+      const pages = this.#pages.whole(next)
       leave(m, span, tiles)
       leave(m, next, tiles)
       m[next + SpanWord.START] = start
@@ -243,27 +229,27 @@ export abstract class FreeSpans extends SpanPages {
       if (previous !== 0) m[previous + SpanWord.NEXT] = next
       const size = m[next + SpanWord.SIZE] + m[span + SpanWord.SIZE]
       giveRecord(m, span)
-      enter(m, next, tiles, this.firstTile)
+      enter(m, next, tiles, this.#firstTile)
       resizeFree(m, next, size)
-      m[At.FREE_PAGES] += this.wholePages(next) - pages
+      m[At.FREE_PAGES] += this.#pages.whole(next) - pages
     } else if (previous !== 0 && (m[previous + SpanWord.TAG] & SpanTag.KIND) === SpanTag.FREE) {
       const size = m[previous + SpanWord.SIZE] + m[span + SpanWord.SIZE]
-      const pages = this.wholePages(previous)
+      const pages = this.#pages.whole(previous)
       this.absorb(span)
       resizeFree(m, previous, size)
-      m[At.FREE_PAGES] += this.wholePages(previous) - pages
+      m[At.FREE_PAGES] += this.#pages.whole(previous) - pages
     } else {
       intoBin(m, span, m[span + SpanWord.SIZE])
-      m[At.FREE_PAGES] += this.wholePages(span)
+      m[At.FREE_PAGES] += this.#pages.whole(span)
     }
   }
 
   /** Takes a span that is in no bin out of the links and gives its record back: the span before it has its bytes now. */
-  protected absorb(span: number): void {
-    const { m } = this
+  absorb(span: number): void {
+    const m = this.#m
     const previous = m[span + SpanWord.PREVIOUS]
     const next = m[span + SpanWord.NEXT]
-    leave(m, span, this.tiles)
+    leave(m, span, this.#tiles)
     m[previous + SpanWord.NEXT] = next
     if (next !== 0) m[next + SpanWord.PREVIOUS] = previous
     giveRecord(m, span)

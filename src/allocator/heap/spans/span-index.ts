@@ -1,77 +1,48 @@
 /**
- * Where a heap's spans are: from an offset to the span there, from span to span, and what each is. Reads only, but for `cover`.
+ * Where a heap's spans are: from an offset to the span there, from span to span, and what each is. Changes nothing but the tiles, and the
+ * tags of slabs (`cover`, `uncover`).
  *
  *     offset -> window, tile -> the first span that starts in the tile -> the next, until the start is found
  *
- * The base of span-cache.ts: it holds what all of a heap's span code needs to know of the claim. Cost: a span is found in two loads
+ * Every other part of a heap's span code holds this one. Cost: a span is found in two loads
  * and as many steps as spans start before it in its 4 KiB tile.
  * @module
  */
 import { CorruptedError } from '../../../errors.ts'
+import type { HeapTables } from '../layout.ts'
 import { Size } from '../size-classes.ts'
-import { At, type HeapLayout, SlabWord, SpanTag, SpanWord, Window } from '../words.ts'
+import { At, SlabWord, SpanTag, SpanWord, Window } from '../words.ts'
 import { enter, tileAt } from './records.ts'
 
-/** What the spans of a heap ask of the heap. */
-export interface SpanSource {
-  readonly offset: number
-  readonly byteLength: number
-  readonly pageSize: number
-  /** Committed bytes allowed, metadata included. */
-  limit: number
-  /** Gives whole pages back. */
-  purge(offset: number, byteLength: number): void
-  /** Fills with zeros. */
-  zero(offset: number, byteLength: number): void
-  /** Releases slabs that stand empty; true if any was. */
-  retire(): boolean
-  /** Bytes of metadata in use, if so many more records were, and a block up to `end`. */
-  metadataBytes(records: number, end: number): number
-  /** Makes the words `from … to - 1` of the metadata read zero. */
-  clearWords(from: number, to: number): void
-  /** Told of the first release after `notifyOnce` was set, or of the first slab that became current, when the step is over (`tell`). */
-  onFreed(): void
-  onSlabSwitched(): void
-  /** Told of bytes that are committed; of those that are given back `purge` is. */
-  grew(byteLength: number): void
-  /** Told, when the step is over, that pages have come or gone, after `notePages`. */
-  tellPages(): void
-}
-
-export class SpanMap {
-  protected readonly m: Int32Array
-  /** The same words as 64-bit floats, as far as the counters go. */
-  protected readonly bytes: Float64Array
-  protected readonly layout: HeapLayout
-  protected readonly source: SpanSource
+export class SpanIndex {
+  readonly tables: HeapTables
+  /** The tables' words. */
+  readonly m: Int32Array
   /** Tile table index of tile 0 of window 0. */
-  protected readonly tiles: number
-  protected readonly firstTile: number
-  protected readonly firstPage: number
-  protected readonly pageShift: number
+  readonly tiles: number
+  readonly firstTile: number
   /** The first span record, and the end of their table. */
-  protected readonly least: number
-  protected readonly most: number
+  readonly least: number
+  readonly most: number
   /** The claim's first window, and how many it has a part in. */
   readonly firstWindow: number
   readonly windowCount: number
+  readonly #numbers: Float64Array
   /** Where the claim ends in the last of them. */
-  private readonly lastEnd: number
+  readonly #lastEnd: number
 
-  constructor(words: Int32Array, bytes: Float64Array, table: HeapLayout, source: SpanSource) {
+  constructor(tables: HeapTables) {
+    const { words, numbers, layout, offset, byteLength } = tables
+    this.tables = tables
     this.m = words
-    this.bytes = bytes
-    this.layout = table
-    this.source = source
-    this.tiles = At.TILES - table.firstTile
-    this.firstTile = table.firstTile
-    this.firstPage = table.firstPage
-    this.least = table.spans
-    this.most = table.spansEnd
-    this.pageShift = 31 - Math.clz32(source.pageSize)
-    this.firstWindow = Math.floor(source.offset / Window.BYTES)
-    this.windowCount = Math.ceil((source.offset + source.byteLength) / Window.BYTES) - this.firstWindow
-    this.lastEnd = this.windowEnd(this.windowCount - 1)
+    this.#numbers = numbers
+    this.tiles = At.TILES - layout.firstTile
+    this.firstTile = layout.firstTile
+    this.least = layout.spans
+    this.most = layout.spansEnd
+    this.firstWindow = Math.floor(offset / Window.BYTES)
+    this.windowCount = Math.ceil((offset + byteLength) / Window.BYTES) - this.firstWindow
+    this.#lastEnd = this.windowEnd(this.windowCount - 1)
   }
 
   /** Whether there can be a span record here. */
@@ -88,7 +59,7 @@ export class SpanMap {
     const w = (m[span + SpanWord.TAG] >> SpanTag.WINDOW_BITS) - this.firstWindow
     const start = m[span + SpanWord.START]
     const size = m[span + SpanWord.SIZE]
-    const end = w === this.windowCount - 1 ? this.lastEnd : Window.BYTES
+    const end = w === this.windowCount - 1 ? this.#lastEnd : Window.BYTES
     if (!this.isRecord(span) || w >>> 0 >= this.windowCount || start < 0 || size <= 0 || start > end - size)
       throw this.corrupted(span)
     if (((start | size) & 7) !== 0) throw this.corrupted(span)
@@ -136,13 +107,13 @@ export class SpanMap {
     const m = this.m
     if ((m[span + SpanWord.TAG] & SpanTag.KIND) !== SpanTag.HUGE) return m[span + SpanWord.SIZE]
     const length = m[span + SpanWord.HUGE_HIGH] * Window.BYTES + m[span + SpanWord.HUGE_LOW]
-    if (!(length > 0 && length <= this.source.byteLength)) throw this.corrupted(span)
+    if (!(length > 0 && length <= this.tables.byteLength)) throw this.corrupted(span)
     return length
   }
 
   /** Bytes of live spans and slabs. */
   get usedBytes(): number {
-    return this.bytes[At.SPAN_BYTES >> 1]
+    return this.#numbers[At.SPAN_BYTES >> 1]
   }
 
   /** The span that starts at `start` in a window, or 0. */
@@ -246,7 +217,7 @@ export class SpanMap {
 
   /** Whether a block may have been handed out at a place that is free now: everything beyond the highest one was never used. */
   everUsed(window: number, start: number): boolean {
-    return window * Window.BYTES + start < this.bytes[At.HIGHEST_END >> 1]
+    return window * Window.BYTES + start < this.#numbers[At.HIGHEST_END >> 1]
   }
 
   /** Whether a span may have pages that are not committed. */
@@ -271,20 +242,20 @@ export class SpanMap {
         end = m[span + SpanWord.START] + m[span + SpanWord.SIZE]
         const next = m[span + SpanWord.NEXT]
         yield span
-        span = next === 0 || this.isAt(next, window, end) ? next : this.from(window, end)
+        span = next === 0 || this.#isAt(next, window, end) ? next : this.#from(window, end)
       }
     }
   }
 
   /** How many windows are open. */
-  protected openWindows(): number {
+  openWindows(): number {
     const opened = this.m[At.WINDOWS]
     if (opened >= 0 && opened <= this.windowCount) return opened
     throw new CorruptedError(`Heap: ${opened} windows of ${this.windowCount} are open`)
   }
 
   /** Whether a record is still that of a span that starts here. */
-  protected isAt(span: number, window: number, start: number): boolean {
+  #isAt(span: number, window: number, start: number): boolean {
     const m = this.m
     return (
       (m[span + SpanWord.TAG] & SpanTag.KIND) !== 0 &&
@@ -294,39 +265,35 @@ export class SpanMap {
   }
 
   /** The first span that ends after `start`. */
-  protected from(window: number, start: number): number {
+  #from(window: number, start: number): number {
     if (start >= this.windowEnd(window - this.firstWindow)) return 0
     const tile = this.tile(window, start)
-    return tile > 0 ? this.spanOfTile(tile) : this.around(window, start)
+    return tile > 0 ? this.#spanOfTile(tile) : this.around(window, start)
   }
 
   /** Where the claim's window `w` ends and begins, from the window's start. */
   windowEnd(w: number): number {
-    return Math.min(Window.BYTES, this.source.offset + this.source.byteLength - (this.firstWindow + w) * Window.BYTES)
+    return Math.min(Window.BYTES, this.tables.offset + this.tables.byteLength - (this.firstWindow + w) * Window.BYTES)
   }
 
   windowStart(w: number): number {
     if (w > 0) return 0
-    const start = this.source.offset - this.firstWindow * Window.BYTES
+    const start = this.tables.offset - this.firstWindow * Window.BYTES
     return start === 0 && this.firstWindow === 0 ? 8 : start
   }
 
   /** The first span of an open window. */
-  protected first(window: number): number {
+  first(window: number): number {
     const m = this.m
     const start = this.windowStart(window - this.firstWindow)
     const first = m[this.tiles + window * Window.TILES + (start >>> Size.TILE_BITS)]
-    return first > 0 ? this.spanOfTile(first) : -first
+    return first > 0 ? this.#spanOfTile(first) : -first
   }
 
   /** The span of the slab that a tile's word leads to. */
-  private spanOfTile(slab: number): number {
-    if (slab < this.layout.slabs || slab >= this.layout.slabsEnd)
+  #spanOfTile(slab: number): number {
+    if (slab < this.tables.layout.slabs || slab >= this.tables.layout.slabsEnd)
       throw new CorruptedError(`Heap: a tile leads to the slab record ${slab}`)
     return this.sound(this.m[slab + SlabWord.SPAN])
-  }
-
-  protected page(window: number, at: number): number {
-    return (window << (30 - this.pageShift)) + (at >>> this.pageShift) - this.layout.firstPage
   }
 }

@@ -7,9 +7,9 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { rebuildHeap } from '../../../../src/allocator/heap/attach/recovery.ts'
 import { liveBlocks } from '../../../../src/allocator/heap/find-block.ts'
-import { type HeapParts, heapParts } from '../../../../src/allocator/heap/parts.ts'
+import { type HeapTables, tablesOf } from '../../../../src/allocator/heap/layout.ts'
 import { checkHeap } from '../../../../src/allocator/heap/report/check.ts'
-import { heapLayout } from '../../../../src/allocator/heap/words.ts'
+import { HeapSpace } from '../../../../src/allocator/heap/space.ts'
 import { Arena, CorruptedError, GiB, Heap, MiB } from '../../../../src/index.ts'
 import { Journal } from '../../../helpers/journal.ts'
 import { randomOf } from '../../program.ts'
@@ -24,40 +24,30 @@ type Live = Map<number, number>
 interface Laboratory {
   readonly heap: Heap
   readonly journal: Journal
-  readonly parts: HeapParts
+  readonly space: HeapSpace
 }
 
 function laboratory(byteLength: number): Laboratory & Disposable {
   const arena = Arena.reserve(byteLength)
   const journal = new Journal()
   const heap = journal.watch(() => new Heap(arena, { decayMs: -1 }))
-  const parts = journal.watch(() => partsOf(journal, arena))
-  return { heap, journal, parts, [Symbol.dispose]: () => arena.close() }
+  const space = journal.watch(() => spaceOf(journal, arena))
+  return { heap, journal, space, [Symbol.dispose]: () => arena.close() }
 }
 
 /** What a second process would make of the metadata. */
-function partsOf({ words }: Journal, arena: Arena): HeapParts {
+function spaceOf({ words }: Journal, arena: Arena): HeapSpace {
   const { byteLength, pageSize } = arena
   const nothing = () => undefined
-  return heapParts(words, heapLayout(0, byteLength, pageSize), {
-    offset: 0,
-    byteLength,
-    pageSize,
-    limit: Number.POSITIVE_INFINITY,
-    purge: nothing,
-    zero: nothing,
-    retire: () => false,
-    clearWords: (from, to) => void words.fill(0, from, to),
-    onFreed: nothing,
-    onSlabSwitched: nothing,
-    grew: nothing,
-    tellPages: nothing,
-    metadataBytes: () => 0,
-  })
+  const clear = (from: number, to: number) => void words.fill(0, from, to)
+  const memory = { purge: () => false, grew: () => false, zero: nothing, clearWords: clear, purgeWords: clear }
+  const listener = { onFreed: nothing, onSlabSwitched: nothing, tellPages: nothing }
+  const limit = Number.POSITIVE_INFINITY
+  return new HeapSpace(tablesOf(words, { offset: 0, byteLength, pageSize, limit }), memory, listener)
 }
 
-function liveIn(parts: HeapParts): Live {
-  return new Map([...liveBlocks(parts)].map(({ offset, byteLength }) => [offset, byteLength]))
+function liveIn(space: HeapSpace): Live {
+  return new Map([...liveBlocks(space)].map(({ offset, byteLength }) => [offset, byteLength]))
 }
 
 /** What stands in `found` and not, with the same length, in `expected`, and the other way round. */
@@ -68,11 +58,11 @@ function difference(found: Live, expected: Live): number[] {
 
 /** Runs a step, and rebuilds the heap from states between its stores. `touched` are the blocks that it is about. Returns their number. */
 function crashIn(lab: Laboratory, step: () => number | undefined, touched: number[]): number {
-  const { journal, parts } = lab
-  const before = liveIn(parts)
+  const { journal, space } = lab
+  const before = liveIn(space)
   journal.stores = []
   const given = step()
-  const after = liveIn(parts)
+  const after = liveIn(space)
   const { stores } = journal
   const about = new Set(given === undefined ? touched : [...touched, given])
   const stride = Math.max(1, Math.ceil((stores.length + 1) / MOST_STATES))
@@ -98,13 +88,13 @@ function crashIn(lab: Laboratory, step: () => number | undefined, touched: numbe
 }
 
 /** Rebuilds, once cut short and once to the end; gives what is live then. The state is what it was before afterwards. */
-function rebuild({ journal, parts }: Laboratory): Live {
+function rebuild({ journal, space }: Laboratory): Live {
   journal.stores = []
-  rebuildHeap(parts)
+  rebuildHeap(space)
   for (let left = journal.stores.length >> 1; left > 0; left--) journal.undo()
-  rebuildHeap(parts)
-  assert.is(checkHeap(parts), undefined)
-  const live = liveIn(parts)
+  rebuildHeap(space)
+  assert.is(checkHeap(space), undefined)
+  const live = liveIn(space)
   while (journal.stores.length > 0) journal.undo()
   return live
 }
@@ -117,8 +107,8 @@ function sizeOf(random: (bound: number) => number): number {
 
 /** One step of a random program over the blocks that are live; gives how many states were looked at. */
 function randomStep(lab: Laboratory, random: (bound: number) => number): number {
-  const { heap, parts } = lab
-  const offsets = [...liveIn(parts).keys()]
+  const { heap, space } = lab
+  const offsets = [...liveIn(space).keys()]
   const block = offsets[random(Math.max(offsets.length, 1))] ?? 0
   const kind = random(20)
   if (kind === 0) return crashIn(lab, () => void heap.purge(), [])
@@ -148,7 +138,7 @@ test('a slab that comes and goes', () => {
   }
   for (let i = 0; i < 300; i++) crashIn(lab, () => take(64), [])
   for (const block of blocks) crashIn(lab, () => void lab.heap.free(block), [block])
-  assert.is(liveIn(lab.parts).size, 0)
+  assert.is(liveIn(lab.space).size, 0)
 })
 
 test('a block beyond a window comes and goes', () => {
@@ -161,14 +151,14 @@ test('a block beyond a window comes and goes', () => {
   let states = crashIn(lab, take, [])
   states += crashIn(lab, () => void lab.heap.free(block), [block])
   assert.ok(states > 10, `${states} states`)
-  assert.is(liveIn(lab.parts).size, 0)
+  assert.is(liveIn(lab.space).size, 0)
 })
 
 test('a reset that is cut short leaves all blocks or none', () => {
   using lab = laboratory(MiB)
-  const { heap, journal, parts } = lab
+  const { heap, journal, space } = lab
   for (const size of [64, 64, 200, 5000, 100_000]) heap.malloc(size)
-  const before = liveIn(parts)
+  const before = liveIn(space)
   journal.stores = []
   heap.reset()
   const { stores } = journal
@@ -181,21 +171,21 @@ test('a reset that is cut short leaves all blocks or none', () => {
 })
 
 test('what contradicts itself is ERR_CORRUPTED, and nothing has been changed', () => {
-  const spoil: [string, (parts: HeapParts) => void][] = [
+  const spoil: [string, (tables: HeapTables, spanOf: (byteLength: number) => number) => void][] = [
     ['records end', ({ words, layout }) => void (words[71] = layout.spans + 3)],
     ['no records', ({ words, layout }) => void (words[71] = layout.spans)],
     ['fewer records', ({ words }) => void (words[71] -= 16)],
-    ['a span of no length', (parts) => void (parts.words[spanOf(parts, 5000) + 1] = 0)],
-    ['spans that overlap', (parts) => void (parts.words[spanOf(parts, 5000)] += 8)],
-    ['a span beyond the claim', (parts) => void (parts.words[spanOf(parts, 100_000)] = MiB - 8)],
+    ['a span of no length', ({ words }, spanOf) => void (words[spanOf(5000) + 1] = 0)],
+    ['spans that overlap', ({ words }, spanOf) => void (words[spanOf(5000)] += 8)],
+    ['a span beyond the claim', ({ words }, spanOf) => void (words[spanOf(100_000)] = MiB - 8)],
   ]
   for (const [what, change] of spoil) {
     using lab = laboratory(MiB)
     for (const size of [64, 5000, 6000, 100_000]) lab.heap.malloc(size)
-    change(lab.parts)
+    change(lab.space.tables, (byteLength) => spanOf(lab.space, byteLength))
     lab.journal.stores = []
     assert.throws(
-      () => rebuildHeap(lab.parts),
+      () => rebuildHeap(lab.space),
       (error: Error) => error instanceof CorruptedError,
       what
     )
@@ -203,8 +193,8 @@ test('what contradicts itself is ERR_CORRUPTED, and nothing has been changed', (
   }
 })
 
-function spanOf({ spans }: HeapParts, byteLength: number): number {
-  for (const span of spans.all()) if (spans.partLength(span) === byteLength) return span
+function spanOf({ index }: HeapSpace, byteLength: number): number {
+  for (const span of index.all()) if (index.partLength(span) === byteLength) return span
   throw new Error(`no span of ${byteLength} bytes`)
 }
 

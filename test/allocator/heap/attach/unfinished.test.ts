@@ -4,7 +4,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Heap } from '../../../../src/allocator/heap/heap.ts'
-import { heapTables } from '../../../../src/allocator/heap/tables.ts'
+import { heapTables } from '../../../../src/allocator/heap/layout.ts'
 import { Arena } from '../../../../src/arena/arena.ts'
 import { MiB } from '../../../../src/units.ts'
 import { claim, Lasting } from '../../../arena/claims/holder.ts'

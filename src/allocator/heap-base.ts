@@ -9,7 +9,9 @@
  * Longer than other files: it is one class, with all calls that are not hot.
  * @module
  */
+
 import type { Arena } from '../arena/arena.ts'
+import { int32sIn } from '../arena/buffer-range.ts'
 import type { ClaimHolder } from '../arena/claim.ts'
 import { afterwards } from '../arena/ending.ts'
 import { wholeNumber } from '../arguments.ts'
@@ -207,7 +209,7 @@ export abstract class HeapBase extends FreeingBlocks {
     const { claim, arena, limit, news } = this.#own
     const { offset, byteLength, metadata } = claim
     const { pageSize } = arena
-    const words = new Int32Array(metadata)
+    const words = int32sIn(metadata)
     const layout = heapLayout(offset, byteLength, pageSize)
     const source: SpanSource = {
       offset,

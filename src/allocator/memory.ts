@@ -13,6 +13,7 @@
  * has detached, and is made anew. Cost: a fill or copy of 64 bytes about 20 ns.
  * @module
  */
+import { float64sIn } from '../arena/buffer-range.ts'
 import type { ArenaInside } from '../arena/inside.ts'
 import { alignUp } from '../bits.ts'
 import { GiB, MiB } from '../units.ts'
@@ -48,7 +49,7 @@ export class Memory {
   constructor(arena: ArenaInside, offset: number, byteLength: number) {
     this.#arena = arena
     this.#windowBytes = arena.windowBytes
-    this.#nearEnd = offset > NEAR_LEAST ? 0 : Math.min(alignUp(offset + byteLength, arena.os.pageSize), WINDOW_BYTES)
+    this.#nearEnd = offset > NEAR_LEAST ? 0 : Math.min(alignUp(offset + byteLength, arena.pageSize), WINDOW_BYTES)
   }
 
   /** Writes zeros over the cells of a range that starts on a multiple of 8. */
@@ -93,7 +94,7 @@ export class Memory {
     if (end <= this.near.length << 3) return true
     if (end > this.#nearEnd) return false
     const wanted = Math.max(NEAR_LEAST, 2 ** Math.ceil(Math.log2(end)))
-    this.near = new Float64Array(this.#arena.privateBuffer(0, Math.min(wanted, this.#nearEnd)))
+    this.near = float64sIn(this.#arena.privateRange(0, Math.min(wanted, this.#nearEnd)))
     return true
   }
 

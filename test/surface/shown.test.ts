@@ -40,7 +40,7 @@ test('console.log shows one line, open, closed and damaged', () => {
     const line = `${kind} { state: 'open', offset: ${index * MiB}, byteLength: 1048576, usedBytes: ${used}, committedBytes: ${committedBytes} }`
     assert.is(inspect(allocator), line)
     assert.is(inspect({ allocator }), `{\n  allocator: ${line}\n}`)
-    new Uint8Array(partsOf(allocator).life.claim.metadata).fill(255)
+    new Uint8Array(partsOf(allocator).life.claim.metadata.buffer).fill(255)
     assert.match(inspect(allocator), new RegExp(`^${kind} \\{ .* \\}$`))
     assert.type(JSON.stringify(allocator), 'string')
   }

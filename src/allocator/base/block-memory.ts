@@ -13,6 +13,7 @@
  * has detached, and is made anew. Cost: a fill or copy of 64 bytes about 20 ns.
  * @module
  */
+import { float64sIn } from '../../arena/buffer-range.ts'
 import type { ArenaInside } from '../../arena/inside.ts'
 import { alignUp } from '../../bits.ts'
 import { GiB, MiB } from '../../units.ts'
@@ -55,7 +56,7 @@ export class BlockMemory implements Forgetful {
     this.#life = life
     this.#arena = inside
     this.#windowBytes = inside.windowBytes
-    this.#nearEnd = offset > NEAR_LEAST ? 0 : Math.min(alignUp(offset + byteLength, inside.os.pageSize), WINDOW_BYTES)
+    this.#nearEnd = offset > NEAR_LEAST ? 0 : Math.min(alignUp(offset + byteLength, inside.pageSize), WINDOW_BYTES)
   }
 
   /** Zeroes a new block, which is given back when its window cannot be made. */
@@ -139,7 +140,7 @@ export class BlockMemory implements Forgetful {
     if (end <= this.near.length << 3) return true
     if (end > this.#nearEnd) return false
     const wanted = Math.max(NEAR_LEAST, 2 ** Math.ceil(Math.log2(end)))
-    this.near = new Float64Array(this.#arena.privateBuffer(0, Math.min(wanted, this.#nearEnd)))
+    this.near = float64sIn(this.#arena.privateRange(0, Math.min(wanted, this.#nearEnd)))
     return true
   }
 

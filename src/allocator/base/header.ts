@@ -15,6 +15,7 @@
  * The idea is Boost.Interprocess's segment header.
  * @module
  */
+import { type BufferRange, float64sIn, int32sIn } from '../../arena/buffer-range.ts'
 import { alignUp } from '../../bits.ts'
 import { CorruptedError } from '../../errors.ts'
 
@@ -73,19 +74,19 @@ export interface HeaderFields {
 }
 
 /** Writes the fields into metadata that reads zero. The state comes last: until then nobody takes the bytes for a header. */
-export function writeHeader(metadata: ArrayBuffer, fields: HeaderFields, state: number = State.open): void {
-  const words = new Int32Array(metadata, 0, HEADER_BYTES / 4)
-  const numbers = new Float64Array(metadata, 0, HEADER_BYTES / 8)
+export function writeHeader(metadata: BufferRange, fields: HeaderFields, state: number = State.open): void {
+  const words = int32sIn(metadata, 0, HEADER_BYTES / 4)
+  const numbers = float64sIn(metadata, 0, HEADER_BYTES / 8)
   for (const [, index, value] of wordsOf(fields)) words[index] = value
   for (const [, index, value] of numbersOf(fields)) numbers[index] = value
   words[STATE_WORD] = state
 }
 
 /** The fields of a header that another has written, once it has been verified. `known` is what the reader knows from elsewhere. */
-export function readHeader(metadata: ArrayBuffer, known: Omit<HeaderFields, 'zeroed' | 'limit'>): HeaderFields {
+export function readHeader(metadata: BufferRange, known: Omit<HeaderFields, 'zeroed' | 'limit'>): HeaderFields {
   const whole = metadata.byteLength >= HEADER_BYTES
-  const zeroed = whole && new Int32Array(metadata, 0, HEADER_BYTES / 4)[ZEROED_WORD] === 1
-  const limit = whole ? (new Float64Array(metadata, 0, HEADER_BYTES / 8)[LIMIT] as number) : 0
+  const zeroed = whole && int32sIn(metadata, 0, HEADER_BYTES / 4)[ZEROED_WORD] === 1
+  const limit = whole ? (float64sIn(metadata, 0, HEADER_BYTES / 8)[LIMIT] as number) : 0
   const fields = { ...known, zeroed, limit }
   verifyHeader(metadata, fields)
   if (!(limit >= 0)) throw new CorruptedError(`header field "limit": expected a number of bytes, got ${limit}`)
@@ -93,11 +94,11 @@ export function readHeader(metadata: ArrayBuffer, known: Omit<HeaderFields, 'zer
 }
 
 /** Throws ERR_CORRUPTED, naming the field, unless the metadata begins with this header and is open. */
-export function verifyHeader(metadata: ArrayBuffer, fields: HeaderFields): void {
+export function verifyHeader(metadata: BufferRange, fields: HeaderFields): void {
   if (metadata.byteLength < HEADER_BYTES)
     throw new CorruptedError(`header: expected ${HEADER_BYTES} bytes of metadata, got ${metadata.byteLength}`)
-  const words = new Int32Array(metadata, 0, HEADER_BYTES / 4)
-  const numbers = new Float64Array(metadata, 0, HEADER_BYTES / 8)
+  const words = int32sIn(metadata, 0, HEADER_BYTES / 4)
+  const numbers = float64sIn(metadata, 0, HEADER_BYTES / 8)
   for (const [name, index, value] of wordsOf(fields)) verify(name, value, words[index])
   for (const [name, index, value] of numbersOf(fields)) verify(name, value, numbers[index])
   if (fields.kind !== 'Heap' || words[STATE_WORD] !== State.dirty) verify('state', State.open, words[STATE_WORD])

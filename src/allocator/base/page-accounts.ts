@@ -16,6 +16,7 @@
  * tables of `[offset, committedEnd)`. Cost: a few ns for `covers`; one bit a page.
  * @module
  */
+import { float64sIn, int32sIn } from '../../arena/buffer-range.ts'
 import type { Claim } from '../../arena/claim.ts'
 import { alignDown, alignUp } from '../../bits.ts'
 import { CorruptedError } from '../../errors.ts'
@@ -56,8 +57,8 @@ export class PageAccounts {
   constructor(terms: PageTerms) {
     const { claim, pageSize, at, fixed } = terms
     this.#terms = terms
-    this.#numbers = new Float64Array(claim.metadata, 0, HEADER_BYTES / 8)
-    this.#bits = new Int32Array(claim.metadata, at, pageBytes(claim.byteLength, pageSize) / 4)
+    this.#numbers = float64sIn(claim.metadata, 0, HEADER_BYTES / 8)
+    this.#bits = int32sIn(claim.metadata, at, pageBytes(claim.byteLength, pageSize) / 4)
     this.#origin = alignDown(claim.offset, pageSize)
     this.#end = claim.offset + claim.byteLength
     this.#numbers[COMMITTED_END] = claim.offset

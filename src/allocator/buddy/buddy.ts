@@ -15,7 +15,9 @@
  * Longer than other files: a public class is one thing, with all its calls and what is to be known of each.
  * @module
  */
+
 import type { Arena } from '../../arena/arena.ts'
+import { float64sIn } from '../../arena/buffer-range.ts'
 import { optionsObject, powerOfTwo, wholeNumber } from '../../arguments.ts'
 import { alignUp, log2Ceil } from '../../bits.ts'
 import { DoubleFreeError, InvalidFreeError } from '../../errors.ts'
@@ -117,7 +119,7 @@ export class Buddy extends AllocatorFacade implements FreeingAllocator {
     this.#mostOrder = layout.mostOrder
     this.#origin = layout.origin
     this.#rate = 1 / layout.minBlock
-    this.#numbers = new Float64Array(claim.metadata, 0, HEADER_BYTES / 8)
+    this.#numbers = float64sIn(claim.metadata, 0, HEADER_BYTES / 8)
     this.#units = new BuddyUnits(layout, tables, claim.metadata)
     this.#pages = new PageAccounts({
       claim,

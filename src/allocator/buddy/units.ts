@@ -12,6 +12,7 @@
  * `1 << order` is safe: orders are at most 30 (MOST_UNITS). `2 ** order` would be a call to pow, 10 ns each.
  * @module
  */
+import { type BufferRange, bytesIn, int32sIn } from '../../arena/buffer-range.ts'
 import { alignUp, lowestBit } from '../../bits.ts'
 import { CorruptedError } from '../../errors.ts'
 import { BitTree, treeWords } from '../base/bit-tree.ts'
@@ -27,12 +28,12 @@ export class BuddyUnits {
   /** For each order, its free blocks. */
   trees: readonly BitTree[]
 
-  constructor(layout: BuddyLayout, tables: Layout<'states' | 'trees'>, metadata: ArrayBuffer) {
-    const words = new Int32Array(metadata)
+  constructor(layout: BuddyLayout, tables: Layout<'states' | 'trees'>, metadata: BufferRange) {
+    const words = int32sIn(metadata)
     let tree = tables.at.trees / 4
     this.layout = layout
     this.words = words
-    this.states = new Uint8Array(metadata, tables.at.states, layout.end + 1)
+    this.states = bytesIn(metadata, tables.at.states, layout.end + 1)
     this.trees = layout.leafWords.map((leafWords) => {
       const start = tree
       tree += treeWords(leafWords)

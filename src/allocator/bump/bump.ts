@@ -15,7 +15,9 @@
  * Longer than other files: a public class is one thing, with all its calls and what is to be known of each.
  * @module
  */
+
 import type { Arena } from '../../arena/arena.ts'
+import { float64sIn, int32sIn } from '../../arena/buffer-range.ts'
 import { wholeNumber } from '../../arguments.ts'
 import { alignDown, alignUp, log2Ceil } from '../../bits.ts'
 import {
@@ -123,9 +125,9 @@ export class Bump extends AllocatorFacade {
     this.#end = offset + byteLength
     this.#bitRate = 1 / this.#granule
     this.#wordRate = 1 / (this.#granule * 32)
-    this.#numbers = new Float64Array(metadata, 0, HEADER_BYTES / 8)
-    this.#bounds = new Int32Array(metadata, layout.at.bounds, (layout.at.pads - layout.at.bounds) / 4)
-    this.#pads = new Int32Array(metadata, layout.at.pads)
+    this.#numbers = float64sIn(metadata, 0, HEADER_BYTES / 8)
+    this.#bounds = int32sIn(metadata, layout.at.bounds, (layout.at.pads - layout.at.bounds) / 4)
+    this.#pads = int32sIn(metadata, layout.at.pads)
     const rate = 2 / (8 * this.#granule) + 1 / (8 * arena.pageSize)
     this.#pages = new PageAccounts({
       claim,

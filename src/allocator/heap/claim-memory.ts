@@ -7,6 +7,7 @@
  * them and takes no memory afterwards. Cost: that of the kernel.
  * @module
  */
+import { int32sIn } from '../../arena/buffer-range.ts'
 import type { Claim } from '../../arena/claim.ts'
 import type { BlockMemory } from '../base/block-memory.ts'
 import type { PageNews } from '../base/channels.ts'
@@ -27,7 +28,7 @@ export class ClaimMemory implements HeapMemory {
     this.#claim = claim
     this.#memory = memory
     this.#news = news
-    this.#words = new Int32Array(claim.metadata)
+    this.#words = int32sIn(claim.metadata)
     this.#pageWords = pageSize / 4
   }
 

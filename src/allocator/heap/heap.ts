@@ -15,7 +15,9 @@
  * Longer than other files: what must not be a call is written out.
  * @module
  */
+
 import type { Arena } from '../../arena/arena.ts'
+import { int32sIn } from '../../arena/buffer-range.ts'
 import { afterwards, enter, leave } from '../../arena/ending.ts'
 import { wholeNumber } from '../../arguments.ts'
 import { CorruptedError } from '../../errors.ts'
@@ -137,7 +139,7 @@ export class Heap extends AllocatorFacade implements FreeingAllocator {
     const { offset, byteLength, metadata } = claim
     const { pageSize } = arena
     const memory = new ClaimMemory(claim, this.#memory, this.#requests.news, pageSize)
-    return new HeapSpace(tablesOf(new Int32Array(metadata), { offset, byteLength, pageSize, limit }), memory, {
+    return new HeapSpace(tablesOf(int32sIn(metadata), { offset, byteLength, pageSize, limit }), memory, {
       onFreed: () => afterwards(() => this.#decay.start()),
       onSlabSwitched: () => afterwards(() => this.#decay.startLater()),
       tellPages: () => this.#requests.tellPages(),

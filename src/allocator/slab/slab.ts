@@ -14,7 +14,9 @@
  * Longer than other files: a public class is one thing, with all its calls and what is to be known of each.
  * @module
  */
+
 import type { Arena } from '../../arena/arena.ts'
+import { float64sIn, int32sIn } from '../../arena/buffer-range.ts'
 import { wholeNumber } from '../../arguments.ts'
 import { alignUp, lowestBit } from '../../bits.ts'
 import { CorruptedError, DoubleFreeError, InvalidFreeError, UnsupportedOperationError } from '../../errors.ts'
@@ -123,8 +125,8 @@ export class Slab extends AllocatorFacade implements FreeingAllocator {
     this.slotSize = slotSize
     this.#rate = 1 / slotSize
     this.#grid = grid
-    this.#numbers = new Float64Array(claim.metadata, 0, HEADER_BYTES / 8)
-    this.#free = new Int32Array(claim.metadata, layout.at.free)
+    this.#numbers = float64sIn(claim.metadata, 0, HEADER_BYTES / 8)
+    this.#free = int32sIn(claim.metadata, layout.at.free)
     this.#tree = new BitTree(this.#free, 0, grid.wordCount)
     const rate = 33 / 32 / (8 * slotSize) + 1 / (8 * arena.pageSize)
     this.#pages = new PageAccounts({

@@ -205,7 +205,7 @@ function prepare(growth: Growth): void {
 
 /** Lays the file over addresses of its own. */
 function overlay<Mode extends FileMode>(
-  { os, title, target }: CheckedFileOptions,
+  { os, title, target, windowBytes }: CheckedFileOptions,
   { fd, access, status, made }: Opened,
   place: FilePlace
 ): MappedFile<Mode> {
@@ -214,7 +214,7 @@ function overlay<Mode extends FileMode>(
     fileMapping.lay(fd, place.byteLength)
     const link = new FileLink({ title, files: os.files, target, fd, access, status, made })
     const path = typeof target === 'string' ? target : undefined
-    return mappedFileOf<Mode>({ title, path, place, fileMapping, link })
+    return mappedFileOf<Mode>({ title, path, place, fileMapping, link, windowBytes })
   } catch (error) {
     fileMapping.release()
     throw error

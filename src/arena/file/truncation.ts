@@ -1,5 +1,5 @@
 /**
- * Reading a mapped file that somebody else may make shorter. A plain access past its end is SIGBUS, which no JavaScript can catch;
+ * Reading a mapped file that another process may make shorter. A plain access past its end is SIGBUS, which no JavaScript can catch;
  * the calls here ask the kernel instead, which answers with an error.
  *
  *     file         |=================|······ gone ······|
@@ -61,7 +61,7 @@ export class Truncation {
   }
 
   /**
-   * Runs a call that faults pages in. EFAULT means that the file did not have them. When it is long enough by now, either somebody
+   * Runs a call that faults pages in. EFAULT means that the file did not have them. When it is long enough by now, either another process
    * has made it longer again, or the disk cannot be read: reading says which.
    */
   faulting(offset: number, byteLength: number, run: () => void): void {

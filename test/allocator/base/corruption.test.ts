@@ -18,7 +18,7 @@ import { balance, bytesAt, readsZero } from '../subject.ts'
 
 /** The metadata, which no public call shows. */
 function metadataOf(allocator: object): ArrayBuffer {
-  return partsOf(allocator as AllocatorFacade).life.claim.metadata
+  return partsOf(allocator as AllocatorFacade).life.claim.metadata.buffer
 }
 
 const kinds: Record<string, (arena: Arena) => FreeingAllocator> = {

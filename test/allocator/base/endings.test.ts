@@ -1,4 +1,5 @@
 /** Allocators that end: after the end nothing is written, and what is refused has changed nothing. */
+
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Buddy } from '../../../src/allocator/buddy/buddy.ts'
@@ -12,6 +13,7 @@ import { detachByStream } from '../../../src/arena/mapping/detach.ts'
 import { type Address, GiB, KiB, MiB } from '../../../src/units.ts'
 import { throwsCode } from '../../helpers/errors.ts'
 import { FakeOs, type OsCall } from '../../helpers/fake-os.ts'
+import type { FakeThreads } from '../../helpers/fake-threads.ts'
 
 /** Timers that nobody can cancel. */
 class Timers {
@@ -117,7 +119,7 @@ test('a close that is refused because the directory is locked has changed nothin
   // It is still dirty: whoever finds it after our death rebuilds it.
   const there = Arena.attach({ path: arena.path as string }, { os: new FakeOs({ asThread: true }) })
   os.threads.dead.add(process.pid)
-  ;(insideOf(there).os as FakeOs).threads.dead.add(process.pid)
+  ;(insideOf(there).threads as FakeThreads).dead.add(process.pid)
   const heir = Heap.attach(there)
   assert.equal([heir.role, heir.recovered, heir.root('block')], ['writer', true, block])
   os.threads.dead.clear()
@@ -132,7 +134,7 @@ test('an arena that closes while the directory is locked leaves its heap clean',
   stop()
   arena.close()
   go()
-  ;(insideOf(there).os as FakeOs).threads.dead.add(process.pid)
+  ;(insideOf(there).threads as FakeThreads).dead.add(process.pid)
   const heir = Heap.attach(there)
   assert.equal([heir.role, heir.recovered], ['writer', false])
   heir.check()

@@ -1,4 +1,5 @@
 /** @module The header: written, verified, and every field missed. */
+
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import {
@@ -12,6 +13,7 @@ import {
   verifyHeader,
   writeHeader,
 } from '../../../src/allocator/base/header.ts'
+import { rangeOf } from '../../../src/arena/buffer-range.ts'
 import { throwsCode } from '../../helpers/errors.ts'
 
 const fields: HeaderFields = {
@@ -26,14 +28,14 @@ const fields: HeaderFields = {
 
 function written(): ArrayBuffer {
   const metadata = new ArrayBuffer(HEADER_BYTES)
-  writeHeader(metadata, fields)
+  writeHeader(rangeOf(metadata), fields)
   return metadata
 }
 
 const test = suite('header')
 
 test('what was written is verified', () => {
-  verifyHeader(written(), fields)
+  verifyHeader(rangeOf(written()), fields)
   assert.is(new Int32Array(written())[0], MAGIC)
 })
 
@@ -48,7 +50,7 @@ test('every field that differs is named', () => {
     [{ limit: 9 }, 'limit'],
   ]
   for (const [other, name] of others)
-    throwsCode(() => verifyHeader(written(), { ...fields, ...other }), 'ERR_CORRUPTED', `"${name}"`)
+    throwsCode(() => verifyHeader(rangeOf(written()), { ...fields, ...other }), 'ERR_CORRUPTED', `"${name}"`)
 })
 
 test('no byte of the fields may change', () => {
@@ -57,8 +59,8 @@ test('no byte of the fields may change', () => {
     const bytes = new Uint8Array(metadata)
     bytes[byte] = (bytes[byte] as number) ^ 1
     // Words 6 and 7 hold the zeroed flag and nothing.
-    if (byte >= 28) verifyHeader(metadata, fields)
-    else throwsCode(() => verifyHeader(metadata, fields), 'ERR_CORRUPTED', 'header field')
+    if (byte >= 28) verifyHeader(rangeOf(metadata), fields)
+    else throwsCode(() => verifyHeader(rangeOf(metadata), fields), 'ERR_CORRUPTED', 'header field')
   }
 })
 
@@ -66,10 +68,10 @@ test('closed, dirty, empty and short metadata is refused', () => {
   for (const state of [State.closed, State.dirty]) {
     const metadata = written()
     new Int32Array(metadata)[STATE_WORD] = state
-    throwsCode(() => verifyHeader(metadata, fields), 'ERR_CORRUPTED', '"state"')
+    throwsCode(() => verifyHeader(rangeOf(metadata), fields), 'ERR_CORRUPTED', '"state"')
   }
-  throwsCode(() => verifyHeader(new ArrayBuffer(HEADER_BYTES), fields), 'ERR_CORRUPTED', '"magic"')
-  throwsCode(() => verifyHeader(new ArrayBuffer(8), fields), 'ERR_CORRUPTED', '256 bytes')
+  throwsCode(() => verifyHeader(rangeOf(new ArrayBuffer(HEADER_BYTES)), fields), 'ERR_CORRUPTED', '"magic"')
+  throwsCode(() => verifyHeader(rangeOf(new ArrayBuffer(8)), fields), 'ERR_CORRUPTED', '256 bytes')
 })
 
 test('tables follow one another on multiples of 64, and the hash tells layouts apart', () => {

@@ -241,7 +241,7 @@ test('a root that was being written when its writer died is not there, and nothi
   onHeap(MiB, (heap, arena) => {
     const block = heap.malloc(100)
     const { offset, byteLength, metadata } = partsOf(heap).life.claim
-    const words = new Int32Array(metadata)
+    const words = new Int32Array(metadata.buffer)
     const layout = heapLayout(offset, byteLength, arena.pageSize)
     heap.setRoot('first', block)
     for (let stored = 0; stored <= Root.NAME_WORDS; stored++) {
@@ -294,7 +294,7 @@ test('check finds a metadata word that was changed behind its back', () => {
     for (let i = 0; i < 100; i++) heap.malloc(i * 40)
     heap.check()
     const { claim } = partsOf(heap).life
-    const words = new Int32Array(claim.metadata)
+    const words = new Int32Array(claim.metadata.buffer)
     let found = 0
     // Words of the counters, classes and bins: each holds something that another word implies.
     for (let at = 65; at < 1200; at++) {

@@ -438,7 +438,9 @@ for (const node of nodes) {
       ['Heap']
     )
     assert.ok(file.arena.view(Float64Array, child.report.offset, 1000).every((number) => number === 2.5))
-    const metadata = Buffer.from(insideOf(file.arena).adopt({ holder: new Holder('Heap') })?.metadata as ArrayBuffer)
+    const metadata = Buffer.from(
+      insideOf(file.arena).adopt({ holder: new Holder('Heap') })?.metadata.buffer as ArrayBuffer
+    )
     assert.ok(metadata.includes('numbers'))
     file.close()
   })

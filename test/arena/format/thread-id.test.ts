@@ -1,5 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { rangeOf } from '../../../src/arena/buffer-range.ts'
 import {
   currentThread,
   describeThread,
@@ -36,11 +37,11 @@ test('a record is read as it was written, and nobody as nobody', () => {
     boot: 0xfedcba98,
     namespace: 0xf0000001,
   }
-  writeThreadId(buffer, 32, owner)
-  assert.equal(readThreadId(buffer, 32), owner)
+  writeThreadId(rangeOf(buffer), 32, owner)
+  assert.equal(readThreadId(rangeOf(buffer), 32), owner)
   assert.equal([bytes[31], bytes[32 + THREAD_ID_BYTES]], [255, 255])
-  writeThreadId(buffer, 32, undefined)
-  assert.is(readThreadId(buffer, 32), undefined)
+  writeThreadId(rangeOf(buffer), 32, undefined)
+  assert.is(readThreadId(rangeOf(buffer), 32), undefined)
   assert.ok(bytes.subarray(32, 32 + THREAD_ID_BYTES).every((byte) => byte === 0))
 })
 

@@ -13,6 +13,7 @@
  * is released or revoked is forgotten without a store: the memory may be another's by then. Cost: 50 us for the first heap of a thread, which has to find out who it is; then nothing.
  * @module
  */
+import { type BufferRange, int32sIn } from '../../../arena/buffer-range.ts'
 import type { LastStore } from '../../../arena/claim.ts'
 import {
   currentThread,
@@ -29,17 +30,17 @@ const WRITER = OWN_WORD * 4
 
 export class WriterRole implements LastStore {
   readonly #arena: ArenaInside
-  readonly #metadata: ArrayBuffer
+  readonly #metadata: BufferRange
   readonly #state: Int32Array
   readonly #seal: () => void
   #held = false
 
   /** `seal` is called before the role is given up. */
-  constructor(arena: ArenaInside, metadata: ArrayBuffer, seal: () => void = () => undefined) {
+  constructor(arena: ArenaInside, metadata: BufferRange, seal: () => void = () => undefined) {
     this.#seal = seal
     this.#arena = arena
     this.#metadata = metadata
-    this.#state = new Int32Array(metadata, STATE_WORD * 4, 1)
+    this.#state = int32sIn(metadata, STATE_WORD * 4, 1)
   }
 
   /** Whether we have it. */
@@ -54,7 +55,7 @@ export class WriterRole implements LastStore {
 
   /** Takes the role. Whoever calls holds the claim. */
   take(): void {
-    writeThreadId(this.#metadata, WRITER, currentThread(this.#arena.os))
+    writeThreadId(this.#metadata, WRITER, currentThread(this.#arena))
     this.#state[0] = State.dirty
     this.#held = true
   }
@@ -82,7 +83,7 @@ export class WriterRole implements LastStore {
   describe(): string {
     const writer = readThreadId(this.#metadata, WRITER)
     if (writer === undefined) return 'no thread at present'
-    const here = currentThread(this.#arena.os)
+    const here = currentThread(this.#arena)
     if (sameThread(writer, here)) return `this thread, ${describeThread(writer)}`
     const same = writer.processId === here.processId && writer.namespace === here.namespace
     return same ? `${describeThread(writer)}, which is this process` : describeThread(writer)
@@ -93,8 +94,8 @@ export class WriterRole implements LastStore {
  * Whether metadata begins with the header of a heap that was never finished: one that says so, and has no seal, which is stored when it
  * is finished. A heap that says so and has one contradicts itself, and is not thrown away for that.
  */
-export function isUnfinished(metadata: ArrayBuffer): boolean {
+export function isUnfinished(metadata: BufferRange): boolean {
   if (metadata.byteLength < HEADER_BYTES) return true
-  const words = new Int32Array(metadata, 0, HEADER_BYTES / 4)
+  const words = int32sIn(metadata, 0, HEADER_BYTES / 4)
   return words[STATE_WORD] === State.closed && isBlank(words)
 }

@@ -276,7 +276,7 @@ test('what is no heap of ours is ERR_CORRUPTED, and stays as it was', () => {
       innerClaims: () => undefined,
       revoked: () => undefined,
     }
-    const { metadata } = insideOf(mine).adopt({ holder, readOnly: true }) as Claim
+    const metadata = (insideOf(mine).adopt({ holder, readOnly: true }) as Claim).metadata.buffer
     change(new Int32Array(metadata), new Float64Array(metadata))
     const before = Buffer.from(metadata, 0, 64 * 1024).toString('latin1')
     for (const role of ['writer', 'reader'] as const)

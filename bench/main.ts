@@ -13,7 +13,9 @@ import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { originText, writeSection } from './report/page.ts'
 
-const NAMES = ['raw-alloc', 'many', 'views', 'live-blocks', 'windows', 'gc', 'checks', 'traces']
+const NAMES = ['buffers', 'raw-alloc', 'many', 'views', 'live-blocks', 'windows', 'gc', 'eviction', 'checks', 'traces']
+/** Those that put their own results into the pages, with their rows. */
+const WRITERS = ['traces', 'buffers']
 const OPTIONS = ['--quick', '--write']
 
 const argv = process.argv.slice(2)
@@ -28,14 +30,14 @@ if (unknown.length > 0) {
 
 for (const name of chosen.length > 0 ? chosen : NAMES) {
   const file = fileURLToPath(new URL(`./${name}.bench.js`, import.meta.url))
-  // The traces put their own results into the page, with their rows.
-  const flags = argv.filter((argument) => argument === '--quick' || (argument === '--write' && name === 'traces'))
+  const writes = WRITERS.includes(name)
+  const flags = argv.filter((argument) => argument === '--quick' || (argument === '--write' && writes))
   const args = ['--expose-gc', '--max-old-space-size=4096', file, ...flags]
   const child = spawnSync(process.execPath, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] })
   console.log(`## ${name}\n\n${child.stdout}`)
   if (child.status !== 0) {
     console.error(`${name} ended with ${child.signal ?? child.status}`)
     process.exitCode = 1
-  } else if (argv.includes('--write') && name !== 'traces')
+  } else if (argv.includes('--write') && !writes)
     writeSection(name, `${originText(`npm run bench -- ${name} --write`)}\n\n${child.stdout}`)
 }

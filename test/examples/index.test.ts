@@ -42,7 +42,8 @@ for (const records of [0, 1, 2, 3, 1000, 70_000])
         assert.is(index.find(2 * at + 1), undefined)
       }
       if (records > 0) assert.is(index.find(2 * records - 2), Math.sqrt(2 * records - 2))
-      for (const absent of [-1, 2 * records, Number.NaN, Number.POSITIVE_INFINITY]) assert.is(index.find(absent), undefined)
+      for (const absent of [-1, 2 * records, Number.NaN, Number.POSITIVE_INFINITY])
+        assert.is(index.find(absent), undefined)
     }
   })
 
@@ -57,7 +58,10 @@ test('what is no index, or was cut, is refused', () => {
   using cut = new ReadIndex(path, 1616)
   assert.throws(() => cut.find(100), /ends in record/)
   writeFileSync(path, '')
-  assert.throws(() => new MappedIndex('/nonexistent'), (error: Error) => 'code' in error && error.code === 'ENOENT')
+  assert.throws(
+    () => new MappedIndex('/nonexistent'),
+    (error: Error) => 'code' in error && error.code === 'ENOENT'
+  )
 })
 
 test.run()

@@ -79,7 +79,7 @@ export function svgChart(chart: Chart): string {
   const legend = rows.map((row, at) =>
     row.map(({ series, index, x }) => legendEntry(series, colourOf(chart, index), x, HEIGHT + 24 + 20 * at)).join('')
   )
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 -28 ${WIDTH} ${height + 28}" width="${WIDTH}" height="${height + 28}" font-family="system-ui,sans-serif">
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 -28 ${WIDTH} ${height + 28}" width="${WIDTH}" height="${height + 28}" font-family="system-ui,sans-serif" role="img" aria-label="${escapeHtml(chart.title)}">
 <style>${paletteStyle('svg')}${CHART_STYLE}</style>
 <rect class="paper" y="-28" width="${WIDTH}" height="${height + 28}"/>
 <text class="title" x="${frame.left}" y="-10">${escapeHtml(chart.title)}</text>

@@ -71,7 +71,7 @@ class Observer {
   readonly #given = new Float64Array(CLASSES)
   readonly #samples: Sample[] = []
   #event = 0
-  /** Where the highest block so far has ended, at whatever event it lived. */
+  /** The largest end offset of any block so far, live or freed. */
   #highest = 0
   #liveBytes = 0
   #liveCount = 0

@@ -7,6 +7,20 @@ import { fileURLToPath } from 'node:url'
 import { isPowerOfTwo } from './bits.ts'
 import { InvalidArgumentTypeError, OutOfRangeError } from './errors.ts'
 
+/** A `URL`, by what is asked of one: not every program that is compiled has the type. */
+export interface UrlLike {
+  readonly href: string
+  readonly protocol: string
+}
+
+/** An `AbortSignal`, likewise. */
+export interface AbortSignalLike {
+  readonly aborted: boolean
+  readonly reason?: unknown
+  addEventListener(type: 'abort', listener: () => void): void
+  removeEventListener(type: 'abort', listener: () => void): void
+}
+
 /** A whole number from `least` to `most`, both included. */
 export function wholeNumber(name: string, value: unknown, least = 0, most: number = Number.MAX_SAFE_INTEGER): number {
   if (typeof value !== 'number') throw new InvalidArgumentTypeError(name, 'a number', value)
@@ -58,10 +72,10 @@ function urlText(value: unknown): string | undefined {
 }
 
 /** An AbortSignal or nothing, told as Node tells one, so that one of another realm will do. */
-export function abortSignal(name: string, value: unknown): AbortSignal | undefined {
+export function abortSignal(name: string, value: unknown): AbortSignalLike | undefined {
   if (value === undefined) return undefined
   if (typeof value === 'object' && value !== null && 'aborted' in value && 'addEventListener' in value)
-    return value as AbortSignal
+    return value as AbortSignalLike
   throw new InvalidArgumentTypeError(name, 'an AbortSignal', value)
 }
 

@@ -22,6 +22,7 @@ export type ErrorCode =
   | 'ERR_UNSUPPORTED_OPERATION'
   | 'ERR_CORRUPTED'
   | 'ERR_NOT_FOUND'
+  | 'ERR_OTHER_INSTANCE'
 
 /** Stands in a message for a value that must not be shown, such as an address. @internal */
 export const HIDDEN: unique symbol = Symbol('hidden')
@@ -156,6 +157,11 @@ export class CorruptedError extends Error {
   readonly code = 'ERR_CORRUPTED'
 }
 
+/** An object of another copy of the library: of another version, or of another realm (a `vm` context). */
+export class OtherInstanceError extends TypeError {
+  readonly code = 'ERR_OTHER_INSTANCE'
+}
+
 /** What was to be found is not there: a heap, in an arena that has none. */
 export class NotFoundError extends Error {
   readonly code = 'ERR_NOT_FOUND'
@@ -197,6 +203,7 @@ for (const type of [
   UnsupportedOperationError,
   CorruptedError,
   NotFoundError,
+  OtherInstanceError,
   SystemError,
 ])
   Object.defineProperty(type.prototype, 'name', { value: type.name, configurable: true, writable: true })

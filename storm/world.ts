@@ -17,6 +17,7 @@ import {
   type Memory,
   type Party,
   type Reader,
+  unhold,
   type Wait,
   withInner,
 } from './model.ts'
@@ -51,7 +52,7 @@ export class World {
   readonly gone: { hand: Asked; arena: number }[] = []
   /** Mappings, with a descriptor each, that threads have left to the process when they were terminated. */
   abandoned = 0
-  /** Mappings whose end the kernel refused: their addresses may stay taken (src/arena/lifetime.ts). */
+  /** Mappings whose end the kernel refused: their addresses may stay taken (src/arena/mapping/lifetime.ts). */
   unreleased = 0
   calls = 0
   /** How many calls to the kernel were made to fail. */
@@ -159,6 +160,7 @@ export class World {
     const { memory, hand } = party
     memory.parties.splice(memory.parties.indexOf(party), 1)
     if (died) memory.bereft = true
+    for (const held of [...party.uses, ...party.blockPins]) unhold(held)
     for (let at = this.readers.length - 1; at >= 0; at--) {
       const reader = this.readers[at] as Reader
       if (reader.party !== party) continue
@@ -177,7 +179,7 @@ export class World {
       this.closed.push({ hand, what: 'arena', id: party.id })
       if (!party.mappingShared) this.gone.push({ hand, arena: party.id })
     }
-    // What a thread has opened for itself stays when it is terminated (src/arena/lifetime.ts).
+    // What a thread has opened for itself stays when it is terminated (src/arena/mapping/lifetime.ts).
     if (died && hand.where === 'worker' && !party.mappingShared) this.abandoned++
     const lasts = (memory.kind === 'named' && !memory.unlinked) || memory.kind === 'fileWrite'
     if (memory.parties.length === 0 && !lasts) this.memories.splice(this.memories.indexOf(memory), 1)

@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto'
 import { Arena, insideOf } from '../../src/arena/arena.ts'
 import type { Claim, ClaimHolder } from '../../src/arena/claim.ts'
-import type { ArenaSource } from '../../src/arena/sharing/handle.ts'
+import type { ArenaSource } from '../../src/arena/sources/handle.ts'
 
 /** What is asked of a party. */
 export type Request =
@@ -94,7 +94,7 @@ export class Party {
       byteLength,
       metadataBytes: () => 64 + (byteLength % 9000),
     })
-    const metadata = new Uint8Array(claim.metadata)
+    const metadata = new Uint8Array(claim.metadata.buffer)
     const zero = metadata.every((byte) => byte === 0)
     metadata.fill(name + 1)
     this.#claims.set(name, claim)

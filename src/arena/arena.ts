@@ -1,40 +1,46 @@
 /**
- * An arena: one reserved, contiguous range of addresses and its life. Reserving it takes no memory; a page becomes resident
- * when it is first written, and goes back to the kernel with `purge` or `close`.
+ * An arena: one reserved, contiguous range of addresses and its life. Reserving it takes no memory; a page becomes resident when it is
+ * first written, and goes back to the kernel with `purge` or `close`.
  *
- *     Arena ── Windows    the ArrayBuffers over its data                  window.ts
- *           ── Claims     which allocator holds which range               claims/claims.ts
- *           ── Holding    open, pinned, closed                            holding.ts
- *           ── Lifetime   closing, and unmapping when nobody looks        lifetime.ts
- *           ── Ground     its bytes: purging and clearing them            ground.ts
- *           ── Sharing    handles; having it together with others        sharing/sharing.ts
- *           ── Waiting    sleeping until others change a word             sharing/waiting.ts
+ *     Arena ── Mapping     what lies under it: pages, and giving them back      mapping/mapping.ts
+ *           ── Windows     the ArrayBuffers over its data                       mapping/windows.ts
+ *           ── OpenState   open, pinned, closed                                 mapping/open-state.ts
+ *           ── Lifetime    closing, and unmapping after the last buffer         mapping/lifetime.ts
+ *           ── Claims      which allocator holds which range                    claims/claims.ts
+ *           ── Locator     identity, handle and name, for others                sources/locator.ts
+ *           ── WordWaits   sleeping until others change a word                  waiting/wait.ts
  *
- * Where the mapping comes from (pages of this process, a file in memory, a named file, another thread, a mapped file) is settled
- * before an arena is made of it: sharing/site.ts, file/file-arena.ts. It knows nothing of blocks. Reserving costs 10 us and no resident page, 70 us and a page when it is
- * shared; a view some 0.1 us; `offsetOf` some 20 ns, nearly all of it V8's getter for a view's buffer.
+ * Where the memory comes from (pages of this process, a file in memory, a named file, another thread, a mapped file) is settled before
+ * an arena is made of it: sources/opened-arena.ts, file/file-arena.ts. An arena knows nothing of blocks. Reserving costs 10 us and no
+ * resident page, 70 us and a page when it is shared; a view some 0.1 us; `offsetOf` some 20 ns, nearly all of it V8's getter for a
+ * view's buffer.
  *
- * Longer than other files: a public class is one thing, with all its calls and what is to be known of each.
+ * Longer than other files: it is the public class, and half of its lines are the documentation of its calls.
  * @module
  */
 import { Buffer } from 'node:buffer'
 import { resolve } from 'node:path'
-import { filePath, wholeNumber } from '../arguments.ts'
+import { filePath, type UrlLike, wholeNumber } from '../arguments.ts'
 import { alignDown } from '../bits.ts'
 import {
   ArenaBusyError,
   bytes,
   InvalidArgumentTypeError,
+  OtherInstanceError,
   OutOfRangeError,
   UnsupportedOperationError,
 } from '../errors.ts'
 import { type Facts, showAs } from '../inspection.ts'
+import { versionOf } from '../instance.ts'
+import { version } from '../version.ts'
 import {
   arrayBuffer,
   arrayByteOffset,
   elementBytes,
   isTypedArray,
   isView,
+  type NodeBuffer,
+  type NodeBufferConstructor,
   type TypedArray,
   type TypedArrayConstructor,
   type View,
@@ -42,12 +48,17 @@ import {
   viewBuffer,
   viewByteOffset,
 } from '../views.ts'
+import { InsideOfArena } from './arena-inside.ts'
 import { Claims } from './claims/claims.ts'
-import type { Ground } from './ground.ts'
-import { Holding } from './holding.ts'
+import { MOST_BYTES } from './format/layout.ts'
 import type { ArenaInside } from './inside.ts'
-import { MOST_BYTES } from './layout.ts'
-import { Lifetime } from './lifetime.ts'
+import { Extent } from './mapping/extent.ts'
+import { Lifetime } from './mapping/lifetime.ts'
+import { type Mapping, makeZero } from './mapping/mapping.ts'
+import { OpenState } from './mapping/open-state.ts'
+import { RecentBytes } from './mapping/recent-bytes.ts'
+import { recheckNow } from './mapping/recheck.ts'
+import { WINDOW_BYTES, Windows } from './mapping/windows.ts'
 import {
   type ArenaOptions,
   type AttachOptions,
@@ -58,24 +69,20 @@ import {
   type OpenOptions,
 } from './options.ts'
 import type { Release } from './pin.ts'
-import { RecentBytes } from './recent-bytes.ts'
-import { residentBytes } from './residency.ts'
-import { lookNow } from './sharing/again.ts'
-import { type ArenaHandle, type ArenaSource, checkSource, findSource } from './sharing/handle.ts'
-import { namedSite } from './sharing/named-file.ts'
-import { Sharing, type StaleOwner } from './sharing/sharing.ts'
-import { existingSite, memorySite, reserveSite, type Site, threadSite } from './sharing/site.ts'
-import { type WaitAsyncOptions, Waiting, type WaitOptions, type WaitResult } from './sharing/waiting.ts'
+import { type ArenaHandle, type ArenaSource, checkSource, findSource } from './sources/handle.ts'
+import { Locator, type StaleOwner } from './sources/locator.ts'
+import { openNamed } from './sources/named-file.ts'
+import { joinThreads, type OpenedArena, openFile, reservePrivate, reserveShared } from './sources/opened-arena.ts'
 import { checkRef, makeRef, type ViewRef, type ViewTypeName, type ViewTypes } from './view-ref.ts'
-import { WINDOW_BYTES, Windows, windowIndex } from './window.ts'
+import { type WaitAsyncOptions, type WaitOptions, type WaitResult, WordWaits } from './waiting/wait.ts'
 
 /** What an arena is made of. @internal */
 export interface ArenaParts {
   /** For messages. */
   readonly title: string
-  readonly site: Site
+  readonly opened: OpenedArena
   readonly lifetime: Lifetime
-  readonly holding: Holding
+  readonly openState: OpenState
   /** Bytes in the windows that views come from. @defaultValue the usual */
   readonly windowBytes?: number
   /** Whether something in a long window may not read zero. @defaultValue never */
@@ -90,8 +97,18 @@ const made: WeakSet<ArenaParts> = new WeakSet()
 let makeArena: (parts: ArenaParts) => Arena
 let inside: (arena: Arena) => ArenaInside
 
-/** Whether a value is an arena of this library, and no object that looks like one. @internal */
-export let isArena: (value: unknown) => value is Arena
+let isArena: (value: unknown) => boolean
+
+/** Throws unless a value is an arena of this copy of the library, and no object that looks like one. @internal */
+export function requireArena(value: unknown): asserts value is Arena {
+  if (isArena(value)) return
+  const other = versionOf(value)
+  if (other === undefined) throw new InvalidArgumentTypeError('arena', 'an Arena', value)
+  const which = other === version ? `another copy of sorites ${version}, loaded in another realm` : `sorites ${other}`
+  throw new OtherInstanceError(
+    `"arena" expected an Arena of this copy of sorites ${version}, got one of ${which}: use one copy for both (npm ls sorites shows them), or pass arena.handle() and attach to it`
+  )
+}
 
 /** What only the library's own code may do with an arena. @internal */
 export function insideOf(arena: Arena): ArenaInside {
@@ -115,18 +132,18 @@ export class Arena {
    */
   readonly staleOwner: StaleOwner | undefined
   readonly #title: string
-  readonly #sharing: Sharing
-  readonly #ground: Ground
-  readonly #holding: Holding
-  readonly #lifetime: Lifetime
+  readonly #locator: Locator
+  readonly #mapping: Mapping
+  readonly #openState: OpenState
+  readonly #extent: Extent
   readonly #windows: Windows
   readonly #claims: Claims
-  readonly #waiting: Waiting
+  readonly #waiting: WordWaits
   readonly #recent: RecentBytes = new RecentBytes()
   /** The windows' own arrays, here as well to save a step on hot paths. Both are empty after `close`. */
   readonly #buffers: (ArrayBuffer | undefined)[]
   readonly #bytes: Uint8Array[]
-  #inside: ArenaInside | undefined
+  readonly #inside: ArenaInside
 
   static {
     makeArena = (parts) => {
@@ -134,46 +151,49 @@ export class Arena {
       return new Arena(parts)
     }
     showAs(Arena.prototype, 'Arena', (arena: Arena) => arena.#facts())
-    inside = (arena) => (arena.#inside ??= arena.#makeInside())
-    isArena = (value): value is Arena => typeof value === 'object' && value !== null && #title in value
+    inside = (arena) => arena.#inside
+    isArena = (value) => typeof value === 'object' && value !== null && #title in value
   }
 
   private constructor(parts: ArenaParts) {
     if (!made.has(parts)) throw new UnsupportedOperationError('an Arena is made with Arena.reserve, open or attach')
-    const { title, site, lifetime, holding, windowBytes, exposed = () => false, intact = () => true } = parts
-    const { layout, ground } = site
-    const windows = new Windows(lifetime, ground.base, layout.byteLength, windowBytes)
+    const { title, opened, lifetime, openState, windowBytes, exposed = () => false, intact = () => true } = parts
+    const { layout, mapping } = opened
+    const windows = new Windows(lifetime, 0, layout.byteLength, windowBytes)
     this.byteLength = layout.byteLength
-    this.pageSize = ground.pageSize
+    this.pageSize = mapping.pageSize
     this.#title = title
-    this.#ground = ground
-    this.#holding = holding
-    this.#lifetime = lifetime
+    this.#mapping = mapping
+    this.#openState = openState
+    this.#extent = new Extent(openState, layout.byteLength)
     this.#windows = windows
     this.#buffers = windows.buffers
     this.#bytes = windows.bytes
-    const recorded = site.recorded
-    const bytesAt = (offset: number, length: number): Uint8Array => this.#bytesAt(offset, length)
-    const pinBlock = (): Release => holding.pinBlock()
-    const claims = new Claims({ title, layout, ground, lifetime, recorded, exposed, bytesAt, pinBlock })
-    const waiting = new Waiting(
-      ground,
+    const bytesAt = (offset: number, length: number): Uint8Array => windows.bytesAt(offset, length)
+    const pinBlock = (): Release => openState.pinBlock()
+    const claims = new Claims({ title, layout, mapping, lifetime, exposed, bytesAt, pinBlock })
+    const waiting = new WordWaits(
+      mapping,
       title,
-      (offset) => this.#wordAt(offset),
+      (offset) => {
+        openState.requireOpen()
+        return windows.wordAt(offset)
+      },
       () => lifetime.hold()
     )
-    const sharing = new Sharing(title, site, lifetime, claims)
+    const locator = new Locator(title, opened, lifetime, claims)
     this.#claims = claims
     this.#waiting = waiting
-    this.#sharing = sharing
-    this.staleOwner = sharing.begin()
-    holding.onClose({
+    this.#locator = locator
+    this.#inside = new InsideOfArena({ mapping, openState, lifetime, windows, claims, byteLength: layout.byteLength })
+    this.staleOwner = locator.begin()
+    openState.onClose({
       store: () => {
-        if (intact()) claims.leave()
+        if (intact()) claims.leaveAll()
       },
       restore: () => claims.stay(),
       forget: () => {
-        sharing.close()
+        locator.close()
         claims.revokeAll()
         this.#recent.forget()
         waiting.close()
@@ -182,12 +202,12 @@ export class Arena {
   }
 
   /** The arena in a place of its own, which goes when it cannot be made. */
-  static #at(site: Site, { windowBytes }: CheckedOptions): Arena {
-    const { ground, layout, tenure, name } = site
+  static #at(opened: OpenedArena, { windowBytes }: CheckedOptions): Arena {
+    const { mapping, layout, name } = opened
     const title = name === undefined ? 'the arena' : `arena "${name}"`
-    const lifetime = new Lifetime(ground.os, ground.base, layout.mappingBytes, tenure)
+    const lifetime = new Lifetime(mapping, layout.mappingBytes)
     try {
-      return makeArena({ title, site, lifetime, holding: new Holding(title, lifetime), windowBytes })
+      return makeArena({ title, opened, lifetime, openState: new OpenState(title, lifetime), windowBytes })
     } catch (error) {
       lifetime.close(undefined)
       throw error
@@ -202,19 +222,19 @@ export class Arena {
     wholeNumber('byteLength', byteLength, 1, MOST_BYTES)
     const checked = checkOptions(options)
     const shared = checkShared(options)
-    lookNow()
-    return Arena.#at(shared ? memorySite(byteLength, checked) : reserveSite(byteLength, checked), checked)
+    recheckNow()
+    return Arena.#at(shared ? reserveShared(byteLength, checked) : reservePrivate(byteLength, checked), checked)
   }
 
   /**
    * Opens the arena in a file, which any process finds by its path, or makes it (`create`). It stays until it is unlinked, and it
-   * is not sealed: whoever shortens the file ends the processes that use it. Throws a `SystemError` (`ENOENT`, `EACCES`, `ENOSPC`,
+   * is not sealed: a process that shortens the file ends the processes that use it. Throws a `SystemError` (`ENOENT`, `EACCES`, `ENOSPC`,
    * …), `ERR_CORRUPTED` or `ERR_UNSUPPORTED_OPERATION` when the file holds no arena, or one of another version.
    */
-  static open(path: string | URL, options?: OpenOptions): Arena {
+  static open(path: string | UrlLike, options?: OpenOptions): Arena {
     const absolute = resolve(filePath('path', path))
     const checked = checkOptions(options)
-    return Arena.#at(namedSite(absolute, checkOpening(options), checked), checked)
+    return Arena.#at(openNamed(absolute, checkOpening(options), checked), checked)
   }
 
   /**
@@ -226,32 +246,32 @@ export class Arena {
     const given = checkSource(source)
     const checked = checkOptions(options)
     const found = findSource(checked.os, given)
-    if ('control' in found) return Arena.#at(threadSite(found, checked), checked)
-    if ('fd' in found) return Arena.#at(existingSite(checked.os.files.duplicate(found.fd), checked, {}), checked)
+    if ('table' in found) return Arena.#at(joinThreads(found, checked), checked)
+    if ('fd' in found) return Arena.#at(openFile(checked.os.files.duplicate(found.fd), checked, {}), checked)
     const path = resolve(found.path)
     const { generation, byteLength } = found
     const fd = checked.os.files.open(path, 'read-write')
-    return Arena.#at(existingSite(fd, checked, { path, generation, dataBytes: byteLength }), checked)
+    return Arena.#at(openFile(fd, checked, { path, generation, dataBytes: byteLength }), checked)
   }
 
   /** Whether `close` has been called. */
   get closed(): boolean {
-    return this.#holding.closed
+    return this.#openState.closed
   }
 
   /** Whether other processes can have the arena: it was reserved with `shared`, or opened by name, or attached to such a one. */
   get shared(): boolean {
-    return this.#sharing.shared
+    return this.#locator.shared
   }
 
   /** The descriptor of its file, to be inherited by a child (`stdio`); undefined when it has none, or is closed. */
   get fd(): number | undefined {
-    return this.#sharing.fd
+    return this.#locator.fd
   }
 
   /** A path by which other processes can open it while we have it; undefined when they cannot, or it is closed. */
   get path(): string | undefined {
-    return this.#sharing.path
+    return this.#locator.path
   }
 
   /**
@@ -259,12 +279,12 @@ export class Arena {
    * (Posting a view would copy its whole window, `windowBytes`.) It does not keep the arena open.
    */
   handle(): ArenaHandle {
-    return this.#sharing.handle()
+    return this.#locator.handle()
   }
 
-  /** Takes the name of a named arena away: who has it keeps it, nobody can open it any more. Whether it was still there. */
+  /** Takes the name of a named arena away. Users that have the arena keep it; it cannot be opened any more. Whether the name was there. */
   unlink(): boolean {
-    return this.#sharing.unlink()
+    return this.#locator.unlink()
   }
 
   /**
@@ -273,9 +293,9 @@ export class Arena {
    */
   view<T extends TypedArray>(type: TypedArrayConstructor<T>, offset: number, length: number): T
   view(type: DataViewConstructor, offset: number, length: number): DataView
-  view(type: BufferConstructor, offset: number, length: number): Buffer
+  view(type: NodeBufferConstructor, offset: number, length: number): NodeBuffer
   view(type: ViewConstructor, offset: number, length: number): View {
-    const byteLength = this.#requireElements(elementBytes('type', type), offset, length)
+    const byteLength = this.#extent.requireElements(elementBytes('type', type), offset, length)
     this.#claims.expose(offset, byteLength)
     return this.#windows.view(type, offset, length, byteLength)
   }
@@ -284,14 +304,14 @@ export class Arena {
    * A Buffer over a range, for reading and writing at offsets without regard to windows; across a window's end it has a buffer of its own.
    * Asked for again, the same range may give the same object.
    */
-  bytes(offset: number, byteLength: number): Buffer {
+  bytes(offset: number, byteLength: number): NodeBuffer {
     return this.#recent.find(offset, byteLength) ?? this.#makeBytes(offset, byteLength)
   }
 
-  #makeBytes(offset: number, byteLength: number): Buffer {
-    this.#requireRange(offset, byteLength)
+  #makeBytes(offset: number, byteLength: number): NodeBuffer {
+    this.#extent.requireRange(offset, byteLength)
     this.#claims.expose(offset, byteLength)
-    const buffer = this.#windows.view(Buffer, offset, byteLength, byteLength) as Buffer
+    const buffer = this.#windows.view(Buffer, offset, byteLength, byteLength) as NodeBuffer
     this.#recent.put(offset, buffer)
     return buffer
   }
@@ -301,12 +321,12 @@ export class Arena {
    * `postMessage`, `structuredClone` and JSON, and copies nothing. It keeps neither arena nor block alive.
    */
   refOf(view: ArrayBufferView): ViewRef {
-    return makeRef(this.#sharing.identity, view, this.offsetOf(view))
+    return makeRef(this.#locator.identity, view, this.offsetOf(view))
   }
 
   /** The view that a reference stands for. Throws `ERR_OUT_OF_RANGE` for one of another arena, or of what does not lie in this one. */
   viewOf<Name extends ViewTypeName>(ref: ViewRef<Name>): ViewTypes[Name] {
-    const { type, offset, length } = checkRef(ref, this.#sharing.identity, this.#title, this.byteLength)
+    const { type, offset, length } = checkRef(ref, this.#locator.identity, this.#title, this.byteLength)
     return this.view(type as never, offset, length) as ViewTypes[Name]
   }
 
@@ -315,8 +335,7 @@ export class Arena {
    * a view for each block. `offset - start` is the index in bytes. V8 counts its whole length as external memory.
    */
   window(offset: number): { buffer: ArrayBuffer; start: number } {
-    this.#requireOpen()
-    wholeNumber('offset', offset, 0, this.byteLength - 1)
+    this.#extent.requireByte(offset)
     const start = alignDown(offset, WINDOW_BYTES)
     this.#claims.expose(start, Math.min(WINDOW_BYTES, this.byteLength - start))
     return { buffer: this.#windows.long.window(start / WINDOW_BYTES), start }
@@ -333,29 +352,29 @@ export class Arena {
   }
 
   /** Faults every page of the range in now. Throws `ENOMEM` when the memory is not there, before it is taken. */
-  populate(offset = 0, byteLength: number = this.#rest(offset)): void {
-    this.#requireRange(offset, byteLength)
-    if (byteLength > 0) this.#ground.populate(offset, byteLength)
+  populate(offset = 0, byteLength: number = this.#extent.rest(offset)): void {
+    this.#extent.requireRange(offset, byteLength)
+    if (byteLength > 0) this.#mapping.populate(offset, byteLength)
   }
 
   /**
    * Gives the range's pages back to the kernel; the range reads zero afterwards, to the byte. Throws `ERR_ARENA_BUSY` when an
    * allocator holds a part of it.
    */
-  purge(offset = 0, byteLength: number = this.#rest(offset)): void {
-    this.#requireRange(offset, byteLength)
+  purge(offset = 0, byteLength: number = this.#extent.rest(offset)): void {
+    this.#extent.requireRange(offset, byteLength)
     const claim = byteLength === 0 ? undefined : this.#claims.overlapping(offset, byteLength)
     if (claim !== undefined)
       throw new ArenaBusyError(
         `${this.#title}: a purge of ${bytes(byteLength)} at offset ${offset} overlaps ${claim.describe()}, which an allocator has claimed`
       )
-    if (byteLength > 0) this.#ground.clear(offset, byteLength, (at, length) => this.#bytesAt(at, length))
+    if (byteLength > 0) makeZero(this.#mapping, offset, byteLength, (at, length) => this.#windows.bytesAt(at, length))
   }
 
   /** Bytes of the range that are in memory now, exact to the page; of pages partly in the range, the part. */
-  resident(offset = 0, byteLength: number = this.#rest(offset)): number {
-    this.#requireRange(offset, byteLength)
-    return residentBytes(this.#ground.os, this.#ground.base, offset, byteLength)
+  resident(offset = 0, byteLength: number = this.#extent.rest(offset)): number {
+    this.#extent.requireRange(offset, byteLength)
+    return this.#mapping.resident(offset, byteLength)
   }
 
   /**
@@ -363,25 +382,25 @@ export class Arena {
    * arena. Blocks this thread; a worker can be terminated meanwhile. `'ok'`: woken, or the word has changed.
    */
   wait(offset: number, expected: number, options?: WaitOptions): WaitResult {
-    this.#requireWord(offset)
+    this.#extent.requireElements(4, offset, 1)
     return this.#waiting.wait(offset, expected, options)
   }
 
   /** As `wait`, without blocking: a promise, and the event loop goes on. Rejected when the arena is closed meanwhile. */
   async waitAsync(offset: number, expected: number, options?: WaitAsyncOptions): Promise<WaitResult> {
-    this.#requireWord(offset)
+    this.#extent.requireElements(4, offset, 1)
     return this.#waiting.waitAsync(offset, expected, options)
   }
 
-  /** Wakes up to `count` of those who wait for the word at `offset` (default all); says how many. Change the word first. */
+  /** Wakes up to `count` waiters for the word at `offset` (default all); says how many. Change the word first. */
   wake(offset: number, count?: number): number {
-    this.#requireWord(offset)
+    this.#extent.requireElements(4, offset, 1)
     return this.#waiting.wake(offset, count)
   }
 
   /** Holds the arena open: `close` refuses until every pin is disposed of. Disposing twice does nothing. */
   pin(): Disposable {
-    return this.#holding.pin()
+    return this.#openState.pin()
   }
 
   /**
@@ -390,7 +409,7 @@ export class Arena {
    */
   async use<V extends ArrayBufferView, R>(view: V, run: (view: V) => R | Promise<R>): Promise<R> {
     const offset = this.offsetOf(view)
-    return this.#holding.use(view, run, () => this.#claims.pinBlock(offset))
+    return this.#openState.use(view, run, () => this.#claims.pinBlock(offset))
   }
 
   /**
@@ -403,7 +422,7 @@ export class Arena {
    * running on a view would end the process.
    */
   close(options?: { readonly detach?: boolean | undefined }): void {
-    this.#holding.close(options)
+    this.#openState.close(options)
   }
 
   /**
@@ -412,7 +431,7 @@ export class Arena {
    * kernel refuses: the arena is open then, and grants pins again.
    */
   closeWhenIdle(): Promise<void> {
-    return this.#holding.closeWhenIdle()
+    return this.#openState.closeWhenIdle()
   }
 
   [Symbol.dispose](): void {
@@ -428,102 +447,9 @@ export class Arena {
     return { state: closed ? 'closed' : 'open', byteLength, shared, path: shared ? path : undefined }
   }
 
-  /** What only the library's own code may do. */
-  #makeInside(): ArenaInside {
-    const claims = this.#claims
-    return {
-      os: this.#ground.os,
-      claim: (request) => {
-        this.#requireOpen()
-        return claims.grant(request)
-      },
-      adopt: (request) => {
-        this.#requireOpen()
-        return claims.adopt(request)
-      },
-      claims: () => {
-        this.#requireOpen()
-        return claims.records()
-      },
-      expose: (offset, byteLength) => claims.expose(offset, byteLength),
-      pinBlock: (offset) => claims.pinBlock(offset),
-      claimed: (offset, byteLength) => claims.overlapping(offset, byteLength)?.describe(),
-      locked: (run) => {
-        this.#requireOpen()
-        return claims.locked(run)
-      },
-      windowBytes: this.#windows.windowBytes,
-      windowBuffer: (index) => this.#windowBuffer(index),
-      view: (type, offset, length, byteLength) => {
-        this.#requireOpen()
-        return this.#windows.view(type, offset, length, byteLength)
-      },
-      privateBuffer: (offset, byteLength) => {
-        this.#requireOpen()
-        return this.#lifetime.privateView(this.#ground.address(offset), byteLength)
-      },
-    }
-  }
-
-  #windowBuffer(index: number): ArrayBuffer {
-    const bytes = this.#bytes[index]
-    return bytes !== undefined && bytes.length !== 0 ? (this.#buffers[index] as ArrayBuffer) : this.#makeWindow(index)
-  }
-
-  #makeWindow(index: number): ArrayBuffer {
-    this.#requireOpen()
-    wholeNumber('index', index, 0, this.#indexOf(this.byteLength))
-    return this.#windows.make(index)
-  }
-
   #refuse(view: unknown): never {
-    this.#requireOpen()
+    this.#openState.requireOpen()
     if (!isView(view)) throw new InvalidArgumentTypeError('view', 'a view', view)
     throw new OutOfRangeError('view', `a view of ${this.#title}, with a buffer that is not detached`, view)
-  }
-
-  /** Bytes of at most one page, which no window's end cuts. */
-  #bytesAt(offset: number, byteLength: number): Uint8Array {
-    const index = this.#indexOf(offset)
-    return new Uint8Array(this.#windowBuffer(index), offset - index * this.#windows.windowBytes, byteLength)
-  }
-
-  #wordAt(offset: number): number {
-    this.#requireOpen()
-    const index = this.#indexOf(offset)
-    const start = offset - index * this.#windows.windowBytes
-    return Atomics.load(new Int32Array(this.#windowBuffer(index), start, 1), 0)
-  }
-
-  #indexOf(offset: number): number {
-    return windowIndex(offset, this.byteLength, this.#windows.windowBytes)
-  }
-
-  #requireWord(offset: number): void {
-    this.#requireElements(4, offset, 1)
-  }
-
-  /** Throws unless the elements lie in the arena; gives their length in bytes. */
-  #requireElements(size: number, offset: number, length: number): number {
-    this.#requireOpen()
-    wholeNumber('offset', offset, 0, this.byteLength)
-    if (offset % size !== 0) throw new OutOfRangeError('offset', `a multiple of ${size}`, offset)
-    wholeNumber('length', length, 0, Math.floor((this.byteLength - offset) / size))
-    return length * size
-  }
-
-  #requireRange(offset: number, byteLength: number): void {
-    this.#requireOpen()
-    wholeNumber('offset', offset, 0, this.byteLength)
-    wholeNumber('byteLength', byteLength, 0, this.byteLength - offset)
-  }
-
-  #requireOpen(): void {
-    this.#holding.requireOpen()
-  }
-
-  /** What is left from `offset` on; of a nonsensical offset 0, which `#requireRange` then finds. */
-  #rest(offset: number): number {
-    return typeof offset === 'number' && offset <= this.byteLength ? this.byteLength - offset : 0
   }
 }

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { ownOf } from '../../src/allocator/blocks.ts'
+import { partsOf } from '../../src/allocator/facade.ts'
 import { insideOf } from '../../src/arena/arena.ts'
 import { show } from '../../src/errors.ts'
 import { ENOMEM } from '../../src/ffi/errno.ts'
@@ -40,7 +40,7 @@ test('console.log shows one line, open, closed and damaged', () => {
     const line = `${kind} { state: 'open', offset: ${index * MiB}, byteLength: 1048576, usedBytes: ${used}, committedBytes: ${committedBytes} }`
     assert.is(inspect(allocator), line)
     assert.is(inspect({ allocator }), `{\n  allocator: ${line}\n}`)
-    new Uint8Array(ownOf(allocator).claim.metadata).fill(255)
+    new Uint8Array(partsOf(allocator).life.claim.metadata.buffer).fill(255)
     assert.match(inspect(allocator), new RegExp(`^${kind} \\{ .* \\}$`))
     assert.type(JSON.stringify(allocator), 'string')
   }

@@ -1,69 +1,60 @@
 /**
- * A claim that somebody else holds, or nobody, as one sees it who only looks: range and metadata are there, and what would change
- * them is refused. The holder may change everything meanwhile, or give the claim back: what keeps a view of it in step with its
+ * A read-only view of a claim that another holds, or that was left: range and metadata are there, and what would change them is
+ * refused. The holder may change everything meanwhile, or give the claim back: what keeps a view of it in step with its
  * holder is for the allocator to say, in its metadata.
  * @module
  */
 import { UnsupportedOperationError } from '../../errors.ts'
+import type { BufferRange } from '../buffer-range.ts'
 import type { Claim, ClaimHolder } from '../claim.ts'
 import { told } from '../ending.ts'
-import type { Ground } from '../ground.ts'
+import type { Mapping } from '../mapping/mapping.ts'
 import type { Release } from '../pin.ts'
-import { residentBytes } from '../residency.ts'
+import { type MetadataPlace, residentOf } from './held-claim.ts'
 import type { MetadataSpace } from './metadata-space.ts'
 
-/** Where a claim is that is looked at. */
-export interface SeenPlace {
-  readonly offset: number
-  readonly byteLength: number
-  readonly metadataOffset: number
-  readonly metadataLength: number
-  /** Its number in the directory. */
-  readonly entry: number
-}
-
 /** Pins a block of the claim with this number in the directory. */
-type PinBlock = (entry: number, offset: number, byteLength: number) => Release
+type PinBlock = (index: number, offset: number, byteLength: number) => Release
 
 /** The views that there are of one arena's claims. */
 export class ClaimViews {
-  readonly #ground: Ground
+  readonly #mapping: Mapping
   readonly #space: MetadataSpace
   readonly #pin: PinBlock
   readonly #views: Set<ClaimView> = new Set()
 
-  constructor(ground: Ground, space: MetadataSpace, pin: PinBlock) {
-    this.#ground = ground
+  constructor(mapping: Mapping, space: MetadataSpace, pin: PinBlock) {
+    this.#mapping = mapping
     this.#space = space
     this.#pin = pin
   }
 
-  add(holder: ClaimHolder, place: SeenPlace): ClaimView {
+  add(holder: ClaimHolder, place: MetadataPlace): ClaimView {
     const metadata = this.#space.another(place.metadataOffset, place.metadataLength)
     const view = new ClaimView({
       holder,
       place,
       metadata,
-      ground: this.#ground,
-      pin: (offset, byteLength) => this.#pin(place.entry, offset, byteLength),
+      mapping: this.#mapping,
+      pin: (offset, byteLength) => this.#pin(place.index, offset, byteLength),
       left: () => this.#views.delete(view),
     })
     this.#views.add(view)
     return view
   }
 
-  /** A claim is gone, or all are: tells those who look. */
-  revoke(entry?: number): void {
-    for (const view of this.#views) if (entry === undefined || view.entry === entry) view.revoke()
+  /** A claim is gone, or all are: tells the holders of views. */
+  revoke(index?: number): void {
+    for (const view of this.#views) if (index === undefined || view.index === index) view.revoke()
   }
 }
 
 /** What a view is made of. */
 interface ClaimViewParts {
   readonly holder: ClaimHolder
-  readonly place: SeenPlace
-  readonly metadata: ArrayBuffer
-  readonly ground: Ground
+  readonly place: MetadataPlace
+  readonly metadata: BufferRange
+  readonly mapping: Mapping
   /** Pins the block for its holder, where that is one of this arena, or else the arena. */
   readonly pin: (offset: number, byteLength: number) => Release
   /** Told once, when it is not looked at any more. */
@@ -73,10 +64,10 @@ interface ClaimViewParts {
 export class ClaimView implements Claim {
   readonly offset: number
   readonly byteLength: number
-  readonly metadata: ArrayBuffer
+  readonly metadata: BufferRange
   readonly zeroed = false
   readonly stays = true
-  readonly entry: number
+  readonly index: number
   readonly #parts: ClaimViewParts
   #open = true
 
@@ -85,17 +76,12 @@ export class ClaimView implements Claim {
     this.offset = parts.place.offset
     this.byteLength = parts.place.byteLength
     this.metadata = parts.metadata
-    this.entry = parts.place.entry
+    this.index = parts.place.index
   }
 
   resident(): { residentBytes: number; residentMetadataBytes: number } {
-    const { ground, place } = this.#parts
-    const { os, base } = ground
-    const { byteLength } = this.metadata
-    return {
-      residentBytes: residentBytes(os, base, this.offset, this.byteLength),
-      residentMetadataBytes: byteLength === 0 ? 0 : residentBytes(os, base, place.metadataOffset, byteLength),
-    }
+    const { mapping, place } = this.#parts
+    return residentOf(mapping, place)
   }
 
   purge(): never {
@@ -123,7 +109,7 @@ export class ClaimView implements Claim {
     return this.#parts.pin(offset, byteLength)
   }
 
-  /** Nothing: who only looks stores nothing. */
+  /** Nothing: a view stores nothing. */
   storeOnLeave(): void {}
 
   release(): void {

@@ -5,7 +5,7 @@
  * @module
  */
 import { alignUp } from '../../bits.ts'
-import type { Range } from './ranges.ts'
+import type { Range } from '../ranges.ts'
 
 export class FreeRanges {
   readonly #starts: number[]

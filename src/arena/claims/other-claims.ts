@@ -1,14 +1,14 @@
 /**
  * The claims in an arena's directory that this arena object does not hold: those of other threads and processes, and those that
- * nobody holds any more. This is the copy that is fast to search; who calls sees to it that it is read anew when the directory has
- * been changed.
+ * were left. This is the copy that is fast to search; the caller sees to it that it is read anew when the directory has been
+ * changed.
  *
  *     ours     a holder of this arena object has it: it is not in here
- *     theirs   its holder is alive, or cannot be told from one who is
+ *     theirs   its holder is alive, or may be alive: this process cannot tell
  *     left     its holder has left it, or has died: another may adopt it
  *
  * A claim of a holder that has died is freed when its range is wanted, unless it is lasting: then what is in it can be taken over,
- * and until somebody does, the range is taken. What lies inside a claim is not looked at, and goes with it.
+ * and until that happens, the range is taken. What lies inside a claim is not looked at, and goes with it.
  *
  * Whether a holder has died can be told in one namespace of processes only. When a process from another one attaches, the header
  * says so, and from then on no holder of this start of the machine is taken for dead. Holders of an earlier start are dead anywhere.
@@ -18,66 +18,72 @@
  * @module
  */
 import { CorruptedError } from '../../errors.ts'
-import type { Ground } from '../ground.ts'
-import { HeaderWord, type Layout } from '../layout.ts'
-import { describeOwner, type Fate, type ThreadsSeen, tokenFateIn, tokenNumbers } from '../owner.ts'
-import type { Directory } from './directory.ts'
-import { type Numbered, requireEntries } from './entries.ts'
-import type { DirectoryEntry } from './entry-format.ts'
+import type { Directory } from '../format/directory.ts'
+import type { DirectoryEntry } from '../format/entry-format.ts'
+import { HeaderWord, type Layout } from '../format/layout.ts'
+import {
+  describeThread,
+  type Liveness,
+  packedLivenessIn,
+  type ThreadsSeen,
+  unpackNumbers,
+} from '../format/thread-id.ts'
+import { type Numbered, requireEntries } from '../format/verify-entries.ts'
+import type { Mapping } from '../mapping/mapping.ts'
+import { Ranges } from '../ranges.ts'
 import type { MetadataSpace } from './metadata-space.ts'
-import { Ranges } from './ranges.ts'
 
 /** A claim that this arena object does not hold. */
 export class OtherClaim {
-  readonly entry: number
-  readonly said: DirectoryEntry
+  readonly index: number
+  readonly entry: DirectoryEntry
   readonly offset: number
   readonly byteLength: number
   readonly metadataOffset: number
   readonly metadataLength: number
   readonly #others: OtherClaims
 
-  constructor(others: OtherClaims, entry: number, said: DirectoryEntry) {
+  constructor(others: OtherClaims, index: number, entry: DirectoryEntry) {
+    this.index = index
     this.entry = entry
-    this.said = said
-    this.offset = said.offset
-    this.byteLength = said.byteLength
-    this.metadataOffset = said.metadataOffset
-    this.metadataLength = said.metadataLength
+    this.offset = entry.offset
+    this.byteLength = entry.byteLength
+    this.metadataOffset = entry.metadataOffset
+    this.metadataLength = entry.metadataLength
     this.#others = others
   }
 
   /** Whether its holder has left it, or has died. */
   get isLeft(): boolean {
-    return this.said.holder === 0n || this.isOrphaned
+    return this.entry.holder === 0n || this.isOrphaned
   }
 
   /** Whether its holder is known to be alive. */
   get isAlive(): boolean {
-    return this.said.holder !== 0n && this.#others.fateOfHolder(this.said.holder) === 'alive'
+    return this.entry.holder !== 0n && this.#others.livenessOfHolder(this.entry.holder) === 'alive'
   }
 
   /** Whether its holder has died. */
   get isOrphaned(): boolean {
-    return this.said.holder !== 0n && this.#others.fateOfHolder(this.said.holder) === 'dead'
+    return this.entry.holder !== 0n && this.#others.livenessOfHolder(this.entry.holder) === 'dead'
   }
 
   /** For messages. */
   describe(): string {
-    const { kind, holder, byteLength, offset } = this.said
-    const who = this.isLeft ? 'left by an earlier holder' : `of ${describeOwner(tokenNumbers(holder))}`
-    return `${kind} (${byteLength} bytes at offset ${offset}, ${who})`
+    const { kind, holder, byteLength, offset } = this.entry
+    const state = this.isLeft ? 'left by an earlier holder' : `of ${describeThread(unpackNumbers(holder))}`
+    return `${kind} (${byteLength} bytes at offset ${offset}, ${state})`
   }
 }
 
 export interface OtherClaimsOptions {
   readonly title: string
-  readonly ground: Ground
+  readonly mapping: Mapping
   readonly layout: Layout
   readonly directory: Directory
   readonly space: MetadataSpace
   /** Whether a claim is ours, by its entry. */
-  readonly isOwn: (entry: number) => boolean
+  readonly isOwn: (index: number) => boolean
 }
 
 export class OtherClaims {
@@ -86,7 +92,7 @@ export class OtherClaims {
   #top: Ranges<OtherClaim> = new Ranges()
   /** The claims in blocks of others', by the entry of the claim around them. */
   #inside: Map<number, Numbered[]> = new Map()
-  /** Threads that have been looked at since somebody asked. */
+  /** Threads that have been looked at in this call. */
   #threads: ThreadsSeen = new Map()
 
   constructor(options: OtherClaimsOptions) {
@@ -95,19 +101,19 @@ export class OtherClaims {
 
   /** Reads the directory. Throws ERR_CORRUPTED, naming the entry, when it makes no sense. */
   read(): void {
-    const { directory, space, title, isOwn, layout, ground } = this.#options
+    const { directory, space, title, isOwn, layout, mapping } = this.#options
     directory.scan(isOwn, (entries) => {
-      const { top, metadata } = requireEntries(entries, layout, ground.os.maxViewBytes)
+      const { top, metadata } = requireEntries(entries, layout, mapping.maxViewBytes)
       if (!space.retake(metadata))
         throw new CorruptedError(`${title}: the metadata of a claim in its directory overlaps another's`)
-      const others = top.filter(([entry]) => !isOwn(entry))
-      this.#top = new Ranges(others.map(([entry, said]) => new OtherClaim(this, entry, said)))
+      const others = top.filter(([index]) => !isOwn(index))
+      this.#top = new Ranges(others.map(([index, entry]) => new OtherClaim(this, index, entry)))
       this.#inside = new Map()
-      for (const [entry, said] of entries) {
-        if (said.around < 0) continue
-        const siblings = this.#inside.get(said.around)
-        if (siblings === undefined) this.#inside.set(said.around, [[entry, said]])
-        else siblings.push([entry, said])
+      for (const [index, entry] of entries) {
+        if (entry.around < 0) continue
+        const siblings = this.#inside.get(entry.around)
+        if (siblings === undefined) this.#inside.set(entry.around, [[index, entry]])
+        else siblings.push([index, entry])
       }
     })
   }
@@ -122,10 +128,10 @@ export class OtherClaims {
   overlapping(offset: number, byteLength: number): OtherClaim | undefined {
     this.#threads.clear()
     const all = this.#top.allOverlapping(offset, byteLength)
-    const found = all.findIndex((claim) => claim.said.lasting || !claim.isOrphaned)
+    const found = all.findIndex((claim) => claim.entry.lasting || !claim.isOrphaned)
     const dead = found < 0 ? all : all.slice(0, found)
     if (dead.length > 0) {
-      this.#bury(dead.map(({ entry, said }) => [entry, said]))
+      this.#bury(dead.map(({ index, entry }) => [index, entry]))
       this.#top.removeAll(new Set(dead))
     }
     return all[found]
@@ -133,22 +139,22 @@ export class OtherClaims {
 
   /** Takes one out, which is ours from now on. What lay in it died with its holder, or was left. */
   take(claim: OtherClaim): void {
-    this.#bury(this.#inside.get(claim.entry) ?? [])
-    this.#inside.delete(claim.entry)
+    this.#bury(this.#inside.get(claim.index) ?? [])
+    this.#inside.delete(claim.index)
     this.#top.remove(claim)
   }
 
   /** What has become of the holder that a token stands for. */
-  fateOf(token: bigint): Fate {
-    return tokenFateIn(this.#options.ground.os, token, this.#place())
+  livenessOf(packed: bigint): Liveness {
+    return packedLivenessIn(this.#options.mapping, packed, this.#place())
   }
 
   /** The same of a claim's holder; a thread that was looked at in the same call is not looked at again. */
-  fateOfHolder(token: bigint): Fate {
-    return tokenFateIn(this.#options.ground.os, token, this.#place(), this.#threads)
+  livenessOfHolder(packed: bigint): Liveness {
+    return packedLivenessIn(this.#options.mapping, packed, this.#place(), this.#threads)
   }
 
-  /** Where those are who have the arena, by its header. */
+  /** In which boot and namespace the arena's processes are, by its header. */
   #place(): { boot: number; namespace: number } {
     const { header } = this.#options.directory
     return { boot: header[HeaderWord.boot] as number, namespace: header[HeaderWord.namespace] as number }
@@ -160,14 +166,14 @@ export class OtherClaims {
     const { directory, space } = this.#options
     const buried: Numbered[] = [...claims]
     // The array grows while it is walked.
-    for (const [entry] of buried) {
-      for (const inner of this.#inside.get(entry) ?? []) buried.push(inner)
-      this.#inside.delete(entry)
+    for (const [index] of buried) {
+      for (const inner of this.#inside.get(index) ?? []) buried.push(inner)
+      this.#inside.delete(index)
     }
     space.giveAll(
       buried.map(([, { metadataOffset, metadataLength }]) => ({ offset: metadataOffset, byteLength: metadataLength }))
     )
     // Inner ones first: an entry without the one around it would make no sense to the next reader.
-    for (const [entry] of buried.reverse()) directory.remove(entry)
+    for (const [index] of buried.reverse()) directory.remove(index)
   }
 }

@@ -13,10 +13,10 @@ import type { Address } from '../../units.ts'
 import type { FileMapping } from './file-mapping.ts'
 
 /** Makes a range show the file. What fails before the pages are dropped changes nothing. */
-export function discardChanges(mapping: FileMapping, offset: number, byteLength: number): void {
-  const { os } = mapping
-  const [start, length] = mapping.pages(offset, byteLength)
-  const from = mapping.address(offset)
+export function discardChanges(fileMapping: FileMapping, offset: number, byteLength: number): void {
+  const { os } = fileMapping
+  const [start, length] = fileMapping.pages(offset, byteLength)
+  const from = fileMapping.address(offset)
   const to = (from + byteLength) as Address
   const kept = [new Kept(os, start, from - start), new Kept(os, to, start + length - to)]
   os.advise(start, length, 'dontneed')

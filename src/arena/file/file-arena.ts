@@ -4,11 +4,11 @@
  *     mapping   |0  data                              |  header  directory | claims' metadata     |
  *     arena     |0                          byteLength|            seen by no window of the arena |
  *
- * A file that holds an arena already is recognised by its header and taken as it is, its claims included (claims/left-claims.ts).
+ * A file that holds an arena already is recognised by its header and taken as it is, its claims included (claims/other-claims.ts).
  * Otherwise the metadata must read zero: in copy mode empty pages are put there; in write mode nothing is overwritten, and a file
  * that holds anything else in that place is refused. Nothing is written before the first claim.
  *
- * Holes in the file are known to read zero, window by window, as long as nobody has made a view of the file. Opening takes a few
+ * Holes in the file are known to read zero, window by window, as long as no view of the file has been made. Opening takes a few
  * microseconds for a hole, and reading time for metadata that may hold something.
  * @module
  */
@@ -16,15 +16,16 @@ import { alignDown } from '../../bits.ts'
 import { OutOfRangeError, TruncatedError, UnsupportedOperationError } from '../../errors.ts'
 import { type Address, MiB } from '../../units.ts'
 import { type Arena, arenaOver } from '../arena.ts'
-import { BackingKind } from '../backing.ts'
-import type { Ground } from '../ground.ts'
-import { holdsMappedArena, holdsNamedArena } from '../header.ts'
-import type { Holding } from '../holding.ts'
-import { type Layout, layoutWithin, MAGIC } from '../layout.ts'
-import type { Lifetime } from '../lifetime.ts'
-import type { Site } from '../sharing/site.ts'
-import type { Tenure } from '../tenure.ts'
-import { WINDOW_BYTES } from '../window.ts'
+import type { ArenaStart } from '../claims/directory-access.ts'
+import { holdsMappedArena, holdsNamedArena } from '../format/header.ts'
+import { type Layout, layoutWithin, MAGIC } from '../format/layout.ts'
+import { BackingKind } from '../mapping/backing.ts'
+import type { Lifetime } from '../mapping/lifetime.ts'
+import type { Mapping } from '../mapping/mapping.ts'
+import type { OpenState } from '../mapping/open-state.ts'
+import { USUAL_WINDOW_BYTES, WINDOW_BYTES } from '../mapping/windows.ts'
+import type { OpenedArena } from '../sources/opened-arena.ts'
+import { OsPlace } from '../sources/os-place.ts'
 import type { FileLink } from './file-link.ts'
 import type { FileMapping, FilePlace } from './file-mapping.ts'
 
@@ -34,15 +35,16 @@ export interface FileArenaSource {
   readonly place: FilePlace
   /** Bytes that are mapped now. */
   readonly byteLength: number
-  readonly mapping: FileMapping
+  readonly fileMapping: FileMapping
   /** That of the mapping. */
-  readonly ground: Ground
+  readonly mapping: Mapping
   readonly link: FileLink
   readonly lifetime: Lifetime
-  readonly tenure: Tenure
-  readonly holding: Holding
-  /** Whether there are views of the file, through which anybody may write. */
+  readonly openState: OpenState
+  /** Whether there are views of the file, through which any code may write. */
   readonly exposed: boolean
+  /** Bytes in the windows that its views come from; undefined: the usual. */
+  readonly windowBytes: number | undefined
 }
 
 /** The first position of the mapping, from one on, that may not read zero. */
@@ -50,8 +52,8 @@ type NextData = (position: number) => number
 
 /** Opens the arena in a mapped file. Changes nothing when it throws. */
 export function openFileArena(source: FileArenaSource): Arena {
-  const { title, place, byteLength, ground, lifetime, holding, exposed } = source
-  const { os } = ground
+  const { title, place, byteLength, fileMapping, lifetime, openState, exposed } = source
+  const { os } = fileMapping
   if (place.offset % os.pageSize !== 0)
     throw new OutOfRangeError('options.offset', `a multiple of ${os.pageSize}, for an arena in the file`, place.offset)
   const layout = layoutWithin(byteLength, os.pageSize)
@@ -63,47 +65,56 @@ export function openFileArena(source: FileArenaSource): Arena {
     )
   const { mappingBytes } = layout
   // The last page is the first to go.
-  const intact = (): boolean => os.copyOut((ground.base + mappingBytes - 1) as Address, 1, new Uint8Array(1)) === 1
-  const parts = { title: `the arena in ${title}`, lifetime, holding, intact }
-  if (hasMagic(source, layout)) return arenaOver({ ...parts, site: siteOf(source, layout, true), exposed: () => true })
+  const intact = (): boolean => os.copyOut((fileMapping.base + mappingBytes - 1) as Address, 1, new Uint8Array(1)) === 1
+  const { windowBytes = USUAL_WINDOW_BYTES } = source
+  const parts = { title: `the arena in ${title}`, lifetime, openState, intact, windowBytes }
+  if (hasMagic(source, layout))
+    return arenaOver({ ...parts, opened: openedIn(source, layout, true), exposed: () => true })
   return withHoles(source, (nextData) => {
     makeRoom(source, layout, nextData)
     const end = (window: number): number => Math.min((window + 1) * WINDOW_BYTES, layout.byteLength)
     const written = (window: number): boolean => exposed || nextData(window * WINDOW_BYTES) < end(window)
-    return arenaOver({ ...parts, site: siteOf(source, layout, false), exposed: written })
+    return arenaOver({ ...parts, opened: openedIn(source, layout, false), exposed: written })
   })
 }
 
-/** In write mode others can have the arena too: they map the same file. */
-function siteOf({ ground, tenure, place }: FileArenaSource, layout: Layout, recorded: boolean): Site {
+/** In write mode others can have the arena too: they map the same file. `found`: whether the file holds the arena already. */
+function openedIn({ fileMapping, mapping, place }: FileArenaSource, layout: Layout, found: boolean): OpenedArena {
   const common = place.mode === 'write'
   const kind = common ? BackingKind.mappedFile : BackingKind.fileCopy
+  const { os, base } = fileMapping
   return {
     layout,
-    ground,
-    tenure,
-    kind,
-    fd: -1,
-    path: undefined,
-    identity: undefined,
-    common,
-    recorded,
+    mapping,
+    start: found ? startOfFound(common) : startOfNew(common),
+    place: new OsPlace({ os, base, layout, kind, fd: -1, path: undefined }),
     name: undefined,
   }
 }
 
-function hasMagic({ mapping }: FileArenaSource, layout: Layout): boolean {
+function startOfFound(common: boolean): ArenaStart {
+  return common
+    ? { origin: 'existing', reach: 'processes', proof: 'at once' }
+    : { origin: 'existing', reach: 'process' }
+}
+
+/** Another process may be making the same arena in the same file: the first one that claims gives it its identity. */
+function startOfNew(common: boolean): ArenaStart {
+  return common ? { origin: 'new', reach: 'processes', identity: undefined } : { origin: 'new', reach: 'process' }
+}
+
+function hasMagic({ fileMapping }: FileArenaSource, layout: Layout): boolean {
   const word = new Uint32Array(1)
-  const copied = mapping.os.copyOut(mapping.address(layout.metadataStart), 4, new Uint8Array(word.buffer))
+  const copied = fileMapping.os.copyOut(fileMapping.address(layout.metadataStart), 4, new Uint8Array(word.buffer))
   return copied === word.byteLength && word[0] === MAGIC
 }
 
 /** Sees to it that the metadata reads zero. */
 function makeRoom(source: FileArenaSource, layout: Layout, nextData: NextData): void {
-  const { title, place, mapping } = source
+  const { title, place, fileMapping } = source
   refuseOtherArena(source)
   const { metadataStart, metadataBytes } = layout
-  if (place.mode === 'copy') mapping.os.replace(mapping.address(metadataStart), metadataBytes)
+  if (place.mode === 'copy') fileMapping.os.replace(fileMapping.address(metadataStart), metadataBytes)
   else if (!readsZero(source, metadataStart, metadataStart + metadataBytes, nextData))
     throw new UnsupportedOperationError(
       `${title} holds other data in the last ${metadataBytes} bytes of the mapping, where an arena has its tables: nothing was ` +
@@ -112,8 +123,8 @@ function makeRoom(source: FileArenaSource, layout: Layout, nextData: NextData): 
 }
 
 /** Throws when the file holds an arena that is not the one that would be here. */
-function refuseOtherArena({ title, place, byteLength, mapping, link }: FileArenaSource): void {
-  const { os } = mapping
+function refuseOtherArena({ title, place, byteLength, fileMapping, link }: FileArenaSource): void {
+  const { os } = fileMapping
   const { pageSize } = os
   if (link.byteLength() !== undefined && place.offset === 0 && link.use('read', (fd) => holdsNamedArena(os, fd)))
     throw new UnsupportedOperationError(
@@ -129,12 +140,12 @@ function refuseOtherArena({ title, place, byteLength, mapping, link }: FileArena
 
 /** Whether a range of the mapping reads zero. Holes are skipped, the rest is read. */
 function readsZero(source: FileArenaSource, from: number, to: number, nextData: NextData): boolean {
-  const { title, mapping } = source
+  const { title, fileMapping } = source
   const part = new Uint8Array(Math.min(MiB, to - from))
   const zeros = new Uint8Array(part.length)
   for (let at = nextData(from); at < to; at = nextData(at + part.length)) {
     const length = Math.min(part.length, to - at)
-    if (mapping.os.copyOut(mapping.address(at), length, part) < length)
+    if (fileMapping.os.copyOut(fileMapping.address(at), length, part) < length)
       throw new TruncatedError(`${title} does not have all its pages any more`)
     if (Buffer.compare(part.subarray(0, length), zeros.subarray(0, length)) !== 0) return false
   }
@@ -142,8 +153,8 @@ function readsZero(source: FileArenaSource, from: number, to: number, nextData: 
 }
 
 /** Runs something that asks for holes. Where there is no way back to the file, there are none. */
-function withHoles<T>({ place, mapping, link }: FileArenaSource, run: (nextData: NextData) => T): T {
-  const { files } = mapping.os
+function withHoles<T>({ place, fileMapping, link }: FileArenaSource, run: (nextData: NextData) => T): T {
+  const { files } = fileMapping.os
   if (link.byteLength() === undefined) return run((position) => position)
   return link.use('read', (fd) => run((position) => files.nextData(fd, place.offset + position) - place.offset))
 }

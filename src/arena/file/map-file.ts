@@ -1,7 +1,7 @@
 /**
  * Mapping a file: open, reserve addresses, lay the file over them, lengthen if need be, close. What fails on the way leaves no
  * descriptor, no addresses and no changed file behind. A file that is made gets its name last, when nothing can fail any more
- * (../new-file.ts), so there is never one to be taken away again.
+ * (sources/new-file.ts), so there is never one to be taken away again.
  *
  *     open ─▶ may it be mapped? ─▶ blocks ─▶ addresses, file laid over them ─▶ length ─▶ populate ─▶ name
  *
@@ -13,11 +13,11 @@ import { EIO, ENODEV, ENOENT, isErrno } from '../../ffi/errno.ts'
 import type { Os } from '../../ffi/os.ts'
 import type { Access, FileStatus } from '../../ffi/os-files.ts'
 import { MiB } from '../../units.ts'
-import { holdsMappedArena } from '../header.ts'
-import { ARENA_ALIGNMENT } from '../layout.ts'
-import { NewFile, namingPath } from '../new-file.ts'
-import { requirePlacedByUs } from '../placed-files.ts'
-import { finishGrowth, type Growth, prepareGrowth } from './file-length.ts'
+import { holdsMappedArena } from '../format/header.ts'
+import { ARENA_ALIGNMENT } from '../format/layout.ts'
+import { finishGrowth, type Growth, prepareGrowth } from '../sources/file-length.ts'
+import { NewFile, namingPath } from '../sources/new-file.ts'
+import { requirePlacedByUs } from '../sources/placed-files.ts'
 import { FileLink } from './file-link.ts'
 import { FileMapping, type FilePlace } from './file-mapping.ts'
 import {
@@ -205,18 +205,18 @@ function prepare(growth: Growth): void {
 
 /** Lays the file over addresses of its own. */
 function overlay<Mode extends FileMode>(
-  { os, title, target }: CheckedFileOptions,
+  { os, title, target, windowBytes }: CheckedFileOptions,
   { fd, access, status, made }: Opened,
   place: FilePlace
 ): MappedFile<Mode> {
-  const mapping = new FileMapping(os, place, alignmentOf(place, os.pageSize))
+  const fileMapping = new FileMapping(os, place, alignmentOf(place, os.pageSize))
   try {
-    mapping.lay(fd, place.byteLength)
+    fileMapping.lay(fd, place.byteLength)
     const link = new FileLink({ title, files: os.files, target, fd, access, status, made })
     const path = typeof target === 'string' ? target : undefined
-    return mappedFileOf<Mode>({ title, path, place, mapping, link })
+    return mappedFileOf<Mode>({ title, path, place, fileMapping, link, windowBytes })
   } catch (error) {
-    mapping.release()
+    fileMapping.release()
     throw error
   }
 }

@@ -1,18 +1,18 @@
 /**
- * A file in memory. What reads and writes it are plain loads and stores through views, with no system call; the kernel brings pages
- * in when they are first touched, and writes changed ones back in its own time.
+ * A file in memory. What reads and writes it are plain loads and stores through views, with no system call; the kernel brings pages in
+ * when they are first touched, and writes changed ones back in its own time.
  *
  *     MappedFile ── FileMapping   addresses, and the file laid over them           file-mapping.ts
- *                ── Windows       the ArrayBuffers over it, of 1 GiB               ../window.ts
- *                ── Holding       open, pinned, closed                             ../holding.ts
+ *                ── Windows       the ArrayBuffers over it                         mapping/windows.ts
+ *                ── OpenState     open, pinned, closed                             mapping/open-state.ts
  *                ── Truncation    reading what others may cut                      truncation.ts
  *                ── FileLink      the way back to the file, to change its length   file-link.ts
  *                ── Arena         for allocators, in modes 'copy' and 'write'      file-arena.ts
  *
- * Offsets count from the first mapped byte of the file. Ranges may start and end at any byte; what the kernel does, it does to the
- * whole pages that a range touches. Mapping and closing cost some 40 us, a view 0.2 us.
+ * Offsets count from the first mapped byte of the file. Ranges may start and end at any byte; what the kernel does, it does to the whole
+ * pages that a range touches. Mapping and closing cost some 40 us, a view 0.2 us.
  *
- * Longer than other files: a public class is one thing, with all its calls and what is to be known of each.
+ * Longer than other files: it is the public class, and half of its lines are the documentation of its calls.
  * @module
  */
 import { boolean, oneOf, optionsObject, wholeNumber } from '../../arguments.ts'
@@ -27,8 +27,11 @@ import {
 import { ADVICE, type Advice } from '../../ffi/os-pages.ts'
 import { type Facts, showAs } from '../../inspection.ts'
 import {
+  type Bytes,
   elementBytes,
   isView,
+  type NodeBuffer,
+  type NodeBufferConstructor,
   plainBytes,
   type TypedArray,
   type TypedArrayConstructor,
@@ -37,13 +40,13 @@ import {
   viewByteOffset,
 } from '../../views.ts'
 import { type Arena, insideOf } from '../arena.ts'
-import { fileBackingOf } from '../backing.ts'
-import { Ground } from '../ground.ts'
-import { Holding } from '../holding.ts'
-import { Lifetime } from '../lifetime.ts'
-import { residentBytes } from '../residency.ts'
-import { SoleTenure } from '../tenure.ts'
-import { WINDOW_BYTES, Windows } from '../window.ts'
+import { fileBackingOf } from '../mapping/backing.ts'
+import { Extent } from '../mapping/extent.ts'
+import { Lifetime } from '../mapping/lifetime.ts'
+import { OpenState } from '../mapping/open-state.ts'
+import { OsMapping } from '../mapping/os-mapping.ts'
+import { SoleOwner } from '../mapping/owner.ts'
+import { WINDOW_BYTES, Windows } from '../mapping/windows.ts'
 import { discardChanges } from './discarding.ts'
 import { openFileArena } from './file-arena.ts'
 import type { FileLink } from './file-link.ts'
@@ -59,8 +62,10 @@ export interface MappedFileParts {
   readonly title: string
   readonly path: string | undefined
   readonly place: FilePlace
-  readonly mapping: FileMapping
+  readonly fileMapping: FileMapping
   readonly link: FileLink
+  /** Bytes in the windows that views come from; undefined when nothing was asked. */
+  readonly windowBytes: number | undefined
 }
 
 /** Options of `sync` and `syncAsync`. */
@@ -92,15 +97,15 @@ export class MappedFile<Mode extends FileMode = FileMode> {
   readonly pageSize: number
   readonly #title: string
   readonly #place: FilePlace
-  readonly #mapping: FileMapping
+  readonly #fileMapping: FileMapping
   readonly #link: FileLink
-  readonly #ground: Ground
-  readonly #tenure: SoleTenure
+  readonly #windowBytes: number | undefined
+  readonly #mapping: OsMapping
   readonly #lifetime: Lifetime
-  readonly #holding: Holding
+  readonly #openState: OpenState
   readonly #windows: Windows
   readonly #truncation: Truncation
-  #byteLength: number
+  readonly #extent: Extent
   #exposed = false
   #arena: Arena | undefined
 
@@ -114,34 +119,40 @@ export class MappedFile<Mode extends FileMode = FileMode> {
 
   private constructor(parts: MappedFileParts) {
     if (!made.has(parts)) throw new UnsupportedOperationError('a MappedFile is made with mapFile')
-    const { title, path, place, mapping, link } = parts
-    const { os, base, mappingBytes } = mapping
+    const { title, path, place, fileMapping, link, windowBytes } = parts
+    const { os, base, mappingBytes } = fileMapping
     this.path = path
     this.mode = place.mode as Mode
     this.maxByteLength = place.maxByteLength
     this.pageSize = os.pageSize
     this.#title = title
     this.#place = place
-    this.#mapping = mapping
+    this.#fileMapping = fileMapping
     this.#link = link
-    this.#byteLength = place.byteLength
-    this.#ground = new Ground(os, base, fileBackingOf(os, place.mode === 'write'))
-    this.#tenure = new SoleTenure(os, base, mappingBytes, -1)
-    this.#lifetime = new Lifetime(os, base, mappingBytes, this.#tenure)
-    this.#holding = new Holding(title, this.#lifetime)
-    this.#holding.onClose({ forget: () => link.close() })
-    this.#windows = new Windows(this.#lifetime, mapping.address(0), Math.max(place.maxByteLength, 1), WINDOW_BYTES)
-    this.#truncation = new Truncation(title, mapping, link, place.offset)
+    this.#windowBytes = windowBytes
+    const owner = new SoleOwner(os, base, mappingBytes, -1)
+    this.#mapping = new OsMapping(os, base, fileBackingOf(os, place.mode === 'write'), owner)
+    this.#lifetime = new Lifetime(this.#mapping, mappingBytes)
+    this.#openState = new OpenState(title, this.#lifetime)
+    this.#extent = new Extent(this.#openState, place.byteLength)
+    this.#openState.onClose({ forget: () => link.close() })
+    this.#windows = new Windows(
+      this.#lifetime,
+      fileMapping.lead,
+      Math.max(place.maxByteLength, 1),
+      windowBytes ?? WINDOW_BYTES
+    )
+    this.#truncation = new Truncation(title, fileMapping, link, place.offset)
   }
 
   /** Bytes of the file that are mapped. Changes with `resize`. */
   get byteLength(): number {
-    return this.#byteLength
+    return this.#extent.byteLength
   }
 
   /** Whether `close` has been called. */
   get closed(): boolean {
-    return this.#holding.closed
+    return this.#openState.closed
   }
 
   // ---- looking at it ----
@@ -152,36 +163,31 @@ export class MappedFile<Mode extends FileMode = FileMode> {
    */
   view<T extends TypedArray>(type: TypedArrayConstructor<T>, offset: number, length: number): FileView<Mode, T>
   view(type: DataViewConstructor, offset: number, length: number): FileView<Mode, DataView>
-  view(type: BufferConstructor, offset: number, length: number): FileView<Mode, Buffer>
+  view(type: NodeBufferConstructor, offset: number, length: number): FileView<Mode, NodeBuffer>
   view(type: ViewConstructor, offset: number, length: number): unknown {
-    const size = elementBytes('type', type)
-    this.#holding.requireOpen()
-    wholeNumber('offset', offset, 0, this.#byteLength)
-    if (offset % size !== 0) throw new OutOfRangeError('offset', `a multiple of ${size}`, offset)
-    wholeNumber('length', length, 0, Math.floor((this.#byteLength - offset) / size))
-    const view = this.#windows.view(type, offset, length, length * size)
-    this.#expose(offset, length * size)
+    const byteLength = this.#extent.requireElements(elementBytes('type', type), offset, length)
+    const view = this.#windows.view(type, offset, length, byteLength)
+    this.#expose(offset, byteLength)
     return view
   }
 
   /** All of it as bytes. Throws `ERR_OUT_OF_RANGE` when that is more than the runtime can show in one view (4 GiB on Node 20). */
-  get bytes(): FileView<Mode, Uint8Array> {
-    return this.view(Uint8Array, 0, this.#byteLength)
+  get bytes(): FileView<Mode, Bytes> {
+    return this.view<Bytes>(Uint8Array, 0, this.#extent.byteLength)
   }
 
-  /** The window that shows `offset`, and the offset where that window starts. Bytes of it past `byteLength` are not the file's. */
+  /** The long window that shows `offset`, of 1 GiB, and the offset where that window starts. Bytes of it past `byteLength` are not the file's. */
   window(offset: number): { buffer: ArrayBuffer; start: number } {
-    this.#holding.requireOpen()
-    wholeNumber('offset', offset, 0, this.#byteLength - 1)
+    this.#extent.requireByte(offset)
     const start = alignDown(offset, WINDOW_BYTES)
-    const buffer = this.#windows.window(start / WINDOW_BYTES)
+    const buffer = this.#windows.long.window(start / WINDOW_BYTES)
     this.#expose(start, buffer.byteLength)
     return { buffer, start }
   }
 
   /** The offset where a view starts. Throws `ERR_OUT_OF_RANGE` for a view of anything else. */
   offsetOf(view: ArrayBufferView): number {
-    this.#holding.requireOpen()
+    this.#openState.requireOpen()
     if (!isView(view)) throw new InvalidArgumentTypeError('view', 'a view', view)
     const start = this.#windows.startOf(viewBuffer(view))
     if (start < 0)
@@ -195,8 +201,8 @@ export class MappedFile<Mode extends FileMode = FileMode> {
    * Throws `ERR_TRUNCATED` unless the file has every byte of the range now. Touching them right afterwards is safe unless the file
    * is shortened in between.
    */
-  check(offset = 0, byteLength: number = this.#rest(offset)): void {
-    this.#requireRange(offset, byteLength)
+  check(offset = 0, byteLength: number = this.#extent.rest(offset)): void {
+    this.#extent.requireRange(offset, byteLength)
     this.#truncation.check(offset, byteLength)
   }
 
@@ -204,11 +210,11 @@ export class MappedFile<Mode extends FileMode = FileMode> {
    * A copy of the range, in `target` from its start when that is given. Throws `ERR_TRUNCATED` when the file no longer has the
    * bytes; `target` may then have been written to. Cannot fault.
    */
-  read(offset: number, byteLength: number, target?: Uint8Array): Uint8Array {
-    this.#requireRange(offset, byteLength)
+  read(offset: number, byteLength: number, target?: Uint8Array): Bytes {
+    this.#extent.requireRange(offset, byteLength)
     const bytes = target === undefined ? new Uint8Array(byteLength) : plainBytes('target', target, byteLength)
     this.#truncation.read(offset, byteLength, bytes)
-    return bytes
+    return bytes as Bytes
   }
 
   // ---- changing its length ----
@@ -230,29 +236,29 @@ export class MappedFile<Mode extends FileMode = FileMode> {
       )
     const resizable = {
       title: this.#title,
-      mapping: this.#mapping,
+      fileMapping: this.#fileMapping,
       offset: this.#place.offset,
-      byteLength: this.#byteLength,
+      byteLength: this.#extent.byteLength,
     }
     if (byteLength === undefined) {
       const access = this.mode === 'write' ? 'read-write' : 'read'
-      this.#byteLength = this.#link.use(access, (fd) => followFile(resizable, fd, this.maxByteLength))
+      this.#extent.byteLength = this.#link.use(access, (fd) => followFile(resizable, fd, this.maxByteLength))
       return
     }
     this.#link.use('read-write', (fd) => resizeFile(resizable, fd, byteLength))
-    this.#byteLength = byteLength
+    this.#extent.byteLength = byteLength
   }
 
   /**
    * Gives the holes in a range room on the disk, so that no store to it can meet a full one, which would end the process. Throws
    * `ENOSPC`.
    */
-  reserveBlocks(offset = 0, byteLength: number = this.#rest(offset)): void {
+  reserveBlocks(offset = 0, byteLength: number = this.#extent.rest(offset)): void {
     this.#requireMode('reserveBlocks', 'write')
-    this.#requireRange(offset, byteLength)
+    this.#extent.requireRange(offset, byteLength)
     if (byteLength === 0) return
     this.#truncation.requireLength(offset, byteLength)
-    const { files } = this.#mapping.os
+    const { files } = this.#fileMapping.os
     this.#link.use('read-write', (fd) => files.allocate(fd, this.#place.offset + offset, byteLength))
   }
 
@@ -268,7 +274,7 @@ export class MappedFile<Mode extends FileMode = FileMode> {
     boolean('options.async', async)
     const [offset, byteLength] = this.#syncRange(options)
     if (this.mode !== 'write' || byteLength === 0) return
-    this.#mapping.os.sync(...this.#mapping.pages(offset, byteLength), async ? 'async' : 'sync')
+    this.#fileMapping.os.sync(...this.#fileMapping.pages(offset, byteLength), async ? 'async' : 'sync')
   }
 
   /** As `sync`, on another thread: the promise is settled when the changes are on the disk. Holds the file open until then. */
@@ -276,67 +282,68 @@ export class MappedFile<Mode extends FileMode = FileMode> {
     optionsObject('options', options)
     const [offset, byteLength] = this.#syncRange(options)
     if (this.mode !== 'write' || byteLength === 0) return
-    await this.#holding.use(this.#mapping, ({ os }) => os.syncLater(...this.#mapping.pages(offset, byteLength)))
+    await this.#openState.use(this.#fileMapping, ({ os }) =>
+      os.syncLater(...this.#fileMapping.pages(offset, byteLength))
+    )
   }
 
   /**
    * Tells the kernel how the range will be used. Never changes what it holds, so `'dontneed'` is refused in mode `'copy'`: see
    * `discard`.
    */
-  advise(advice: Advice, offset = 0, byteLength: number = this.#rest(offset)): void {
-    this.#holding.requireOpen()
+  advise(advice: Advice, offset = 0, byteLength: number = this.#extent.rest(offset)): void {
+    this.#openState.requireOpen()
     oneOf('advice', advice, ADVICE)
-    this.#requireRange(offset, byteLength)
+    this.#extent.requireRange(offset, byteLength)
     if (advice === 'dontneed' && this.mode === 'copy')
       throw new UnsupportedOperationError(
         `${this.#title}: 'dontneed' would drop changes in mode 'copy'; discard() does that`
       )
-    if (byteLength > 0) this.#mapping.os.advise(...this.#mapping.pages(offset, byteLength), advice)
+    if (byteLength > 0) this.#fileMapping.os.advise(...this.#fileMapping.pages(offset, byteLength), advice)
   }
 
   /**
    * Mode `'copy'` only: reverts the range to what the file has, to the byte. Throws `ERR_ARENA_BUSY` where an allocator, or the
    * arena's own tables, are.
    */
-  discard(offset = 0, byteLength: number = this.#rest(offset)): void {
+  discard(offset = 0, byteLength: number = this.#extent.rest(offset)): void {
     this.#requireMode('discard', 'copy')
-    this.#requireRange(offset, byteLength)
+    this.#extent.requireRange(offset, byteLength)
     if (byteLength === 0) return
     const held = this.#heldByArena(offset, byteLength)
     if (held !== undefined)
       throw new ArenaBusyError(
         `${this.#title}: to discard ${bytes(byteLength)} at offset ${offset} would change ${held}`
       )
-    discardChanges(this.#mapping, offset, byteLength)
+    discardChanges(this.#fileMapping, offset, byteLength)
   }
 
   /**
-   * Bytes of the range that are in memory now: in the kernel's page cache, whoever brought them there. For a file that this
+   * Bytes of the range that are in memory now: in the kernel's page cache, no matter which process brought them there. For a file that this
    * process neither owns nor may write the kernel does not tell, and says all.
    */
-  resident(offset = 0, byteLength: number = this.#rest(offset)): number {
-    this.#requireRange(offset, byteLength)
-    const { os, base, lead } = this.#mapping
-    return residentBytes(os, base, lead + offset, byteLength)
+  resident(offset = 0, byteLength: number = this.#extent.rest(offset)): number {
+    this.#extent.requireRange(offset, byteLength)
+    return this.#mapping.resident(this.#fileMapping.lead + offset, byteLength)
   }
 
   /**
    * Brings the range into memory now, as if it were read: nothing is copied. Throws `ERR_TRUNCATED` when the file no longer has
    * it, and `ENOMEM` when it is more than there is memory for.
    */
-  populate(offset = 0, byteLength: number = this.#rest(offset)): void {
-    this.#requireRange(offset, byteLength)
+  populate(offset = 0, byteLength: number = this.#extent.rest(offset)): void {
+    this.#extent.requireRange(offset, byteLength)
     if (byteLength === 0) return
-    const run = (): void => this.#ground.populate(this.#mapping.lead + offset, byteLength)
+    const run = (): void => this.#mapping.populate(this.#fileMapping.lead + offset, byteLength)
     this.#truncation.faulting(offset, byteLength, run)
   }
 
   /** Brings the range into memory, and keeps its pages there until `unlock` or `close`. Throws `ENOMEM` or `EPERM` at the limit. */
-  lock(offset = 0, byteLength: number = this.#rest(offset)): void {
-    this.#requireRange(offset, byteLength)
+  lock(offset = 0, byteLength: number = this.#extent.rest(offset)): void {
+    this.#extent.requireRange(offset, byteLength)
     if (byteLength === 0) return
-    const { os } = this.#mapping
-    const [address, length] = this.#mapping.pages(offset, byteLength)
+    const { os } = this.#fileMapping
+    const [address, length] = this.#fileMapping.pages(offset, byteLength)
     // In this order, and not with mlock, which would write to private pages and so copy them all.
     os.lock(address, length)
     try {
@@ -348,16 +355,16 @@ export class MappedFile<Mode extends FileMode = FileMode> {
   }
 
   /** Takes `lock` back. */
-  unlock(offset = 0, byteLength: number = this.#rest(offset)): void {
-    this.#requireRange(offset, byteLength)
-    if (byteLength > 0) this.#mapping.os.unlock(...this.#mapping.pages(offset, byteLength))
+  unlock(offset = 0, byteLength: number = this.#extent.rest(offset)): void {
+    this.#extent.requireRange(offset, byteLength)
+    if (byteLength > 0) this.#fileMapping.os.unlock(...this.#fileMapping.pages(offset, byteLength))
   }
 
   // ---- its life ----
 
   /** Holds the file open: `close` refuses until every pin is disposed of. Disposing twice does nothing. */
   pin(): Disposable {
-    return this.#holding.pin()
+    return this.#openState.pin()
   }
 
   /**
@@ -366,7 +373,7 @@ export class MappedFile<Mode extends FileMode = FileMode> {
    */
   async use<V extends ArrayBufferView, R>(view: V, run: (view: V) => R | Promise<R>): Promise<R> {
     const offset = this.offsetOf(view)
-    return this.#holding.use(view, run, () => this.#arena && insideOf(this.#arena).pinBlock(offset))
+    return this.#openState.use(view, run, () => this.#arena && insideOf(this.#arena).pinBlock(offset))
   }
 
   /**
@@ -374,19 +381,19 @@ export class MappedFile<Mode extends FileMode = FileMode> {
    * mapped the next time. It is open as long as the file is.
    */
   get arena(): Arena {
-    this.#holding.requireOpen()
+    this.#openState.requireOpen()
     if (this.mode === 'read') throw this.#unsupported('arena')
     this.#arena ??= openFileArena({
       title: this.#title,
       place: this.#place,
-      byteLength: this.#byteLength,
+      byteLength: this.#extent.byteLength,
+      fileMapping: this.#fileMapping,
       mapping: this.#mapping,
-      ground: this.#ground,
       link: this.#link,
       lifetime: this.#lifetime,
-      tenure: this.#tenure,
-      holding: this.#holding,
+      openState: this.#openState,
       exposed: this.#exposed,
+      windowBytes: this.#windowBytes,
     })
     return this.#arena
   }
@@ -399,12 +406,12 @@ export class MappedFile<Mode extends FileMode = FileMode> {
    * `detach`: whether views become empty. @defaultValue true on Node 22 and later, false on Node 20
    */
   close(options?: { readonly detach?: boolean | undefined }): void {
-    this.#holding.close(options)
+    this.#openState.close(options)
   }
 
   /** Closes the file once every pin is disposed of, as `arena.closeWhenIdle` does. A `syncAsync` that runs is waited for. */
   closeWhenIdle(): Promise<void> {
-    return this.#holding.closeWhenIdle()
+    return this.#openState.closeWhenIdle()
   }
 
   [Symbol.dispose](): void {
@@ -420,7 +427,7 @@ export class MappedFile<Mode extends FileMode = FileMode> {
     return { state: closed ? 'closed' : 'open', path, mode, byteLength }
   }
 
-  /** Views are about: anybody may write to the file through them, unseen by the arena. */
+  /** Views exist: any code may write to the file through them, and the arena does not see it. */
   #expose(offset: number, byteLength: number): void {
     this.#exposed = true
     if (this.#arena !== undefined) insideOf(this.#arena).expose(offset, byteLength)
@@ -436,28 +443,17 @@ export class MappedFile<Mode extends FileMode = FileMode> {
   }
 
   #syncRange(options: SyncOptions | undefined): [number, number] {
-    const { offset = 0, byteLength = this.#rest(offset) } = options ?? {}
-    this.#requireRange(offset, byteLength, 'options.')
+    const { offset = 0, byteLength = this.#extent.rest(offset) } = options ?? {}
+    this.#extent.requireRange(offset, byteLength, 'options.')
     return [offset, byteLength]
   }
 
   #requireMode(call: string, mode: FileMode): void {
-    this.#holding.requireOpen()
+    this.#openState.requireOpen()
     if (this.mode !== mode) throw this.#unsupported(call)
   }
 
   #unsupported(call: string): UnsupportedOperationError {
     return new UnsupportedOperationError(`${this.#title} is mapped in mode '${this.mode}', which has no ${call}`)
-  }
-
-  #requireRange(offset: number, byteLength: number, prefix = ''): void {
-    this.#holding.requireOpen()
-    wholeNumber(`${prefix}offset`, offset, 0, this.#byteLength)
-    wholeNumber(`${prefix}byteLength`, byteLength, 0, this.#byteLength - offset)
-  }
-
-  /** What is left from `offset` on; of a nonsensical offset 0, which `#requireRange` then finds. */
-  #rest(offset: number): number {
-    return typeof offset === 'number' && offset <= this.#byteLength ? this.#byteLength - offset : 0
   }
 }

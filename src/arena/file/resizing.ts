@@ -11,14 +11,14 @@
  * @module
  */
 import { ArenaBusyError, bytes, UnsupportedOperationError } from '../../errors.ts'
-import { holdsMappedArena } from '../header.ts'
-import { finishGrowth, prepareGrowth } from './file-length.ts'
+import { holdsMappedArena } from '../format/header.ts'
+import { finishGrowth, prepareGrowth } from '../sources/file-length.ts'
 import type { FileMapping } from './file-mapping.ts'
 
 /** A mapping whose file may change its length. */
 export interface Resizable {
   readonly title: string
-  readonly mapping: FileMapping
+  readonly fileMapping: FileMapping
   /** First byte of the file that is mapped. */
   readonly offset: number
   /** Bytes mapped now. */
@@ -27,49 +27,49 @@ export interface Resizable {
 
 /** Makes a file, open as `fd`, and its mapping so long that the mapping has `wanted` bytes. */
 export function resizeFile(resizable: Resizable, fd: number, wanted: number): void {
-  const { mapping, offset, byteLength } = resizable
-  const { files } = mapping.os
+  const { fileMapping, offset, byteLength } = resizable
+  const { files } = fileMapping.os
   const fileEnd = files.status(fd).byteLength
   requireFreeEnd(resizable, fd, fileEnd, wanted)
   const end = offset + wanted
   const grow = wanted > 0 && end > fileEnd
-  const growth = { os: mapping.os, title: resizable.title, fd, fileEnd, from: offset, end }
+  const growth = { os: fileMapping.os, title: resizable.title, fd, fileEnd, from: offset, end }
   if (grow) prepareGrowth(growth)
-  if (wanted < byteLength) mapping.cover(wanted)
-  else mapping.lay(fd, wanted)
+  if (wanted < byteLength) fileMapping.cover(wanted)
+  else fileMapping.lay(fd, wanted)
   try {
     if (grow) finishGrowth(growth)
     else if (wanted < byteLength && fileEnd > end) files.truncate(fd, end)
   } catch (error) {
-    if (wanted < byteLength) mapping.lay(fd, byteLength)
-    else mapping.cover(byteLength)
+    if (wanted < byteLength) fileMapping.lay(fd, byteLength)
+    else fileMapping.cover(byteLength)
     throw error
   }
 }
 
 /** Lets a mapping have what its file has now, up to `most` bytes; gives how many those are. */
-export function followFile({ mapping, offset, byteLength }: Resizable, fd: number, most: number): number {
-  const { files } = mapping.os
+export function followFile({ fileMapping, offset, byteLength }: Resizable, fd: number, most: number): number {
+  const { files } = fileMapping.os
   const available = (): number => Math.min(most, Math.max(0, files.status(fd).byteLength - offset))
   let wanted = available()
-  mapping.cover(wanted)
-  mapping.lay(fd, wanted)
+  fileMapping.cover(wanted)
+  fileMapping.lay(fd, wanted)
   try {
     // What was cut in between must not stay under a page that views reach.
     for (let left = available(); left < wanted; left = available()) {
-      mapping.cover(left)
+      fileMapping.cover(left)
       wanted = left
     }
     return wanted
   } catch (error) {
-    mapping.cover(Math.min(wanted, byteLength))
+    fileMapping.cover(Math.min(wanted, byteLength))
     throw error
   }
 }
 
 /** Throws when something at the file's end would be lost. */
 function requireFreeEnd(
-  { title, mapping, offset, byteLength }: Resizable,
+  { title, fileMapping, offset, byteLength }: Resizable,
   fd: number,
   fileEnd: number,
   wanted: number
@@ -79,6 +79,6 @@ function requireFreeEnd(
       `${title} has ${bytes(fileEnd)} and goes on behind the mapping, which ends at ${offset + byteLength}: to make it shorter would ` +
         'cut what is not mapped'
     )
-  if (offset + wanted !== fileEnd && holdsMappedArena(mapping.os, fd, offset, fileEnd))
+  if (offset + wanted !== fileEnd && holdsMappedArena(fileMapping.os, fd, offset, fileEnd))
     throw new ArenaBusyError(`${title} holds an arena, whose tables are at its end: its length cannot be changed`)
 }

@@ -1,5 +1,5 @@
 /**
- * Reading a mapped file that somebody else may make shorter. A plain access past its end is SIGBUS, which no JavaScript can catch;
+ * Reading a mapped file that another process may make shorter. A plain access past its end is SIGBUS, which no JavaScript can catch;
  * the calls here ask the kernel instead, which answers with an error.
  *
  *     file         |=================|······ gone ······|
@@ -20,14 +20,14 @@ import type { FileMapping } from './file-mapping.ts'
 
 export class Truncation {
   readonly #title: string
-  readonly #mapping: FileMapping
+  readonly #fileMapping: FileMapping
   readonly #link: FileLink
   readonly #offset: number
 
   /** `offset`: of the mapping's first byte in the file. */
-  constructor(title: string, mapping: FileMapping, link: FileLink, offset: number) {
+  constructor(title: string, fileMapping: FileMapping, link: FileLink, offset: number) {
     this.#title = title
-    this.#mapping = mapping
+    this.#fileMapping = fileMapping
     this.#link = link
     this.#offset = offset
   }
@@ -36,15 +36,15 @@ export class Truncation {
   check(offset: number, byteLength: number): void {
     if (byteLength === 0) return
     this.requireLength(offset, byteLength)
-    const [address, length] = this.#mapping.pages(offset, byteLength)
-    this.faulting(offset, byteLength, () => this.#mapping.os.populateRead(address, length))
+    const [address, length] = this.#fileMapping.pages(offset, byteLength)
+    this.faulting(offset, byteLength, () => this.#fileMapping.os.populateRead(address, length))
   }
 
   /** Copies a range into the target. When it throws, part of the target may have been written. */
   read(offset: number, byteLength: number, target: Uint8Array): void {
     if (byteLength === 0) return
-    const { os } = this.#mapping
-    const address = this.#mapping.address(offset)
+    const { os } = this.#fileMapping
+    const address = this.#fileMapping.address(offset)
     this.faulting(offset, byteLength, () => {
       const copied = os.copyOut(address, byteLength, target)
       // After the copy: what was cut before it reads zero up to the end of its page.
@@ -61,7 +61,7 @@ export class Truncation {
   }
 
   /**
-   * Runs a call that faults pages in. EFAULT means that the file did not have them. When it is long enough by now, either somebody
+   * Runs a call that faults pages in. EFAULT means that the file did not have them. When it is long enough by now, either another process
    * has made it longer again, or the disk cannot be read: reading says which.
    */
   faulting(offset: number, byteLength: number, run: () => void): void {
@@ -79,12 +79,12 @@ export class Truncation {
 
   /** Reads the first byte of the range that cannot be had in memory from the file itself: throws EIO when the disk has failed. */
   #readFailing(offset: number, byteLength: number): void {
-    const { os } = this.#mapping
+    const { os } = this.#fileMapping
     const part = new Uint8Array(Math.min(MiB, byteLength))
     let done = 0
     while (done < byteLength) {
       const length = Math.min(part.length, byteLength - done)
-      const copied = os.copyOut(this.#mapping.address(offset + done), length, part)
+      const copied = os.copyOut(this.#fileMapping.address(offset + done), length, part)
       done += copied
       if (copied < length) break
     }

@@ -2,7 +2,7 @@
  * The allocators in the arenas of a process, read out of its memory without a change to it: no attaching, which would be noted in the arena.
  *
  *     mapping of an arena     data | header, directory, metadata of the allocators
- *     anonymous               begins at the data; its length tells the layout (arena/layout.ts)
+ *     anonymous               begins at the data; its length tells the layout (arena/format/layout.ts)
  *     memory file, named      two mappings of one file, data first; the file begins with the header
  *     mapped file             one mapping; the header stands behind the data
  *
@@ -16,8 +16,8 @@ import {
   Kind,
   USED_BYTES,
   USED_COUNT,
-} from '../../allocator/header.ts'
-import { At } from '../../allocator/heap-layout.ts'
+} from '../../allocator/base/header.ts'
+import { At } from '../../allocator/heap/words.ts'
 import {
   ClaimState,
   ENTRY_BYTES,
@@ -33,7 +33,7 @@ import {
   MAGIC,
   mostClaims,
   VERSION,
-} from '../../arena/layout.ts'
+} from '../../arena/format/layout.ts'
 import { figuresOfEntry, sumOf } from './figures.ts'
 import type { Owned } from './owners.ts'
 import type { TargetMemory } from './target-memory.ts'

@@ -15,7 +15,7 @@
  * the median of the repeats.
  * @module
  */
-import type { Lab } from './lab.ts'
+import type { Lab, Machine } from './lab.ts'
 
 /** What is read before and after each step. Bytes, but for the faults (a count) and the times (milliseconds). */
 export const FIGURES = [
@@ -36,15 +36,6 @@ export const FIGURES = [
 ] as const
 
 export type Figure = (typeof FIGURES)[number]
-
-/** Facts of the machine, for experiments that depend on them. */
-export interface Machine {
-  readonly pageSize: number
-  readonly hugePageSize: number
-  /** `always`, `madvise` or `never`, and `absent` where the kernel has none. */
-  readonly hugePages: string
-  readonly nodeMajor: number
-}
 
 /** What must be true of a figure's change during a step. */
 export interface Expectation {

@@ -8,8 +8,16 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Arena, type ArenaOptions, Buddy, Bump, GiB, Heap, KiB, MiB, mapFile, Slab } from '../../index.ts'
-import type { Machine } from './experiment.ts'
 import { RawMemory } from './raw-memory.ts'
+
+/** Facts of the machine, for experiments that depend on them. */
+export interface Machine {
+  readonly pageSize: number
+  readonly hugePageSize: number
+  /** `always`, `madvise` or `never`, and `absent` where the kernel has none. */
+  readonly hugePages: string
+  readonly nodeMajor: number
+}
 
 export class Lab {
   readonly Arena: typeof Arena = Arena
@@ -29,7 +37,7 @@ export class Lab {
   readonly #watched: { resident(): number }[] = []
   readonly #kept: unknown[] = []
 
-  /** `folder` is for files; whoever made it removes it. */
+  /** `folder` is for files; the caller has made it and removes it. */
   constructor(machine: Machine, folder: string, takeReading: () => void) {
     this.machine = machine
     this.#folder = folder

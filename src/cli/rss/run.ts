@@ -8,16 +8,9 @@
 import { readFileSync } from 'node:fs'
 import { laboratoryOs } from '../../ffi/laboratory.ts'
 import { Arena, Heap, MiB } from '../../index.ts'
-import {
-  type Experiment,
-  type Machine,
-  type Reading,
-  type RunReport,
-  requireExpectations,
-  type StepResult,
-} from './experiment.ts'
+import { type Experiment, type Reading, type RunReport, requireExpectations, type StepResult } from './experiment.ts'
 import { changeOf, figuresOf, type RawReading, readAfter, readBefore } from './figures.ts'
-import { Lab } from './lab.ts'
+import { Lab, type Machine } from './lab.ts'
 
 const SAMPLE_EVERY_MS = 20
 /** More readings than this in a run are not drawn. */

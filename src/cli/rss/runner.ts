@@ -12,8 +12,9 @@ import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { atEnd, Failure, reasonOf } from '../failure.ts'
-import type { Expectation, Machine, Reading, RunReport } from './experiment.ts'
+import type { Expectation, Reading, RunReport } from './experiment.ts'
 import { judge, type Verdict } from './judgement.ts'
+import type { Machine } from './lab.ts'
 import { type Spread, spreadOf } from './spread.ts'
 
 /** An experiment, and where it is. */

@@ -13,10 +13,10 @@ const SEED = Number(process.env.DAMAGE_SEED ?? 1)
 const ROUNDS = Number(process.env.DAMAGE_ROUNDS ?? 1)
 
 const IMPORTS = `${MAP_FILE}
-import { Slab } from ${JSON.stringify(compiled('src/allocator/slab'))}
+import { Slab } from ${JSON.stringify(compiled('src/allocator/slab/slab'))}
 import * as damage from ${JSON.stringify(compiled('test/helpers/damage'))}
-import * as layouts from ${JSON.stringify(compiled('src/arena/layout'))}
-import { currentOwner, tokenOf } from ${JSON.stringify(compiled('src/arena/owner'))}
+import * as layouts from ${JSON.stringify(compiled('src/arena/format/layout'))}
+import { currentThread, packThreadId } from ${JSON.stringify(compiled('src/arena/format/thread-id'))}
 const { HEADER_BYTES, ENTRY_BYTES, ENTRY_HOLDER } = layouts
 const holder = (kind, lasting) => ({ kind, lasting, blockAround: (offset, byteLength) => ({ offset, byteLength }), innerClaims() {}, revoked() {} })
 const claim = (arena, kind, offset, byteLength) => insideOf(arena).claim({ holder: holder(kind), offset, byteLength, metadataBytes: () => 64 })
@@ -68,8 +68,8 @@ function make(kind, path) {
 function setHolders(image) {
   const tokens = new BigUint64Array(image.buffer, 0, image.length / 8)
   const os = new FakeOs(), parent = process.ppid
-  const alive = tokenOf({ ...currentOwner(os), processId: parent, threadId: parent, startTime: os.threads.startTime(parent, parent) })
-  const dead = tokenOf({ ...currentOwner(os), processId: 2 ** 22 - 1, threadId: 2 ** 22 - 1 })
+  const alive = packThreadId({ ...currentThread(os), processId: parent, threadId: parent, startTime: os.threads.startTime(parent, parent) })
+  const dead = packThreadId({ ...currentThread(os), processId: 2 ** 22 - 1, threadId: 2 ** 22 - 1 })
   for (const [entry, token] of [[1, dead], [2, dead], [3, alive]]) tokens[(HEADER_BYTES + entry * ENTRY_BYTES + ENTRY_HOLDER) / 8] = token
 }`
 
@@ -96,7 +96,7 @@ for (const kind of ['memory', 'named', 'mapped'])
               () => { claim(arena, 'Bump', ALIVE, 4096); granted.push('alive') },
               () => arena.purge(512 * 1024, 8192),
               () => claim(arena, 'Bump', 600 * 1024, 4096).release(),
-              () => insideOf(arena).adopt({ holder: holder('Heap', true), shared: true })?.leave(),
+              () => insideOf(arena).adopt({ holder: holder('Heap', true), readOnly: true })?.leave(),
             ]
             const codes = steps.map(coded)
             return { codes, granted }

@@ -1,7 +1,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { FreeRanges } from '../../../src/arena/claims/free-ranges.ts'
-import { contains, Ranges } from '../../../src/arena/claims/ranges.ts'
+import { contains, Ranges } from '../../../src/arena/ranges.ts'
 
 test('the lowest room is taken', () => {
   const free = new FreeRanges(1000, 1000)

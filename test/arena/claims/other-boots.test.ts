@@ -3,8 +3,14 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Arena, insideOf } from '../../../src/arena/arena.ts'
 import { mapFile } from '../../../src/arena/file/map-file.ts'
-import { fileLayoutOf, HEADER_LOCK, HeaderWord } from '../../../src/arena/layout.ts'
-import { currentOwner, DEAD_TOKEN, fateOf, tokenFateIn, tokenOf } from '../../../src/arena/owner.ts'
+import { fileLayoutOf, HEADER_LOCK, HeaderWord } from '../../../src/arena/format/layout.ts'
+import {
+  currentThread,
+  DEAD_THREAD,
+  livenessOf,
+  packedLivenessIn,
+  packThreadId,
+} from '../../../src/arena/format/thread-id.ts'
 import type { Place } from '../../../src/ffi/os-threads.ts'
 import { type Address, MiB } from '../../../src/units.ts'
 import { throwsCode } from '../../helpers/errors.ts'
@@ -73,8 +79,8 @@ for (const [name, there, fate] of CASES.slice(0, 5))
     const header = headerOf(before)
     const lock = new BigUint64Array(header.buffer, HEADER_LOCK, 1)
     // Another thread's than ours, and alive for all that its numbers say.
-    const parent = { ...currentOwner(before), processId: process.ppid, threadId: process.ppid }
-    lock[0] = tokenOf(parent)
+    const parent = { ...currentThread(before), processId: process.ppid, threadId: process.ppid }
+    lock[0] = packThreadId(parent)
     const os = osIn(HERE)
     if (fate === 'gone') {
       const found = Arena.open(path, { os })
@@ -83,7 +89,7 @@ for (const [name, there, fate] of CASES.slice(0, 5))
     } else {
       const { live } = os
       throwsCode(() => Arena.open(path, { os }), 'ERR_ARENA_BUSY', `process ${process.ppid}, which has not let go`)
-      assert.equal([lock[0], live.size, os.files.opened.size], [tokenOf(parent), 0, 0])
+      assert.equal([lock[0], live.size, os.files.opened.size], [packThreadId(parent), 0, 0])
     }
     lock[0] = 0n
     lost.close()
@@ -121,20 +127,20 @@ test('the same in a mapped file, where whoever comes first is asked before there
 
 test('the fate of a token depends on where it was written; numbers that no thread has are dead anywhere', () => {
   const os = new FakeOs()
-  const self = currentOwner(os)
+  const self = currentThread(os)
   const fates = (token: bigint): string[] =>
     [real, { ...real, namespace: 1 }, { ...real, boot: 1 }, { boot: 1, namespace: 1 }, { boot: 0, namespace: 1 }].map(
-      (place) => tokenFateIn(os, token, place)
+      (place) => packedLivenessIn(os, token, place)
     )
-  const earlier = tokenOf({ ...self, boot: 1 })
+  const earlier = packThreadId({ ...self, boot: 1 })
   assert.equal(fates(earlier), ['dead', 'unknown', 'dead', 'dead', 'unknown'])
-  assert.equal(fates(DEAD_TOKEN), ['dead', 'dead', 'dead', 'dead', 'dead'])
+  assert.equal(fates(DEAD_THREAD), ['dead', 'dead', 'dead', 'dead', 'dead'])
   // Proven to be of this boot: it is attaching, and has not written the boot yet.
-  assert.equal(fates(tokenOf(self)), ['alive', 'unknown', 'alive', 'alive', 'unknown'])
+  assert.equal(fates(packThreadId(self)), ['alive', 'unknown', 'alive', 'alive', 'unknown'])
   // Without a check nothing is proven.
-  assert.equal(fates(tokenOf({ ...self, boot: 0 })), ['alive', 'unknown', 'dead', 'dead', 'unknown'])
-  assert.is(fateOf(os, { ...self, boot: 1, namespace: 1 }), 'dead')
-  assert.is(fateOf(os, { ...self, namespace: 1, threadId: 2 ** 22 }), 'dead')
+  assert.equal(fates(packThreadId({ ...self, boot: 0 })), ['alive', 'unknown', 'dead', 'dead', 'unknown'])
+  assert.is(livenessOf(os, { ...self, boot: 1, namespace: 1 }), 'dead')
+  assert.is(livenessOf(os, { ...self, namespace: 1, threadId: 2 ** 22 }), 'dead')
 })
 
 test.run()

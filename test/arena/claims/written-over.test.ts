@@ -1,8 +1,8 @@
 /** Entries of a directory that others write over, or leave half-written: what is not as it was read is not written to. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { Heap } from '../../../src/allocator/heap.ts'
-import { heapTables } from '../../../src/allocator/heap-tables.ts'
+import { Heap } from '../../../src/allocator/heap/heap.ts'
+import { heapTables } from '../../../src/allocator/heap/layout.ts'
 import { Arena, insideOf } from '../../../src/arena/arena.ts'
 import { mapFile } from '../../../src/arena/file/map-file.ts'
 import {
@@ -17,7 +17,7 @@ import {
   HeaderWord,
   type Layout,
   layoutWithin,
-} from '../../../src/arena/layout.ts'
+} from '../../../src/arena/format/layout.ts'
 import { type Address, MiB } from '../../../src/units.ts'
 import { throwsCode } from '../../helpers/errors.ts'
 import { FakeOs } from '../../helpers/fake-os.ts'
@@ -78,7 +78,7 @@ test('an entry that its writer left half-written is cleared and used again', () 
   // As after a death in the middle of it, the thread that had it is no more.
   assert.is(lost.offset, 4096)
   mine.purge(65536, 64)
-  words[HeaderWord.generation] = (words[HeaderWord.generation] as number) + 1
+  words[HeaderWord.changeCount] = (words[HeaderWord.changeCount] as number) + 1
   claim(mine, new Holder('Bump'), 4096, 64)
   assert.equal([words[wordAt(1, EntryWord.state)], words[HeaderWord.entries]], [ClaimState.open, 2])
 })
@@ -122,7 +122,7 @@ for (const [name, change] of [
       const holder = new Holder('Slab')
       const one = claim(mine, holder, 0, 4096)
       change(both)
-      if (told) Atomics.add(words, HeaderWord.generation, 1)
+      if (told) Atomics.add(words, HeaderWord.changeCount, 1)
       const entry = words.slice(start(0) / 4, start(1) / 4)
       throwsCode(() => one.release(), 'ERR_CORRUPTED', 'directory entry 0')
       assert.equal(words.slice(start(0) / 4, start(1) / 4), entry)
@@ -135,12 +135,12 @@ test('a claim that another has taken over, who could not see its holder, is that
   for (const end of ['release', 'leave'] as const) {
     const { mine, holders, words } = pair()
     const one = claim(mine, new Lasting('Heap'), 0, 4096)
-    new Uint8Array(one.metadata).fill(7)
+    new Uint8Array(one.metadata.buffer).fill(7)
     holders[holderAt(0)] = 5n << 44n
-    Atomics.add(words, HeaderWord.generation, 1)
+    Atomics.add(words, HeaderWord.changeCount, 1)
     one[end]()
     assert.equal([holders[holderAt(0)], words[wordAt(0, EntryWord.state)]], [5n << 44n, ClaimState.lasting])
-    assert.ok(new Uint8Array(one.metadata).every((byte) => byte === 7))
+    assert.ok(new Uint8Array(one.metadata.buffer).every((byte) => byte === 7))
     throwsCode(() => claim(mine, new Holder('Bump'), 8192, 64, 12 * MiB), 'ERR_OUT_OF_MEMORY')
   }
 })
@@ -159,7 +159,7 @@ test('changes of another under our lock are seen afterwards, whatever the count 
     lengths.set([0, 4096, (mine.byteLength + 4 * MiB) as number, 0])
     entry[EntryWord.state] = ClaimState.open
     words.set(entry, start(0) / 4)
-    Atomics.add(words, HeaderWord.generation, 1)
+    Atomics.add(words, HeaderWord.changeCount, 1)
     lock[0] = ours as bigint
   })
   throwsCode(() => claim(mine, new Holder('Bump'), 0, 64), 'ERR_ARENA_BUSY')
@@ -187,14 +187,14 @@ test('a heap is adopted, and looked at, only with the metadata that a heap of it
     assert.is(right, Math.ceil(heapTables(MiB).byteLength / 64) * 64)
     for (const wrong of [0, 64, 192, 256, right - 64, right + 64]) {
       directory[at] = wrong
-      Atomics.add(new Uint32Array(directory.buffer, directory.byteOffset, 64), HeaderWord.generation, 1)
+      Atomics.add(new Uint32Array(directory.buffer, directory.byteOffset, 64), HeaderWord.changeCount, 1)
       for (const role of ['writer', 'reader'] as const)
         throwsCode(() => Heap.attach(arena, { role }), 'ERR_CORRUPTED', '"metadata length"')
       const lasting = new Lasting('Heap')
-      assert.is(insideOf(arena).adopt({ holder: lasting, shared: true })?.metadata.byteLength, wrong)
+      assert.is(insideOf(arena).adopt({ holder: lasting, readOnly: true })?.metadata.byteLength, wrong)
     }
     directory[at] = right
-    Atomics.add(new Uint32Array(directory.buffer, directory.byteOffset, 64), HeaderWord.generation, 1)
+    Atomics.add(new Uint32Array(directory.buffer, directory.byteOffset, 64), HeaderWord.changeCount, 1)
     const again = Heap.attach(arena)
     assert.equal([again.role, again.usableSize(block) >= 5000], ['writer', true])
     again.check()

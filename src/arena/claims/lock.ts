@@ -1,0 +1,119 @@
+/**
+ * The lock on an arena's directory: one 64-bit word in the header, 0 or the token of the thread that holds it. Between threads
+ * and processes; held for microseconds, while a claim is entered or taken out.
+ *
+ *     0 ──exchange──▶ token ──run──▶ 0
+ *                     └ a waiter looks whether that thread is dead, and then puts its own token in its place
+ *
+ * A waiter looks a few times, then sleeps on the word, five milliseconds at a time, and gives up after a second: a holder that is
+ * alive and does not move is stopped in a debugger, or lives in another container. The word may hold anything, since others can
+ * write to it, so waiting is bounded whatever it holds. Uncontended about 1 us.
+ *
+ *     the word holds the caller's own token  and this thread is inside `run`      =>  nested use, an error at once
+ *                                            and it is not                        =>  an earlier thread's, or written by another: stale
+ *
+ * That a dead owner leaves a token in the word, rather than a flag, is Linux's robust futexes; that a second look decides by the
+ * time of its start is LMDB's reader table.
+ * @module
+ */
+import { ArenaBusyError } from '../../errors.ts'
+import type { Threads } from '../../ffi/os-threads.ts'
+import type { Address } from '../../units.ts'
+import { describeThread, hasCheck, type Liveness, unpackNumbers } from '../format/thread-id.ts'
+
+/** How often to look before sleeping. */
+const LOOKS = 100
+/** How long one sleep is, in milliseconds, and how many there are before giving up. */
+const SLEEP_MS = 5
+const SLEEPS = 200
+
+/** Where a lock is, and the thread that takes it. */
+export interface LockOptions {
+  readonly threads: Threads
+  /** Address of the word. */
+  readonly address: Address
+  /** The word. */
+  readonly word: BigUint64Array
+  /** The calling thread's token. */
+  readonly self: bigint
+  /** What has become of the owner of another token. */
+  readonly livenessOf: (packed: bigint) => Liveness
+  /** The arena's name in messages. */
+  readonly title: string
+}
+
+/** How many locks this thread holds, on whatever arenas: two arena objects over the same memory have one word and one token. */
+let held = 0
+
+export class Lock {
+  readonly #options: LockOptions
+
+  constructor(options: LockOptions) {
+    this.#options = options
+  }
+
+  /**
+   * Runs `run` while no other thread or process does. Throws ERR_ARENA_BUSY when the lock cannot be had, and when it is nested: `run`
+   * was not called then.
+   */
+  run<R>(run: () => R): R {
+    const { word, self, threads, address } = this.#options
+    if (Atomics.compareExchange(word, 0, 0n, self) !== 0n) this.#wait()
+    held++
+    try {
+      return run()
+    } finally {
+      held--
+      // Only if it is still ours: a thread in another namespace may have taken this one for dead.
+      if (Atomics.compareExchange(word, 0, self, 0n) === self) wakeQuietly(threads, address)
+    }
+  }
+
+  #wait(): void {
+    const { word, self } = this.#options
+    for (let look = 0; look < LOOKS; look++) {
+      const holder = Atomics.compareExchange(word, 0, 0n, self)
+      if (holder === 0n) return
+      if (holder === self) break
+    }
+    for (let sleep = 0; sleep < SLEEPS; sleep++) if (this.#try()) return
+    const holder = Atomics.compareExchange(word, 0, 0n, self)
+    if (holder !== 0n) this.#giveUp(holder)
+  }
+
+  /** Takes the word if it is free or its holder is gone; sleeps once if not. Whether it was taken. */
+  #try(): boolean {
+    const { word, self, threads, address, livenessOf } = this.#options
+    const holder = Atomics.compareExchange(word, 0, 0n, self)
+    if (holder === 0n) return true
+    if (holder === self && held > 0) this.#refuseNested()
+    // Stale: the word is ours already by what it says. Unless another container may have a thread with the same numbers.
+    if (holder === self && (hasCheck(self) || livenessOf(self) !== 'unknown')) return true
+    // Two may find it dead at the same time; the exchange lets one of them in.
+    if (livenessOf(holder) === 'dead') return Atomics.compareExchange(word, 0, holder, self) === holder
+    threads.futexWait(address, Number(BigInt.asIntN(32, holder)), SLEEP_MS)
+    return false
+  }
+
+  #refuseNested(): never {
+    const { title } = this.#options
+    throw new ArenaBusyError(`${title}: its directory is held by this very thread, in a call that has not returned`)
+  }
+
+  #giveUp(holder: bigint): never {
+    const { title } = this.#options
+    throw new ArenaBusyError(
+      `${title}: its directory is held by ${describeThread(unpackNumbers(holder))}, which has not let go for ` +
+        `${SLEEPS * SLEEP_MS} ms`
+    )
+  }
+}
+
+/** What was run under the lock is done, so there is nothing to refuse any more. A waiter that is not woken looks by itself. */
+function wakeQuietly(threads: Threads, address: Address): void {
+  try {
+    threads.futexWake(address, 1)
+  } catch {
+    // It sleeps five milliseconds at a time.
+  }
+}

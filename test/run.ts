@@ -38,6 +38,8 @@ const LONGEST = [
   'slab.prop',
   'heap-recovery',
   'examples/files',
+  'examples/http',
+  'examples/pool',
   'sharing/threads',
   'arena/close',
   'demo/main',

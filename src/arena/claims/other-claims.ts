@@ -131,7 +131,7 @@ export class OtherClaims {
     const found = all.findIndex((claim) => claim.entry.lasting || !claim.isOrphaned)
     const dead = found < 0 ? all : all.slice(0, found)
     if (dead.length > 0) {
-      this.#bury(dead.map(({ index, entry }) => [index, entry]))
+      this.#release(dead.map(({ index, entry }) => [index, entry]))
       this.#top.removeAll(new Set(dead))
     }
     return all[found]
@@ -139,7 +139,7 @@ export class OtherClaims {
 
   /** Takes one out, which is ours from now on. What lay in it died with its holder, or was left. */
   take(claim: OtherClaim): void {
-    this.#bury(this.#inside.get(claim.index) ?? [])
+    this.#release(this.#inside.get(claim.index) ?? [])
     this.#inside.delete(claim.index)
     this.#top.remove(claim)
   }
@@ -161,7 +161,7 @@ export class OtherClaims {
   }
 
   /** Frees claims, and all that is inside them. */
-  #bury(claims: readonly Numbered[]): void {
+  #release(claims: readonly Numbered[]): void {
     if (claims.length === 0) return
     const { directory, space } = this.#options
     const buried: Numbered[] = [...claims]

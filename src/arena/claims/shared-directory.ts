@@ -1,6 +1,6 @@
 /**
- * What an arena's claims have to do with others, once there can be any: the lock on the directory, and reading it anew when it has
- * changed; a look at one word tells whether it has. It also keeps the owner of an arena that has a name.
+ * A directory of claims that other threads and processes change too: its lock, and reading it anew when it has changed, which one word
+ * of it tells. It also keeps the owner of an arena that has a name.
  *
  *     locked(run)     lock ─▶ changed by others? read ─▶ run ─▶ unlock                     about 3 us
  *

@@ -3,9 +3,9 @@
  * arenas the thread makes of it.
  *
  *     thread 1   arena ─┐
- *                arena ─┴ tenancy ─ row ┐
- *                                        ├─ control ─ mapping                          thread-table.ts
- *     thread 2   arena ── tenancy ─ row ┘
+ *                arena ─┴ ThreadOwner ─ row ┐
+ *                                           ├─ ThreadTable ─ mapping                   thread-table.ts
+ *     thread 2   arena ── ThreadOwner ─ row ┘
  *
  * Closing an arena gives the row up; the memory stays for the others. The last thread that holds it empties the mapping and
  * closes its descriptor; the last thread that has left unmaps it. A thread that was terminated has done neither: threads that have left
@@ -14,7 +14,7 @@
  * A thread waits some seconds for the table's mutex (table-memory.ts). When it cannot have it, a caller gets ERR_ARENA_BUSY; where
  * there is no caller the next check tries again.
  *
- * The mapping is on this thread's record (`Os`) while the row is taken, so another thread cannot unmap it under our hands.
+ * The mapping is on this thread's record (`Os`) while the row is taken, so another thread cannot unmap it meanwhile.
  * @module
  */
 import { ArenaBusyError, OutOfRangeError } from '../../errors.ts'

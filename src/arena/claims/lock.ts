@@ -34,15 +34,15 @@ export interface LockOptions {
   readonly address: Address
   /** The word. */
   readonly word: BigUint64Array
-  /** The calling thread's token. */
+  /** The calling thread, packed. */
   readonly self: bigint
-  /** What has become of the owner of another token. */
+  /** The liveness of another thread, packed. */
   readonly livenessOf: (packed: bigint) => Liveness
   /** The arena's name in messages. */
   readonly title: string
 }
 
-/** How many locks this thread holds, on whatever arenas: two arena objects over the same memory have one word and one token. */
+/** How many locks this thread holds, on whatever arenas: two arena objects over the same memory have one word and one number. */
 let held = 0
 
 export class Lock {

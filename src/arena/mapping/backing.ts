@@ -1,6 +1,6 @@
 /**
- * What is behind the pages of a mapping of the kernel, as far as `OsMapping` must know: how pages are given back so that they read zero, and how
- * they are made resident. One implementation for each kind of memory.
+ * What is behind the pages of a mapping of the kernel, as far as `OsMapping` must know: how pages are given back so that they read zero,
+ * and how they are made resident. Each kind of memory combines one way of each.
  *
  *                    purge                                               populate
  *     private        pages go                                            pages, as if written
@@ -10,7 +10,7 @@
  *     its copy       private pages go, which shows the file again;       as if read: written, all would be copied
  *                    where that is not zero, zeros are written
  *
- * Of a shared file it would free nothing to drop the pages of the mapping, since the file would keep them. Where a file system has
+ * Dropping the pages of a shared file's mapping would free nothing, since the file would keep them. Where a file system has
  * no holes, zeros are written: page by page and only where there are none, some 0.2 us a page. A hole that is only read becomes a
  * page: unlike private memory, a file has no shared page of zeros.
  *

@@ -108,7 +108,7 @@ export class ThreadOwner implements MappingOwner {
     this.#open++
   }
 
-  /** What is in memory must be what the control says, whole: read through the kernel, so that it may be anything, or nothing. */
+  /** Throws unless the header in memory is as the table says. It is read through the kernel, so the memory may even be missing. */
   #requireHeader(): void {
     const { base, layout, identity } = this.table.facts
     const header = new Uint8Array(HEADER_BYTES)

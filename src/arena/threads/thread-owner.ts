@@ -142,7 +142,7 @@ export class ThreadOwner implements MappingOwner {
     return stays ? 'emptied' : 'unmapped'
   }
 
-  /** Brings the row up to date with the counts, and the mapping with the slots. */
+  /** Brings the row up to date with the counts, and the mapping with the rows. */
   #settle(unmapped: boolean): void {
     const { table } = this
     if (this.#open > 0) return

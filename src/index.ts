@@ -27,6 +27,7 @@ export type { ArenaHandle, ArenaSource } from './arena/sources/handle.ts'
 export type { StaleOwner } from './arena/sources/locator.ts'
 export type { ViewRef, ViewTypeName, ViewTypes } from './arena/view-ref.ts'
 export type { WaitAsyncOptions, WaitOptions, WaitResult } from './arena/waiting/wait.ts'
+export type { AbortSignalLike, UrlLike } from './arguments.ts'
 export {
   ArenaBusyError,
   ArenaClosedError,
@@ -46,4 +47,11 @@ export {
 } from './errors.ts'
 export type { Advice } from './ffi/os-pages.ts'
 export { GiB, KiB, MiB, TiB } from './units.ts'
-export type { TypedArray, TypedArrayConstructor, View, ViewConstructor } from './views.ts'
+export type {
+  NodeBuffer,
+  NodeBufferConstructor,
+  TypedArray,
+  TypedArrayConstructor,
+  View,
+  ViewConstructor,
+} from './views.ts'

@@ -323,7 +323,19 @@ export abstract class HeapBase extends FreeingBlocks {
 
   // ---- roots ----
 
-  /** Stores an offset under a name in the heap's tables, where whoever attaches finds it. 0 removes it. */
+  /**
+   * Stores an offset under a name in the heap's tables, where whoever attaches finds it. 0 removes it.
+   *
+   * @param name - A string of 1 to 64 bytes in UTF-8.
+   * @param offset - In bytes, of a live block; 0 removes the root.
+   * @throws `ERR_OUT_OF_RANGE`, `ERR_INVALID_ARG_TYPE` of an argument; `ERR_OUT_OF_MEMORY` when the table of roots is full;
+   *   `ERR_UNSUPPORTED_OPERATION` of a reader.
+   * @example
+   * ```js
+   * heap.setRoot('index', heap.malloc(100))
+   * heap.root('index') > 0 // -> true
+   * ```
+   */
   setRoot(name: string, offset: number): void {
     this.assertWritable()
     wholeNumber('offset', offset)
@@ -331,7 +343,17 @@ export abstract class HeapBase extends FreeingBlocks {
     this.#roots.set(name, offset)
   }
 
-  /** The offset stored under a name, or 0. */
+  /**
+   * The offset stored under a name, or 0.
+   *
+   * @param name - The name.
+   * @returns The offset in bytes, or 0 when there is no such root.
+   * @throws `ERR_INVALID_ARG_TYPE`; `ERR_ARENA_CLOSED` after `close`.
+   * @example
+   * ```js
+   * heap.root('nothing') // -> 0
+   * ```
+   */
   root(name: string): number {
     this.assertOpen()
     return this.#roots.get(name)
@@ -387,7 +409,16 @@ export abstract class HeapBase extends FreeingBlocks {
     else this.endBy(() => this.#own.claim.leave())
   }
 
-  /** Ends the heap itself, whoever else has it: all its blocks, its metadata, and its claim. Only the writer may. */
+  /**
+   * Ends the heap itself, whoever else has it: all its blocks, its metadata, and its claim. Only the writer may.
+   *
+   * @throws `ERR_BLOCK_PINNED`, `ERR_ARENA_BUSY` as `close`; `ERR_UNSUPPORTED_OPERATION` of a reader.
+   * @example
+   * ```js
+   * heap.destroy()
+   * heap.malloc(100) // -> throws ERR_ARENA_CLOSED
+   * ```
+   */
   destroy(): void {
     this.assertWritable()
     super.close()

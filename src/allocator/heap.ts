@@ -49,6 +49,7 @@ const enum Hot {
   COPY_MOST = 128,
 }
 
+/** The general allocator: blocks of any size, freed singly. Small ones are slots of slabs, others spans of pages. */
 export class Heap extends HeapBase {
   readonly #slow: SlowHeap = slowHalfOf(this)
   readonly #own: SlowHeap['own'] = this.#slow.own
@@ -79,6 +80,19 @@ export class Heap extends HeapBase {
     showAs(Heap.prototype, 'Heap', factsOf)
   }
 
+  /**
+   * Claims a range of an arena and makes an empty heap there.
+   *
+   * @param arena - The arena.
+   * @param options - The range, the limit, when free pages go back to the kernel.
+   * @throws `ERR_ARENA_BUSY` when the range is claimed, or a heap was left there; `ERR_OUT_OF_RANGE`, `ERR_INVALID_ARG_TYPE` of
+   *   an option; `ERR_OTHER_INSTANCE` for an arena of another version.
+   * @example
+   * ```js
+   * const small = new Heap(Arena.reserve(64 * MiB), { limit: 16 * MiB, decayMs: 1000 })
+   * small.tryMalloc(32 * MiB) // -> 0
+   * ```
+   */
   constructor(arena: Arena, options?: HeapOptions)
   /** @internal */
   constructor(arena: Arena, options: HeapAttachOptions | undefined, attach: typeof ATTACH)
@@ -94,6 +108,20 @@ export class Heap extends HeapBase {
    *
    * What a writer left that died is rebuilt (`recovered`). Throws ERR_NOT_FOUND when no heap is there, ERR_ARENA_BUSY when
    * the role of the writer is asked for and taken, ERR_CORRUPTED when it is no heap of this version, or contradicts itself.
+   *
+   * @param arena - The arena that has the heap.
+   * @param options - Which heap of several, and the role.
+   * @returns The heap, with the blocks that are in it.
+   * @throws `ERR_NOT_FOUND` when the arena has no heap; `ERR_ARENA_BUSY` when it has a writer already and the role `'writer'` is
+   *   asked for; `ERR_CORRUPTED` when its tables contradict themselves.
+   * @example
+   * ```js
+   * const shared = Arena.reserve(64 * MiB, { shared: true })
+   * const first = new Heap(shared)
+   * first.setRoot('greeting', first.malloc(100))
+   * const reader = Heap.attach(Arena.attach(shared.handle()), { role: 'reader' })
+   * reader.root('greeting') > 0 // -> true
+   * ```
    */
   static attach(arena: Arena, options?: HeapAttachOptions): Heap {
     return new Heap(arena, options, ATTACH)
@@ -103,6 +131,17 @@ export class Heap extends HeapBase {
    * The heap that is in an arena, as by `attach`, or with `create` a new one where there is none. When several threads or processes do this
    * at the same time one makes the heap and the others attach to it. Throws ERR_NOT_FOUND without `create`, and what `attach` and the
    * constructor throw.
+   *
+   * @param arena - The arena.
+   * @param options - `create`, and the options of a heap that is made.
+   * @returns The heap, as its writer.
+   * @throws `ERR_NOT_FOUND` when there is none and `create` is not asked for; otherwise as `attach` and `new Heap`.
+   * @example
+   * ```js
+   * const named = Arena.reserve(64 * MiB, { shared: true })
+   * const kept = Heap.open(named, { create: true })
+   * kept.role // -> 'writer'
+   * ```
    */
   static open(arena: Arena, options?: HeapOpenOptions): Heap {
     return openHeap(arena, options, {

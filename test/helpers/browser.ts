@@ -137,6 +137,11 @@ export class Browser implements AsyncDisposable {
       await this.#send('Input.dispatchKeyEvent', { type, key, code: key, windowsVirtualKeyCode: code })
   }
 
+  /** Types a text, wherever the focus is. */
+  async type(text: string): Promise<void> {
+    await this.#send('Input.insertText', { text })
+  }
+
   /** Light or dark, as the reader's setting would be. */
   async scheme(value: 'light' | 'dark'): Promise<void> {
     await this.#send('Emulation.setEmulatedMedia', { features: [{ name: 'prefers-color-scheme', value }] })

@@ -5,6 +5,7 @@
  *                                classes extend a base that is not public, so TypeDoc does not see that they implement the interfaces
  *     an overload                says what the first of its kind says
  *     an error                   loses its constructor, which only the library calls, and its `code` says where all codes are
+ *     a base that is not public  is not named
  *     a page of docs             has its heading as its name; code in a heading is plain text, or the heading could not be linked to
  *
  * @module
@@ -73,7 +74,21 @@ function nameDocuments(project) {
   }
 }
 
+/** What is said of classes that have no page: bases that are not public. */
+function forgetBases(project) {
+  for (const type of project.getReflectionsByKind(ReflectionKind.Class)) {
+    type.extendedTypes = type.extendedTypes?.filter((base) => base.reflection !== undefined || /Error$/.test(base.name))
+    if (type.extendedTypes?.length === 0) delete type.extendedTypes
+    for (const member of type.children ?? [])
+      for (const part of [member, member.getSignature, member.setSignature, ...(member.signatures ?? [])])
+        for (const link of ['overwrites', 'inheritedFrom', 'implementationOf'])
+          if (part?.[link] !== undefined && part[link].reflection === undefined) delete part[link]
+  }
+}
+
 export function load(app) {
+  app.converter.on(Converter.EVENT_RESOLVE_END, ({ project }) => forgetBases(project), -1000)
+
   app.converter.on(Converter.EVENT_RESOLVE_BEGIN, ({ project }) => {
     completeCalls(project)
     completeErrors(project)

@@ -1,6 +1,9 @@
 /**
  * The public names.
- * @module
+ *
+ * In the examples of the reference, `arena` is an arena of 64 MiB, `heap` a heap in its first half, `path` the path of a file of 64 KiB, and
+ * `file` that file, mapped in mode `'write'`.
+ * @module sorites
  */
 export type {
   Allocator,

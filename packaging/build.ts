@@ -21,7 +21,7 @@
  * @module
  */
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join, relative, resolve } from 'node:path'
 import { argv } from 'node:process'
@@ -29,6 +29,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { type GetManualChunk, type ModuleFormat, type OutputOptions, rollup } from 'rollup'
 import { ENTRIES, type Entry } from './entries.ts'
 
+const LICENSES = 'THIRD-PARTY-LICENSES.txt'
 const compiled = fileURLToPath(new URL('..', import.meta.url))
 const root = resolve(compiled, '..')
 
@@ -64,16 +65,19 @@ function copyTool(folder: string): string[] {
   const source = join(compiled, 'src')
   const used = new Set<string>()
   for (const path of readdirSync(join(source, 'cli'), { recursive: true, encoding: 'utf8' })) {
-    if (!path.endsWith('.js')) continue
+    if (!/\.(js|txt|css)$/.test(path)) continue
     const text = readFileSync(join(source, 'cli', path), 'utf8').replace(/^\/\/# sourceMappingURL=.*\n?/m, '')
     const target = join(folder, 'cli', path)
     mkdirSync(dirname(target), { recursive: true })
     writeFileSync(target, text)
+    if (!path.endsWith('.js')) continue
     for (const [, specifier] of text.matchAll(/\b(?:from |import\()'(\.[^']+)'/g)) {
       const found = relative(source, resolve(source, 'cli', dirname(path), specifier as string))
       if (!found.startsWith('cli/')) used.add(found)
     }
   }
+  // What the tool's pages have in them of others (scripts/bundle-page.mjs).
+  copyFileSync(join(source, LICENSES), join(folder, LICENSES))
   return [...used].sort()
 }
 

@@ -25,15 +25,20 @@ export interface AbortSignalLike {
 export function wholeNumber(name: string, value: unknown, least = 0, most: number = Number.MAX_SAFE_INTEGER): number {
   if (typeof value !== 'number') throw new InvalidArgumentTypeError(name, 'a number', value)
   if (!Number.isSafeInteger(value) || value < least || value > most)
-    throw new OutOfRangeError(name, `a whole number from ${least} to ${most}`, value)
+    throw new OutOfRangeError(
+      name,
+      `a whole number from ${least} to ${most === Number.MAX_SAFE_INTEGER ? '2^53 - 1' : most}`,
+      value
+    )
   // Of -0 the ordinary one.
   return value + 0
 }
 
-/** A power of two from 1 to `most`. */
-export function powerOfTwo(name: string, value: unknown, most: number): number {
+/** A power of two from `least` to `most`. */
+export function powerOfTwo(name: string, value: unknown, most: number, least = 1): number {
   if (typeof value !== 'number') throw new InvalidArgumentTypeError(name, 'a number', value)
-  if (!isPowerOfTwo(value) || value > most) throw new OutOfRangeError(name, `a power of two from 1 to ${most}`, value)
+  if (!isPowerOfTwo(value) || value < least || value > most)
+    throw new OutOfRangeError(name, `a power of two from ${least} to ${most}`, value)
   return value
 }
 

@@ -194,7 +194,11 @@ export function elementBytes(name: string, type: unknown): number {
     const found = known.get(type) ?? ofAnotherRealm(type)
     if (found !== undefined) return found
   }
-  throw new InvalidArgumentTypeError(name, 'a typed-array constructor, DataView or Buffer', type)
+  throw new InvalidArgumentTypeError(
+    name,
+    `one of ${[...VIEW_TYPES.keys()].join(', ')} (a class that extends one is refused)`,
+    type
+  )
 }
 
 const textOf = call.bind(Function.prototype.toString) as unknown as (of: object) => string

@@ -36,7 +36,7 @@ const LONGEST = [
   'buddy.prop',
   'mapped-file.prop',
   'slab.prop',
-  'heap-recovery',
+  'attach/recovery',
   'examples/files',
   'threads/threads',
   'mapping/close',

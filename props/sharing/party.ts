@@ -94,7 +94,7 @@ export class Party {
       byteLength,
       metadataBytes: () => 64 + (byteLength % 9000),
     })
-    const metadata = new Uint8Array(claim.metadata)
+    const metadata = new Uint8Array(claim.metadata.buffer)
     const zero = metadata.every((byte) => byte === 0)
     metadata.fill(name + 1)
     this.#claims.set(name, claim)

@@ -1,20 +1,21 @@
 /**
- * An arena: one reserved, contiguous range of addresses and its life. Reserving it takes no memory; a page becomes resident
- * when it is first written, and goes back to the kernel with `purge` or `close`.
+ * An arena: one reserved, contiguous range of addresses and its life. Reserving it takes no memory; a page becomes resident when it is
+ * first written, and goes back to the kernel with `purge` or `close`.
  *
- *     Arena ── Windows    the ArrayBuffers over its data                  mapping/windows.ts
- *           ── Claims     which allocator holds which range               claims/claims.ts
- *           ── OpenState    open, pinned, closed                            mapping/open-state.ts
- *           ── Lifetime   closing, and unmapping when nobody looks        mapping/lifetime.ts
- *           ── Mapping     its bytes: purging and clearing them            mapping/mapping.ts
- *           ── Sharing    handles; having it together with others        sources/locator.ts
- *           ── WordWaits    sleeping until others change a word             waiting/wait.ts
+ *     Arena ── Mapping     what lies under it: pages, and giving them back      mapping/mapping.ts
+ *           ── Windows     the ArrayBuffers over its data                       mapping/windows.ts
+ *           ── OpenState   open, pinned, closed                                 mapping/open-state.ts
+ *           ── Lifetime    closing, and unmapping after the last buffer         mapping/lifetime.ts
+ *           ── Claims      which allocator holds which range                    claims/claims.ts
+ *           ── Locator     identity, handle and name, for others                sources/locator.ts
+ *           ── WordWaits   sleeping until others change a word                  waiting/wait.ts
  *
- * Where the mapping comes from (pages of this process, a file in memory, a named file, another thread, a mapped file) is settled
- * before an arena is made of it: sources/opened-arena.ts, file/file-arena.ts. It knows nothing of blocks. Reserving costs 10 us and no resident page, 70 us and a page when it is
- * shared; a view some 0.1 us; `offsetOf` some 20 ns, nearly all of it V8's getter for a view's buffer.
+ * Where the memory comes from (pages of this process, a file in memory, a named file, another thread, a mapped file) is settled before
+ * an arena is made of it: sources/opened-arena.ts, file/file-arena.ts. An arena knows nothing of blocks. Reserving costs 10 us and no
+ * resident page, 70 us and a page when it is shared; a view some 0.1 us; `offsetOf` some 20 ns, nearly all of it V8's getter for a
+ * view's buffer.
  *
- * Longer than other files: a public class is one thing, with all its calls and what is to be known of each.
+ * Longer than other files: it is the public class, and half of its lines are the documentation of its calls.
  * @module
  */
 import { Buffer } from 'node:buffer'
@@ -47,16 +48,17 @@ import {
   viewBuffer,
   viewByteOffset,
 } from '../views.ts'
+import { InsideOfArena } from './arena-inside.ts'
 import { Claims } from './claims/claims.ts'
 import { MOST_BYTES } from './format/layout.ts'
 import type { ArenaInside } from './inside.ts'
+import { Extent } from './mapping/extent.ts'
 import { Lifetime } from './mapping/lifetime.ts'
-import type { Mapping } from './mapping/mapping.ts'
+import { type Mapping, makeZero } from './mapping/mapping.ts'
 import { OpenState } from './mapping/open-state.ts'
 import { RecentBytes } from './mapping/recent-bytes.ts'
 import { recheckNow } from './mapping/recheck.ts'
-import { residentBytes } from './mapping/residency.ts'
-import { WINDOW_BYTES, Windows, windowIndex } from './mapping/windows.ts'
+import { WINDOW_BYTES, Windows } from './mapping/windows.ts'
 import {
   type ArenaOptions,
   type AttachOptions,
@@ -133,7 +135,7 @@ export class Arena {
   readonly #locator: Locator
   readonly #mapping: Mapping
   readonly #openState: OpenState
-  readonly #lifetime: Lifetime
+  readonly #extent: Extent
   readonly #windows: Windows
   readonly #claims: Claims
   readonly #waiting: WordWaits
@@ -141,7 +143,7 @@ export class Arena {
   /** The windows' own arrays, here as well to save a step on hot paths. Both are empty after `close`. */
   readonly #buffers: (ArrayBuffer | undefined)[]
   readonly #bytes: Uint8Array[]
-  #inside: ArenaInside | undefined
+  readonly #inside: ArenaInside
 
   static {
     makeArena = (parts) => {
@@ -149,7 +151,7 @@ export class Arena {
       return new Arena(parts)
     }
     showAs(Arena.prototype, 'Arena', (arena: Arena) => arena.#facts())
-    inside = (arena) => (arena.#inside ??= arena.#makeInside())
+    inside = (arena) => arena.#inside
     isArena = (value) => typeof value === 'object' && value !== null && #title in value
   }
 
@@ -157,34 +159,37 @@ export class Arena {
     if (!made.has(parts)) throw new UnsupportedOperationError('an Arena is made with Arena.reserve, open or attach')
     const { title, opened, lifetime, openState, windowBytes, exposed = () => false, intact = () => true } = parts
     const { layout, mapping } = opened
-    const windows = new Windows(lifetime, mapping.base, layout.byteLength, windowBytes)
+    const windows = new Windows(lifetime, 0, layout.byteLength, windowBytes)
     this.byteLength = layout.byteLength
     this.pageSize = mapping.pageSize
     this.#title = title
     this.#mapping = mapping
     this.#openState = openState
-    this.#lifetime = lifetime
+    this.#extent = new Extent(openState, layout.byteLength)
     this.#windows = windows
     this.#buffers = windows.buffers
     this.#bytes = windows.bytes
-    const recorded = opened.recorded
-    const bytesAt = (offset: number, length: number): Uint8Array => this.#bytesAt(offset, length)
+    const bytesAt = (offset: number, length: number): Uint8Array => windows.bytesAt(offset, length)
     const pinBlock = (): Release => openState.pinBlock()
-    const claims = new Claims({ title, layout, mapping, lifetime, recorded, exposed, bytesAt, pinBlock })
+    const claims = new Claims({ title, layout, mapping, lifetime, exposed, bytesAt, pinBlock })
     const waiting = new WordWaits(
       mapping,
       title,
-      (offset) => this.#wordAt(offset),
+      (offset) => {
+        openState.requireOpen()
+        return windows.wordAt(offset)
+      },
       () => lifetime.hold()
     )
     const locator = new Locator(title, opened, lifetime, claims)
     this.#claims = claims
     this.#waiting = waiting
     this.#locator = locator
+    this.#inside = new InsideOfArena({ mapping, openState, lifetime, windows, claims, byteLength: layout.byteLength })
     this.staleOwner = locator.begin()
     openState.onClose({
       store: () => {
-        if (intact()) claims.leave()
+        if (intact()) claims.leaveAll()
       },
       restore: () => claims.stay(),
       forget: () => {
@@ -198,9 +203,9 @@ export class Arena {
 
   /** The arena in a place of its own, which goes when it cannot be made. */
   static #at(opened: OpenedArena, { windowBytes }: CheckedOptions): Arena {
-    const { mapping, layout, owner, name } = opened
+    const { mapping, layout, name } = opened
     const title = name === undefined ? 'the arena' : `arena "${name}"`
-    const lifetime = new Lifetime(mapping.os, mapping.base, layout.mappingBytes, owner)
+    const lifetime = new Lifetime(mapping, layout.mappingBytes)
     try {
       return makeArena({ title, opened, lifetime, openState: new OpenState(title, lifetime), windowBytes })
     } catch (error) {
@@ -234,7 +239,7 @@ export class Arena {
 
   /**
    * Opens the arena in a file, which any process finds by its path, or makes it (`create`). It stays until it is unlinked, and it
-   * is not sealed: whoever shortens the file ends the processes that use it. Throws a `SystemError` (`ENOENT`, `EACCES`, `ENOSPC`,
+   * is not sealed: a process that shortens the file ends the processes that use it. Throws a `SystemError` (`ENOENT`, `EACCES`, `ENOSPC`,
    * …), `ERR_CORRUPTED` or `ERR_UNSUPPORTED_OPERATION` when the file holds no arena, or one of another version.
    *
    * @param path - Of the file, as a string or a `file:` URL.
@@ -324,7 +329,7 @@ export class Arena {
   }
 
   /**
-   * Takes the name of a named arena away: who has it keeps it, nobody can open it any more. Whether it was still there.
+   * Takes the name of a named arena away. Users that have the arena keep it; it cannot be opened any more. Whether the name was there.
    *
    * @returns Whether the name was still there.
    * @throws `ERR_UNSUPPORTED_OPERATION` of an arena without a name; what the kernel refuses; `ERR_ARENA_CLOSED` after `close`.
@@ -360,7 +365,7 @@ export class Arena {
   view(type: DataViewConstructor, offset: number, length: number): DataView
   view(type: NodeBufferConstructor, offset: number, length: number): NodeBuffer
   view(type: ViewConstructor, offset: number, length: number): View {
-    const byteLength = this.#requireElements(elementBytes('type', type), offset, length)
+    const byteLength = this.#extent.requireElements(elementBytes('type', type), offset, length)
     this.#claims.expose(offset, byteLength)
     return this.#windows.view(type, offset, length, byteLength)
   }
@@ -385,7 +390,7 @@ export class Arena {
   }
 
   #makeBytes(offset: number, byteLength: number): NodeBuffer {
-    this.#requireRange(offset, byteLength)
+    this.#extent.requireRange(offset, byteLength)
     this.#claims.expose(offset, byteLength)
     const buffer = this.#windows.view(Buffer, offset, byteLength, byteLength) as NodeBuffer
     this.#recent.put(offset, buffer)
@@ -442,8 +447,7 @@ export class Arena {
    * ```
    */
   window(offset: number): { buffer: ArrayBuffer; start: number } {
-    this.#requireOpen()
-    wholeNumber('offset', offset, 0, this.byteLength - 1)
+    this.#extent.requireByte(offset)
     const start = alignDown(offset, WINDOW_BYTES)
     this.#claims.expose(start, Math.min(WINDOW_BYTES, this.byteLength - start))
     return { buffer: this.#windows.long.window(start / WINDOW_BYTES), start }
@@ -483,8 +487,8 @@ export class Arena {
    * plain.resident() >= 65536 // -> true
    * ```
    */
-  populate(offset = 0, byteLength: number = this.#rest(offset)): void {
-    this.#requireRange(offset, byteLength)
+  populate(offset = 0, byteLength: number = this.#extent.rest(offset)): void {
+    this.#extent.requireRange(offset, byteLength)
     if (byteLength > 0) this.#mapping.populate(offset, byteLength)
   }
 
@@ -503,14 +507,14 @@ export class Arena {
    * plain.resident() // -> 0
    * ```
    */
-  purge(offset = 0, byteLength: number = this.#rest(offset)): void {
-    this.#requireRange(offset, byteLength)
+  purge(offset = 0, byteLength: number = this.#extent.rest(offset)): void {
+    this.#extent.requireRange(offset, byteLength)
     const claim = byteLength === 0 ? undefined : this.#claims.overlapping(offset, byteLength)
     if (claim !== undefined)
       throw new ArenaBusyError(
-        `${this.#title}: a purge of ${bytes(byteLength)} at offset ${offset} would hit ${claim.describe()}`
+        `${this.#title}: a purge of ${bytes(byteLength)} at offset ${offset} overlaps ${claim.describe()}, which an allocator has claimed`
       )
-    if (byteLength > 0) this.#mapping.clear(offset, byteLength, (at, length) => this.#bytesAt(at, length))
+    if (byteLength > 0) makeZero(this.#mapping, offset, byteLength, (at, length) => this.#windows.bytesAt(at, length))
   }
 
   /**
@@ -525,9 +529,9 @@ export class Arena {
    * Arena.reserve(GiB).resident() // -> 0
    * ```
    */
-  resident(offset = 0, byteLength: number = this.#rest(offset)): number {
-    this.#requireRange(offset, byteLength)
-    return residentBytes(this.#mapping.os, this.#mapping.base, offset, byteLength)
+  resident(offset = 0, byteLength: number = this.#extent.rest(offset)): number {
+    this.#extent.requireRange(offset, byteLength)
+    return this.#mapping.resident(offset, byteLength)
   }
 
   /**
@@ -547,7 +551,7 @@ export class Arena {
    * ```
    */
   wait(offset: number, expected: number, options?: WaitOptions): WaitResult {
-    this.#requireWord(offset)
+    this.#extent.requireElements(4, offset, 1)
     return this.#waiting.wait(offset, expected, options)
   }
 
@@ -570,12 +574,12 @@ export class Arena {
    * ```
    */
   async waitAsync(offset: number, expected: number, options?: WaitAsyncOptions): Promise<WaitResult> {
-    this.#requireWord(offset)
+    this.#extent.requireElements(4, offset, 1)
     return this.#waiting.waitAsync(offset, expected, options)
   }
 
   /**
-   * Wakes up to `count` of those who wait for the word at `offset` (default all); says how many. Change the word first.
+   * Wakes up to `count` waiters for the word at `offset` (default all); says how many. Change the word first.
    *
    * @param offset - Of the word in bytes, a multiple of 4.
    * @param count - The most that are woken.
@@ -587,7 +591,7 @@ export class Arena {
    * ```
    */
   wake(offset: number, count?: number): number {
-    this.#requireWord(offset)
+    this.#extent.requireElements(4, offset, 1)
     return this.#waiting.wake(offset, count)
   }
 
@@ -700,102 +704,9 @@ export class Arena {
     return { state: closed ? 'closed' : 'open', byteLength, shared, path: shared ? path : undefined }
   }
 
-  /** What only the library's own code may do. */
-  #makeInside(): ArenaInside {
-    const claims = this.#claims
-    return {
-      os: this.#mapping.os,
-      claim: (request) => {
-        this.#requireOpen()
-        return claims.grant(request)
-      },
-      adopt: (request) => {
-        this.#requireOpen()
-        return claims.adopt(request)
-      },
-      claims: () => {
-        this.#requireOpen()
-        return claims.records()
-      },
-      expose: (offset, byteLength) => claims.expose(offset, byteLength),
-      pinBlock: (offset) => claims.pinBlock(offset),
-      claimed: (offset, byteLength) => claims.overlapping(offset, byteLength)?.describe(),
-      locked: (run) => {
-        this.#requireOpen()
-        return claims.locked(run)
-      },
-      windowBytes: this.#windows.windowBytes,
-      windowBuffer: (index) => this.#windowBuffer(index),
-      view: (type, offset, length, byteLength) => {
-        this.#requireOpen()
-        return this.#windows.view(type, offset, length, byteLength)
-      },
-      privateBuffer: (offset, byteLength) => {
-        this.#requireOpen()
-        return this.#lifetime.privateView(this.#mapping.address(offset), byteLength)
-      },
-    }
-  }
-
-  #windowBuffer(index: number): ArrayBuffer {
-    const bytes = this.#bytes[index]
-    return bytes !== undefined && bytes.length !== 0 ? (this.#buffers[index] as ArrayBuffer) : this.#makeWindow(index)
-  }
-
-  #makeWindow(index: number): ArrayBuffer {
-    this.#requireOpen()
-    wholeNumber('index', index, 0, this.#indexOf(this.byteLength))
-    return this.#windows.make(index)
-  }
-
   #refuse(view: unknown): never {
-    this.#requireOpen()
-    if (!isView(view)) throw new InvalidArgumentTypeError('view', 'a view', view)
-    throw new OutOfRangeError('view', `a view of ${this.#title}`, view)
-  }
-
-  /** Bytes of at most one page, which no window's end cuts. */
-  #bytesAt(offset: number, byteLength: number): Uint8Array {
-    const index = this.#indexOf(offset)
-    return new Uint8Array(this.#windowBuffer(index), offset - index * this.#windows.windowBytes, byteLength)
-  }
-
-  #wordAt(offset: number): number {
-    this.#requireOpen()
-    const index = this.#indexOf(offset)
-    const start = offset - index * this.#windows.windowBytes
-    return Atomics.load(new Int32Array(this.#windowBuffer(index), start, 1), 0)
-  }
-
-  #indexOf(offset: number): number {
-    return windowIndex(offset, this.byteLength, this.#windows.windowBytes)
-  }
-
-  #requireWord(offset: number): void {
-    this.#requireElements(4, offset, 1)
-  }
-
-  /** Throws unless the elements lie in the arena; gives their length in bytes. */
-  #requireElements(size: number, offset: number, length: number): number {
-    this.#requireOpen()
-    wholeNumber('offset', offset, 0, this.byteLength)
-    if (offset % size !== 0) throw new OutOfRangeError('offset', `a multiple of ${size}`, offset)
-    wholeNumber('length', length, 0, Math.floor((this.byteLength - offset) / size))
-    return length * size
-  }
-
-  #requireRange(offset: number, byteLength: number): void {
-    this.#requireOpen()
-    wholeNumber('offset', offset, 0, this.byteLength)
-    wholeNumber('byteLength', byteLength, 0, this.byteLength - offset)
-  }
-
-  #requireOpen(): void {
     this.#openState.requireOpen()
-  }
-
-  /** What is left from `offset` on; of a nonsensical offset 0, which `#requireRange` then finds. */
-  #rest(offset: number): number {
-    return typeof offset === 'number' && offset <= this.byteLength ? this.byteLength - offset : 0
+    if (!isView(view)) throw new InvalidArgumentTypeError('view', 'a view', view)
+    throw new OutOfRangeError('view', `a view of ${this.#title}, with a buffer that is not detached`, view)
   }
 }

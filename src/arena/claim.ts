@@ -8,14 +8,15 @@
  * of a heap); that allocator then refuses to free the block until the inner claim is released.
  *
  * A claim may outlive its holder: one that the holder has *left*, that was lasting when its arena was closed, or whose process has
- * died. It counts as held, so nobody can claim its range, until an allocator of its kind adopts it, and finds range and metadata as
- * they were left. While somebody has it, others may *share* it: they see range and metadata, and change neither.
+ * died. It counts as held, so its range cannot be claimed, until an allocator of its kind adopts it, and finds range and metadata as
+ * they were left. While it has a holder, others may look at it *read-only*: they see range and metadata, and change neither.
  *
- *     claim ──▶ held ──release──▶ free           left ──adopt──▶ held           held or left ──adopt, shared──▶ seen
+ *     claim ──▶ held ──release──▶ free           left ──adopt──▶ held           held or left ──adopt, readOnly──▶ seen
  *               held ──leave────▶ left
  * @module
  */
 
+import type { BufferRange } from './buffer-range.ts'
 import type { Release } from './pin.ts'
 
 /** What the arena asks of the allocator that holds a claim. Implemented by every allocator. */
@@ -58,10 +59,10 @@ export interface Claim {
   readonly offset: number
   /** Length of the claimed range in bytes. */
   readonly byteLength: number
-  /** The claim's metadata, zero when granted, on a 64-byte boundary. An ArrayBuffer of its own: never hand it out. */
-  readonly metadata: ArrayBuffer
+  /** The claim's metadata, zero when granted, on a 64-byte boundary, in a buffer that is never handed out. */
+  readonly metadata: BufferRange
   /**
-   * True when the claimed range is known to read zero: nobody has had a window or a claim over it since it was reserved, or since
+   * True when the claimed range is known to read zero: no window and no claim was over it since it was reserved, or since
    * its file was a hole there. Never of an adopted claim.
    */
   readonly zeroed: boolean
@@ -116,14 +117,14 @@ export interface AdoptRequest {
   /** Where the claim starts. @defaultValue the first of that kind */
   readonly offset?: number | undefined
   /**
-   * Only to look: the claim may be one that somebody holds, here, in another thread or process, who goes on holding it. What is
-   * given can be left or released, which ends the looking, and refuses to change anything.
+   * Only to look: the claim may be one that has a holder, here or in another thread or process, which keeps it. What is given can be
+   * left or released, which ends the view, and refuses to change anything.
    * @defaultValue false
    */
   readonly readOnly?: boolean | undefined
   /**
-   * Also one whose holder cannot be told from one who is alive, because he ran where we cannot see (another container). Whoever asks
-   * for it knows that he is gone.
+   * Also one whose holder may be alive, because it ran where this process cannot see (another container). The caller knows that it is
+   * gone.
    * @defaultValue false
    */
   readonly takeOver?: boolean | undefined

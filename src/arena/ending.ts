@@ -4,7 +4,7 @@
  *     refuse     throws what can be refused; nothing has changed then
  *     store      what others must read once it is theirs: a header's state, a directory entry
  *     give back  the range, the claim, the addresses; the kernel may still refuse the whole of it: then `restore` takes `store` back
- *     forget     references, and telling whoever must know
+ *     forget     references, and telling what depends on it
  *
  * After "give back" the range may be another's: no store, no call to the kernel about it, no timer.
  *

@@ -3,19 +3,22 @@
  * refers to it, so no caller's code comes to the tables, the kernel, or another's claim.
  * @module
  */
-import type { Os } from '../ffi/os.ts'
+import type { Threads } from '../ffi/os-threads.ts'
 import type { View, ViewConstructor } from '../views.ts'
+import type { BufferRange } from './buffer-range.ts'
 import type { AdoptRequest, Claim, ClaimRecord, ClaimRequest } from './claim.ts'
 import type { Release } from './pin.ts'
 
 export interface ArenaInside {
-  /** The kernel that it asks. */
-  readonly os: Os
+  /** The threads that can have it: which one is calling, and which are alive. */
+  readonly threads: Threads
+  /** Bytes in a page. */
+  readonly pageSize: number
   /** Gives an allocator a range of its own. The contract is in claim.ts. */
   claim(request: ClaimRequest): Claim
-  /** Gives an allocator a claim that nobody holds any more, as it was left, or a look at one. The contract is in claim.ts. */
+  /** Gives an allocator a claim that was left, as it is, or a read-only view of one. The contract is in claim.ts. */
   adopt(request: AdoptRequest): Claim | undefined
-  /** Every claim at the top level, whoever holds it, by offset. */
+  /** Every claim at the top level, of all holders, by offset. */
   claims(): ClaimRecord[]
   /** Notes that others than the arena's users may write in a range from now on. */
   expose(offset: number, byteLength: number): void
@@ -25,16 +28,16 @@ export interface ArenaInside {
   claimed(offset: number, byteLength: number): string | undefined
   /**
    * Runs `run` while no other thread or process does so, or changes the directory of claims: for what allocators write into memory
-   * that several may write. On an arena that nobody else can have it just runs. Throws ERR_ARENA_BUSY when it cannot be had for a
+   * that several may write. On an arena that no other thread or process can have it just runs. Throws ERR_ARENA_BUSY when it cannot be had for a
    * second. Not to be nested, nor to claim or adopt in.
    */
   locked<R>(run: () => R): R
   /** Bytes in the windows that views come from, except the last. */
   readonly windowBytes: number
-  /** The buffer of such a window, made at first need, and again when somebody has detached it. */
+  /** The buffer of such a window, made at first need, and again when foreign code has detached it. */
   windowBuffer(index: number): ArrayBuffer
   /** A view of elements that lie in the arena and are aligned, for the holder of the claim around them. */
   view(type: ViewConstructor, offset: number, length: number, byteLength: number): View
-  /** A buffer over a range for the library's own code, which is never handed out, and which its maker keeps. */
-  privateBuffer(offset: number, byteLength: number): ArrayBuffer
+  /** A range for the library's own code, in a buffer that is never handed out, and which its maker keeps. */
+  privateRange(offset: number, byteLength: number): BufferRange
 }

@@ -75,6 +75,11 @@ export interface CheckedOptions {
   readonly os: Os
 }
 
+/** The permissions of a file that is made; undefined when none are asked for. @internal */
+export function checkPermissions(permissions: unknown): number | undefined {
+  return permissions === undefined ? undefined : wholeNumber('options.permissions', permissions, 0, 0o777)
+}
+
 /** Throws unless the options that all arenas have are what they should be. @internal */
 export function checkOptions(options: AttachOptions | undefined): CheckedOptions {
   optionsObject('options', options)
@@ -90,13 +95,14 @@ export function checkOptions(options: AttachOptions | undefined): CheckedOptions
     populate,
     sealed,
     dump,
-    windowBytes: checkWindowBytes(windowBytes),
+    windowBytes: checkWindowBytes(windowBytes) ?? USUAL_WINDOW_BYTES,
     os: checkOs(os),
   }
 }
 
-function checkWindowBytes(windowBytes: number | undefined): number {
-  if (windowBytes === undefined) return USUAL_WINDOW_BYTES
+/** Bytes in the windows that views come from; undefined when nothing is asked. @internal */
+export function checkWindowBytes(windowBytes: number | undefined): number | undefined {
+  if (windowBytes === undefined) return undefined
   powerOfTwo('options.windowBytes', windowBytes, WINDOW_BYTES)
   if (windowBytes < LEAST_WINDOW_BYTES)
     throw new OutOfRangeError(
@@ -123,12 +129,15 @@ export function checkShared(options: ArenaOptions | undefined): boolean {
   return shared
 }
 
+/** The permissions of a file that is made, unless others are asked for. @internal */
+export const USUAL_PERMISSIONS = 0o600
+
 /** What is asked of a named file besides. @internal */
 export interface CheckedOpening {
   readonly byteLength: number | undefined
   readonly create: boolean
   readonly permissions: number
-  /** With whom the caller says that the file is shared; undefined when nothing was said of it. */
+  /** The permissions that other users of the file may have; undefined when the caller said nothing of it. */
   readonly sharedWith: number | undefined
 }
 
@@ -138,7 +147,7 @@ export function checkOpening(options: OpenOptions | undefined): CheckedOpening {
   const { byteLength, create = false, permissions } = options ?? {}
   boolean('options.create', create)
   if (byteLength !== undefined || create === true) wholeNumber('options.byteLength', byteLength, 1, MOST_BYTES)
-  const given = permissions === undefined ? undefined : wholeNumber('options.permissions', permissions, 0, 0o777)
-  const asked = given ?? 0o600
+  const given = checkPermissions(permissions)
+  const asked = given ?? USUAL_PERMISSIONS
   return { byteLength, create, permissions: asked, sharedWith: create ? asked : given }
 }

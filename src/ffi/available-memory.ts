@@ -6,7 +6,7 @@
  *     /proc/self/cgroup    0::/a/b          v2: memory.max, memory.current, inactive_file of memory.stat, in /a/b, /a, /
  *                          4:memory:/a/b    v1: memory.limit_in_bytes, memory.usage_in_bytes, total_inactive_file
  *
- * Limits hold for a group and all its parents, so each is asked. File pages that nobody uses are counted as used by the
+ * Limits hold for a group and all its parents, so each is asked. File pages that no process uses are counted as used by the
  * groups although they can be had at once, so they are taken off. A few small files are read: about 0.1 ms.
  * @module
  */

@@ -36,7 +36,7 @@ export const MADV_WILLNEED = 3
 export const MADV_DONTNEED = 4
 /** `madvise`: private anonymous pages may be taken when memory is short; until then they stay. */
 export const MADV_FREE = 8
-/** Free the pages and what is behind them: the file gets a hole there, which reads zero for whoever maps it. */
+/** Free the pages and what is behind them: the file gets a hole there, which reads zero for every process that maps it. */
 export const MADV_REMOVE = 9
 /** A child that is forked does not get the range. */
 export const MADV_DONTFORK = 10

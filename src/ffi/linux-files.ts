@@ -5,7 +5,7 @@
  * Node closes the descriptors that a worker has opened when the worker ends. So what node:fs has opened, which asks Node's
  * permission model, is duplicated by libc, which Node knows nothing of; and what is given back is libc's.
  *
- * A memory file is a memfd, sealed as soon as it has its length: whoever maps it can rely on every page of it being there, so no
+ * A memory file is a memfd, sealed as soon as it has its length: a process that maps it can rely on every page of it being there, so no
  * access to the mapping can end a process. A call costs 1 to 2 us, opening 5.
  * @module
  */

@@ -2,7 +2,7 @@
  * `Threads` over Linux's libc.
  *
  * Sleeping on a word is the `futex` system call without its flag for a single process, so that it works on memory that several
- * processes map. A round trip between two threads takes 10 to 30 us, waking nobody 0.5 us.
+ * processes map. A round trip between two threads takes 10 to 30 us, a wake without a sleeper 0.5 us.
  * @module
  */
 import { wholeNumber } from '../arguments.ts'

@@ -26,13 +26,13 @@ export interface FileStatus {
   /** Numbers of the user and the group that it belongs to. */
   readonly owner: number
   readonly group: number
-  /** Who may do what with it, as in `chmod`. */
+  /** Which users may do what with it, as in `chmod`. */
   readonly permissions: number
   /** Differs between files that exist at the same time, on whatever file systems. */
   readonly identity: string
 }
 
-/** Who this process is where files are concerned. */
+/** The user and groups of this process, where files are concerned. */
 export interface Credentials {
   readonly user: number
   readonly groups: readonly number[]
@@ -72,7 +72,7 @@ export interface Files {
    */
   publish(fd: number, path: string): void
 
-  /** Sets what others may do with a file. EPERM: it belongs to somebody else. */
+  /** Sets what others may do with a file. EPERM: it belongs to another user. */
   setPermissions(fd: number, permissions: number): void
 
   /**
@@ -109,7 +109,7 @@ export interface Files {
   /** The names in a folder; none when it cannot be read. */
   list(folder: string): string[]
 
-  /** Who this process is. */
+  /** The user and groups of this process. */
   credentials(): Credentials
 
   /** On what kind of file system the file behind a descriptor is. EBADF: no such descriptor. */

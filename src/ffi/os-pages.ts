@@ -94,7 +94,7 @@ export interface Pages {
    * Has the changed pages of a shared file written: `'sync'` returns when they are on the disk, `'async'` at once, and leaves it to
    * the kernel, which it does in any case.
    *
-   * - EIO, ENOSPC and others: writing failed, now or since the last time that somebody asked.
+   * - EIO, ENOSPC and others: writing failed, now or since the last call.
    */
   sync(address: Address, byteLength: number, how: 'sync' | 'async'): void
 

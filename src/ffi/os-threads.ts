@@ -1,11 +1,11 @@
 /**
- * What is wanted of the kernel about threads: a part of `Os`. Who is who, who is alive, and sleeping on a word of memory until
- * somebody wakes its sleepers (a futex), in this process or another.
+ * What is wanted of the kernel about threads: a part of `Os`. Which thread is calling, which are alive, and sleeping on a word of
+ * memory until another thread wakes its sleepers (a futex), in this process or another.
  * @module
  */
 import type { Address } from '../units.ts'
 
-/** How a sleep ended. A signal counts as `timed-out`; `woken` may also be nobody's doing. */
+/** How a sleep ended. A signal counts as `timed-out`; `woken` may also come without a wake. */
 export type SleepEnd = 'woken' | 'changed' | 'timed-out'
 
 /** Where a process lives: identities of processes can be compared inside one place only. 0 where the kernel does not tell. */
@@ -48,7 +48,7 @@ export interface Threads {
    */
   futexWait(address: Address, expected: number, milliseconds: number): SleepEnd
 
-  /** Wakes up to `count` of those who sleep on the word at `address`; says how many. The word as in `futexWait`, or the bell. */
+  /** Wakes up to `count` threads that sleep on the word at `address`; says how many. The word as in `futexWait`, or the bell. */
   futexWake(address: Address, count: number): number
 
   /**

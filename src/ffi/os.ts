@@ -21,7 +21,7 @@ import type { Access, Files } from './os-files.ts'
 import type { Pages } from './os-pages.ts'
 import type { Threads } from './os-threads.ts'
 
-/** Whether writes to a mapped file reach the file and whoever else maps it, or stay in this process. */
+/** Whether writes to a mapped file reach the file and other processes that map it, or stay in this process. */
 export type Sharing = 'shared' | 'private'
 
 export interface Os extends Pages {
@@ -106,7 +106,7 @@ export interface Os extends Pages {
   name(address: Address, byteLength: number, name: string): void
 
   /**
-   * An ArrayBuffer over a range, without a copy. It does not keep the mapping: whoever asks for one sees to it that the range
+   * An ArrayBuffer over a range, without a copy. It does not keep the mapping: the caller sees to it that the range
    * is not released while the buffer, or any view of it, is alive in any thread.
    *
    * - Before: `byteLength` is from 1 to `maxViewBytes`, inside one mapping; `address` may be any byte.

@@ -10,7 +10,7 @@
  * call: for recording, not for production.
  * @module
  */
-import type { AllocatorStats, AllocOptions, FreeingAllocator, StatsOptions } from '../allocator/allocator.ts'
+import type { AllocatorStats, AllocOptions, FreeingAllocator, StatsOptions } from '../allocator/contract.ts'
 import { checkAlignment } from '../allocator/options.ts'
 import { wholeNumber } from '../arguments.ts'
 import {

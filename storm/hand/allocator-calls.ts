@@ -2,11 +2,12 @@
  * Calls on allocators. Those that make or end blocks also write, read or compare the bytes, so that a step is one order.
  * @module
  */
-import type { Allocator, FreeingAllocator } from '../../src/allocator/allocator.ts'
-import { Buddy } from '../../src/allocator/buddy.ts'
-import { Bump } from '../../src/allocator/bump.ts'
-import { Heap } from '../../src/allocator/heap.ts'
-import { Slab } from '../../src/allocator/slab.ts'
+
+import { Buddy } from '../../src/allocator/buddy/buddy.ts'
+import { Bump } from '../../src/allocator/bump/bump.ts'
+import type { Allocator, FreeingAllocator } from '../../src/allocator/contract.ts'
+import { Heap } from '../../src/allocator/heap/heap.ts'
+import { Slab } from '../../src/allocator/slab/slab.ts'
 import type { Arena } from '../../src/arena/arena.ts'
 import type { TypedArray, TypedArrayConstructor } from '../../src/views.ts'
 import { fill, firstNotZero, firstWrong } from './bytes.ts'

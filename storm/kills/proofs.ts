@@ -4,9 +4,9 @@
  */
 import { readdirSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { Bump } from '../../src/allocator/bump.ts'
-import { Heap } from '../../src/allocator/heap.ts'
-import { Slab } from '../../src/allocator/slab.ts'
+import { Bump } from '../../src/allocator/bump/bump.ts'
+import { Heap } from '../../src/allocator/heap/heap.ts'
+import { Slab } from '../../src/allocator/slab/slab.ts'
 import { Arena } from '../../src/arena/arena.ts'
 import { firstWrong } from '../hand/bytes.ts'
 import type { Random } from '../random.ts'

@@ -64,7 +64,7 @@ for (const [name, { run, calls }] of Object.entries(actions))
       const arena = Arena.reserve(3 * GiB, { os })
       const view = arena.view(Uint8Array, 0, 2 * MiB).fill(1)
       const claim = insideOf(arena).claim({ holder, offset: GiB, byteLength: MiB, metadataBytes: () => 256 })
-      new Uint8Array(claim.metadata).fill(9)
+      new Uint8Array(claim.metadata.buffer).fill(9)
       for (const errno of [ENOMEM, EAGAIN, EINVAL]) {
         os.fail(call, 1, errno)
         const error = throwsCode(() => run(arena), errno === ENOMEM ? 'ENOMEM' : errno === EAGAIN ? 'EAGAIN' : 'EINVAL')
@@ -72,7 +72,7 @@ for (const [name, { run, calls }] of Object.entries(actions))
         assert.is(os.heal(), 0)
         assert.ok(!arena.closed && view[0] === 1 && view[MiB] === 1)
         assert.is(arena.offsetOf(view), 0)
-        assert.ok(new Uint8Array(claim.metadata).every((byte) => byte === 9))
+        assert.ok(new Uint8Array(claim.metadata.buffer).every((byte) => byte === 9))
       }
       run(arena)
       if (!arena.closed) arena.close()
@@ -103,7 +103,7 @@ test('claim: whichever call fails, its metadata and its range are free again', (
       const claims = Array.from({ length: 3 }, () => {
         const claim = insideOf(arena).claim({ ...request, metadataBytes: () => 3 * MiB })
         claim.release()
-        return claim.metadata
+        return claim.metadata.buffer
       })
       assert.is(new Set(claims).size, 1)
       arena.close()
@@ -129,11 +129,11 @@ test('release of a claim: the purge of its metadata fails, and it reads zero all
   using arena = Arena.reserve(MiB, { os })
   const request = { holder, byteLength: 64 * KiB, metadataBytes: () => 64 * KiB }
   const claim = insideOf(arena).claim(request)
-  new Uint8Array(claim.metadata).fill(1)
+  new Uint8Array(claim.metadata.buffer).fill(1)
   os.fail('purge', 2)
   claim.release()
   assert.is(os.heal(), 0)
-  assert.ok(new Uint8Array(insideOf(arena).claim(request).metadata).every((byte) => byte === 0))
+  assert.ok(new Uint8Array(insideOf(arena).claim(request).metadata.buffer).every((byte) => byte === 0))
 })
 
 test('purge with ragged edges: the kernel refuses, and not a byte has changed', () => {

@@ -9,7 +9,7 @@ const os = new LinuxOs()
 const page = os.pageSize
 const plus = (address: Address, bytes: number): Address => (address + bytes) as Address
 
-/** What runtime.md found to end the process, or to pass unnoticed, when it reaches koffi or the kernel. */
+/** What ends the process, or passes unnoticed, when it reaches koffi or the kernel. */
 const badAddresses: unknown[] = [
   0,
   0n,

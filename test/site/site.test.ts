@@ -8,18 +8,17 @@
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+import { fileURLToPath } from 'node:url'
+import type { Page } from 'playwright-core'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { Browser, browserPath } from '../helpers/browser.ts'
+import { inBrowser, openPage, until } from '../helpers/browser.ts'
 import { compiled } from '../helpers/child.ts'
 import { roomyFolder } from '../helpers/scratch.ts'
 
 const root = fileURLToPath(new URL('../../../', import.meta.url))
 const scratch = mkdtempSync(join(roomyFolder(), 'sorites-site-'))
 const site = join(scratch, 'site')
-const page = (path: string): string => pathToFileURL(join(site, path)).href
-const testInBrowser = browserPath === undefined ? test.skip : test
 
 test.before(() => {
   const reference = join(scratch, 'reference.json')
@@ -172,53 +171,51 @@ test('no page loads anything from elsewhere', () => {
 })
 
 /** From `file:`, Chromium refuses the file of icons, and says so; the page has them in itself as well. */
-function problemsOf({ problems }: Browser): string[] {
-  return problems.filter((text) => !/icons\.svg#/.test(text))
-}
+const withoutIcons = (problems: readonly string[]): string[] => problems.filter((text) => !/icons\.svg#/.test(text))
 
 /** Searches for a text in the open page, and waits for what is found. */
-async function search(browser: Browser, text: string): Promise<string[]> {
+async function search(page: Page, text: string): Promise<string[]> {
   // What is typed before the index has been read is not searched for.
-  await browser.until('document.querySelector("#tsd-search-status").innerHTML.trim() === ""')
-  await browser.click('#tsd-search-trigger')
-  await browser.until('document.activeElement?.id === "tsd-search-input"')
-  await browser.type(text)
-  await browser.until('document.querySelector("#tsd-search-results a") !== null')
-  return browser.value(
-    '[...document.querySelectorAll("#tsd-search-results a")].map((found) => found.textContent.trim())'
-  )
+  await until(page, 'document.querySelector("#tsd-search-status").innerHTML.trim() === ""')
+  await page.click('#tsd-search-trigger')
+  await page.fill('#tsd-search-input', text)
+  await until(page, 'document.querySelector("#tsd-search-results a") !== null')
+  return page.locator('#tsd-search-results a').allInnerTexts()
 }
 
-testInBrowser('in a browser: a name is searched for and followed to its call', async () => {
-  await using browser = await Browser.start()
-  await browser.open(page('index.html'))
-  const found = await search(browser, 'tryMalloc')
-  assert.ok(
-    found.some((text) => text.includes('tryMalloc')),
-    found.join()
-  )
-  await browser.click('#tsd-search-results li a')
-  await browser.until('location.hash.toLowerCase() === "#trymalloc" && document.readyState === "complete"')
-  const shown: string = await browser.value('document.querySelector(location.hash).closest("section").innerText')
-  for (const words of ['tryMalloc', 'byteLength', 'Returns', 'Throws', 'Example'])
-    assert.ok(shown.includes(words), words)
-  assert.equal(problemsOf(browser), [])
-  assert.equal(
-    browser.requests.filter((url) => !/^(file|data):/.test(url)),
-    []
-  )
+inBrowser('in a browser: a name is searched for and followed to its call', async () => {
+  const { page, problems, requests, close } = await openPage(join(site, 'index.html'))
+  try {
+    const found = await search(page, 'tryMalloc')
+    assert.ok(found[0]?.includes('tryMalloc'), found.join())
+    await page.click('#tsd-search-results li a')
+    await until(page, 'location.hash.toLowerCase() === "#trymalloc" && document.readyState === "complete"')
+    const shown = String(await page.evaluate('document.querySelector(location.hash).closest("section").innerText'))
+    for (const words of ['tryMalloc', 'byteLength', 'Returns', 'Throws', 'Example'])
+      assert.ok(shown.includes(words), words)
+    assert.equal(withoutIcons(problems), [])
+    assert.equal(
+      requests.filter((url) => !/^(file|data):/.test(url)),
+      []
+    )
+  } finally {
+    await close()
+  }
 })
 
-testInBrowser('in a browser: a page of the docs is found by what it says, and its links lead on', async () => {
-  await using browser = await Browser.start()
-  await browser.open(page('index.html'))
-  const found = await search(browser, 'Alpine')
-  const at = found.findIndex((text) => text.includes('Loading it'))
-  assert.ok(at >= 0, found.join())
-  await browser.click(`#tsd-search-results li:nth-of-type(${at + 1}) a`)
-  await browser.until('document.title.includes("Loading it") && document.readyState === "complete"')
-  assert.match(await browser.value('document.body.innerText'), /musl/)
-  assert.equal(problemsOf(browser), [])
+inBrowser('in a browser: a page of the docs is found by what it says', async () => {
+  const { page, problems, close } = await openPage(join(site, 'index.html'))
+  try {
+    const found = await search(page, 'Alpine')
+    const at = found.findIndex((text) => text.includes('Loading it'))
+    assert.ok(at >= 0, found.join())
+    await page.click(`#tsd-search-results li:nth-of-type(${at + 1}) a`)
+    await until(page, 'document.title.includes("Loading it") && document.readyState === "complete"')
+    assert.match(String(await page.evaluate('document.body.innerText')), /musl/)
+    assert.equal(withoutIcons(problems), [])
+  } finally {
+    await close()
+  }
 })
 
 test.run()

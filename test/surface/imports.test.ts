@@ -17,7 +17,7 @@ const src = fileURLToPath(new URL('../../../src/', import.meta.url))
 /** Folders and files of a layer from the lowest to the highest; a name without `.ts` is a folder. Every file is in one of them. */
 const ORDERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   arena: [
-    ['ranges.ts', 'pin.ts', 'ending.ts', 'view-ref.ts', 'claim.ts', 'inside.ts'],
+    ['ranges.ts', 'buffer-range.ts', 'pin.ts', 'ending.ts', 'view-ref.ts', 'claim.ts', 'inside.ts'],
     ['format'],
     ['mapping'],
     ['options.ts'],
@@ -25,6 +25,7 @@ const ORDERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['claims'],
     ['sources'],
     ['waiting'],
+    ['arena-inside.ts'],
     ['arena.ts'],
     ['file'],
   ],

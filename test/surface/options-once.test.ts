@@ -111,7 +111,15 @@ const calls: Call[] = [
   ['close', { detach: false }, (options) => Arena.reserve(4096).close(options)],
   [
     'mapFile',
-    { mode: 'write', offset: 0, byteLength: 4096, maxByteLength: 8192, create: true, populate: true },
+    {
+      mode: 'write',
+      offset: 0,
+      byteLength: 4096,
+      maxByteLength: 8192,
+      create: true,
+      populate: true,
+      windowBytes: 2 ** 20,
+    },
     (options) => closing(mapFile(data, options)),
   ],
   ['mapFile, read', { mode: 'read', hardened: true }, (options) => closing(mapFile(data, options))],

@@ -3,7 +3,7 @@
  * out a freed range again, except to a block of the same rounded size.
  * @module
  */
-import type { AllocatorStats, AllocOptions, FreeingAllocator } from '../../src/allocator/allocator.ts'
+import type { AllocatorStats, AllocOptions, FreeingAllocator } from '../../src/allocator/contract.ts'
 import { alignUp } from '../../src/bits.ts'
 import { InvalidFreeError, OutOfMemoryError } from '../../src/errors.ts'
 import {

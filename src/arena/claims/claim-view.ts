@@ -1,26 +1,17 @@
 /**
- * A claim that somebody else holds, or nobody, as one sees it who only looks: range and metadata are there, and what would change
- * them is refused. The holder may change everything meanwhile, or give the claim back: what keeps a view of it in step with its
+ * A read-only view of a claim that another holds, or that was left: range and metadata are there, and what would change them is
+ * refused. The holder may change everything meanwhile, or give the claim back: what keeps a view of it in step with its
  * holder is for the allocator to say, in its metadata.
  * @module
  */
 import { UnsupportedOperationError } from '../../errors.ts'
+import type { BufferRange } from '../buffer-range.ts'
 import type { Claim, ClaimHolder } from '../claim.ts'
 import { told } from '../ending.ts'
 import type { Mapping } from '../mapping/mapping.ts'
-import { residentBytes } from '../mapping/residency.ts'
 import type { Release } from '../pin.ts'
+import { type MetadataPlace, residentOf } from './held-claim.ts'
 import type { MetadataSpace } from './metadata-space.ts'
-
-/** Where a claim is that is looked at. */
-export interface SeenPlace {
-  readonly offset: number
-  readonly byteLength: number
-  readonly metadataOffset: number
-  readonly metadataLength: number
-  /** Its number in the directory. */
-  readonly index: number
-}
 
 /** Pins a block of the claim with this number in the directory. */
 type PinBlock = (index: number, offset: number, byteLength: number) => Release
@@ -38,7 +29,7 @@ export class ClaimViews {
     this.#pin = pin
   }
 
-  add(holder: ClaimHolder, place: SeenPlace): ClaimView {
+  add(holder: ClaimHolder, place: MetadataPlace): ClaimView {
     const metadata = this.#space.another(place.metadataOffset, place.metadataLength)
     const view = new ClaimView({
       holder,
@@ -52,7 +43,7 @@ export class ClaimViews {
     return view
   }
 
-  /** A claim is gone, or all are: tells those who look. */
+  /** A claim is gone, or all are: tells the holders of views. */
   revoke(index?: number): void {
     for (const view of this.#views) if (index === undefined || view.index === index) view.revoke()
   }
@@ -61,8 +52,8 @@ export class ClaimViews {
 /** What a view is made of. */
 interface ClaimViewParts {
   readonly holder: ClaimHolder
-  readonly place: SeenPlace
-  readonly metadata: ArrayBuffer
+  readonly place: MetadataPlace
+  readonly metadata: BufferRange
   readonly mapping: Mapping
   /** Pins the block for its holder, where that is one of this arena, or else the arena. */
   readonly pin: (offset: number, byteLength: number) => Release
@@ -73,7 +64,7 @@ interface ClaimViewParts {
 export class ClaimView implements Claim {
   readonly offset: number
   readonly byteLength: number
-  readonly metadata: ArrayBuffer
+  readonly metadata: BufferRange
   readonly zeroed = false
   readonly stays = true
   readonly index: number
@@ -90,12 +81,7 @@ export class ClaimView implements Claim {
 
   resident(): { residentBytes: number; residentMetadataBytes: number } {
     const { mapping, place } = this.#parts
-    const { os, base } = mapping
-    const { byteLength } = this.metadata
-    return {
-      residentBytes: residentBytes(os, base, this.offset, this.byteLength),
-      residentMetadataBytes: byteLength === 0 ? 0 : residentBytes(os, base, place.metadataOffset, byteLength),
-    }
+    return residentOf(mapping, place)
   }
 
   purge(): never {
@@ -123,7 +109,7 @@ export class ClaimView implements Claim {
     return this.#parts.pin(offset, byteLength)
   }
 
-  /** Nothing: who only looks stores nothing. */
+  /** Nothing: a view stores nothing. */
   storeOnLeave(): void {}
 
   release(): void {

@@ -9,10 +9,10 @@
 import { wholeNumber } from '../../arguments.ts'
 import { alignDown, alignUp } from '../../bits.ts'
 import { ArenaClosedError, CorruptedError, OutOfRangeError } from '../../errors.ts'
+import type { BufferRange } from '../buffer-range.ts'
 import type { Claim, ClaimHolder, LastStore } from '../claim.ts'
 import { told } from '../ending.ts'
-import type { Mapping } from '../mapping/mapping.ts'
-import { residentBytes } from '../mapping/residency.ts'
+import { type Mapping, makeZero } from '../mapping/mapping.ts'
 import type { Release } from '../pin.ts'
 import { Ranges } from '../ranges.ts'
 
@@ -28,14 +28,24 @@ export interface ClaimTree {
   readonly common: boolean
   release(claim: HeldClaim): void
   leaveBehind(claim: HeldClaim): void
-  dropInner(claims: readonly HeldClaim[]): void
+  revokeInner(claims: readonly HeldClaim[]): void
 }
 
 /** Where a claim and its metadata are. */
+export interface MetadataPlace {
+  readonly offset: number
+  readonly byteLength: number
+  readonly metadataOffset: number
+  readonly metadataLength: number
+  /** Its number in the directory. */
+  readonly index: number
+}
+
+/** What a claim is made of. */
 export interface ClaimPlace {
   readonly offset: number
   readonly byteLength: number
-  readonly metadata: ArrayBuffer
+  readonly metadata: BufferRange
   readonly metadataOffset: number
   /** Its number in the directory. */
   readonly index: number
@@ -45,7 +55,7 @@ export interface ClaimPlace {
 export class HeldClaim implements Claim {
   readonly offset: number
   readonly byteLength: number
-  readonly metadata: ArrayBuffer
+  readonly metadata: BufferRange
   readonly metadataOffset: number
   readonly index: number
   readonly zeroed: boolean
@@ -93,7 +103,7 @@ export class HeldClaim implements Claim {
     const { mapping } = this.#claims.arena
     if (offset % mapping.pageSize !== 0 || byteLength % mapping.pageSize !== 0)
       throw new OutOfRangeError('offset', `whole pages of ${mapping.pageSize} bytes`, offset)
-    mapping.purge(offset, byteLength)
+    if (byteLength > 0) mapping.purge(offset, byteLength)
   }
 
   purgeMetadata(from: number, byteLength: number): void {
@@ -108,16 +118,11 @@ export class HeldClaim implements Claim {
   clear(offset: number, byteLength: number): void {
     this.#requireRange(offset, byteLength)
     const { arena } = this.#claims
-    arena.mapping.clear(offset, byteLength, (at, length) => arena.bytesAt(at, length))
+    makeZero(arena.mapping, offset, byteLength, (at, length) => arena.bytesAt(at, length))
   }
 
   resident(): { residentBytes: number; residentMetadataBytes: number } {
-    const { os, base } = this.#claims.arena.mapping
-    const { byteLength } = this.metadata
-    return {
-      residentBytes: residentBytes(os, base, this.offset, this.byteLength),
-      residentMetadataBytes: byteLength === 0 ? 0 : residentBytes(os, base, this.metadataOffset, byteLength),
-    }
+    return residentOf(this.#claims.arena.mapping, this)
   }
 
   overlapsInner(offset: number, byteLength: number): boolean {
@@ -128,7 +133,7 @@ export class HeldClaim implements Claim {
     this.#requireRange(offset, byteLength)
     const inner = this.inner.allOverlapping(offset, byteLength)
     if (inner.length === 0) return
-    this.#claims.dropInner(inner)
+    this.#claims.revokeInner(inner)
     told(() => this.holder.innerClaims(this.inner.count))
   }
 
@@ -197,5 +202,16 @@ export class HeldClaim implements Claim {
     const end = this.offset + this.byteLength
     wholeNumber('offset', offset, this.offset, end)
     wholeNumber('byteLength', byteLength, 0, end - offset)
+  }
+}
+
+/** Bytes of a claim's range, and of its metadata, that are in memory. */
+export function residentOf(
+  mapping: Mapping,
+  { offset, byteLength, metadataOffset, metadataLength }: Omit<MetadataPlace, 'index'>
+): { residentBytes: number; residentMetadataBytes: number } {
+  return {
+    residentBytes: mapping.resident(offset, byteLength),
+    residentMetadataBytes: metadataLength === 0 ? 0 : mapping.resident(metadataOffset, metadataLength),
   }
 }

@@ -17,7 +17,7 @@
  * @module
  */
 import { ArenaBusyError } from '../../errors.ts'
-import type { Os } from '../../ffi/os.ts'
+import type { Threads } from '../../ffi/os-threads.ts'
 import type { Address } from '../../units.ts'
 import { describeThread, hasCheck, type Liveness, unpackNumbers } from '../format/thread-id.ts'
 
@@ -27,9 +27,9 @@ const LOOKS = 100
 const SLEEP_MS = 5
 const SLEEPS = 200
 
-/** Where a lock is, and whose it would be. */
+/** Where a lock is, and the thread that takes it. */
 export interface LockOptions {
-  readonly os: Os
+  readonly threads: Threads
   /** Address of the word. */
   readonly address: Address
   /** The word. */
@@ -37,7 +37,7 @@ export interface LockOptions {
   /** The calling thread's token. */
   readonly self: bigint
   /** What has become of the owner of another token. */
-  readonly livenessOf: (self: bigint) => Liveness
+  readonly livenessOf: (packed: bigint) => Liveness
   /** The arena's name in messages. */
   readonly title: string
 }
@@ -57,7 +57,7 @@ export class Lock {
    * was not called then.
    */
   run<R>(run: () => R): R {
-    const { word, self, os, address } = this.#options
+    const { word, self, threads, address } = this.#options
     if (Atomics.compareExchange(word, 0, 0n, self) !== 0n) this.#wait()
     held++
     try {
@@ -65,7 +65,7 @@ export class Lock {
     } finally {
       held--
       // Only if it is still ours: a thread in another namespace may have taken this one for dead.
-      if (Atomics.compareExchange(word, 0, self, 0n) === self) wakeQuietly(os, address)
+      if (Atomics.compareExchange(word, 0, self, 0n) === self) wakeQuietly(threads, address)
     }
   }
 
@@ -83,7 +83,7 @@ export class Lock {
 
   /** Takes the word if it is free or its holder is gone; sleeps once if not. Whether it was taken. */
   #try(): boolean {
-    const { word, self, os, address, livenessOf } = this.#options
+    const { word, self, threads, address, livenessOf } = this.#options
     const holder = Atomics.compareExchange(word, 0, 0n, self)
     if (holder === 0n) return true
     if (holder === self && held > 0) this.#refuseNested()
@@ -91,7 +91,7 @@ export class Lock {
     if (holder === self && (hasCheck(self) || livenessOf(self) !== 'unknown')) return true
     // Two may find it dead at the same time; the exchange lets one of them in.
     if (livenessOf(holder) === 'dead') return Atomics.compareExchange(word, 0, holder, self) === holder
-    os.threads.futexWait(address, Number(BigInt.asIntN(32, holder)), SLEEP_MS)
+    threads.futexWait(address, Number(BigInt.asIntN(32, holder)), SLEEP_MS)
     return false
   }
 
@@ -110,9 +110,9 @@ export class Lock {
 }
 
 /** What was run under the lock is done, so there is nothing to refuse any more. A waiter that is not woken looks by itself. */
-function wakeQuietly(os: Os, address: Address): void {
+function wakeQuietly(threads: Threads, address: Address): void {
   try {
-    os.threads.futexWake(address, 1)
+    threads.futexWake(address, 1)
   } catch {
     // It sleeps five milliseconds at a time.
   }

@@ -1,6 +1,6 @@
 /**
  * Which parts of an arena may have been written by others than a claim's holder, so that a new claim there is not known to read
- * zero: one byte a window, 1 once somebody could have. It never goes back to 0; a finer count would cost more than filling zeros does.
+ * zero: one byte a window, 1 once other code could have. It never goes back to 0; a finer count would cost more than filling zeros does.
  * @module
  */
 import { WINDOW_BYTES, windowCount } from '../mapping/windows.ts'

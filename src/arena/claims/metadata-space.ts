@@ -6,11 +6,14 @@
  * @module
  */
 
+import { type BufferRange, bytesIn, isDetached, rangeOf } from '../buffer-range.ts'
 import { type Layout, METADATA_GRANULE } from '../format/layout.ts'
 import type { Lifetime } from '../mapping/lifetime.ts'
-import type { Mapping } from '../mapping/mapping.ts'
+import { type Mapping, makeZero } from '../mapping/mapping.ts'
 import type { Range } from '../ranges.ts'
 import { FreeRanges } from './free-ranges.ts'
+
+const NONE: BufferRange = rangeOf(new ArrayBuffer(0))
 
 /** Buffers over released metadata that are kept for the next claim at the same place. */
 const KEPT_BUFFERS = 64
@@ -19,7 +22,7 @@ export class MetadataSpace {
   readonly #mapping: Mapping
   readonly #layout: Layout
   readonly #lifetime: Lifetime
-  readonly #kept: Map<number, ArrayBuffer> = new Map()
+  readonly #kept: Map<number, BufferRange> = new Map()
   #free: FreeRanges
 
   constructor(layout: Layout, mapping: Mapping, lifetime: Lifetime) {
@@ -36,8 +39,8 @@ export class MetadataSpace {
 
   /** Takes room for so many bytes, on a page when it is a page or more; -1 when there is none. */
   take(byteLength: number): number {
-    const { pageSize, os } = this.#mapping
-    if (byteLength > os.maxViewBytes) return -1
+    const { pageSize, maxViewBytes } = this.#mapping
+    if (byteLength > maxViewBytes) return -1
     return this.#free.take(byteLength, byteLength >= pageSize ? pageSize : METADATA_GRANULE)
   }
 
@@ -51,7 +54,7 @@ export class MetadataSpace {
 
   /** Clears many ranges that are taken, and gives them back: ranges that touch are cleared as one. */
   giveAll(ranges: readonly Range[]): void {
-    const { maxViewBytes } = this.#mapping.os
+    const { maxViewBytes } = this.#mapping
     const sorted = [...ranges].sort((one, other) => one.offset - other.offset)
     for (let first = 0, last = 0; first < sorted.length; first = last) {
       const { offset } = sorted[first] as Range
@@ -71,23 +74,22 @@ export class MetadataSpace {
   }
 
   /** A buffer over a range that is taken. */
-  buffer(offset: number, byteLength: number): ArrayBuffer {
-    if (byteLength === 0) return new ArrayBuffer(0)
+  buffer(offset: number, byteLength: number): BufferRange {
+    if (byteLength === 0) return NONE
     const kept = this.#kept.get(offset)
     this.#kept.delete(offset)
-    if (kept?.byteLength === byteLength) return kept
+    if (kept?.byteLength === byteLength && !isDetached(kept)) return kept
     return this.another(offset, byteLength)
   }
 
-  /** A buffer of its own over a range that is taken, and that somebody has a buffer over. */
-  another(offset: number, byteLength: number): ArrayBuffer {
-    if (byteLength === 0) return new ArrayBuffer(0)
-    return this.#lifetime.privateView(this.#mapping.address(offset), byteLength)
+  /** A further buffer over a range that is taken. */
+  another(offset: number, byteLength: number): BufferRange {
+    return byteLength === 0 ? NONE : this.#lifetime.range(offset, byteLength)
   }
 
   /** Keeps a buffer for the next claim there. */
-  keep(offset: number, metadata: ArrayBuffer): void {
-    if (metadata.byteLength === 0) return
+  keep(offset: number, metadata: BufferRange): void {
+    if (metadata.byteLength === 0 || isDetached(metadata)) return
     if (this.#kept.size >= KEPT_BUFFERS)
       for (const oldest of this.#kept.keys()) {
         this.#kept.delete(oldest)
@@ -102,12 +104,12 @@ export class MetadataSpace {
   }
 
   /** Makes metadata read zero. */
-  clear(offset: number, metadata: ArrayBuffer): void {
+  clear(offset: number, metadata: BufferRange): void {
     try {
-      this.#mapping.clear(offset, metadata.byteLength, (at, length) => new Uint8Array(metadata, at - offset, length))
+      makeZero(this.#mapping, offset, metadata.byteLength, (at, length) => bytesIn(metadata, at - offset, length))
     } catch {
       // The kernel keeps the pages (they may be locked). Zero they must be all the same.
-      new Uint8Array(metadata).fill(0)
+      bytesIn(metadata).fill(0)
     }
   }
 

@@ -1,14 +1,14 @@
 /**
  * The claims in an arena's directory that this arena object does not hold: those of other threads and processes, and those that
- * nobody holds any more. This is the copy that is fast to search; who calls sees to it that it is read anew when the directory has
- * been changed.
+ * were left. This is the copy that is fast to search; the caller sees to it that it is read anew when the directory has been
+ * changed.
  *
  *     ours     a holder of this arena object has it: it is not in here
- *     theirs   its holder is alive, or cannot be told from one who is
+ *     theirs   its holder is alive, or may be alive: this process cannot tell
  *     left     its holder has left it, or has died: another may adopt it
  *
  * A claim of a holder that has died is freed when its range is wanted, unless it is lasting: then what is in it can be taken over,
- * and until somebody does, the range is taken. What lies inside a claim is not looked at, and goes with it.
+ * and until that happens, the range is taken. What lies inside a claim is not looked at, and goes with it.
  *
  * Whether a holder has died can be told in one namespace of processes only. When a process from another one attaches, the header
  * says so, and from then on no holder of this start of the machine is taken for dead. Holders of an earlier start are dead anywhere.
@@ -71,8 +71,8 @@ export class OtherClaim {
   /** For messages. */
   describe(): string {
     const { kind, holder, byteLength, offset } = this.entry
-    const who = this.isLeft ? 'left by an earlier holder' : `of ${describeThread(unpackNumbers(holder))}`
-    return `${kind} (${byteLength} bytes at offset ${offset}, ${who})`
+    const state = this.isLeft ? 'left by an earlier holder' : `of ${describeThread(unpackNumbers(holder))}`
+    return `${kind} (${byteLength} bytes at offset ${offset}, ${state})`
   }
 }
 
@@ -92,7 +92,7 @@ export class OtherClaims {
   #top: Ranges<OtherClaim> = new Ranges()
   /** The claims in blocks of others', by the entry of the claim around them. */
   #inside: Map<number, Numbered[]> = new Map()
-  /** Threads that have been looked at since somebody asked. */
+  /** Threads that have been looked at in this call. */
   #threads: ThreadsSeen = new Map()
 
   constructor(options: OtherClaimsOptions) {
@@ -103,7 +103,7 @@ export class OtherClaims {
   read(): void {
     const { directory, space, title, isOwn, layout, mapping } = this.#options
     directory.scan(isOwn, (entries) => {
-      const { top, metadata } = requireEntries(entries, layout, mapping.os.maxViewBytes)
+      const { top, metadata } = requireEntries(entries, layout, mapping.maxViewBytes)
       if (!space.retake(metadata))
         throw new CorruptedError(`${title}: the metadata of a claim in its directory overlaps another's`)
       const others = top.filter(([index]) => !isOwn(index))
@@ -146,15 +146,15 @@ export class OtherClaims {
 
   /** What has become of the holder that a token stands for. */
   livenessOf(packed: bigint): Liveness {
-    return packedLivenessIn(this.#options.mapping.os, packed, this.#place())
+    return packedLivenessIn(this.#options.mapping, packed, this.#place())
   }
 
   /** The same of a claim's holder; a thread that was looked at in the same call is not looked at again. */
   livenessOfHolder(packed: bigint): Liveness {
-    return packedLivenessIn(this.#options.mapping.os, packed, this.#place(), this.#threads)
+    return packedLivenessIn(this.#options.mapping, packed, this.#place(), this.#threads)
   }
 
-  /** Where those are who have the arena, by its header. */
+  /** In which boot and namespace the arena's processes are, by its header. */
   #place(): { boot: number; namespace: number } {
     const { header } = this.#options.directory
     return { boot: header[HeaderWord.boot] as number, namespace: header[HeaderWord.namespace] as number }

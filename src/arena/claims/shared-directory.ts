@@ -1,6 +1,6 @@
 /**
  * What an arena's claims have to do with others, once there can be any: the lock on the directory, and reading it anew when it has
- * changed; a look at one word tells whether it has. Also who owns the arena, where it has a name.
+ * changed; a look at one word tells whether it has. It also keeps the owner of an arena that has a name.
  *
  *     locked(run)     lock ─▶ changed by others? read ─▶ run ─▶ unlock                     about 3 us
  *
@@ -41,21 +41,20 @@ export class SharedDirectory {
   readonly #lock: Lock
   /** Which arena this is: read once, when this thread came to it. */
   #identity: Identity = [0, 0]
-  /** Whether anybody but its maker was ever seen to have the arena. */
+  /** Whether any thread or process but its maker was ever seen to have the arena. */
   #attachedTo = false
 
   constructor(options: SharedDirectoryOptions) {
     const { title, mapping, layout, directory, others } = options
-    const { os } = mapping
     this.#options = options
-    this.self = packThreadId(currentThread(os))
+    this.self = packThreadId(currentThread(mapping))
     this.#lock = new Lock({
       title,
-      os,
-      address: mapping.address(layout.metadataStart + HEADER_LOCK),
+      threads: mapping.threads,
+      address: mapping.word(layout.metadataStart + HEADER_LOCK),
       word: directory.lockWord,
       self: this.self,
-      livenessOf: (self) => others.livenessOf(self),
+      livenessOf: (packed) => others.livenessOf(packed),
     })
   }
 
@@ -65,7 +64,7 @@ export class SharedDirectory {
     const [one, other] = identityIn(directory.header)
     // A named file had it before it had its name: others may be there already.
     if (one !== identity[0] || other !== identity[1])
-      writeIdentity(directory.header.buffer, identity, mapping.os.threads.place())
+      writeIdentity(directory.headerRange, identity, mapping.threads.place())
     this.#identity = identity
     for (const [index, lasting] of own) directory.hold(index, this.self, lasting)
   }
@@ -73,7 +72,7 @@ export class SharedDirectory {
   /** For memory that others may have already, and may be doing the same to: the first one gives it the identity. */
   foundOrAttach(identity: Identity): void {
     const { header } = this.#options.directory
-    const { boot, namespace } = this.#options.mapping.os.threads.place()
+    const { boot, namespace } = this.#options.mapping.threads.place()
     // Before the lock, which looks there for whether its owner is dead.
     Atomics.compareExchange(header, HeaderWord.boot, 0, boot)
     Atomics.compareExchange(header, HeaderWord.namespace, 0, namespace)
@@ -92,7 +91,7 @@ export class SharedDirectory {
     this.#lock.run(() => {
       const { directory, others, mapping } = this.#options
       const { header } = directory
-      const here = mapping.os.threads.place()
+      const here = mapping.threads.place()
       const boot = header[HeaderWord.boot] as number
       const namespace = header[HeaderWord.namespace] as number
       if (boot !== here.boot && boot !== 0 && here.boot !== 0) {
@@ -100,7 +99,7 @@ export class SharedDirectory {
         others.read()
         directory.buryHolders((holder) => others.livenessOfHolder(holder) === 'dead')
         directory.invalidate()
-        // The boot comes last: until then whoever attaches does the same again.
+        // The boot comes last: until then the next one that attaches does the same again.
         header[HeaderWord.namespace] = here.namespace
         Atomics.store(header, HeaderWord.boot, here.boot)
       } else if (boot !== here.boot || namespace !== here.namespace) header[HeaderWord.namespace] = SEVERAL
@@ -114,7 +113,7 @@ export class SharedDirectory {
     return this.#identity
   }
 
-  /** Whether anybody but its maker has ever had the arena. */
+  /** Whether any thread or process but its maker has ever had the arena. */
   get attachedTo(): boolean {
     if (Atomics.load(this.#options.directory.header, HeaderWord.attachments) > 0) this.#attachedTo = true
     return this.#attachedTo
@@ -123,22 +122,22 @@ export class SharedDirectory {
   /** Makes this thread the arena's owner, unless there is one that may be alive. Gives the one that was found dead. */
   takeOwnership(): ThreadId | undefined {
     const { directory, mapping } = this.#options
-    const { buffer } = directory.header
+    const { headerRange } = directory
     return this.#lock.run(() => {
-      const previous = readThreadId(buffer, HEADER_OWNER)
-      if (previous !== undefined && livenessOf(mapping.os, previous) !== 'dead') return undefined
-      writeThreadId(buffer, HEADER_OWNER, currentThread(mapping.os))
+      const previous = readThreadId(headerRange, HEADER_OWNER)
+      if (previous !== undefined && livenessOf(mapping, previous) !== 'dead') return undefined
+      writeThreadId(headerRange, HEADER_OWNER, currentThread(mapping))
       return previous
     })
   }
 
-  /** Makes nobody the arena's owner, if this thread is. Under the lock. */
+  /** Leaves the arena without an owner, if this thread is its owner. Under the lock. */
   giveOwnershipUp(): void {
     const { directory, mapping } = this.#options
-    const { buffer } = directory.header
-    const owner = readThreadId(buffer, HEADER_OWNER)
-    if (owner !== undefined && sameThread(owner, currentThread(mapping.os)))
-      writeThreadId(buffer, HEADER_OWNER, undefined)
+    const { headerRange } = directory
+    const owner = readThreadId(headerRange, HEADER_OWNER)
+    if (owner !== undefined && sameThread(owner, currentThread(mapping)))
+      writeThreadId(headerRange, HEADER_OWNER, undefined)
   }
 
   /** Runs `run` under the lock, with the claims of others as they are now. Nested use throws ERR_ARENA_BUSY. */

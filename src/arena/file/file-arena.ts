@@ -8,7 +8,7 @@
  * Otherwise the metadata must read zero: in copy mode empty pages are put there; in write mode nothing is overwritten, and a file
  * that holds anything else in that place is refused. Nothing is written before the first claim.
  *
- * Holes in the file are known to read zero, window by window, as long as nobody has made a view of the file. Opening takes a few
+ * Holes in the file are known to read zero, window by window, as long as no view of the file has been made. Opening takes a few
  * microseconds for a hole, and reading time for metadata that may hold something.
  * @module
  */
@@ -16,15 +16,16 @@ import { alignDown } from '../../bits.ts'
 import { OutOfRangeError, TruncatedError, UnsupportedOperationError } from '../../errors.ts'
 import { type Address, MiB } from '../../units.ts'
 import { type Arena, arenaOver } from '../arena.ts'
+import type { ArenaStart } from '../claims/directory-access.ts'
 import { holdsMappedArena, holdsNamedArena } from '../format/header.ts'
 import { type Layout, layoutWithin, MAGIC } from '../format/layout.ts'
 import { BackingKind } from '../mapping/backing.ts'
 import type { Lifetime } from '../mapping/lifetime.ts'
 import type { Mapping } from '../mapping/mapping.ts'
 import type { OpenState } from '../mapping/open-state.ts'
-import type { MappingOwner } from '../mapping/owner.ts'
-import { WINDOW_BYTES } from '../mapping/windows.ts'
+import { USUAL_WINDOW_BYTES, WINDOW_BYTES } from '../mapping/windows.ts'
 import type { OpenedArena } from '../sources/opened-arena.ts'
+import { OsPlace } from '../sources/os-place.ts'
 import type { FileLink } from './file-link.ts'
 import type { FileMapping, FilePlace } from './file-mapping.ts'
 
@@ -39,10 +40,11 @@ export interface FileArenaSource {
   readonly mapping: Mapping
   readonly link: FileLink
   readonly lifetime: Lifetime
-  readonly owner: MappingOwner
   readonly openState: OpenState
-  /** Whether there are views of the file, through which anybody may write. */
+  /** Whether there are views of the file, through which any code may write. */
   readonly exposed: boolean
+  /** Bytes in the windows that its views come from; undefined: the usual. */
+  readonly windowBytes: number | undefined
 }
 
 /** The first position of the mapping, from one on, that may not read zero. */
@@ -50,8 +52,8 @@ type NextData = (position: number) => number
 
 /** Opens the arena in a mapped file. Changes nothing when it throws. */
 export function openFileArena(source: FileArenaSource): Arena {
-  const { title, place, byteLength, mapping, lifetime, openState, exposed } = source
-  const { os } = mapping
+  const { title, place, byteLength, fileMapping, lifetime, openState, exposed } = source
+  const { os } = fileMapping
   if (place.offset % os.pageSize !== 0)
     throw new OutOfRangeError('options.offset', `a multiple of ${os.pageSize}, for an arena in the file`, place.offset)
   const layout = layoutWithin(byteLength, os.pageSize)
@@ -63,34 +65,42 @@ export function openFileArena(source: FileArenaSource): Arena {
     )
   const { mappingBytes } = layout
   // The last page is the first to go.
-  const intact = (): boolean => os.copyOut((mapping.base + mappingBytes - 1) as Address, 1, new Uint8Array(1)) === 1
-  const parts = { title: `the arena in ${title}`, lifetime, openState, intact }
+  const intact = (): boolean => os.copyOut((fileMapping.base + mappingBytes - 1) as Address, 1, new Uint8Array(1)) === 1
+  const { windowBytes = USUAL_WINDOW_BYTES } = source
+  const parts = { title: `the arena in ${title}`, lifetime, openState, intact, windowBytes }
   if (hasMagic(source, layout))
-    return arenaOver({ ...parts, opened: siteOf(source, layout, true), exposed: () => true })
+    return arenaOver({ ...parts, opened: openedIn(source, layout, true), exposed: () => true })
   return withHoles(source, (nextData) => {
     makeRoom(source, layout, nextData)
     const end = (window: number): number => Math.min((window + 1) * WINDOW_BYTES, layout.byteLength)
     const written = (window: number): boolean => exposed || nextData(window * WINDOW_BYTES) < end(window)
-    return arenaOver({ ...parts, opened: siteOf(source, layout, false), exposed: written })
+    return arenaOver({ ...parts, opened: openedIn(source, layout, false), exposed: written })
   })
 }
 
-/** In write mode others can have the arena too: they map the same file. */
-function siteOf({ mapping, owner, place }: FileArenaSource, layout: Layout, recorded: boolean): OpenedArena {
+/** In write mode others can have the arena too: they map the same file. `found`: whether the file holds the arena already. */
+function openedIn({ fileMapping, mapping, place }: FileArenaSource, layout: Layout, found: boolean): OpenedArena {
   const common = place.mode === 'write'
   const kind = common ? BackingKind.mappedFile : BackingKind.fileCopy
+  const { os, base } = fileMapping
   return {
     layout,
     mapping,
-    owner,
-    kind,
-    fd: -1,
-    path: undefined,
-    identity: undefined,
-    common,
-    recorded,
+    start: found ? startOfFound(common) : startOfNew(common),
+    place: new OsPlace({ os, base, layout, kind, fd: -1, path: undefined }),
     name: undefined,
   }
+}
+
+function startOfFound(common: boolean): ArenaStart {
+  return common
+    ? { origin: 'existing', reach: 'processes', proof: 'at once' }
+    : { origin: 'existing', reach: 'process' }
+}
+
+/** Another process may be making the same arena in the same file: the first one that claims gives it its identity. */
+function startOfNew(common: boolean): ArenaStart {
+  return common ? { origin: 'new', reach: 'processes', identity: undefined } : { origin: 'new', reach: 'process' }
 }
 
 function hasMagic({ fileMapping }: FileArenaSource, layout: Layout): boolean {

@@ -25,7 +25,7 @@ export interface OpenedFile {
   readonly fd: number
   readonly access: Access
   readonly status: FileStatus
-  /** Whether it was made now, and will have the path `target` before anybody uses the link. */
+  /** Whether it was made now, and will have the path `target` before the link is used. */
   readonly made: boolean
 }
 

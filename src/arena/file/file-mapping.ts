@@ -85,7 +85,7 @@ export class FileMapping {
     this.#laid = end
   }
 
-  /** Gives the addresses back. Only while nobody has seen them. */
+  /** Gives the addresses back. Only before any buffer is made over them. */
   release(): void {
     this.os.release(this.base, this.mappingBytes)
   }

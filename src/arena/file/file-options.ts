@@ -12,7 +12,7 @@ import { boolean, oneOf, optionsObject, pathText, type UrlLike, wholeNumber } fr
 import { InvalidArgumentTypeError, OutOfRangeError } from '../../errors.ts'
 import type { Os } from '../../ffi/os.ts'
 import { MOST_BYTES } from '../format/layout.ts'
-import { checkOs } from '../options.ts'
+import { checkOs, checkPermissions, checkWindowBytes, USUAL_PERMISSIONS } from '../options.ts'
 
 const MODES = ['read', 'copy', 'write'] as const
 
@@ -49,6 +49,12 @@ export interface FileOptions<Mode extends FileMode = FileMode> {
   readonly hardened?: boolean | undefined
   /** Fault every page in now, as `populate()` does. @defaultValue false */
   readonly populate?: boolean | undefined
+  /**
+   * Bytes in the ArrayBuffers that views lie in, a power of two from 1 MiB to 1 GiB. `structuredClone` and `postMessage` of a view copy
+   * its whole buffer, and V8 counts its length as external memory. A view that crosses the end of one has an ArrayBuffer of its own.
+   * @defaultValue 1 GiB for views of the file, 16 MiB for those of its arena
+   */
+  readonly windowBytes?: number | undefined
   /** The kernel to use: for tests. @defaultValue the system's */
   readonly os?: object | undefined
 }
@@ -67,14 +73,17 @@ export interface CheckedFileOptions {
   readonly permissions: number
   readonly hardened: boolean
   readonly populate: boolean
+  /** Undefined when nothing was asked. */
+  readonly windowBytes: number | undefined
   readonly os: Os
 }
 
 /** Throws unless target and options are what they should be. @internal */
 export function checkFileOptions(file: unknown, options: FileOptions): CheckedFileOptions {
   optionsObject('options', options)
-  if (options === undefined) throw new InvalidArgumentTypeError('options', 'an object with a mode', options)
-  const { offset = 0, byteLength, maxByteLength, permissions, hardened, populate, os } = options
+  if (options === undefined)
+    throw new InvalidArgumentTypeError('options', "an object with a mode: 'read', 'copy' or 'write'", options)
+  const { offset = 0, byteLength, maxByteLength, permissions, hardened, populate, windowBytes, os } = options
   const mode = oneOf('options.mode', options.mode, MODES)
   wholeNumber('options.offset', offset)
   if (byteLength !== undefined) wholeNumber('options.byteLength', byteLength, 0, MOST_BYTES)
@@ -94,15 +103,16 @@ export function checkFileOptions(file: unknown, options: FileOptions): CheckedFi
     permissions: permissionsOf(permissions, create),
     hardened: flag('hardened', hardened, mode, 'read'),
     populate: flag('populate', populate, mode, mode),
+    windowBytes: checkWindowBytes(windowBytes),
     os: checkOs(os),
   }
 }
 
 function permissionsOf(permissions: unknown, create: boolean): number {
-  if (permissions === undefined) return 0o600
-  wholeNumber('options.permissions', permissions, 0, 0o777)
-  if (!create) throw new OutOfRangeError('options.permissions', 'nothing: it is for files that are made', permissions)
-  return permissions as number
+  const given = checkPermissions(permissions)
+  if (given !== undefined && !create)
+    throw new OutOfRangeError('options.permissions', 'nothing: it is for files that are made', permissions)
+  return given ?? USUAL_PERMISSIONS
 }
 
 function flag(name: string, value: unknown, mode: FileMode, only: FileMode): boolean {

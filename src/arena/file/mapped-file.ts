@@ -1,23 +1,29 @@
 /**
- * A file in memory. What reads and writes it are plain loads and stores through views, with no system call; the kernel brings pages
- * in when they are first touched, and writes changed ones back in its own time.
+ * A file in memory. What reads and writes it are plain loads and stores through views, with no system call; the kernel brings pages in
+ * when they are first touched, and writes changed ones back in its own time.
  *
  *     MappedFile ── FileMapping   addresses, and the file laid over them           file-mapping.ts
- *                ── Windows       the ArrayBuffers over it, of 1 GiB               mapping/windows.ts
- *                ── OpenState       open, pinned, closed                             mapping/open-state.ts
+ *                ── Windows       the ArrayBuffers over it                         mapping/windows.ts
+ *                ── OpenState     open, pinned, closed                             mapping/open-state.ts
  *                ── Truncation    reading what others may cut                      truncation.ts
  *                ── FileLink      the way back to the file, to change its length   file-link.ts
  *                ── Arena         for allocators, in modes 'copy' and 'write'      file-arena.ts
  *
- * Offsets count from the first mapped byte of the file. Ranges may start and end at any byte; what the kernel does, it does to the
- * whole pages that a range touches. Mapping and closing cost some 40 us, a view 0.2 us.
+ * Offsets count from the first mapped byte of the file. Ranges may start and end at any byte; what the kernel does, it does to the whole
+ * pages that a range touches. Mapping and closing cost some 40 us, a view 0.2 us.
  *
- * Longer than other files: a public class is one thing, with all its calls and what is to be known of each.
+ * Longer than other files: it is the public class, and half of its lines are the documentation of its calls.
  * @module
  */
 import { boolean, oneOf, optionsObject, wholeNumber } from '../../arguments.ts'
 import { alignDown } from '../../bits.ts'
-import { ArenaBusyError, InvalidArgumentTypeError, OutOfRangeError, UnsupportedOperationError } from '../../errors.ts'
+import {
+  ArenaBusyError,
+  bytes,
+  InvalidArgumentTypeError,
+  OutOfRangeError,
+  UnsupportedOperationError,
+} from '../../errors.ts'
 import { ADVICE, type Advice } from '../../ffi/os-pages.ts'
 import { type Facts, showAs } from '../../inspection.ts'
 import {
@@ -35,11 +41,11 @@ import {
 } from '../../views.ts'
 import { type Arena, insideOf } from '../arena.ts'
 import { fileBackingOf } from '../mapping/backing.ts'
+import { Extent } from '../mapping/extent.ts'
 import { Lifetime } from '../mapping/lifetime.ts'
-import { Mapping } from '../mapping/mapping.ts'
 import { OpenState } from '../mapping/open-state.ts'
+import { OsMapping } from '../mapping/os-mapping.ts'
 import { SoleOwner } from '../mapping/owner.ts'
-import { residentBytes } from '../mapping/residency.ts'
 import { WINDOW_BYTES, Windows } from '../mapping/windows.ts'
 import { discardChanges } from './discarding.ts'
 import { openFileArena } from './file-arena.ts'
@@ -58,6 +64,8 @@ export interface MappedFileParts {
   readonly place: FilePlace
   readonly fileMapping: FileMapping
   readonly link: FileLink
+  /** Bytes in the windows that views come from; undefined when nothing was asked. */
+  readonly windowBytes: number | undefined
 }
 
 /** Options of `sync` and `syncAsync`. */
@@ -92,13 +100,13 @@ export class MappedFile<Mode extends FileMode = FileMode> {
   readonly #place: FilePlace
   readonly #fileMapping: FileMapping
   readonly #link: FileLink
-  readonly #mapping: Mapping
-  readonly #owner: SoleOwner
+  readonly #windowBytes: number | undefined
+  readonly #mapping: OsMapping
   readonly #lifetime: Lifetime
   readonly #openState: OpenState
   readonly #windows: Windows
   readonly #truncation: Truncation
-  #byteLength: number
+  readonly #extent: Extent
   #exposed = false
   #arena: Arena | undefined
 
@@ -112,7 +120,7 @@ export class MappedFile<Mode extends FileMode = FileMode> {
 
   private constructor(parts: MappedFileParts) {
     if (!made.has(parts)) throw new UnsupportedOperationError('a MappedFile is made with mapFile')
-    const { title, path, place, fileMapping, link } = parts
+    const { title, path, place, fileMapping, link, windowBytes } = parts
     const { os, base, mappingBytes } = fileMapping
     this.path = path
     this.mode = place.mode as Mode
@@ -122,19 +130,25 @@ export class MappedFile<Mode extends FileMode = FileMode> {
     this.#place = place
     this.#fileMapping = fileMapping
     this.#link = link
-    this.#byteLength = place.byteLength
-    this.#mapping = new Mapping(os, base, fileBackingOf(os, place.mode === 'write'))
-    this.#owner = new SoleOwner(os, base, mappingBytes, -1)
-    this.#lifetime = new Lifetime(os, base, mappingBytes, this.#owner)
+    this.#windowBytes = windowBytes
+    const owner = new SoleOwner(os, base, mappingBytes, -1)
+    this.#mapping = new OsMapping(os, base, fileBackingOf(os, place.mode === 'write'), owner)
+    this.#lifetime = new Lifetime(this.#mapping, mappingBytes)
     this.#openState = new OpenState(title, this.#lifetime)
+    this.#extent = new Extent(this.#openState, place.byteLength)
     this.#openState.onClose({ forget: () => link.close() })
-    this.#windows = new Windows(this.#lifetime, fileMapping.address(0), Math.max(place.maxByteLength, 1), WINDOW_BYTES)
+    this.#windows = new Windows(
+      this.#lifetime,
+      fileMapping.lead,
+      Math.max(place.maxByteLength, 1),
+      windowBytes ?? WINDOW_BYTES
+    )
     this.#truncation = new Truncation(title, fileMapping, link, place.offset)
   }
 
   /** Bytes of the file that are mapped. Changes with `resize`. */
   get byteLength(): number {
-    return this.#byteLength
+    return this.#extent.byteLength
   }
 
   /** Whether `close` has been called. */
@@ -164,23 +178,20 @@ export class MappedFile<Mode extends FileMode = FileMode> {
   view(type: DataViewConstructor, offset: number, length: number): FileView<Mode, DataView>
   view(type: NodeBufferConstructor, offset: number, length: number): FileView<Mode, NodeBuffer>
   view(type: ViewConstructor, offset: number, length: number): unknown {
-    const size = elementBytes('type', type)
-    this.#openState.requireOpen()
-    wholeNumber('offset', offset, 0, this.#byteLength)
-    if (offset % size !== 0) throw new OutOfRangeError('offset', `a multiple of ${size}`, offset)
-    wholeNumber('length', length, 0, Math.floor((this.#byteLength - offset) / size))
-    const view = this.#windows.view(type, offset, length, length * size)
-    this.#expose(offset, length * size)
+    const byteLength = this.#extent.requireElements(elementBytes('type', type), offset, length)
+    const view = this.#windows.view(type, offset, length, byteLength)
+    this.#expose(offset, byteLength)
     return view
   }
 
   /** All of it as bytes. Throws `ERR_OUT_OF_RANGE` when that is more than the runtime can show in one view (4 GiB on Node 20). */
   get bytes(): FileView<Mode, Bytes> {
-    return this.view<Bytes>(Uint8Array, 0, this.#byteLength)
+    return this.view<Bytes>(Uint8Array, 0, this.#extent.byteLength)
   }
 
   /**
-   * The window that shows `offset`, and the offset where that window starts. Bytes of it past `byteLength` are not the file's.
+   * The long window that shows `offset`, of 1 GiB, and the offset where that window starts. Bytes of it past `byteLength` are not
+   * the file's.
    *
    * @param offset - In bytes from where the mapping starts.
    * @returns The window, and the offset in bytes where it starts.
@@ -192,10 +203,9 @@ export class MappedFile<Mode extends FileMode = FileMode> {
    * ```
    */
   window(offset: number): { buffer: ArrayBuffer; start: number } {
-    this.#openState.requireOpen()
-    wholeNumber('offset', offset, 0, this.#byteLength - 1)
+    this.#extent.requireByte(offset)
     const start = alignDown(offset, WINDOW_BYTES)
-    const buffer = this.#windows.window(start / WINDOW_BYTES)
+    const buffer = this.#windows.long.window(start / WINDOW_BYTES)
     this.#expose(start, buffer.byteLength)
     return { buffer, start }
   }
@@ -215,7 +225,8 @@ export class MappedFile<Mode extends FileMode = FileMode> {
     this.#openState.requireOpen()
     if (!isView(view)) throw new InvalidArgumentTypeError('view', 'a view', view)
     const start = this.#windows.startOf(viewBuffer(view))
-    if (start < 0) throw new OutOfRangeError('view', `a view of ${this.#title}`, view)
+    if (start < 0)
+      throw new OutOfRangeError('view', `a view of ${this.#title}, with a buffer that is not detached`, view)
     return start + viewByteOffset(view)
   }
 
@@ -233,8 +244,8 @@ export class MappedFile<Mode extends FileMode = FileMode> {
    * file.check()
    * ```
    */
-  check(offset = 0, byteLength: number = this.#rest(offset)): void {
-    this.#requireRange(offset, byteLength)
+  check(offset = 0, byteLength: number = this.#extent.rest(offset)): void {
+    this.#extent.requireRange(offset, byteLength)
     this.#truncation.check(offset, byteLength)
   }
 
@@ -254,7 +265,7 @@ export class MappedFile<Mode extends FileMode = FileMode> {
    * ```
    */
   read(offset: number, byteLength: number, target?: Uint8Array): Bytes {
-    this.#requireRange(offset, byteLength)
+    this.#extent.requireRange(offset, byteLength)
     const bytes = target === undefined ? new Uint8Array(byteLength) : plainBytes('target', target, byteLength)
     this.#truncation.read(offset, byteLength, bytes)
     return bytes as Bytes
@@ -292,15 +303,15 @@ export class MappedFile<Mode extends FileMode = FileMode> {
       title: this.#title,
       fileMapping: this.#fileMapping,
       offset: this.#place.offset,
-      byteLength: this.#byteLength,
+      byteLength: this.#extent.byteLength,
     }
     if (byteLength === undefined) {
       const access = this.mode === 'write' ? 'read-write' : 'read'
-      this.#byteLength = this.#link.use(access, (fd) => followFile(resizable, fd, this.maxByteLength))
+      this.#extent.byteLength = this.#link.use(access, (fd) => followFile(resizable, fd, this.maxByteLength))
       return
     }
     this.#link.use('read-write', (fd) => resizeFile(resizable, fd, byteLength))
-    this.#byteLength = byteLength
+    this.#extent.byteLength = byteLength
   }
 
   /**
@@ -316,9 +327,9 @@ export class MappedFile<Mode extends FileMode = FileMode> {
    * file.reserveBlocks()
    * ```
    */
-  reserveBlocks(offset = 0, byteLength: number = this.#rest(offset)): void {
+  reserveBlocks(offset = 0, byteLength: number = this.#extent.rest(offset)): void {
     this.#requireMode('reserveBlocks', 'write')
-    this.#requireRange(offset, byteLength)
+    this.#extent.requireRange(offset, byteLength)
     if (byteLength === 0) return
     this.#truncation.requireLength(offset, byteLength)
     const { files } = this.#fileMapping.os
@@ -384,10 +395,10 @@ export class MappedFile<Mode extends FileMode = FileMode> {
    * file.advise('random')
    * ```
    */
-  advise(advice: Advice, offset = 0, byteLength: number = this.#rest(offset)): void {
+  advise(advice: Advice, offset = 0, byteLength: number = this.#extent.rest(offset)): void {
     this.#openState.requireOpen()
     oneOf('advice', advice, ADVICE)
-    this.#requireRange(offset, byteLength)
+    this.#extent.requireRange(offset, byteLength)
     if (advice === 'dontneed' && this.mode === 'copy')
       throw new UnsupportedOperationError(
         `${this.#title}: 'dontneed' would drop changes in mode 'copy'; discard() does that`
@@ -411,18 +422,20 @@ export class MappedFile<Mode extends FileMode = FileMode> {
    * copy.bytes[0] // -> 0
    * ```
    */
-  discard(offset = 0, byteLength: number = this.#rest(offset)): void {
+  discard(offset = 0, byteLength: number = this.#extent.rest(offset)): void {
     this.#requireMode('discard', 'copy')
-    this.#requireRange(offset, byteLength)
+    this.#extent.requireRange(offset, byteLength)
     if (byteLength === 0) return
     const held = this.#heldByArena(offset, byteLength)
     if (held !== undefined)
-      throw new ArenaBusyError(`${this.#title}: to discard ${byteLength} bytes at offset ${offset} would hit ${held}`)
+      throw new ArenaBusyError(
+        `${this.#title}: to discard ${bytes(byteLength)} at offset ${offset} would change ${held}`
+      )
     discardChanges(this.#fileMapping, offset, byteLength)
   }
 
   /**
-   * Bytes of the range that are in memory now: in the kernel's page cache, whoever brought them there. For a file that this
+   * Bytes of the range that are in memory now: in the kernel's page cache, no matter which process brought them there. For a file that this
    * process neither owns nor may write the kernel does not tell, and says all.
    *
    * @param offset - In bytes.
@@ -435,10 +448,9 @@ export class MappedFile<Mode extends FileMode = FileMode> {
    * file.resident() // -> 65536
    * ```
    */
-  resident(offset = 0, byteLength: number = this.#rest(offset)): number {
-    this.#requireRange(offset, byteLength)
-    const { os, base, lead } = this.#fileMapping
-    return residentBytes(os, base, lead + offset, byteLength)
+  resident(offset = 0, byteLength: number = this.#extent.rest(offset)): number {
+    this.#extent.requireRange(offset, byteLength)
+    return this.#mapping.resident(this.#fileMapping.lead + offset, byteLength)
   }
 
   /**
@@ -453,8 +465,8 @@ export class MappedFile<Mode extends FileMode = FileMode> {
    * file.populate(0, 4096)
    * ```
    */
-  populate(offset = 0, byteLength: number = this.#rest(offset)): void {
-    this.#requireRange(offset, byteLength)
+  populate(offset = 0, byteLength: number = this.#extent.rest(offset)): void {
+    this.#extent.requireRange(offset, byteLength)
     if (byteLength === 0) return
     const run = (): void => this.#mapping.populate(this.#fileMapping.lead + offset, byteLength)
     this.#truncation.faulting(offset, byteLength, run)
@@ -472,8 +484,8 @@ export class MappedFile<Mode extends FileMode = FileMode> {
    * file.unlock(0, 4096)
    * ```
    */
-  lock(offset = 0, byteLength: number = this.#rest(offset)): void {
-    this.#requireRange(offset, byteLength)
+  lock(offset = 0, byteLength: number = this.#extent.rest(offset)): void {
+    this.#extent.requireRange(offset, byteLength)
     if (byteLength === 0) return
     const { os } = this.#fileMapping
     const [address, length] = this.#fileMapping.pages(offset, byteLength)
@@ -499,8 +511,8 @@ export class MappedFile<Mode extends FileMode = FileMode> {
    * file.unlock()
    * ```
    */
-  unlock(offset = 0, byteLength: number = this.#rest(offset)): void {
-    this.#requireRange(offset, byteLength)
+  unlock(offset = 0, byteLength: number = this.#extent.rest(offset)): void {
+    this.#extent.requireRange(offset, byteLength)
     if (byteLength > 0) this.#fileMapping.os.unlock(...this.#fileMapping.pages(offset, byteLength))
   }
 
@@ -550,14 +562,14 @@ export class MappedFile<Mode extends FileMode = FileMode> {
     this.#arena ??= openFileArena({
       title: this.#title,
       place: this.#place,
-      byteLength: this.#byteLength,
+      byteLength: this.#extent.byteLength,
       fileMapping: this.#fileMapping,
       mapping: this.#mapping,
       link: this.#link,
       lifetime: this.#lifetime,
-      owner: this.#owner,
       openState: this.#openState,
       exposed: this.#exposed,
+      windowBytes: this.#windowBytes,
     })
     return this.#arena
   }
@@ -630,7 +642,7 @@ export class MappedFile<Mode extends FileMode = FileMode> {
     return { state: closed ? 'closed' : 'open', path, mode, byteLength }
   }
 
-  /** Views are about: anybody may write to the file through them, unseen by the arena. */
+  /** Views exist: any code may write to the file through them, and the arena does not see it. */
   #expose(offset: number, byteLength: number): void {
     this.#exposed = true
     if (this.#arena !== undefined) insideOf(this.#arena).expose(offset, byteLength)
@@ -646,8 +658,8 @@ export class MappedFile<Mode extends FileMode = FileMode> {
   }
 
   #syncRange(options: SyncOptions | undefined): [number, number] {
-    const { offset = 0, byteLength = this.#rest(offset) } = options ?? {}
-    this.#requireRange(offset, byteLength, 'options.')
+    const { offset = 0, byteLength = this.#extent.rest(offset) } = options ?? {}
+    this.#extent.requireRange(offset, byteLength, 'options.')
     return [offset, byteLength]
   }
 
@@ -658,16 +670,5 @@ export class MappedFile<Mode extends FileMode = FileMode> {
 
   #unsupported(call: string): UnsupportedOperationError {
     return new UnsupportedOperationError(`${this.#title} is mapped in mode '${this.mode}', which has no ${call}`)
-  }
-
-  #requireRange(offset: number, byteLength: number, prefix = ''): void {
-    this.#openState.requireOpen()
-    wholeNumber(`${prefix}offset`, offset, 0, this.#byteLength)
-    wholeNumber(`${prefix}byteLength`, byteLength, 0, this.#byteLength - offset)
-  }
-
-  /** What is left from `offset` on; of a nonsensical offset 0, which `#requireRange` then finds. */
-  #rest(offset: number): number {
-    return typeof offset === 'number' && offset <= this.#byteLength ? this.#byteLength - offset : 0
   }
 }

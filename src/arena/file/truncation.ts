@@ -1,5 +1,5 @@
 /**
- * Reading a mapped file that somebody else may make shorter. A plain access past its end is SIGBUS, which no JavaScript can catch;
+ * Reading a mapped file that another process may make shorter. A plain access past its end is SIGBUS, which no JavaScript can catch;
  * the calls here ask the kernel instead, which answers with an error.
  *
  *     file         |=================|······ gone ······|
@@ -12,7 +12,7 @@
  * the file can be shortened: that gap no program can close. `read` has none.
  * @module
  */
-import { TruncatedError } from '../../errors.ts'
+import { bytes, TruncatedError } from '../../errors.ts'
 import { EFAULT, isErrno, systemError } from '../../ffi/errno.ts'
 import { MiB } from '../../units.ts'
 import type { FileLink } from './file-link.ts'
@@ -57,11 +57,11 @@ export class Truncation {
   requireLength(offset: number, byteLength: number): void {
     const fileEnd = this.#link.byteLength()
     if (fileEnd !== undefined && fileEnd < this.#offset + offset + byteLength)
-      throw this.#truncated(offset, byteLength, `has ${fileEnd} bytes now`)
+      throw this.#truncated(offset, byteLength, `has ${bytes(fileEnd)} now`)
   }
 
   /**
-   * Runs a call that faults pages in. EFAULT means that the file did not have them. When it is long enough by now, either somebody
+   * Runs a call that faults pages in. EFAULT means that the file did not have them. When it is long enough by now, either another process
    * has made it longer again, or the disk cannot be read: reading says which.
    */
   faulting(offset: number, byteLength: number, run: () => void): void {

@@ -1,6 +1,6 @@
 /**
- * The arena's header and its directory of open claims, in the arena's own memory, so that whoever else maps it finds who holds
- * what. The figure is in layout.ts.
+ * The arena's header and its directory of open claims, in the arena's own memory, so that every process that maps it finds which
+ * allocator holds what. The figure is in layout.ts.
  *
  * Nothing is written before the first claim, or before the arena is shared: an arena with neither has no resident page. Then one
  * page is touched, and another for every 64 claims that are open at the same time. The buffer over it covers what is in use and
@@ -10,13 +10,14 @@
  * and used, and an entry is changed only while it still is what the copy says. Every change is made under the lock.
  *
  *     copy = memory, for all entries in use    or    the next change of the entry throws ERR_CORRUPTED
- *     fresh  =>  nobody but this object has changed the directory since the scan, as far as the count of changes tells
+ *     fresh  =>  only this object has changed the directory since the scan, as far as the count of changes tells
  *
  * An entry's state is `changing` while it is written or cleared, so a writer that dies on the way leaves an entry or none.
  * @module
  */
 import { alignUp } from '../../bits.ts'
 import { CorruptedError, OutOfMemoryError } from '../../errors.ts'
+import { type BufferRange, bigUint64sIn, rangeOf, uint32sIn } from '../buffer-range.ts'
 import {
   type DirectoryEntry,
   ENTRY_WORDS,
@@ -45,13 +46,13 @@ import {
 } from './layout.ts'
 import { DEAD_THREAD } from './thread-id.ts'
 
-const NONE: Views = viewsOf(new ArrayBuffer(0))
+const NONE: Views = viewsOf(rangeOf(new ArrayBuffer(0)))
 
 export class Directory {
   readonly #title: string
   readonly #layout: Layout
   readonly #pageSize: number
-  readonly #view: (byteLength: number) => ArrayBuffer
+  readonly #view: (byteLength: number) => BufferRange
   /** The memory, and what it held when it was read or written last. Both are of one length. */
   #memory: Views = NONE
   #copy: Views = NONE
@@ -61,24 +62,33 @@ export class Directory {
   /** The count of changes that the copy is true for. */
   #seen = -1
 
-  /** `view` makes a buffer over the first so many bytes of the metadata region. */
-  constructor(title: string, layout: Layout, pageSize: number, view: (byteLength: number) => ArrayBuffer) {
+  /** `view` gives the first so many bytes of the metadata region. */
+  constructor(title: string, layout: Layout, pageSize: number, view: (byteLength: number) => BufferRange) {
     this.#title = title
     this.#layout = layout
     this.#pageSize = pageSize
     this.#view = view
   }
 
-  /** The header's words. Written at first need; verified there when others have written them. */
+  /** The header's words. */
   get header(): Uint32Array<ArrayBuffer> {
+    return this.#ready().words
+  }
+
+  /** The header's memory. */
+  get headerRange(): BufferRange {
+    return this.#ready().range
+  }
+
+  /** The memory, whose header is written at first need, and verified where others have written it. */
+  #ready(): Views {
     if (this.#memory.words.length === 0) {
       const header = this.#view(HEADER_BYTES)
-      if (Atomics.load(new Uint32Array(header), HeaderWord.magic) === 0)
-        writeHeader(header, this.#layout, this.#pageSize)
+      if (Atomics.load(uint32sIn(header), HeaderWord.magic) === 0) writeHeader(header, this.#layout, this.#pageSize)
       else this.#verify(header)
       this.#cover(HEADER_BYTES + ENTRY_BYTES)
     }
-    return this.#memory.words
+    return this.#memory
   }
 
   /**
@@ -89,13 +99,13 @@ export class Directory {
     this.#verify(this.#view(HEADER_BYTES))
   }
 
-  #verify(header: ArrayBuffer): void {
+  #verify(header: BufferRange): void {
     requireLayout(readHeader(header, this.#pageSize, this.#title).layout, this.#layout, this.#title)
   }
 
   /** The word of the lock. */
   get lockWord(): BigUint64Array {
-    return new BigUint64Array(this.header.buffer, HEADER_LOCK, 1)
+    return bigUint64sIn(this.headerRange, HEADER_LOCK, 1)
   }
 
   /** Whether what was read last is true still. */
@@ -139,7 +149,7 @@ export class Directory {
     this.#change(-1)
   }
 
-  /** Notes who holds a claim, and whether it outlives its holder. 0: its holder has left, and not died. Throws as `remove` does. */
+  /** Notes which thread holds a claim, and whether it outlives its holder. 0: its holder has left, and not died. Throws as `remove` does. */
   hold(index: number, holder: bigint, lasting: boolean): void {
     this.#requireSame(index)
     const state = lasting ? ClaimState.lasting : ClaimState.open
@@ -150,7 +160,7 @@ export class Directory {
     this.#change(0)
   }
 
-  /** Notes of every holder that is dead that it is, for readers who could not tell. */
+  /** Notes of every holder that is dead that it is, for readers that could not tell. */
   buryHolders(isDead: (holder: bigint) => boolean): void {
     for (let index = 0; index < this.#count; index++) {
       const state = this.#copy.words[wordOf(index) + EntryWord.state]
@@ -162,7 +172,7 @@ export class Directory {
 
   /**
    * Reads the directory anew: for when others have been here. `use` is given every open entry, and throws unless they can all be
-   * true. `isOwn`: whether a claim is this arena object's, which nobody else may have changed. Throws ERR_CORRUPTED, naming the entry.
+   * true. `isOwn`: whether a claim is this arena object's, which no other may have changed. Throws ERR_CORRUPTED, naming the entry.
    */
   scan(isOwn: (entry: number) => boolean, use: (open: Map<number, DirectoryEntry>) => void): void {
     const { header } = this
@@ -172,7 +182,7 @@ export class Directory {
     const count = Math.min(Atomics.load(header, HeaderWord.entries), most)
     this.#cover(HEADER_BYTES + Math.min(count + 1, most) * ENTRY_BYTES)
     const before = this.#copy
-    const copy = viewsOf(new ArrayBuffer(before.words.byteLength))
+    const copy = viewsOf(rangeOf(new ArrayBuffer(before.words.byteLength)))
     const used = wordOf(Math.min(count + 1, most))
     copy.words.set(this.#memory.words.subarray(0, used))
     if (count < most && !isZero(copy.words, wordOf(count)))
@@ -249,7 +259,7 @@ export class Directory {
     if (byteLength <= covered) return
     const wanted = Math.min(Math.max(alignUp(byteLength, this.#pageSize), 2 * covered), this.#layout.directoryBytes)
     const memory = viewsOf(this.#view(wanted))
-    const copy = viewsOf(new ArrayBuffer(wanted))
+    const copy = viewsOf(rangeOf(new ArrayBuffer(wanted)))
     copy.words.set(this.#copy.words)
     this.#memory = memory
     this.#copy = copy

@@ -10,6 +10,7 @@
  * @module
  */
 import { CorruptedError } from '../../errors.ts'
+import { type BufferRange, bigUint64sIn, bytesIn, float64sIn, uint32sIn } from '../buffer-range.ts'
 import {
   ClaimState,
   ENTRY_BYTES,
@@ -38,6 +39,7 @@ export interface DirectoryEntry {
 
 /** The same bytes as words, lengths and tokens. */
 export interface Views {
+  readonly range: BufferRange
   readonly words: Uint32Array<ArrayBuffer>
   readonly lengths: Float64Array
   readonly holders: BigUint64Array
@@ -115,12 +117,13 @@ export function isZero(words: Uint32Array, from: number, except = -1): boolean {
   return true
 }
 
-export function viewsOf(buffer: ArrayBuffer): Views {
+export function viewsOf(range: BufferRange): Views {
   return {
-    words: new Uint32Array(buffer),
-    lengths: new Float64Array(buffer),
-    holders: new BigUint64Array(buffer),
-    bytes: new Uint8Array(buffer),
+    range,
+    words: uint32sIn(range),
+    lengths: float64sIn(range),
+    holders: bigUint64sIn(range),
+    bytes: bytesIn(range),
   }
 }
 

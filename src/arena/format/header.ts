@@ -2,11 +2,11 @@
  * The first 256 bytes of an arena's metadata region, as layout.ts draws them: writing them, and making sure of them before a file
  * is mapped that claims to hold an arena.
  *
- * Whoever attaches reads the header out of the file, so a file that is none, or too short, or of another version, is found out
+ * An attach reads the header out of the file, so a file that is none, or too short, or of another version, is found out
  * without a page of it being touched. The message names the field. Others may write to a header while it is read, so it is copied
  * first, and the copy is what is verified and used.
  *
- *     another build, another page size     ERR_UNSUPPORTED_OPERATION: the memory is all right, for somebody else
+ *     another build, another page size     ERR_UNSUPPORTED_OPERATION: the memory is all right, for another build
  *     anything else                        ERR_CORRUPTED
  * @module
  */
@@ -14,6 +14,7 @@ import { CorruptedError, UnsupportedOperationError } from '../../errors.ts'
 import type { Os } from '../../ffi/os.ts'
 import type { Place } from '../../ffi/os-threads.ts'
 import { randomWords } from '../../runtime.ts'
+import { type BufferRange, float64sIn, uint32sIn } from '../buffer-range.ts'
 import {
   ArenaState,
   fileLayoutOf,
@@ -47,9 +48,9 @@ export function newIdentity(): Identity {
 }
 
 /** Writes the fields that never change into a header that reads zero. The magic comes last: a header that has it is complete. */
-export function writeHeader(buffer: ArrayBuffer, layout: Layout, pageSize: number): void {
-  const words = new Uint32Array(buffer, 0, HEADER_BYTES / 4)
-  const lengths = new Float64Array(buffer, 0, HEADER_BYTES / 8)
+export function writeHeader(range: BufferRange, layout: Layout, pageSize: number): void {
+  const words = uint32sIn(range, 0, HEADER_BYTES / 4)
+  const lengths = float64sIn(range, 0, HEADER_BYTES / 8)
   words[HeaderWord.version] = VERSION
   words[HeaderWord.layoutHash] = layoutHash()
   words[HeaderWord.pageSize] = pageSize
@@ -60,9 +61,9 @@ export function writeHeader(buffer: ArrayBuffer, layout: Layout, pageSize: numbe
   Atomics.store(words, HeaderWord.magic, MAGIC)
 }
 
-/** Says which arena this is and where those are who may change it. */
-export function writeIdentity(buffer: ArrayBuffer, identity: Identity, place: Place): void {
-  const words = new Uint32Array(buffer, 0, HEADER_BYTES / 4)
+/** Says which arena this is, and in which boot and namespace the processes are that may change it. */
+export function writeIdentity(range: BufferRange, identity: Identity, place: Place): void {
+  const words = uint32sIn(range, 0, HEADER_BYTES / 4)
   words.set(identity, HeaderWord.identity)
   words[HeaderWord.boot] = place.boot
   words[HeaderWord.namespace] = place.namespace
@@ -102,9 +103,9 @@ const FIXED: readonly (readonly [keyof typeof HeaderWord, (pageSize: number) => 
 const LENGTHS = ['byteLength', 'metadataBytes', 'directoryBytes'] as const
 
 /** Reads a header; `name` is that of the file or arena in messages. Throws unless an arena is there that this build understands. */
-export function readHeader(buffer: ArrayBufferLike, pageSize: number, name: string): HeaderFacts {
+export function readHeader(range: BufferRange, pageSize: number, name: string): HeaderFacts {
   const words = new Uint32Array(HEADER_BYTES / 4)
-  words.set(new Uint32Array(buffer, 0, HEADER_BYTES / 4))
+  words.set(uint32sIn(range, 0, HEADER_BYTES / 4))
   const lengths = new Float64Array(words.buffer)
   const problem = (field: string, expected: unknown, found: unknown): string =>
     `${name}: arena header: "${field}" expected ${expected}, got ${found}`

@@ -29,7 +29,7 @@
  *     40  u32 entries in use   128  … free, zero
  *     44  u32 generation
  *
- * An entry in state `changing` is being written or cleared; whoever holds the lock and finds one knows that its writer died, and
+ * An entry in state `changing` is being written or cleared; a thread that holds the lock and finds such an entry knows that its writer died, and
  * clears it. So these hold for every other entry, and are verified (directory.ts):
  *
  *     state free               =>  all of the entry but the times it was used is zero

@@ -1,6 +1,6 @@
 /**
- * Who holds something in shared memory: a thread of a process, as numbers, so that another process can read who it is and find out
- * whether it is still there. Numbers of processes are used again, so the time of the start goes with them.
+ * A thread of a process as numbers in shared memory, so that another process can read which thread holds something there, and find out
+ * whether it is alive. Numbers of processes are used again, so the time of the start goes with them.
  *
  *     record, 32 bytes      0 u32 process      8 f64 start of the thread, ticks      16 u32 boot           24 … free, zero
  *                           4 u32 thread                                             20 u32 namespace
@@ -17,8 +17,8 @@
  * Making one costs about 50 us, once a thread; asking for a fate about 30 us.
  * @module
  */
-import type { Os } from '../../ffi/os.ts'
-import type { Place } from '../../ffi/os-threads.ts'
+import type { Place, Threads } from '../../ffi/os-threads.ts'
+import { type BufferRange, float64sIn, uint32sIn } from '../buffer-range.ts'
 
 /** A thread of a process on a machine. */
 export interface ThreadId {
@@ -37,54 +37,59 @@ export type Liveness = 'alive' | 'dead' | 'unknown'
 /** Bytes of a record. It starts on a multiple of 8. */
 export const THREAD_ID_BYTES = 32
 
-const known: WeakMap<Os, ThreadId> = new WeakMap()
+/** What knows threads: the kernel, a mapping. */
+export interface HasThreads {
+  readonly threads: Threads
+}
+
+const known: WeakMap<Threads, ThreadId> = new WeakMap()
 
 /** The calling thread. */
-export function currentThread(os: Os): ThreadId {
-  let thread = known.get(os)
+export function currentThread({ threads }: HasThreads): ThreadId {
+  let thread = known.get(threads)
   if (thread === undefined) {
-    const threadId = os.threads.id()
+    const threadId = threads.id()
     thread = {
       processId: process.pid,
       threadId,
-      startTime: os.threads.startTime(process.pid, threadId),
-      ...os.threads.place(),
+      startTime: threads.startTime(process.pid, threadId),
+      ...threads.place(),
     }
-    known.set(os, thread)
+    known.set(threads, thread)
   }
   return thread
 }
 
 /**
- * Writes a record; nobody when `owner` is undefined. Not in one step, so a writer holds a lock. The process comes last and goes
- * first: a writer that dies on the way leaves a record of nobody.
+ * Writes a record; zeros when `thread` is undefined. Not in one step, so a writer holds a lock. The process comes last and goes
+ * first: a writer that dies on the way leaves a record of no thread.
  */
-export function writeThreadId(buffer: ArrayBufferLike, at: number, thread: ThreadId | undefined): void {
-  const words = new Uint32Array(buffer, at, THREAD_ID_BYTES / 4)
+export function writeThreadId(range: BufferRange, at: number, thread: ThreadId | undefined): void {
+  const words = uint32sIn(range, at, THREAD_ID_BYTES / 4)
   Atomics.store(words, 0, 0)
   words.fill(0)
   if (thread === undefined) return
   words[1] = thread.threadId
-  new Float64Array(buffer, at + 8, 1)[0] = thread.startTime
+  float64sIn(range, at + 8, 1)[0] = thread.startTime
   words.set([thread.boot, thread.namespace], 4)
   Atomics.store(words, 0, thread.processId)
 }
 
-/** Reads a record; undefined for nobody. */
-export function readThreadId(buffer: ArrayBufferLike, at: number): ThreadId | undefined {
-  const [processId = 0, threadId = 0, , , boot = 0, namespace = 0] = new Uint32Array(buffer, at, THREAD_ID_BYTES / 4)
-  const [startTime = 0] = new Float64Array(buffer, at + 8, 1)
+/** Reads a record; undefined when it is of no thread. */
+export function readThreadId(range: BufferRange, at: number): ThreadId | undefined {
+  const [processId = 0, threadId = 0, , , boot = 0, namespace = 0] = uint32sIn(range, at, THREAD_ID_BYTES / 4)
+  const [startTime = 0] = float64sIn(range, at + 8, 1)
   return processId === 0 ? undefined : { processId, threadId, startTime, boot, namespace }
 }
 
 /** What has become of an owner. */
-export function livenessOf(os: Os, thread: ThreadId): Liveness {
-  const here = os.threads.place()
+export function livenessOf({ threads }: HasThreads, thread: ThreadId): Liveness {
+  const here = threads.place()
   if (!possible(thread.processId, thread.threadId)) return 'dead'
   if (thread.boot !== here.boot) return thread.boot === 0 || here.boot === 0 ? 'unknown' : 'dead'
   if (thread.namespace !== here.namespace) return 'unknown'
-  if (!os.threads.isAlive(thread.processId, thread.threadId)) return 'dead'
-  const startTime = os.threads.startTime(thread.processId, thread.threadId)
+  if (!threads.isAlive(thread.processId, thread.threadId)) return 'dead'
+  const startTime = threads.startTime(thread.processId, thread.threadId)
   return thread.startTime === 0 || startTime === 0 || startTime === thread.startTime ? 'alive' : 'dead'
 }
 
@@ -96,7 +101,9 @@ export function sameThread(one: ThreadId, other: ThreadId): boolean {
 
 /** For messages. */
 export function describeThread({ processId, threadId }: Pick<ThreadId, 'processId' | 'threadId'>): string {
-  return processId === threadId ? `process ${processId}` : `thread ${threadId} of process ${processId}`
+  return processId === threadId
+    ? `the main thread of process ${processId}`
+    : `thread ${threadId} of process ${processId}`
 }
 
 const NUMBER_BITS = 22n
@@ -105,7 +112,7 @@ const CHECK_SHIFT = 2n * NUMBER_BITS
 const CHECK_MASK = 2 ** 20 - 1
 const NUMBERS_MASK = (1n << CHECK_SHIFT) - 1n
 
-/** The owner as one word. Never 0, which stands for nobody. */
+/** The thread as one word. Never 0, which stands for no thread. */
 export function packThreadId(thread: ThreadId): bigint {
   const check = BigInt(checkOf(thread.startTime, thread.boot))
   return (check << CHECK_SHIFT) | (BigInt(thread.processId) << NUMBER_BITS) | BigInt(thread.threadId)
@@ -129,8 +136,8 @@ export type ThreadsSeen = Map<bigint, number>
 const GONE = -1
 
 /** What has become of the owner that a token stands for, which was written in this process's namespace and boot. */
-export function packedLiveness(os: Os, packed: bigint, seen: ThreadsSeen = new Map()): Liveness {
-  const found = checkNow(os, packed, seen)
+export function packedLiveness(source: HasThreads, packed: bigint, seen: ThreadsSeen = new Map()): Liveness {
+  const found = checkNow(source, packed, seen)
   if (found === GONE) return 'dead'
   const check = Number(packed >> CHECK_SHIFT)
   return check === 0 || found === 0 || check === found ? 'alive' : 'dead'
@@ -138,30 +145,30 @@ export function packedLiveness(os: Os, packed: bigint, seen: ThreadsSeen = new M
 
 /** The same of a token that was written in this place. */
 export function packedLivenessIn(
-  os: Os,
+  source: HasThreads,
   packed: bigint,
   { boot, namespace }: Place,
   seen: ThreadsSeen = new Map()
 ): Liveness {
   const { processId, threadId } = unpackNumbers(packed)
   if (!possible(processId, threadId)) return 'dead'
-  const here = os.threads.place()
+  const here = source.threads.place()
   if (boot !== here.boot && boot !== 0 && here.boot !== 0) {
     // A thread of this boot may have attached and not said so in the header yet. Its check proves it, and nothing else does.
     const check = Number(packed >> CHECK_SHIFT)
-    return check !== 0 && check === checkNow(os, packed, seen) ? 'alive' : 'dead'
+    return check !== 0 && check === checkNow(source, packed, seen) ? 'alive' : 'dead'
   }
-  return namespace === here.namespace ? packedLiveness(os, packed, seen) : 'unknown'
+  return namespace === here.namespace ? packedLiveness(source, packed, seen) : 'unknown'
 }
 
 /** The check that the live thread with a token's numbers has, 0 when it has none, `GONE` when there is no such thread. */
-function checkNow(os: Os, packed: bigint, seen: ThreadsSeen): number {
+function checkNow({ threads }: HasThreads, packed: bigint, seen: ThreadsSeen): number {
   const numbers = packed & NUMBERS_MASK
   let check = seen.get(numbers)
   if (check === undefined) {
     const { processId, threadId } = unpackNumbers(numbers)
-    const alive = possible(processId, threadId) && os.threads.isAlive(processId, threadId)
-    check = alive ? checkOf(os.threads.startTime(processId, threadId), os.threads.place().boot) : GONE
+    const alive = possible(processId, threadId) && threads.isAlive(processId, threadId)
+    check = alive ? checkOf(threads.startTime(processId, threadId), threads.place().boot) : GONE
     seen.set(numbers, check)
   }
   return check

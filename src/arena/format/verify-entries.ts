@@ -1,5 +1,5 @@
 /**
- * What a directory that others have written says of claims, checked before anybody relies on it: a file can hold anything.
+ * What a directory that others have written says of claims, checked before any of it is used: a file can hold anything.
  *
  *     in the data         multiples of 8; at one level no two overlap; an inner one lies in the one around it, and is not lasting
  *     in the metadata     multiples of 64, in the region behind the directory; no two overlap, on any level

@@ -1,5 +1,5 @@
 /**
- * What is behind the pages of a mapping, as far as `Mapping` must know: how pages are given back so that they read zero, and how
+ * What is behind the pages of a mapping of the kernel, as far as `OsMapping` must know: how pages are given back so that they read zero, and how
  * they are made resident. One implementation for each kind of memory.
  *
  *                    purge                                               populate
@@ -20,7 +20,7 @@
 import { EOPNOTSUPP, isErrno } from '../../ffi/errno.ts'
 import type { Os } from '../../ffi/os.ts'
 import { type Address, MiB } from '../../units.ts'
-import type { Layout } from '../format/layout.ts'
+import { fillZero } from './mapping.ts'
 
 export interface Backing {
   /** Gives the pages of a range back as far as that can be done; the range reads zero afterwards. */
@@ -62,22 +62,22 @@ class SharedFileBacking extends AnonymousBacking {
   }
 }
 
-/** The file behind `fd`, mapped at `base`: the metadata is first in the file, and last in the mapping. */
+/** The file behind `fd`, whose byte at `dataStart` is mapped at `base`: there the data begins. */
 class NamedFileBacking extends SharedFileBacking {
   readonly #fd: number
   readonly #base: Address
-  readonly #layout: Layout
+  readonly #dataStart: number
 
-  constructor(os: Os, fd: number, base: Address, layout: Layout) {
+  constructor(os: Os, fd: number, base: Address, dataStart: number) {
     super(os)
     this.#fd = fd
     this.#base = base
-    this.#layout = layout
+    this.#dataStart = dataStart
   }
 
   override populate(address: Address, byteLength: number): void {
     // Only data is ever populated.
-    this.os.files.allocate(this.#fd, this.#layout.metadataBytes + (address - this.#base), byteLength)
+    this.os.files.allocate(this.#fd, this.#dataStart + (address - this.#base), byteLength)
     super.populate(address, byteLength)
   }
 }
@@ -97,9 +97,9 @@ class FileCopyBacking extends MappedFileBacking {
   }
 }
 
-/** The pages of an arena of a certain kind. */
-export function backingOf(kind: BackingKind, os: Os, fd: number, base: Address, layout: Layout): Backing {
-  if (kind === BackingKind.namedFile) return new NamedFileBacking(os, fd, base, layout)
+/** The pages of an arena of a certain kind. `dataStart`: where the data begins in its file. */
+export function backingOf(kind: BackingKind, os: Os, fd: number, base: Address, dataStart: number): Backing {
+  if (kind === BackingKind.namedFile) return new NamedFileBacking(os, fd, base, dataStart)
   return kind === BackingKind.memoryFile ? new SharedFileBacking(os) : new AnonymousBacking(os)
 }
 
@@ -111,9 +111,6 @@ export function fileBackingOf(os: Os, shared: boolean): Backing {
 /** A buffer for filling is as long as this at most. */
 const PART_BYTES = 64 * MiB
 
-/** As many zeros as the largest page has. */
-const zeros = new Uint8Array(65536)
-
 /** Writes zeros into the pages that do not read zero. */
 function writeZeros(os: Os, address: Address, byteLength: number): void {
   for (let done = 0; done < byteLength; done += PART_BYTES) {
@@ -121,9 +118,4 @@ function writeZeros(os: Os, address: Address, byteLength: number): void {
     const buffer = os.view((address + done) as Address, part)
     for (let at = 0; at < part; at += os.pageSize) fillZero(new Uint8Array(buffer, at, os.pageSize))
   }
-}
-
-/** Fills bytes with zeros, of one page at most, unless they are zeros: a page never written stays as it is. */
-export function fillZero(bytes: Uint8Array): void {
-  if (Buffer.compare(bytes, zeros.subarray(0, bytes.length)) !== 0) bytes.fill(0)
 }

@@ -16,12 +16,12 @@
  * done by the last of them, and closing detaches our buffers only: `MappingOwner` knows (owner.ts, threads/thread-owner.ts).
  *
  * A buffer found detached by others while the arena is open means that its memory has moved to a buffer that we cannot watch:
- * such a mapping is emptied as usual but never unmapped, which costs addresses and no memory. A buffer that nobody here refers to any
+ * such a mapping is emptied as usual but never unmapped, which costs addresses and no memory. A buffer that is not kept any
  * more, and that is garbage before it was looked at for the last time, may have been moved: it counts as one that was.
  *
  *     kept       by its windows, until the end: looked at when it is used, and at the end
  *     forgotten  a weak reference to it: alive at the end, it is looked at and detached like any other; garbage before that, moved
- *     private    never handed out, so nobody can have moved it
+ *     private    never handed out, so no foreign code can have moved it
  *
  * What cannot be seen is a move in step 3: a stale view that is still attached, is first put into a byte stream (or transferred) then,
  * and whose chunk is touched after step 4. That takes Node 20, `detach: false`, or an arena that was dropped.
@@ -31,9 +31,9 @@
  * @module
  */
 import { ArenaBusyError } from '../../errors.ts'
-import type { Os } from '../../ffi/os.ts'
-import type { Address } from '../../units.ts'
+import type { BufferRange } from '../buffer-range.ts'
 import { canTransfer, detach } from './detach.ts'
+import type { Mapping } from './mapping.ts'
 import type { MappingOwner } from './owner.ts'
 import { recheck } from './recheck.ts'
 
@@ -50,7 +50,7 @@ interface Mark {
   readonly lifetime: Lifetime
 }
 
-/** A buffer that was handed out, to whoever made it. */
+/** A buffer that was handed out, as its maker keeps it. */
 export interface Seen {
   readonly buffer: ArrayBuffer
   readonly mark: Mark
@@ -59,7 +59,7 @@ export interface Seen {
 /** Told when a buffer is garbage. Exported so that it is itself never garbage. @internal */
 export const bufferRegistry: FinalizationRegistry<Mark> = new FinalizationRegistry((mark) => mark.lifetime.lost(mark))
 
-/** Told when all who hold a mapping are garbage without having been closed. @internal */
+/** Told when the open state of a mapping is garbage without having been closed. @internal */
 export const arenaRegistry: FinalizationRegistry<Lifetime> = new FinalizationRegistry((lifetime) => lifetime.abandon())
 
 let waiting = 0
@@ -70,15 +70,13 @@ export function waitingBytes(): number {
 }
 
 /**
- * What a mapping goes through, and every ArrayBuffer that was made over it for one arena or file. Never refers to those who hold it.
+ * What a mapping goes through, and every ArrayBuffer that was made over it for one arena or file. Never refers to what holds it.
  */
 export class Lifetime {
-  readonly #os: Os
-  readonly #base: Address
+  readonly #mapping: Mapping
   readonly #byteLength: number
   readonly #outstanding: Set<Mark> = new Set()
-  #owner: MappingOwner
-  #metadata: Map<Mark, WeakRef<ArrayBuffer>> = new Map()
+  #private: Map<Mark, WeakRef<ArrayBuffer>> = new Map()
   #forgotten: Map<Mark, WeakRef<ArrayBuffer>> = new Map()
   readonly #keepers: BufferKeeper[] = []
   #state: 'open' | 'closed' | 'dropped' | 'over' = 'open'
@@ -86,19 +84,18 @@ export class Lifetime {
   /** Bytes that `waiting` counts of this mapping. */
   #counted = 0
 
-  constructor(os: Os, base: Address, byteLength: number, owner: MappingOwner) {
-    this.#os = os
-    this.#base = base
+  /** `byteLength`: of the whole mapping, data and metadata. */
+  constructor(mapping: Mapping, byteLength: number) {
+    this.#mapping = mapping
     this.#byteLength = byteLength
-    this.#owner = owner
   }
 
   /** The longest ArrayBuffer that can be had. */
   get maxViewBytes(): number {
-    return this.#os.maxViewBytes
+    return this.#mapping.maxViewBytes
   }
 
-  /** Watches what everybody refers to who holds the mapping. */
+  /** Watches the object that every user of the mapping refers to. */
   watch(openState: object): void {
     arenaRegistry.register(openState, this, this)
   }
@@ -110,17 +107,17 @@ export class Lifetime {
 
   /** From now on others may have the mapping too. */
   share(owner: MappingOwner): void {
-    this.#owner = owner
+    this.#mapping.owner = owner
     if (this.#moved) owner.moved()
   }
 
   /** A buffer over part of the mapping, for callers to see. */
-  view(address: Address, byteLength: number): Seen {
-    const buffer = this.#os.view(address, byteLength)
+  view(offset: number, byteLength: number): Seen {
+    const buffer = this.#mapping.buffer(offset, byteLength)
     return { buffer, mark: this.#register(buffer) }
   }
 
-  /** Whoever made a buffer does not keep it any more. */
+  /** The maker of a buffer does not keep it any more. */
   forget({ buffer, mark }: Seen): void {
     if (buffer.byteLength === 0) this.memoryMoved()
     else this.#forgotten.set(mark, new WeakRef(buffer))
@@ -133,28 +130,28 @@ export class Lifetime {
     return () => this.lost(mark)
   }
 
-  /** A buffer that is never handed out: no operation in flight can hold it, so detaching it ends the wait for it. */
-  privateView(address: Address, byteLength: number): ArrayBuffer {
-    const buffer = this.#os.view(address, byteLength)
-    this.#metadata.set(this.#register(buffer), new WeakRef(buffer))
-    return buffer
+  /** A range in a buffer that is never handed out: no operation in flight can hold it, so detaching it ends the wait for it. */
+  range(offset: number, byteLength: number): BufferRange {
+    const range = this.#mapping.range(offset, byteLength)
+    this.#private.set(this.#register(range.buffer), new WeakRef(range.buffer))
+    return range
   }
 
   /** A buffer was found detached by others: its memory is in use where we cannot see it. */
   memoryMoved(): void {
     if (this.#moved) return
     this.#moved = true
-    this.#owner.moved()
+    this.#mapping.owner.moved()
   }
 
   /** Steps 1 to 3. Throws what the kernel refuses; the mapping is then as it was. */
   close(detaching: boolean | undefined): void {
     this.#findMoved()
     const watched = this.#outstanding.size > 0
-    const leaving = this.#owner.leave(watched)
+    const leaving = this.#mapping.owner.leave(watched)
     arenaRegistry.unregister(this)
     this.#state = watched ? 'closed' : 'over'
-    this.#detachMetadata()
+    this.#detachPrivate()
     this.#forgetBuffers(detaching ?? canTransfer)
     if (watched) this.#wait(leaving === 'emptied')
   }
@@ -171,7 +168,7 @@ export class Lifetime {
   /** A buffer is garbage. */
   lost(mark: Mark): void {
     if (!this.#outstanding.delete(mark)) return
-    this.#metadata.delete(mark)
+    this.#private.delete(mark)
     if (this.#forgotten.delete(mark)) this.memoryMoved()
     if ((this.#state === 'closed' || this.#state === 'dropped') && this.#outstanding.size === 0) this.#end()
   }
@@ -183,9 +180,9 @@ export class Lifetime {
     return mark
   }
 
-  /** Nobody can be working on these, so it is without risk on every runtime. */
-  #detachMetadata(): void {
-    for (const [mark, reference] of this.#metadata) {
+  /** No operation can be working on these, so it is without risk on every runtime. */
+  #detachPrivate(): void {
+    for (const [mark, reference] of this.#private) {
       const buffer = reference.deref()
       if (buffer !== undefined && detach(buffer)) this.#outstanding.delete(mark)
     }
@@ -195,7 +192,7 @@ export class Lifetime {
   #findMoved(): void {
     const detached = ({ byteLength }: ArrayBuffer): boolean => byteLength === 0
     for (const keeper of this.#keepers) if (keeper.all().some(detached)) this.memoryMoved()
-    for (const references of [this.#metadata, this.#forgotten])
+    for (const references of [this.#private, this.#forgotten])
       for (const reference of references.values()) {
         const buffer = reference.deref()
         if (buffer === undefined ? references === this.#forgotten : detached(buffer)) this.memoryMoved()
@@ -208,11 +205,11 @@ export class Lifetime {
       if (detaching) for (const buffer of keeper.all()) detach(buffer)
       keeper.forget()
     }
-    this.#metadata = new Map()
+    this.#private = new Map()
     this.#forgotten = new Map()
   }
 
-  /** Until no buffer is left. `counting`: whether nobody but them keeps the addresses. */
+  /** Until no buffer is left. `counting`: whether only they keep the addresses. */
   #wait(counting: boolean): void {
     if (counting && !this.#moved) waiting += this.#counted = this.#byteLength
     if (this.#outstanding.size === 0) this.#end()
@@ -230,23 +227,15 @@ export class Lifetime {
   /** False when other threads hold the mapping up: then they have it, nothing of it is emptied, and this is tried again. */
   #tryEnd(dropped: boolean): boolean {
     try {
-      if (dropped) this.#owner.leave(false)
-      else this.#owner.drained()
+      if (dropped) this.#mapping.owner.leave(false)
+      else this.#mapping.owner.drained()
     } catch (error) {
       if (error instanceof ArenaBusyError) return false
-      // Refused for want of mappings, and there is nobody to tell: a finalizer's error would end the process. The addresses
+      // Refused for want of mappings, and there is no caller to tell: a finalizer's error would end the process. The addresses
       // stay taken; the memory is given back all the same.
-      this.#empty()
+      this.#mapping.owner.empty()
     }
     return true
-  }
-
-  #empty(): void {
-    try {
-      this.#os.purge(this.#base, this.#byteLength)
-    } catch {
-      // Locked in memory by somebody. It stays.
-    }
   }
 }
 

@@ -6,7 +6,7 @@
  *                       refuse: pinned? ERR_ARENA_BUSY, or ERR_BLOCK_PINNED when only blocks are (pin.ts).  store: what its parts leave to others.  give back: Lifetime closes the
  *                       mapping (lifetime.ts).  forget: its parts let go.
  *
- * From `closing` on every call is refused: nobody makes a buffer over a mapping that is going.
+ * From `closing` on every call is refused, so no buffer is made over a mapping that is going.
  *
  * When this is garbage without having been closed, so is everything that could still use the mapping but views of it: that is
  * what the lifetime watches.
@@ -24,7 +24,7 @@ export interface Closing {
   store?(): void
   /** Closing was refused. */
   restore?(): void
-  /** The mapping is gone: drops references, and tells whoever must know. */
+  /** The mapping is gone: drops references, and tells what depends on it. */
   forget(): void
 }
 
@@ -141,7 +141,7 @@ export class OpenState {
   #requireUnpinned(): void {
     if (this.#pins > 0) throw new ArenaBusyError(`${this.title} is pinned ${times(this.#pins)} and cannot be closed`)
     if (this.#blockPins > 0)
-      throw new BlockPinnedError(`blocks of ${this.title} are pinned ${times(this.#blockPins)}: it cannot be closed`)
+      throw new BlockPinnedError(`${this.title} cannot be closed: blocks in it are pinned ${times(this.#blockPins)}`)
   }
 }
 

@@ -1,9 +1,10 @@
 /**
- * Who has a mapping, and so who may end it: what the lifetime of an arena asks when the arena is closed and when its last buffer
- * is garbage. One thread has it alone, until a handle is made of the arena; then see threads/thread-owner.ts.
+ * What ends a mapping: what the lifetime of an arena asks when the arena is closed, and when its last buffer is garbage. One thread
+ * has a mapping alone until a handle is made of its arena; from then on threads/thread-owner.ts ends it.
  *
- *     leave()     closed: the memory goes back, unless others have it
- *     drained()   the last stale buffer is garbage: the addresses go back, unless others have them
+ *     leave()     an arena is closed: the memory goes back, unless others have it
+ *     drained()   its last stale buffer is garbage: the addresses go back, unless others have them
+ *     empty()     the memory goes back although the addresses cannot
  * @module
  */
 import type { Os } from '../../ffi/os.ts'
@@ -20,8 +21,10 @@ export interface MappingOwner {
   leave(watched: boolean): Leaving
   /** The buffers that `leave` was told of are garbage. Throws what the kernel refuses; the addresses stay taken then. */
   drained(): void
-  /** Memory of the mapping is in use where nobody can see it: it is never to be unmapped. */
+  /** Memory of the mapping is in use by a buffer that this library does not know: it is never to be unmapped. */
   moved(): void
+  /** Gives the memory back where the addresses have to stay. Throws nothing. */
+  empty(): void
 }
 
 /** A mapping that one arena of one thread has. */
@@ -55,6 +58,10 @@ export class SoleOwner implements MappingOwner {
   moved(): void {
     this.#moved = true
   }
+
+  empty(): void {
+    purgeQuietly(this.#os, this.#base, this.#byteLength)
+  }
 }
 
 /** Closes the descriptor behind a mapping that has been given back. It is too late to refuse; the kernel frees it in any case. */
@@ -64,5 +71,14 @@ export function closeQuietly(os: Os, fd: number): void {
     os.files.close(fd)
   } catch {
     // What could not be written out is said by `sync`.
+  }
+}
+
+/** Gives the memory of a mapping back whose addresses stay taken. */
+export function purgeQuietly(os: Os, base: Address, byteLength: number): void {
+  try {
+    os.purge(base, byteLength)
+  } catch {
+    // The pages are locked in memory. They stay.
   }
 }

@@ -3,7 +3,7 @@
  *
  *     offset -> entry   | buffer | its offset |        256 entries, the later one takes an entry over
  *
- *     an entry is right for a range when offset and length are those; a Buffer that somebody has detached has no length
+ *     an entry is right for a range when offset and length are those; a Buffer that foreign code has detached has no length
  *
  * Cost: 5 to 10 ns for one found instead of 100 for one made. 2 KiB once the first is asked for, and the Buffers, of some 200 bytes.
  * @module
@@ -33,7 +33,7 @@ export class RecentBytes {
     try {
       return buffer.length === byteLength ? buffer : undefined
     } catch {
-      // A getter that somebody has put on it.
+      // Foreign code has put a getter on it.
       return undefined
     }
   }

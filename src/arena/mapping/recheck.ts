@@ -1,6 +1,6 @@
 /**
- * Looking again: things that another thread's end will change, and nobody tells of it, are looked at once in a while until they
- * are done with. The timer keeps no process alive, and does not run while there is nothing to look at.
+ * Checking again: what the end of another thread changes comes without a notice, so it is checked from time to time until it is done
+ * with. The timer keeps no process alive, and does not run while there is nothing to look at.
  *
  *     after 1 s, 2 s, 4 s, … every 32 s        and whenever `recheckNow` is called: arenas do so when one is reserved or attached to
  * @module

@@ -24,12 +24,11 @@
  *     own buffers   64, given again for the same range  ─▶  4,096 of 256 MiB together, kept to be looked at  ─▶  forgotten (lifetime.ts)
  *
  * Foreign code can detach a buffer it was given (byte streams and `transfer` do), which moves the memory to a buffer that
- * nobody here knows. The window is then made anew, and the mapping is never unmapped: see lifetime.ts. A buffer that was forgotten and
+ * the arena does not know. The window is then made anew, and the mapping is never unmapped: see lifetime.ts. A buffer that was forgotten and
  * is garbage at the end may have gone that way, and counts as if it had: that mapping's addresses stay taken, without memory.
  * @module
  */
 import { OutOfRangeError } from '../../errors.ts'
-import type { Address } from '../../units.ts'
 import { makeView, type View, type ViewConstructor } from '../../views.ts'
 import type { Lifetime, Seen } from './lifetime.ts'
 
@@ -58,7 +57,7 @@ export function windowIndex(offset: number, byteLength: number, windowBytes: num
 
 /**
  * The buffers over one range, an arena's data or a mapped file. They are kept here, and this object is kept by the mapping's lifetime, until it is
- * closed or garbage: only so can a buffer that foreign code has detached be told from one that nobody uses any more.
+ * closed or garbage: only so can a buffer that foreign code has detached be told from one that is not used any more.
  */
 export class Windows {
   /** The buffer of each window, undefined until it is made. Emptied by `forget`. */
@@ -68,7 +67,8 @@ export class Windows {
   /** Bytes in a window, except the last. */
   readonly windowBytes: number
   readonly #lifetime: Lifetime
-  readonly #base: Address
+  /** First byte of the range in the mapping. */
+  readonly #start: number
   readonly #byteLength: number
   readonly #own: Map<string, Seen> = new Map()
   readonly #watched: Set<Seen> = new Set()
@@ -78,10 +78,10 @@ export class Windows {
   #recent: ArrayBufferLike | undefined
   #recentStart = 0
 
-  constructor(lifetime: Lifetime, base: Address, byteLength: number, windowBytes: number = USUAL_WINDOW_BYTES) {
+  constructor(lifetime: Lifetime, start: number, byteLength: number, windowBytes: number = USUAL_WINDOW_BYTES) {
     this.windowBytes = windowBytes
     this.#lifetime = lifetime
-    this.#base = base
+    this.#start = start
     this.#byteLength = byteLength
     lifetime.keep(this)
   }
@@ -89,7 +89,7 @@ export class Windows {
   /** The long windows over the same range; these ones where they are as long, or show all of it. */
   get long(): Windows {
     if (this.windowBytes === WINDOW_BYTES || this.#byteLength <= this.windowBytes) return this
-    this.#long ??= new Windows(this.#lifetime, this.#base, this.#byteLength, WINDOW_BYTES)
+    this.#long ??= new Windows(this.#lifetime, this.#start, this.#byteLength, WINDOW_BYTES)
     return this.#long
   }
 
@@ -107,10 +107,27 @@ export class Windows {
     return makeView(type, this.own(offset, byteLength), 0, length)
   }
 
-  /** The buffer of a window, made at first need, and again when somebody has detached it. */
+  /** The buffer of a window, made at first need, and again when foreign code has detached it. */
   window(index: number): ArrayBuffer {
+    return this.find(index) ?? this.make(index)
+  }
+
+  /** The buffer of a window; undefined when it was not made, or has been detached. */
+  find(index: number): ArrayBuffer | undefined {
     const bytes = this.bytes[index]
-    return bytes !== undefined && bytes.length !== 0 ? (this.buffers[index] as ArrayBuffer) : this.make(index)
+    return bytes !== undefined && bytes.length !== 0 ? this.buffers[index] : undefined
+  }
+
+  /** Bytes that no window's end cuts. */
+  bytesAt(offset: number, byteLength: number): Uint8Array {
+    const index = windowIndex(offset, this.#byteLength, this.windowBytes)
+    return new Uint8Array(this.window(index), offset - index * this.windowBytes, byteLength)
+  }
+
+  /** What the 32-bit word at an offset is now. */
+  wordAt(offset: number): number {
+    const index = windowIndex(offset, this.#byteLength, this.windowBytes)
+    return Atomics.load(new Int32Array(this.window(index), offset - index * this.windowBytes, 1), 0)
   }
 
   /** Makes the buffer of a window, the first time or again. */
@@ -204,7 +221,7 @@ export class Windows {
   }
 
   #view(offset: number, byteLength: number): Seen {
-    const seen = this.#lifetime.view((this.#base + offset) as Address, byteLength)
+    const seen = this.#lifetime.view(this.#start + offset, byteLength)
     this.#starts.set(seen.buffer, offset)
     return seen
   }

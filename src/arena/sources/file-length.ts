@@ -86,7 +86,7 @@ function clearStrays({ os, fd, fileEnd, end }: Growth, address: Address): void {
   const { files, pageSize } = os
   const bytes = new Uint8Array(pageSize - (fileEnd % pageSize))
   os.copyOut((address + pageSize - bytes.length) as Address, bytes.length, bytes)
-  // A file that is longer by now has had them cleared, and its new bytes are somebody's.
+  // A file that is longer by now has had them cleared, and its new bytes belong to the process that made it so.
   if (bytes.every((byte) => byte === 0) || files.status(fd).byteLength !== fileEnd) return
   const stop = Math.min(alignUp(fileEnd, pageSize), end)
   try {

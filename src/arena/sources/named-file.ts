@@ -3,22 +3,15 @@
  *
  * A new one is made whole, with all its blocks and its header, before it has a name (new-file.ts), so that no process ever sees
  * half of one. Of two that make the same at the same time the later one finds the other's. One that is there already must have been
- * placed there by us, or by those with whom it is said to be shared (placed-files.ts).
- *
- *     unlink      PATH ── is it the file we have? ── rename ──▶ .sorites-… ── is it still? ── remove
- *
- * A name is taken away only from the file that is behind our descriptor. Another file that took the name in the moment between the
- * question and the renaming is given its name back. What is left: if a third file takes the name in that moment too, the second
- * keeps its temporary name, and the error says so; and where files cannot be renamed without replacing others (NFS), the name is
- * removed right after the question. A process that is killed between the renaming and the removal leaves the temporary name; the next
- * arena that is made or unlinked in the folder removes it.
+ * placed there by this user, or by one that `permissions` lets write (placed-files.ts).
  * @module
  */
+
 import { UnsupportedOperationError } from '../../errors.ts'
-import { EEXIST, EINVAL, ENOENT, ENOSYS, isErrno } from '../../ffi/errno.ts'
+import { ENOENT, isErrno } from '../../ffi/errno.ts'
 import type { Os } from '../../ffi/os.ts'
 import type { FileStatus } from '../../ffi/os-files.ts'
-import { newIdentity, writeHeader, writeIdentity } from '../format/header.ts'
+import { type Identity, newIdentity, writeHeader, writeIdentity } from '../format/header.ts'
 import { fileLayoutOf, HEADER_BYTES } from '../format/layout.ts'
 import { BackingKind } from '../mapping/backing.ts'
 import type { CheckedOpening, CheckedOptions } from '../options.ts'
@@ -26,7 +19,7 @@ import { finishGrowth, prepareGrowth } from './file-length.ts'
 import { NewFile, namingPath } from './new-file.ts'
 import { notSealed, type OpenedArena, openFile, openOver } from './opened-arena.ts'
 import { requirePlacedByUs } from './placed-files.ts'
-import { removeStale, temporaryName } from './temporary-names.ts'
+import { removeStale } from './temporary-names.ts'
 
 /** How often to begin anew when the name comes and goes. */
 const ATTEMPTS = 10
@@ -77,8 +70,9 @@ function createSite(path: string, opening: CheckedOpening, options: CheckedOptio
   const file = NewFile.make(os, path, opening.permissions)
   try {
     takeBlocks(os, path, file.fd, layout.mappingBytes)
-    const opened = openOver(layout, BackingKind.namedFile, file.fd, options, identity, path)
-    return publish(opened, file)
+    const start = { origin: 'new', reach: 'processes', identity } as const
+    const opened = openOver(layout, { kind: BackingKind.namedFile, fd: file.fd, path }, options, start)
+    return publish(opened, file, identity)
   } finally {
     file.discard()
   }
@@ -98,73 +92,17 @@ function takeBlocks(os: Os, path: string, fd: number, byteLength: number): void 
   }
 }
 
-/** Completes a file and gives it its name; undoes the site when that cannot be had. */
-function publish(opened: OpenedArena, file: NewFile): OpenedArena | undefined {
-  const { mapping, layout, identity, fd } = opened
-  const { os } = mapping
+/** Completes a file and gives it its name; undoes the mapping when that cannot be had. */
+function publish(opened: OpenedArena, file: NewFile, identity: Identity): OpenedArena | undefined {
+  const { mapping, layout } = opened
   let published = false
   try {
-    const header = os.view(mapping.address(layout.metadataStart), HEADER_BYTES)
-    writeHeader(header, layout, os.pageSize)
-    if (identity !== undefined) writeIdentity(header, identity, os.threads.place())
+    const header = mapping.range(layout.metadataStart, HEADER_BYTES)
+    writeHeader(header, layout, mapping.pageSize)
+    writeIdentity(header, identity, mapping.threads.place())
     published = file.publish()
     return published ? opened : undefined
   } finally {
-    if (!published) {
-      os.release(mapping.base, layout.mappingBytes)
-      os.files.close(fd)
-    }
-  }
-}
-
-/** Takes an arena's name away if it is still that of the file behind `fd`. Whether it was. */
-export function unlinkNamed(os: Os, path: string, fd: number): boolean {
-  const { files } = os
-  const { identity } = files.status(fd)
-  // Of a symbolic link the file's own name goes.
-  const name = files.realPath(path)
-  if (name === undefined || files.entryAt(name)?.identity !== identity) return false
-  removeStale(os, name)
-  const temporary = temporaryName(os, name, identity)
-  try {
-    files.rename(name, temporary)
-  } catch (error) {
-    if (isErrno(error, ENOENT)) return false
-    if (!isErrno(error, EINVAL) && !isErrno(error, ENOSYS)) throw error
-    return removeNow(os, name, identity)
-  }
-  if (files.entryAt(temporary)?.identity !== identity) {
-    putBack(os, temporary, name)
-    return false
-  }
-  try {
-    files.remove(temporary)
-    return true
-  } catch (error) {
-    putBack(os, temporary, name)
-    throw error
-  }
-}
-
-function removeNow(os: Os, name: string, identity: string): boolean {
-  if (os.files.entryAt(name)?.identity !== identity) return false
-  try {
-    os.files.remove(name)
-    return true
-  } catch (error) {
-    if (isErrno(error, ENOENT)) return false
-    throw error
-  }
-}
-
-/** Gives a file its name back. */
-function putBack(os: Os, temporary: string, name: string): void {
-  try {
-    os.files.rename(temporary, name)
-  } catch (error) {
-    if (!isErrno(error, EEXIST)) throw error
-    throw new UnsupportedOperationError(
-      `${name} was replaced twice while it was unlinked: the file that had the name in between is ${temporary} now`
-    )
+    if (!published) mapping.owner.leave(false)
   }
 }

@@ -1,27 +1,30 @@
 /**
- * Where an arena is: its mapping, and what else there is to know of it to make an arena object of it. There are four ways to come
- * to one: reserve pages of this process, make a file in memory, map a file that holds an arena, take part in what another thread
- * has mapped. What fails on the way leaves nothing behind.
+ * The ways to come to an arena: reserve pages of this process, make a file in memory, map a file that holds an arena, join what another
+ * thread has mapped. Each gives an `OpenedArena`, of which an arena object is made. What fails on the way leaves nothing behind.
+ *
+ *     way              start                                        reach of the memory
+ *     reservePrivate   new, none there                              this arena object, and threads once a handle is made
+ *     reserveShared    new, with an identity                        threads and processes
+ *     openOver         new, with an identity (named-file.ts)        threads and processes
+ *     openFile         existing                                     threads and processes
+ *     joinThreads      existing                                     threads, and processes where it is a file
  * @module
  */
 import { alignUp } from '../../bits.ts'
 import { CorruptedError, OutOfRangeError, UnsupportedOperationError } from '../../errors.ts'
 import type { Os } from '../../ffi/os.ts'
-import {
-  holdsMappedArena,
-  type Identity,
-  identityText,
-  newIdentity,
-  readHeader,
-  requireFileLayout,
-} from '../format/header.ts'
+import { rangeOf } from '../buffer-range.ts'
+import type { ArenaStart } from '../claims/directory-access.ts'
+import { holdsMappedArena, identityText, newIdentity, readHeader, requireFileLayout } from '../format/header.ts'
 import { HEADER_BYTES, type Layout, layoutOf } from '../format/layout.ts'
 import { BackingKind, backingOf } from '../mapping/backing.ts'
-import { Mapping } from '../mapping/mapping.ts'
-import { type MappingOwner, SoleOwner } from '../mapping/owner.ts'
+import type { Mapping } from '../mapping/mapping.ts'
+import { OsMapping } from '../mapping/os-mapping.ts'
 import type { CheckedOptions } from '../options.ts'
 import { ThreadOwner } from '../threads/thread-owner.ts'
 import type { ThreadTable } from '../threads/thread-table.ts'
+import type { ArenaPlace } from './arena-place.ts'
+import { OsPlace } from './os-place.ts'
 import { mapFilePages, reserveMapping } from './reserve.ts'
 
 /** A handle of another thread, found to be one. */
@@ -30,42 +33,23 @@ export interface ThreadSource {
   readonly path: string | undefined
 }
 
+/** All that an arena object is made of. */
 export interface OpenedArena {
   readonly layout: Layout
   readonly mapping: Mapping
-  readonly owner: MappingOwner
-  readonly kind: BackingKind
-  /** The descriptor of its file, or -1. */
-  readonly fd: number
-  /** The file's name; undefined when it has none. */
-  readonly path: string | undefined
-  /** For a new arena that others can have: who it is to be. Of one that exists undefined: its header says. */
-  readonly identity: Identity | undefined
-  /** Whether others can have it, and may be there already. */
-  readonly common: boolean
-  /** Whether a directory of claims is there already that nobody here has read. */
-  readonly recorded: boolean
+  readonly start: ArenaStart
+  readonly place: ArenaPlace
+  /** The arena's name in messages. */
   readonly name: string | undefined
 }
 
 /** Pages of this process. */
 export function reservePrivate(byteLength: number, options: CheckedOptions): OpenedArena {
-  const layout = layoutOf(byteLength, options.os.pageSize)
-  const mapping = reserveMapping(layout, options)
-  const owner = new SoleOwner(options.os, mapping.base, layout.mappingBytes, -1)
-  const kind = BackingKind.anonymous
-  return {
-    layout,
-    mapping,
-    owner,
-    kind,
-    fd: -1,
-    path: undefined,
-    identity: undefined,
-    common: false,
-    recorded: false,
-    name: options.name,
-  }
+  const { os, name } = options
+  const layout = layoutOf(byteLength, os.pageSize)
+  const { mapping, base } = reserveMapping(layout, options)
+  const place = new OsPlace({ os, base, layout, kind: BackingKind.anonymous, fd: -1, path: undefined })
+  return { layout, mapping, start: { origin: 'new', reach: 'process' }, place, name }
 }
 
 /** A new file in memory. */
@@ -73,23 +57,28 @@ export function reserveShared(byteLength: number, options: CheckedOptions): Open
   const { os, name } = options
   const layout = layoutOf(byteLength, os.pageSize)
   const fd = os.files.createInMemory(layout.mappingBytes, name === undefined ? 'sorites' : `sorites:${name}`)
-  return openOver(layout, BackingKind.memoryFile, fd, options, newIdentity())
+  const start: ArenaStart = { origin: 'new', reach: 'processes', identity: newIdentity() }
+  return openOver(layout, { kind: BackingKind.memoryFile, fd, path: undefined }, options, start)
 }
 
-/** A file of a certain layout. It is the site's from now on: closed when it cannot be mapped. */
+/** The file that an arena lies in. */
+interface ArenaFile {
+  readonly kind: BackingKind
+  readonly fd: number
+  readonly path: string | undefined
+}
+
+/** A file of a certain layout. The descriptor is the arena's from now on: closed when the file cannot be mapped. */
 export function openOver(
   layout: Layout,
-  kind: BackingKind,
-  fd: number,
+  { kind, fd, path }: ArenaFile,
   options: CheckedOptions,
-  identity: Identity | undefined,
-  path?: string
+  start: ArenaStart
 ): OpenedArena {
   const { os, name } = options
   try {
-    const mapping = mapFilePages(layout, kind, fd, options)
-    const owner = new SoleOwner(os, mapping.base, layout.mappingBytes, fd)
-    return { layout, mapping, owner, kind, fd, path, identity, common: true, recorded: false, name }
+    const { mapping, base } = mapFilePages(layout, kind, fd, options)
+    return { layout, mapping, start, place: new OsPlace({ os, base, layout, kind, fd, path }), name }
   } catch (error) {
     os.files.close(fd)
     throw error
@@ -130,7 +119,8 @@ export function openFile(fd: number, options: CheckedOptions, expectation: Expec
   const kind = inspected.sealed ? BackingKind.memoryFile : BackingKind.namedFile
   // The way to a descriptor is no name: it ends when that descriptor is closed, and ours goes on.
   const name = path !== undefined && DESCRIPTOR_PATH.test(path) ? undefined : path
-  return openOver(inspected.layout, kind, fd, options, undefined, name)
+  const start: ArenaStart = { origin: 'existing', reach: 'processes', proof: 'when needed' }
+  return openOver(inspected.layout, { kind, fd, path: name }, options, start)
 }
 
 /** Reads the header, and compares. What is no ordinary file is not read: reading may wait for ever, or take something away. */
@@ -145,7 +135,7 @@ function inspect(fd: number, { os, sealed: wantsSeals }: CheckedOptions, expecta
   // The length of a pseudo-file is 0 however much can be read.
   if (fileLength > 0) os.files.read(fd, header, 0)
   refuseMapped(fd, os, fileLength, name)
-  const { layout, identity } = readHeader(header.buffer, os.pageSize, name)
+  const { layout, identity } = readHeader(rangeOf(header.buffer), os.pageSize, name)
   if (layout.mappingBytes !== fileLength)
     throw new CorruptedError(
       `${name}: arena header: "byteLength" expected a file of ${layout.mappingBytes} bytes, got ${fileLength}`
@@ -180,29 +170,17 @@ export function joinThreads(source: ThreadSource, options: CheckedOptions): Open
   const { os, name } = options
   const owner = ThreadOwner.join(os, source.table)
   const { base, layout, kind, fd } = owner.table.facts
-  if (options.sealed && fd >= 0 && !os.files.isSealed(fd)) {
-    owner.leave(false)
-    throw notSealed('the arena of this handle')
-  }
-  const mapping = new Mapping(os, base, backingOf(kind, os, fd, base, layout))
   try {
+    if (options.sealed && fd >= 0 && !os.files.isSealed(fd)) throw notSealed('the arena of this handle')
+    const mapping = new OsMapping(os, base, backingOf(kind, os, fd, base, layout.metadataBytes), owner)
     if (!options.dump) os.keepFromDumps(base, layout.mappingBytes)
     if (options.hugePages === 'advise') os.adviseHugePages(base, layout.byteLength, 'advise')
     if (options.populate) mapping.populate(0, layout.byteLength)
+    const reach = kind === BackingKind.anonymous ? 'threads' : 'processes'
+    const place = new OsPlace({ os, base, layout, kind, fd, path: source.path }, owner)
+    return { layout, mapping, start: { origin: 'existing', reach, proof: 'when needed' }, place, name }
   } catch (error) {
     owner.leave(false)
     throw error
-  }
-  return {
-    layout,
-    mapping,
-    owner,
-    kind,
-    fd,
-    path: source.path,
-    identity: undefined,
-    common: true,
-    recorded: false,
-    name,
   }
 }

@@ -1,7 +1,7 @@
 /**
- * Whether a file that was found under a name may be one that somebody else has placed there, to be taken for ours. Asked for when a
- * file would have been made had there been none, and for every arena that is opened by name: who can write to an arena can change
- * its tables, and who can shorten it can end every process that has it.
+ * Whether a file that was found under a name may be one that another user has placed there as a trap. Asked for when a
+ * file would have been made had there been none, and for every arena that is opened by name: a process that can write to an arena can
+ * change its tables, and one that can shorten it can end every process that has it.
  *
  * In a folder where only we and the superuser can make files there is nothing to ask. Elsewhere (in /tmp, in /dev/shm):
  *
@@ -10,7 +10,7 @@
  *     a file found instead of one that would be made has no more writers than `permissions`   a mode & ~permissions & 022 is refused
  *     a symbolic link to it is ours, or the superuser's
  *
- * So `permissions` says with whom a file is shared, the same number to all who open it. What is compared is the open descriptor's
+ * So `permissions` says which users share a file, and all its users give the same number. What is compared is the open descriptor's
  * status, not the path's. Folders further up are not looked at. Some 10 us.
  * @module
  */
@@ -31,7 +31,7 @@ export interface FoundFile {
   readonly permissions: number | undefined
 }
 
-/** Throws EACCES when somebody else may have placed the file. */
+/** Throws EACCES when another user may have placed the file. */
 export function requirePlacedByUs(found: FoundFile): void {
   const { files, fd, status, path, permissions } = found
   const us = files.credentials()
@@ -81,7 +81,7 @@ function mayWrite({ group }: FileStatus, us: Credentials, permissions: number): 
 }
 
 function refused(path: string, reason: string): Error {
-  const remedy = 'Use a folder of your own, or say with whom the file is shared: { permissions: 0o666 }, or 0o660'
+  const remedy = 'Use a folder of your own, or say which users share the file: { permissions: 0o666 }, or 0o660'
   return fileError('open', EACCES, path, undefined, `: ${reason}. ${remedy}`)
 }
 

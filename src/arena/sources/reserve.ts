@@ -6,7 +6,7 @@
  *     file        | metadata       | data                        |      so that its header is at its start
  *
  * Advice against huge pages is given for the whole mapping at once, here and not at the first touch: one call of half a
- * microsecond, after which a byte touched costs a page and no more. Huge pages in the metadata, whoever wants them in the data,
+ * microsecond, after which a byte touched costs a page and no more. Huge pages in the metadata, even where they are wanted in the data,
  * would cost 2 MiB for the first claim.
  * @module
  */
@@ -16,39 +16,47 @@ import { type Address, GiB } from '../../units.ts'
 import { ARENA_ALIGNMENT, type Layout } from '../format/layout.ts'
 import { AnonymousBacking, type Backing, type BackingKind, backingOf } from '../mapping/backing.ts'
 import { waitingBytes } from '../mapping/lifetime.ts'
-import { Mapping } from '../mapping/mapping.ts'
+import { OsMapping } from '../mapping/os-mapping.ts'
+import { SoleOwner } from '../mapping/owner.ts'
 import type { CheckedOptions } from '../options.ts'
 
+/** A mapping that was made, and where it is. */
+export interface Reserved {
+  readonly mapping: OsMapping
+  readonly base: Address
+}
+
 /** Reserves what a layout needs. Throws a `SystemError`; nothing is taken then. */
-export function reserveMapping(layout: Layout, options: CheckedOptions): Mapping {
-  return furnish(layout, options, () => new AnonymousBacking(options.os))
+export function reserveMapping(layout: Layout, options: CheckedOptions): Reserved {
+  return furnish(layout, options, -1, () => new AnonymousBacking(options.os))
 }
 
 /**
  * Maps a file that has what a layout needs. Throws a `SystemError`; nothing is taken then. The descriptor stays open, and is the
  * caller's to close.
  */
-export function mapFilePages(layout: Layout, kind: BackingKind, fd: number, options: CheckedOptions): Mapping {
-  return furnish(layout, options, (base) => {
+export function mapFilePages(layout: Layout, kind: BackingKind, fd: number, options: CheckedOptions): Reserved {
+  return furnish(layout, options, fd, (base) => {
     const { os } = options
     const { byteLength, metadataBytes } = layout
     os.mapFile(base, byteLength, fd, metadataBytes, 'shared', 'read-write')
     os.mapFile((base + byteLength) as Address, metadataBytes, fd, 0, 'shared', 'read-write')
-    return backingOf(kind, os, fd, base, layout)
+    return backingOf(kind, os, fd, base, metadataBytes)
   })
 }
 
-function furnish(layout: Layout, options: CheckedOptions, back: (base: Address) => Backing): Mapping {
+function furnish(layout: Layout, options: CheckedOptions, fd: number, back: (base: Address) => Backing): Reserved {
   const { os, name, hugePages, populate, dump } = options
   const base = reserveAddresses(os, layout)
   try {
-    const mapping = new Mapping(os, base, back(base))
+    const owner = new SoleOwner(os, base, layout.mappingBytes, fd)
+    const mapping = new OsMapping(os, base, back(base), owner)
     os.adviseHugePages(base, layout.mappingBytes, 'never')
     if (hugePages === 'advise') os.adviseHugePages(base, layout.byteLength, 'advise')
     if (!dump) os.keepFromDumps(base, layout.mappingBytes)
     if (name !== undefined) os.name(base, layout.mappingBytes, name)
     if (populate) mapping.populate(0, layout.byteLength)
-    return mapping
+    return { mapping, base }
   } catch (error) {
     os.release(base, layout.mappingBytes)
     throw error

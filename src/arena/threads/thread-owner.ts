@@ -7,12 +7,12 @@
  *                                        ├─ control ─ mapping                          thread-table.ts
  *     thread 2   arena ── tenancy ─ row ┘
  *
- * Closing an arena gives the row up; the memory stays for the others. Whoever is the last to hold empties the mapping and closes
- * its descriptor, whoever is the last to have left unmaps it. A thread that was terminated has done neither: those who have left
- * go on looking for that (mapping/recheck.ts), and so does everyone who closes.
+ * Closing an arena gives the row up; the memory stays for the others. The last thread that holds it empties the mapping and
+ * closes its descriptor; the last thread that has left unmaps it. A thread that was terminated has done neither: threads that have left
+ * check for that from time to time (mapping/recheck.ts), and so does each close.
  *
- * The mutex of the control is waited for for some seconds (thread-table.ts). A thread that cannot have it is told,
- * ERR_ARENA_BUSY, where there is a caller; where there is none it is tried again at the next look.
+ * A thread waits some seconds for the table's mutex (table-memory.ts). When it cannot have it, a caller gets ERR_ARENA_BUSY; where
+ * there is no caller the next check tries again.
  *
  * The mapping is on this thread's record (`Os`) while the row is taken, so another thread cannot unmap it under our hands.
  * @module
@@ -20,9 +20,10 @@
 import { ArenaBusyError, OutOfRangeError } from '../../errors.ts'
 import type { Os } from '../../ffi/os.ts'
 import type { Address } from '../../units.ts'
+import { rangeOf } from '../buffer-range.ts'
 import { identityText, readHeader, requireLayout } from '../format/header.ts'
 import { HEADER_BYTES } from '../format/layout.ts'
-import { closeQuietly, type Leaving, type MappingOwner } from '../mapping/owner.ts'
+import { closeQuietly, type Leaving, type MappingOwner, purgeQuietly } from '../mapping/owner.ts'
 import { recheck, recheckNow } from '../mapping/recheck.ts'
 import { MappingState } from './table-memory.ts'
 import { closedInAllThreads, RowState, type ThreadTable } from './thread-table.ts'
@@ -114,7 +115,7 @@ export class ThreadOwner implements MappingOwner {
     const generation = identityText(identity)
     if (this.#os.copyOut((base + layout.metadataStart) as Address, HEADER_BYTES, header) < HEADER_BYTES)
       throw new OutOfRangeError('source', 'a handle of memory that can be read', generation)
-    const found = readHeader(header.buffer, this.#os.pageSize, 'the arena of the handle')
+    const found = readHeader(rangeOf(header.buffer), this.#os.pageSize, 'the arena of the handle')
     requireLayout(found.layout, layout, 'the arena of the handle')
     if (identityText(found.identity) !== generation)
       throw new OutOfRangeError('source.generation', `${identityText(found.identity)}, that of the arena`, generation)
@@ -128,7 +129,7 @@ export class ThreadOwner implements MappingOwner {
     return this.#end(watched || table.count(RowState.left) > 0)
   }
 
-  /** Nobody holds the mapping: empties it, or unmaps it when no buffer is left. */
+  /** No thread holds the mapping: empties it, or unmaps it when no buffer is left. */
   #end(watched: boolean): Leaving {
     const { table } = this
     const { fd } = table.facts
@@ -155,7 +156,7 @@ export class ThreadOwner implements MappingOwner {
     else this.#look()
   }
 
-  /** Without a row: unmaps what nobody has, and leaves what others have. */
+  /** Without a row: unmaps what no thread has, and leaves what others have. */
   #vacate(): void {
     const { table } = this
     table.reap(this.#os)
@@ -170,23 +171,19 @@ export class ThreadOwner implements MappingOwner {
     return table.count(RowState.held) + table.count(RowState.left) === 0
   }
 
-  /** There is nobody to tell when it is refused, for want of mappings; it is tried again at the next look. */
+  /** There is no caller to tell when it is refused, for want of mappings; it is tried again at the next check. */
   #tryUnmap(): void {
     try {
       this.#unmap()
     } catch {
       // Stale writes may have made pages resident again; addresses alone cost nothing.
-      this.#tryEmpty()
+      this.empty()
     }
   }
 
-  #tryEmpty(): void {
+  empty(): void {
     const { base, layout } = this.table.facts
-    try {
-      this.#os.purge(base, layout.mappingBytes)
-    } catch {
-      // Locked in memory by somebody. It stays.
-    }
+    purgeQuietly(this.#os, base, layout.mappingBytes)
   }
 
   #look(): void {
@@ -220,7 +217,7 @@ export class ThreadOwner implements MappingOwner {
     return done
   }
 
-  /** What is refused for want of mappings is tried again at the next look: there is nobody to tell. */
+  /** What is refused for want of mappings is tried again at the next check: there is no caller to tell. */
   #clearAway(orphaned: boolean): void {
     const borrowed = this.#row === NONE
     try {
@@ -245,7 +242,7 @@ export class ThreadOwner implements MappingOwner {
     this.#os.disown(this.table.facts.base, this.table.facts.layout.mappingBytes)
   }
 
-  /** Said first and done then: who is terminated in between must not leave others to unmap it once more, when it is another's. */
+  /** The state is stored first: a thread that is terminated in between must not let others unmap the range again, when it is in other use. */
   #unmap(): void {
     const { table } = this
     const { state } = table

@@ -5,7 +5,7 @@
  *     waits   a b c …  ─▶ futexWaitAny([bell, a, b, c, …], 20 ms) ─▶ look at each: changed, too late? ─▶ and again
  *                            bell rung ◀── a wait was added: it is to be slept on as well
  *
- * Between two sleeps nobody sleeps, so a wake then is not felt; but the word has changed by then, which is seen. From a wake to
+ * A wake between two sleeps wakes no thread; but the word has changed by then, which the next look sees. From a wake to
  * the callback it takes 0.1 to 0.2 ms, and while nothing happens 2 % of a processor. Where the kernel cannot sleep on several
  * words (before Linux 5.16) the words are looked at by a timer instead, every twenty milliseconds in the end.
  *
@@ -18,8 +18,7 @@
  */
 import { monotonicNow } from '../../ffi/clock.ts'
 import { EFAULT, ENOSYS, isErrno } from '../../ffi/errno.ts'
-import type { Os } from '../../ffi/os.ts'
-import type { Bell } from '../../ffi/os-threads.ts'
+import type { Bell, Threads } from '../../ffi/os-threads.ts'
 import { pause } from '../../runtime.ts'
 import type { Address } from '../../units.ts'
 
@@ -44,20 +43,20 @@ export interface AsyncWait {
   fail(error: unknown): void
 }
 
-const known: WeakMap<Os, AsyncWaits> = new WeakMap()
+const known: WeakMap<Threads, AsyncWaits> = new WeakMap()
 
 /** This thread's. */
-export function asyncWaits(os: Os): AsyncWaits {
-  let waits = known.get(os)
+export function asyncWaits(threads: Threads): AsyncWaits {
+  let waits = known.get(threads)
   if (waits === undefined) {
-    waits = new AsyncWaits(os)
-    known.set(os, waits)
+    waits = new AsyncWaits(threads)
+    known.set(threads, waits)
   }
   return waits
 }
 
 export class AsyncWaits {
-  readonly #os: Os
+  readonly #threads: Threads
   readonly #waits: Set<AsyncWait> = new Set()
   #running = false
   #canSleep = true
@@ -65,9 +64,9 @@ export class AsyncWaits {
   /** A word of this thread's in every sleep, by which a sleep can be ended. */
   readonly #bell: Bell
 
-  constructor(os: Os) {
-    this.#os = os
-    this.#bell = os.threads.bell()
+  constructor(threads: Threads) {
+    this.#threads = threads
+    this.#bell = threads.bell()
   }
 
   /** Adds a wait; it is settled later, never in this call. */
@@ -114,11 +113,7 @@ export class AsyncWaits {
     const expected = [Atomics.load(word, 0), ...waits.map((wait) => wait.expected)]
     const held = waits.map((wait) => wait.hold())
     try {
-      const woken = await this.#os.threads.futexWaitAny(
-        addresses,
-        expected,
-        Math.min(SLEEP_MS, Math.max(0, next - now))
-      )
+      const woken = await this.#threads.futexWaitAny(addresses, expected, Math.min(SLEEP_MS, Math.max(0, next - now)))
       return waits[woken - 1]
     } catch (error) {
       if (isErrno(error, ENOSYS)) this.#canSleep = false
@@ -141,7 +136,7 @@ export class AsyncWaits {
 
   #canWaitFor({ address, expected }: AsyncWait): boolean {
     try {
-      this.#os.threads.futexWait(address, expected, 0)
+      this.#threads.futexWait(address, expected, 0)
       return true
     } catch {
       return false
@@ -151,7 +146,7 @@ export class AsyncWaits {
   #look(woken: AsyncWait | undefined): void {
     const now = monotonicNow()
     for (const wait of [...this.#waits]) {
-      // Whoever was settled before may have ended this one.
+      // A callback of a wait that was settled before may have ended this one.
       if (!this.#waits.has(wait)) continue
       try {
         const changed = wait === woken || wait.read() !== wait.expected
@@ -168,7 +163,7 @@ export class AsyncWaits {
   #ring(): void {
     Atomics.add(this.#bell.word, 0, 1)
     try {
-      this.#os.threads.futexWake(this.#bell.address, 1)
+      this.#threads.futexWake(this.#bell.address, 1)
     } catch {
       // The sleep ends by itself, twenty milliseconds later at most.
     }

@@ -1,6 +1,5 @@
 /**
- * WordWaits until somebody changes a word of the arena and wakes those who wait for it: threads of this process, and other processes
- * that have the arena. What `Atomics.wait` is for a SharedArrayBuffer; that one refuses these buffers.
+ * Waiting until another thread, of this process or of another one that has the arena, changes a word of it and wakes the waiters. What `Atomics.wait` is for a SharedArrayBuffer; that one refuses these buffers.
  *
  *     waiter    while (Atomics.load(words, i) === old) arena.wait(offset, old)
  *     waker     Atomics.store(words, i, next); arena.wake(offset)                     first the change, then the wake
@@ -21,8 +20,8 @@ import { type AsyncWait, asyncWaits } from './wait-async.ts'
 
 /** Milliseconds of one sleep. */
 const SLEEP_MS = 50
-/** All who wait. */
-const EVERYBODY = 2 ** 31 - 1
+/** All waiters. */
+const ALL_WAITERS = 2 ** 31 - 1
 
 /** Options of `arena.wait`. */
 export interface WaitOptions {
@@ -39,7 +38,7 @@ export interface WaitAsyncOptions extends WaitOptions {
 /** How a wait ended. */
 export type WaitResult = 'ok' | 'not-equal' | 'timed-out'
 
-/** WordWaits on the words of one arena. Offsets have been checked. @internal */
+/** Waiting on the words of one arena. Offsets have been checked. @internal */
 export class WordWaits {
   readonly #mapping: Mapping
   readonly #title: string
@@ -71,7 +70,7 @@ export class WordWaits {
   }
 
   #sleep(offset: number, value: number, milliseconds: number): SleepEnd {
-    return this.#mapping.os.threads.futexWait(this.#mapping.address(offset), value, milliseconds)
+    return this.#mapping.threads.futexWait(this.#mapping.word(offset), value, milliseconds)
   }
 
   waitAsync(offset: number, expected: number, options: WaitAsyncOptions | undefined): Promise<WaitResult> {
@@ -81,7 +80,7 @@ export class WordWaits {
     if (signal?.aborted) return Promise.reject(signal.reason)
     if (this.#read(offset) !== value) return Promise.resolve('not-equal')
     return new Promise((resolve, reject) => {
-      const waits = asyncWaits(this.#mapping.os)
+      const waits = asyncWaits(this.#mapping.threads)
       const finish = (): void => {
         this.#pending.delete(wait)
         if (signal !== undefined) afterwards(() => signal.removeEventListener('abort', abort))
@@ -93,7 +92,7 @@ export class WordWaits {
       }
       const abort = (): void => fail(signal?.reason)
       const wait: AsyncWait = {
-        address: this.#mapping.address(offset),
+        address: this.#mapping.word(offset),
         expected: value,
         deadline,
         read: () => this.#read(offset),
@@ -115,9 +114,9 @@ export class WordWaits {
     })
   }
 
-  wake(offset: number, count: number = EVERYBODY): number {
-    const most = count === Infinity ? EVERYBODY : wholeNumber('count', count, 0, EVERYBODY)
-    return this.#mapping.os.threads.futexWake(this.#mapping.address(offset), most)
+  wake(offset: number, count: number = ALL_WAITERS): number {
+    const most = count === Infinity ? ALL_WAITERS : wholeNumber('count', count, 0, ALL_WAITERS)
+    return this.#mapping.threads.futexWake(this.#mapping.word(offset), most)
   }
 
   /** The arena is closed: promises that are pending are rejected. */

@@ -12,6 +12,7 @@
  * @module
  */
 import { gzipSync } from 'node:zlib'
+import type { PackedMap } from '../page/page-data.ts'
 
 export const MOST_CELLS = 2048
 const FULL = 254
@@ -28,16 +29,6 @@ export interface Frame {
   readonly blocks: Uint32Array
   readonly largest: Uint32Array
   readonly madeAt: Uint32Array
-}
-
-export interface PackedMap {
-  readonly cells: number
-  readonly frames: number
-  readonly cellBytes: number
-  /** Words for what a cell is used for; number 0 stands for none. */
-  readonly labels: readonly string[]
-  /** The columns, gzip, base64. */
-  readonly data: string
 }
 
 export class HeapMap {

@@ -9,7 +9,8 @@
  */
 import type { Arena } from '../../arena/arena.ts'
 import { CALLOC, FREE, MALLOC, REALLOC, type Trace } from '../../trace/trace.ts'
-import { HeapMap, type PackedMap } from './heap-map.ts'
+import type { PackedMap } from '../page/page-data.ts'
+import { HeapMap } from './heap-map.ts'
 import { ArenaToucher, PassError } from './passes.ts'
 import type { Policy } from './policy.ts'
 import { PolicyAllocator } from './policy-allocator.ts'

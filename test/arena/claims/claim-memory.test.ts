@@ -26,7 +26,7 @@ test('metadata is zero, on 64 bytes or on a page, never shared, and zero again a
   for (let round = 0; round < 3; round++) {
     const claims = lengths.map((bytes, index) => claim(arena, new Holder('Slab'), index * 4096, 4096, bytes))
     claims.forEach((one, index) => {
-      const bytes = new Uint8Array(one.metadata)
+      const bytes = new Uint8Array(one.metadata.buffer)
       assert.is(bytes.length, Math.ceil((lengths[index] as number) / 64) * 64)
       assert.ok(
         bytes.every((byte) => byte === 0),
@@ -35,7 +35,7 @@ test('metadata is zero, on 64 bytes or on a page, never shared, and zero again a
       bytes.fill(index + 1)
     })
     for (const [index, one] of claims.entries())
-      assert.ok(new Uint8Array(one.metadata).every((byte) => byte === index + 1))
+      assert.ok(new Uint8Array(one.metadata.buffer).every((byte) => byte === index + 1))
     const order =
       round === 0 ? claims : round === 1 ? [...claims].reverse() : claims.filter((_, index) => index % 2 === 0)
     for (const one of order) one.release()
@@ -51,7 +51,7 @@ test('small metadata packs into a page, tables start on one', () => {
   const places: number[] = []
   for (const [index, length] of [200, 200, arena.pageSize, 200].entries()) {
     const { metadata } = claim(arena, new Holder('Bump'), index * 64, 64, length)
-    new Uint8Array(metadata)[0] = index + 1
+    new Uint8Array(metadata.buffer)[0] = index + 1
     const region = new Uint8Array(os.view((base + space) as Address, 4 * arena.pageSize))
     places.push(region.indexOf(index + 1))
   }
@@ -114,8 +114,8 @@ test('many claims come and go at many places, and none sees what another wrote',
       claim(arena, new Holder('Slab'), index * 64, 64, 64 * (1 + ((index + round) % 5)))
     )
     for (const one of claims) {
-      assert.ok(new Uint8Array(one.metadata).every((byte) => byte === 0))
-      new Uint8Array(one.metadata).fill(255)
+      assert.ok(new Uint8Array(one.metadata.buffer).every((byte) => byte === 0))
+      new Uint8Array(one.metadata.buffer).fill(255)
     }
     for (const one of claims) one.release()
   }
@@ -207,7 +207,7 @@ test('a fresh claim touches two pages, a fresh arena none', () => {
   assert.is(resident(), 0)
   const { metadata } = claim(arena, new Holder('Bump'))
   assert.is(resident(), 1)
-  new Uint8Array(metadata)[0] = 1
+  new Uint8Array(metadata.buffer)[0] = 1
   assert.is(resident(), 2)
 })
 

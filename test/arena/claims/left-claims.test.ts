@@ -43,7 +43,7 @@ function leave(): string {
   claim(arena, new Lasting('Slab', [4096, 1024]), 4096, 8192, 64)
   claim(arena, new Holder('Bump'), MiB, 4096, 64)
   const other = claim(arena, new Lasting('Heap'), MiB + 4096, 64 * KiB, 300)
-  new Uint8Array(other.metadata).fill(7)
+  new Uint8Array(other.metadata.buffer).fill(7)
   arena.view(Uint8Array, MiB + 4096, 64 * KiB).fill(8)
   file.close()
   return path
@@ -83,14 +83,14 @@ test('an adopted claim has its range and metadata as they were left, and is a cl
   const adopted = insideOf(arena).adopt({ holder, offset: at })
   assert.equal([adopted?.offset, adopted?.byteLength, adopted?.zeroed], [at, 64 * KiB, false])
   assert.is(adopted?.metadata.byteLength, 320)
-  assert.ok(new Uint8Array(adopted?.metadata as ArrayBuffer).every((byte) => byte === 7))
+  assert.ok(new Uint8Array(adopted?.metadata.buffer as ArrayBuffer).every((byte) => byte === 7))
   assert.ok(arena.view(Uint8Array, at, 64 * KiB).every((byte) => byte === 8))
   throwsCode(() => insideOf(arena).adopt({ holder, offset: at }), 'ERR_ARENA_BUSY', 'cannot adopt Heap (65536 bytes')
   throwsCode(() => claim(arena, new Holder('Bump'), at, 8), 'ERR_ARENA_BUSY', `Heap (65536 bytes at offset ${at})`)
   adopted?.release()
   assert.ok(arena.view(Uint8Array, at, 64 * KiB).every((byte) => byte === 0))
   const fresh = claim(arena, new Holder('Bump'), at, 64 * KiB, 300)
-  assert.ok(new Uint8Array(fresh.metadata).every((byte) => byte === 0))
+  assert.ok(new Uint8Array(fresh.metadata.buffer).every((byte) => byte === 0))
   file.close()
   assert.equal(insideOf(reopen(path).arena).claims(), [left('Heap', 0, MiB)])
 })
@@ -138,7 +138,7 @@ for (const [place, make] of [
     const heap = new Holder('Heap', [4096, 4096])
     const first = claim(arena, heap, 4096, 8192, 300)
     claim(arena, slab, 4096, 4096, 64)
-    new Uint8Array(first.metadata).fill(5)
+    new Uint8Array(first.metadata.buffer).fill(5)
     arena.view(Uint8Array, 4096, 8192).fill(6)
     assert.equal(insideOf(arena).claims(), [
       { kind: 'Heap', offset: 4096, byteLength: 8192, state: 'ours', lasting: false },
@@ -154,10 +154,10 @@ for (const [place, make] of [
     throwsCode(() => claim(arena, new Holder('Bump'), 0, 4104), 'ERR_ARENA_BUSY', 'left by an earlier holder')
     throwsCode(() => arena.purge(8192, 8), 'ERR_ARENA_BUSY', 'left by an earlier holder')
     const second = claim(arena, new Holder('Bump'), 0, 4096, 64)
-    assert.ok(new Uint8Array(second.metadata).every((byte) => byte === 0))
+    assert.ok(new Uint8Array(second.metadata.buffer).every((byte) => byte === 0))
     const again = insideOf(arena).adopt({ holder: new Lasting('Heap') })
-    assert.ok(new Uint8Array(again?.metadata as ArrayBuffer).every((byte) => byte === 5 || byte === 0))
-    assert.is(new Uint8Array(again?.metadata as ArrayBuffer)[299], 5)
+    assert.ok(new Uint8Array(again?.metadata.buffer as ArrayBuffer).every((byte) => byte === 5 || byte === 0))
+    assert.is(new Uint8Array(again?.metadata.buffer as ArrayBuffer)[299], 5)
     assert.ok(arena.view(Uint8Array, 4096, 8192).every((byte) => byte === 6))
     assert.equal(insideOf(arena).claims()[1], {
       kind: 'Heap',
@@ -174,13 +174,13 @@ for (const [place, make] of [
   test(`${place}: a claim is looked at while it is held, and nothing can be changed through it`, () => {
     const arena = make()
     const held = claim(arena, new Holder('Heap'), 4096, 8192, 300)
-    new Uint8Array(held.metadata).fill(5)
+    new Uint8Array(held.metadata.buffer).fill(5)
     const reader = new Holder('Heap')
     const view = insideOf(arena).adopt({ holder: reader, readOnly: true })
     assert.equal([view?.offset, view?.byteLength, view?.metadata.byteLength], [4096, 8192, 320])
     assert.is.not(view?.metadata, held.metadata)
-    new Uint8Array(held.metadata)[1] = 9
-    assert.equal([...new Uint8Array(view?.metadata as ArrayBuffer, 0, 3)], [5, 9, 5])
+    new Uint8Array(held.metadata.buffer)[1] = 9
+    assert.equal([...new Uint8Array(view?.metadata.buffer as ArrayBuffer, 0, 3)], [5, 9, 5])
     for (const change of [
       () => view?.purge(4096, 4096),
       () => view?.purgeMetadata(0, 8),
@@ -224,8 +224,8 @@ test('two mappings of one file see each other: one holder, readers beside him, a
     `process ${process.pid}`
   )
   const reader = insideOf(theirs).adopt({ holder: new Lasting('Heap'), offset: 0, readOnly: true })
-  new Uint8Array(writer?.metadata as ArrayBuffer).fill(3)
-  assert.is(new Uint8Array(reader?.metadata as ArrayBuffer)[77], 3)
+  new Uint8Array(writer?.metadata.buffer as ArrayBuffer).fill(3)
+  assert.is(new Uint8Array(reader?.metadata.buffer as ArrayBuffer)[77], 3)
   assert.equal(
     insideOf(theirs)
       .claims()
@@ -253,7 +253,7 @@ const HOLDING = `
   const { arena } = mapFile(data, { mode: 'write' })
   const claim = insideOf(arena).claim({ holder, offset: 0, byteLength: 65536, metadataBytes: () => 300 })
   insideOf(arena).claim({ holder: { ...holder, kind: 'Bump' }, offset: 4096, byteLength: 64, metadataBytes: () => 64 })
-  new Uint8Array(claim.metadata).fill(7)
+  new Uint8Array(claim.metadata.buffer).fill(7)
   post('here')
   await next()`
 
@@ -268,13 +268,13 @@ for (const node of nodes)
       const holder = { kind: 'Heap', lasting: true, blockAround: () => undefined, innerClaims() {}, revoked() {} }
       const code = (run) => { try { run(); return 'done' } catch (error) { return error.code } }
       const seen = insideOf(arena).adopt({ holder, readOnly: true })
-      const looks = [seen.metadata.byteLength, new Uint8Array(seen.metadata)[299]]
+      const looks = [seen.metadata.byteLength, new Uint8Array(seen.metadata.buffer)[299]]
       const before = [code(() => insideOf(arena).adopt({ holder })), insideOf(arena).claims()[0].state]
       seen.leave()
       await peer.kill()
       const after = insideOf(arena).claims()[0].state
       const claim = insideOf(arena).adopt({ holder })
-      const kept = new Uint8Array(claim.metadata)[299]
+      const kept = new Uint8Array(claim.metadata.buffer)[299]
       claim.release()
       report({ looks, before, after, kept, rest: insideOf(arena).claims().length, free: code(() => new Heap(arena)) })`,
       { node }

@@ -22,7 +22,12 @@ function fixture(fate: Liveness = 'alive'): { os: FakeOs; word: BigUint64Array; 
     asked.push(self)
     return fate
   }
-  return { os, word, asked, lock: new Lock({ os, address, word, self: SELF, livenessOf, title: 'arena "grains"' }) }
+  return {
+    os,
+    word,
+    asked,
+    lock: new Lock({ threads: os.threads, address, word, self: SELF, livenessOf, title: 'arena "grains"' }),
+  }
 }
 
 test('the word is ours inside and free afterwards, whatever happened', () => {
@@ -102,7 +107,14 @@ test('its own token of numbers alone is not, where another container may have a 
     const os = new FakeOs()
     const address = os.reserve(os.pageSize, os.pageSize)
     const word = new BigUint64Array(os.view(address, 8))
-    const lock = new Lock({ os, address, word, self: bare, livenessOf: () => fate, title: 'arena "grains"' })
+    const lock = new Lock({
+      threads: os.threads,
+      address,
+      word,
+      self: bare,
+      livenessOf: () => fate,
+      title: 'arena "grains"',
+    })
     os.threads.futexWait = () => 'timed-out'
     word[0] = bare
     if (code === undefined) lock.run(() => undefined)
@@ -113,7 +125,14 @@ test('its own token of numbers alone is not, where another container may have a 
 test('nested use is an error at once, in one arena object or another over the same memory, and the outer one keeps the lock', () => {
   const { os, word, lock } = fixture()
   const [address] = [...os.live.keys()] as [Address]
-  const other = new Lock({ os, address, word, self: SELF, livenessOf: () => 'alive', title: 'arena "grains"' })
+  const other = new Lock({
+    threads: os.threads,
+    address,
+    word,
+    self: SELF,
+    livenessOf: () => 'alive',
+    title: 'arena "grains"',
+  })
   lock.run(() => {
     for (const one of [lock, other])
       throwsCode(
@@ -179,8 +198,8 @@ for (const node of nodes)
           Atomics.add(counts, self, 1)
           // Two neighbours' marks are ours for as long as the claim is.
           for (const mark of [at, at + 1]) if (Atomics.add(marks, mark, 1) !== 0) wrong++
-          if (new Uint8Array(claim.metadata).some((byte) => byte !== 0)) wrong++
-          new Uint8Array(claim.metadata).fill(1)
+          if (new Uint8Array(claim.metadata.buffer).some((byte) => byte !== 0)) wrong++
+          new Uint8Array(claim.metadata.buffer).fill(1)
           for (const mark of [at, at + 1]) Atomics.sub(marks, mark, 1)
           claim.release()
         }
@@ -198,7 +217,7 @@ for (const node of nodes)
         await peer.kill()
         const holder = { kind: 'Heap', blockAround: () => undefined, innerClaims() {}, revoked() {} }
         const claim = insideOf(arena).claim({ holder, metadataBytes: () => 4096 })
-        after.push(claim.byteLength === MiB && new Uint8Array(claim.metadata).every((byte) => byte === 0))
+        after.push(claim.byteLength === MiB && new Uint8Array(claim.metadata.buffer).every((byte) => byte === 0))
         claim.release()
         arena.view(Int32Array, 0, 64).fill(0)
       }

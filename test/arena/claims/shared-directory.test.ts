@@ -60,7 +60,7 @@ test('a claim of another is in the way, by kind and range, until it is released'
     throwsCode(
       () => claim(mine, new Holder('Bump'), offset, byteLength),
       'ERR_ARENA_BUSY',
-      /Bump cannot claim .* Slab \(8192 bytes at offset 4096, of process \d+\)/
+      /Bump cannot claim .* Slab \(8192 bytes at offset 4096, of the main thread of process \d+\)/
     )
   throwsCode(() => mine.purge(8192, 8), 'ERR_ARENA_BUSY', 'Slab')
   throwsCode(() => mine.purge(), 'ERR_ARENA_BUSY', 'Slab')
@@ -87,11 +87,11 @@ test('metadata of two is never in the same place, and reads zero each time', () 
       )
     )
     claims.forEach(({ metadata }, i) => {
-      assert.ok(new Uint8Array(metadata).every((byte) => byte === 0))
-      new Uint8Array(metadata).fill(i + 1)
+      assert.ok(new Uint8Array(metadata.buffer).every((byte) => byte === 0))
+      new Uint8Array(metadata.buffer).fill(i + 1)
     })
     claims.forEach(({ metadata }, i) => {
-      assert.ok(new Uint8Array(metadata).every((byte) => byte === i + 1))
+      assert.ok(new Uint8Array(metadata.buffer).every((byte) => byte === i + 1))
     })
     for (const one of claims) one.release()
   }
@@ -128,14 +128,14 @@ test('who leaves drops his claims; the data stays, for others may be reading it'
   const bump = new Holder('Bump')
   const bytes = mine.view(Uint8Array, 0, 8192).fill(6)
   const outer = claim(theirs, heap, 0, 8192, 5000)
-  new Uint8Array(outer.metadata).fill(1)
+  new Uint8Array(outer.metadata.buffer).fill(1)
   claim(theirs, bump, 0, 64)
   theirs.close()
   assert.equal([heap.told, bump.told], [[1, 'revoked'], ['revoked']])
   assert.ok(bytes.every((byte) => byte === 6))
   assert.equal([words[HeaderWord.openClaims], entry(words, 0).state, entry(words, 1).state], [0, 0, 0])
   const again = claim(mine, new Holder('Heap'), 0, MiB, 5000)
-  assert.ok(new Uint8Array(again.metadata).every((byte) => byte === 0))
+  assert.ok(new Uint8Array(again.metadata.buffer).every((byte) => byte === 0))
 })
 
 test('a lasting claim stays when its holder leaves, with its metadata, and is in the way', () => {
@@ -144,7 +144,7 @@ test('a lasting claim stays when its holder leaves, with its metadata, and is in
   const outer = claim(theirs, heap, 4096, 8192, 1000)
   heap.blocks = [{ offset: 4096, byteLength: 4096 }]
   claim(theirs, new Lasting('Bump'), 4096, 64)
-  new Uint8Array(outer.metadata).fill(7)
+  new Uint8Array(outer.metadata.buffer).fill(7)
   assert.equal(entry(words, 0), { state: ClaimState.lasting, holder: packThreadId(currentThread(os)) })
   // In a block nothing lasts but the block.
   assert.is(entry(words, 1).state, ClaimState.open)
@@ -162,7 +162,7 @@ test('a lasting claim stays when its holder leaves, with its metadata, and is in
   ])
   // Its metadata is not given to others.
   const other = claim(mine, new Holder('Slab'), 0, 4096, 64)
-  assert.ok(new Uint8Array(other.metadata).every((byte) => byte === 0))
+  assert.ok(new Uint8Array(other.metadata.buffer).every((byte) => byte === 0))
 })
 
 test('claims of the dead are freed when they are in the way, with those inside, and lasting ones are not', () => {
@@ -173,11 +173,11 @@ test('claims of the dead are freed when they are in the way, with those inside, 
   const innermost = claim(theirs, new Holder('Bump'), 0, 64, 100)
   claim(theirs, new Lasting('Heap'), 16384, 4096, 64)
   const far = claim(theirs, new Holder('Slab'), 65536, 4096, 64)
-  for (const { metadata } of [outer, inner, innermost, far]) new Uint8Array(metadata).fill(9)
+  for (const { metadata } of [outer, inner, innermost, far]) new Uint8Array(metadata.buffer).fill(9)
   throwsCode(() => claim(mine, new Holder('Bump'), 0, 64), 'ERR_ARENA_BUSY')
   os.threads.dead.add(process.pid)
   const ours = claim(mine, new Holder('Bump'), 0, 8192, 20_000)
-  assert.ok(new Uint8Array(ours.metadata).every((byte) => byte === 0))
+  assert.ok(new Uint8Array(ours.metadata.buffer).every((byte) => byte === 0))
   throwsCode(
     () => claim(mine, new Holder('Bump'), 16384, 64),
     'ERR_ARENA_BUSY',
@@ -287,7 +287,7 @@ test('what is done under the lock is done alone', () => {
   const word = new BigUint64Array(words.buffer, words.byteOffset + HEADER_LOCK, 1)
   assert.is(
     insideOf(mine).locked(() => word[0]),
-    packThreadId(currentThread(insideOf(mine).os))
+    packThreadId(currentThread(insideOf(mine)))
   )
   assert.is(word[0], 0n)
   throwsCode(
@@ -322,7 +322,7 @@ for (const node of nodes)
         const thread = new Thread(\`
           const holder = { kind: 'Slab', blockAround: () => undefined, innerClaims() {}, revoked() {} }
           const arena = Arena.attach(data), claim = insideOf(arena).claim({ holder, offset: 4096, byteLength: 4096, metadataBytes: () => 300 })
-          new Uint8Array(claim.metadata).fill(1)
+          new Uint8Array(claim.metadata.buffer).fill(1)
           arena.view(Uint8Array, 4096, 4096).fill(2)
           post(1)
           await next()\`, arena.handle())
@@ -331,7 +331,7 @@ for (const node of nodes)
         try { insideOf(arena).claim(request) } catch (error) { codes.push(error.code) }
         await thread.kill()
         const claim = insideOf(arena).claim(request)
-        codes.push(new Uint8Array(claim.metadata).every((byte) => byte === 0), arena.view(Uint8Array, 4096, 1)[0])
+        codes.push(new Uint8Array(claim.metadata.buffer).every((byte) => byte === 0), arena.view(Uint8Array, 4096, 1)[0])
         arena.close()
       }
       report({ codes })`,

@@ -1,8 +1,8 @@
 /** Entries of a directory that others write over, or leave half-written: what is not as it was read is not written to. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { Heap } from '../../../src/allocator/heap.ts'
-import { heapTables } from '../../../src/allocator/heap-tables.ts'
+import { Heap } from '../../../src/allocator/heap/heap.ts'
+import { heapTables } from '../../../src/allocator/heap/layout.ts'
 import { Arena, insideOf } from '../../../src/arena/arena.ts'
 import { mapFile } from '../../../src/arena/file/map-file.ts'
 import {
@@ -135,12 +135,12 @@ test('a claim that another has taken over, who could not see its holder, is that
   for (const end of ['release', 'leave'] as const) {
     const { mine, holders, words } = pair()
     const one = claim(mine, new Lasting('Heap'), 0, 4096)
-    new Uint8Array(one.metadata).fill(7)
+    new Uint8Array(one.metadata.buffer).fill(7)
     holders[holderAt(0)] = 5n << 44n
     Atomics.add(words, HeaderWord.changeCount, 1)
     one[end]()
     assert.equal([holders[holderAt(0)], words[wordAt(0, EntryWord.state)]], [5n << 44n, ClaimState.lasting])
-    assert.ok(new Uint8Array(one.metadata).every((byte) => byte === 7))
+    assert.ok(new Uint8Array(one.metadata.buffer).every((byte) => byte === 7))
     throwsCode(() => claim(mine, new Holder('Bump'), 8192, 64, 12 * MiB), 'ERR_OUT_OF_MEMORY')
   }
 })

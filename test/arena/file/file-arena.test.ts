@@ -8,10 +8,10 @@ import { readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { Buddy } from '../../../src/allocator/buddy.ts'
-import { Bump } from '../../../src/allocator/bump.ts'
-import { Heap } from '../../../src/allocator/heap.ts'
-import { Slab } from '../../../src/allocator/slab.ts'
+import { Buddy } from '../../../src/allocator/buddy/buddy.ts'
+import { Bump } from '../../../src/allocator/bump/bump.ts'
+import { Heap } from '../../../src/allocator/heap/heap.ts'
+import { Slab } from '../../../src/allocator/slab/slab.ts'
 import { insideOf } from '../../../src/arena/arena.ts'
 import { mapFile } from '../../../src/arena/file/map-file.ts'
 import { type Layout, layoutWithin } from '../../../src/arena/format/layout.ts'
@@ -438,7 +438,9 @@ for (const node of nodes) {
       ['Heap']
     )
     assert.ok(file.arena.view(Float64Array, child.report.offset, 1000).every((number) => number === 2.5))
-    const metadata = Buffer.from(insideOf(file.arena).adopt({ holder: new Holder('Heap') })?.metadata as ArrayBuffer)
+    const metadata = Buffer.from(
+      insideOf(file.arena).adopt({ holder: new Holder('Heap') })?.metadata.buffer as ArrayBuffer
+    )
     assert.ok(metadata.includes('numbers'))
     file.close()
   })

@@ -31,6 +31,33 @@ function numberAt(path: string, position: number): number {
 
 const MARKS = [0, GiB - 8, GiB, 3 * GiB + 40, 4 * GiB - 8, 4 * GiB, 5 * GiB + 16, 9 * GiB - 8]
 
+test('windowBytes: views of a file and of its arena lie in windows of that length; the long window is as it was', () => {
+  const path = sparse(5 * MiB, [0, MiB - 8, MiB, 4 * MiB])
+  for (const [windowBytes, ofFile, ofArena] of [
+    [undefined, 5 * MiB, 5 * MiB],
+    [MiB, MiB, MiB],
+    [2 * MiB, 2 * MiB, 2 * MiB],
+  ] as const) {
+    using file = mapFile(path, { mode: 'copy', windowBytes })
+    assert.is(file.view(Float64Array, MiB, 1).buffer.byteLength, ofFile)
+    assert.is(file.view(Float64Array, MiB, 1)[0], MiB)
+    const across = file.view(Float64Array, MiB - 8, 2)
+    assert.equal([...across], [MiB - 8, MiB])
+    assert.is(file.offsetOf(across), MiB - 8)
+    const { buffer, start } = file.window(4 * MiB)
+    assert.equal([start, new Float64Array(buffer)[MiB / 2]], [0, 4 * MiB])
+    const inArena = file.arena.view(Uint8Array, 0, 8)
+    assert.is(inArena.buffer.byteLength, Math.min(ofArena, file.arena.byteLength))
+  }
+  for (const bad of [MiB / 2, 3 * MiB, 2 * GiB, 0])
+    throwsCode(() => mapFile(path, { mode: 'read', windowBytes: bad }), 'ERR_OUT_OF_RANGE', 'options.windowBytes')
+  throwsCode(
+    () => mapFile(path, { mode: 'read', windowBytes: '1' as never }),
+    'ERR_INVALID_ARG_TYPE',
+    'options.windowBytes'
+  )
+})
+
 for (const node of nodes)
   for (const mode of ['read', 'copy', 'write'] as const)
     test(`Node ${node.major}, mode '${mode}': 9 GiB, every part of it`, async () => {

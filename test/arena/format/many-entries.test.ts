@@ -106,7 +106,7 @@ for (const [name, shape] of Object.entries(SHAPES)) {
     write(arena.fd as number, entriesOf(shape))
     const [views, purges] = [counted.count('view'), counted.count('removePages')]
     const all = claim(arena, new Holder('Bump'), 0, DATA, 4096)
-    assert.ok(new Uint8Array(all.metadata).every((byte) => byte === 0))
+    assert.ok(new Uint8Array(all.metadata.buffer).every((byte) => byte === 0))
     assert.is(insideOf(arena).claims().length, 1)
     // Metadata side by side is cleared as one; with gaps between it piece by piece.
     const pieces = name === 'metadata backwards' ? MOST_CLAIMS : 1

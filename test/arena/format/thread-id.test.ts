@@ -1,5 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { rangeOf } from '../../../src/arena/buffer-range.ts'
 import {
   currentThread,
   describeThread,
@@ -36,11 +37,11 @@ test('a record is read as it was written, and nobody as nobody', () => {
     boot: 0xfedcba98,
     namespace: 0xf0000001,
   }
-  writeThreadId(buffer, 32, owner)
-  assert.equal(readThreadId(buffer, 32), owner)
+  writeThreadId(rangeOf(buffer), 32, owner)
+  assert.equal(readThreadId(rangeOf(buffer), 32), owner)
   assert.equal([bytes[31], bytes[32 + THREAD_ID_BYTES]], [255, 255])
-  writeThreadId(buffer, 32, undefined)
-  assert.is(readThreadId(buffer, 32), undefined)
+  writeThreadId(rangeOf(buffer), 32, undefined)
+  assert.is(readThreadId(rangeOf(buffer), 32), undefined)
   assert.ok(bytes.subarray(32, 32 + THREAD_ID_BYTES).every((byte) => byte === 0))
 })
 
@@ -100,8 +101,8 @@ test('checks are spread: of a thousand starts hardly two have the same', () => {
   assert.ok(checks.size > 990, `${checks.size}`)
 })
 
-test('messages name the process, and the thread where it is another', () => {
-  assert.is(describeThread({ processId: 12, threadId: 12 }), 'process 12')
+test('messages name the process and the thread', () => {
+  assert.is(describeThread({ processId: 12, threadId: 12 }), 'the main thread of process 12')
   assert.is(describeThread({ processId: 12, threadId: 14 }), 'thread 14 of process 12')
 })
 

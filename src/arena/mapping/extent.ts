@@ -1,0 +1,50 @@
+/**
+ * Checks of a caller's offsets and lengths against the memory that a public object has now: an arena's data, the mapped bytes of a file.
+ *
+ *     0 <= offset <= byteLength        0 <= length <= byteLength - offset        elements: offset is a multiple of their size
+ *
+ * Every check refuses a closed object first. Some 5 ns.
+ * @module
+ */
+import { wholeNumber } from '../../arguments.ts'
+import { OutOfRangeError } from '../../errors.ts'
+import type { OpenState } from './open-state.ts'
+
+export class Extent {
+  /** Bytes there are. A mapped file's changes when the file is resized. */
+  byteLength: number
+  readonly #openState: OpenState
+
+  constructor(openState: OpenState, byteLength: number) {
+    this.#openState = openState
+    this.byteLength = byteLength
+  }
+
+  /** Throws unless elements of a size lie in the memory; gives their length in bytes. */
+  requireElements(size: number, offset: number, length: number): number {
+    const { byteLength } = this
+    this.#openState.requireOpen()
+    wholeNumber('offset', offset, 0, byteLength)
+    if (offset % size !== 0) throw new OutOfRangeError('offset', `a multiple of ${size}`, offset)
+    wholeNumber('length', length, 0, Math.floor((byteLength - offset) / size))
+    return length * size
+  }
+
+  /** Throws unless a range lies in the memory. `prefix`: of the names in messages. */
+  requireRange(offset: number, byteLength: number, prefix = ''): void {
+    this.#openState.requireOpen()
+    wholeNumber(`${prefix}offset`, offset, 0, this.byteLength)
+    wholeNumber(`${prefix}byteLength`, byteLength, 0, this.byteLength - offset)
+  }
+
+  /** Throws unless there is a byte at the offset. */
+  requireByte(offset: number): void {
+    this.#openState.requireOpen()
+    wholeNumber('offset', offset, 0, this.byteLength - 1)
+  }
+
+  /** What is left from `offset` on; of a nonsensical offset 0, which `requireRange` then finds. */
+  rest(offset: number): number {
+    return typeof offset === 'number' && offset <= this.byteLength ? this.byteLength - offset : 0
+  }
+}

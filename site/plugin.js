@@ -67,10 +67,7 @@ function nameDocuments(project) {
       if (part.kind === 'code' && /(^|\n)#+ [^\n]*$/.test(document.content[at - 1]?.text ?? ''))
         document.content[at] = { kind: 'text', text: part.text.replaceAll('`', '').replaceAll('<', '&lt;') }
     const first = document.content.find(({ text }) => text.trim() !== '')
-    const heading = /^\s*# (.+)\n/.exec(first?.text ?? '')
-    if (heading === null) continue
-    document.name = heading[1]
-    first.text = first.text.slice(heading[0].length)
+    document.name = /^\s*# (.+)\n/.exec(first?.text ?? '')?.[1] ?? document.name
   }
 }
 

@@ -106,6 +106,18 @@ export class Buddy extends AllocatorFacade implements FreeingAllocator {
     showAs(Buddy.prototype, 'Buddy', factsOf)
   }
 
+  /**
+   * Claims a range of an arena for blocks whose lengths are powers of two.
+   *
+   * @param arena - The arena.
+   * @param options - `minBlock` in bytes, the range and the limit.
+   * @throws `ERR_ARENA_BUSY` when the range is claimed; `ERR_OUT_OF_RANGE`, `ERR_INVALID_ARG_TYPE` of an option.
+   * @example
+   * ```js
+   * const buddy = new Buddy(Arena.reserve(64 * MiB))
+   * buddy.usableSize(buddy.malloc(5000)) // -> 8192
+   * ```
+   */
   constructor(arena: Arena, options?: BuddyOptions) {
     const wanted = minBlockOf(options)
     const checked = checkAllocatorOptions(options)

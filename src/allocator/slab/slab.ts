@@ -112,6 +112,18 @@ export class Slab extends AllocatorFacade implements FreeingAllocator {
     showAs(Slab.prototype, 'Slab', factsOf)
   }
 
+  /**
+   * Claims a range of an arena for blocks of one size.
+   *
+   * @param arena - The arena.
+   * @param options - `slotSize` in bytes, the range and the limit.
+   * @throws `ERR_ARENA_BUSY` when the range is claimed; `ERR_OUT_OF_RANGE`, `ERR_INVALID_ARG_TYPE` of an option.
+   * @example
+   * ```js
+   * const slab = new Slab(Arena.reserve(64 * MiB), { slotSize: 48 })
+   * slab.usableSize(slab.malloc(40)) // -> 48
+   * ```
+   */
   constructor(arena: Arena, options: SlabOptions) {
     const slotSize = slotSizeOf(options)
     const checked = checkAllocatorOptions(options)

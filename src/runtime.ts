@@ -10,10 +10,11 @@
  * @module
  */
 import { randomFillSync } from 'node:crypto'
-import { clearTimeout, setTimeout } from 'node:timers'
+import { clearTimeout, setImmediate, setTimeout } from 'node:timers'
 
 const start = setTimeout
 const stop = clearTimeout
+const next = setImmediate
 const fill = randomFillSync
 const { emitWarning } = process
 
@@ -29,6 +30,13 @@ export function unreferencedTimer(run: () => void, ms: number): () => void {
 export function pause(ms: number): Promise<void> {
   return new Promise((resolve) => {
     start(resolve, ms)
+  })
+}
+
+/** A promise that is resolved when every promise that is settled now has been told, and what follows from that has run. */
+export function nextTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    next(resolve)
   })
 }
 

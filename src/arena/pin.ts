@@ -11,6 +11,7 @@
  * @module
  */
 import { InvalidArgumentTypeError } from '../errors.ts'
+import { nextTurn } from '../runtime.ts'
 
 /** Takes back what was done. Does it once. */
 export type Release = () => void
@@ -49,8 +50,8 @@ export class WhenIdle {
   }
 
   /**
-   * Calls `close` once nothing is pinned, at the earliest when the caller's code is over. Everything that asks meanwhile gets the same
-   * promise. When `close` throws, the promise is rejected, pins are granted again, and the next call tries anew.
+   * Calls `close` once nothing is pinned, at the earliest when the caller's code is over, and after what follows the end of the last
+   * `use`: `await heap.use(view, send); heap.free(view)` still finds the heap open. Everything that asks meanwhile gets the same promise. When `close` throws, the promise is rejected, pins are granted again, and the next call tries anew.
    */
   close(idle: boolean, close: () => void): Promise<void> {
     this.#outcome ??= this.#run(idle, close)
@@ -67,7 +68,7 @@ export class WhenIdle {
       ? undefined
       : new Promise<void>((resolve) => {
           this.#resume = resolve
-        }))
+        }).then(nextTurn))
     this.#outcome = undefined
     this.#resume = undefined
     close()

@@ -25,8 +25,11 @@ export interface Request {
   answers: number
   /** Used and committed bytes when they were last looked at. */
   level: number
+  /** At how many answers they are looked at next. */
+  next: number
 }
 
+/** So many answers are believed at first, and twice as many after each look that found progress: a look walks the slabs. */
 const PATIENCE = 64
 
 export class Requests implements Forgetful {
@@ -102,10 +105,11 @@ export class Requests implements Forgetful {
   /** Whether to try again. What the callback throws goes through. */
   ask(request: Request): boolean {
     if (this.#onFull === undefined || this.#asking || inStep()) return false
-    if (request.answers >= PATIENCE && request.answers % PATIENCE === 0) {
+    if (request.answers === request.next) {
       const level = this.#level()
       if (level >= request.level) return false
       request.level = level
+      request.next *= 2
     }
     this.#asking = true
     try {
@@ -148,5 +152,5 @@ export class Requests implements Forgetful {
 }
 
 export function requestOf(byteLength: number): Request {
-  return { byteLength, answers: 0, level: Number.POSITIVE_INFINITY }
+  return { byteLength, answers: 0, level: Number.POSITIVE_INFINITY, next: PATIENCE }
 }

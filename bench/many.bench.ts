@@ -6,7 +6,7 @@
  * @module
  */
 import { execFileSync } from 'node:child_process'
-import { Heap } from '../src/allocator/heap.ts'
+import { Heap } from '../src/allocator/heap/heap.ts'
 import { Arena } from '../src/arena/arena.ts'
 import { Scratch } from '../src/cli/native/compile.ts'
 import { environment, findNatives, type NativeAllocator } from '../src/cli/native/libraries.ts'

@@ -13,7 +13,7 @@ type Library = typeof import('../src/index.ts')
 
 interface Replacement {
   readonly file: string
-  /** As compiled, without the comments that the compiler writes behind the numbers of const enums. */
+  /** As compiled, without the comments that the compiler writes behind the numbers of const enums, each condition on one line. */
   readonly checked: string
   readonly trusting: string
 }
@@ -21,27 +21,27 @@ interface Replacement {
 const REPLACEMENTS: readonly Replacement[] = [
   // A slot: that the offset is a slot's start, that the slot exists and has been handed out …
   {
-    file: 'heap.js',
+    file: 'heap/heap.js',
     checked: 'if (((product & 1044480) | (low & 7)) === 0 && slot < m[entry + 2] >>> 16) {',
     trusting: '{',
   },
   // … and that it is not free already.
-  { file: 'heap.js', checked: 'if ((bits & bit) === 0) {', trusting: '{' },
+  { file: 'heap/heap.js', checked: 'if ((bits & bit) === 0) {', trusting: '{' },
   // A span: that it is live. That one starts at the offset is how it is found.
   {
-    file: 'heap.js',
+    file: 'heap/heap.js',
     checked: 'if ((tag & 7) === 2) {',
     trusting: '{',
   },
   // realloc of a slot, written out and called, and of a span.
-  { file: 'heap.js', checked: 'if (start && (m[word] & (-2147483648 >>> slot)) === 0) {', trusting: '{' },
+  { file: 'heap/heap.js', checked: 'if (start && (m[word] & (-2147483648 >>> slot)) === 0) {', trusting: '{' },
   {
-    file: 'heap-blocks.js',
+    file: 'heap/find-block.js',
     checked: 'if (start && slabs.live(slabs.sound(entry, words[entry + 3]), product >>> 20))',
     trusting: '',
   },
   {
-    file: 'heap-blocks.js',
+    file: 'heap/find-block.js',
     checked: 'if ((kind === 2 || kind === 4) && offset % 1 === 0)',
     trusting: 'if (span !== 0)',
   },
@@ -56,7 +56,9 @@ export function makeUnchecked(): void {
   cpSync(built, copy, { recursive: true })
   for (const name of new Set(REPLACEMENTS.map(({ file }) => file))) {
     const path = fileURLToPath(new URL(`allocator/${name}`, copy))
-    let text = readFileSync(path, 'utf8').replaceAll(/ \/\* \w+\.\w+ \*\//g, '')
+    let text = readFileSync(path, 'utf8')
+      .replaceAll(/ \/\* \w+\.\w+ \*\//g, '')
+      .replaceAll(/&&\n\s+/g, '&& ')
     for (const { checked, trusting } of REPLACEMENTS.filter(({ file }) => file === name)) {
       const parts = text.split(checked)
       if (parts.length !== 2)

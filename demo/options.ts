@@ -10,6 +10,8 @@ export interface Options {
   readonly trace: string
   readonly json: boolean
   readonly chart: boolean
+  /** Every phase, counter and check, in tables. */
+  readonly verbose: boolean
   readonly help: boolean
   /** How far RSS may stray from what the arena's pages account for, in MiB. */
   readonly tolerance: number
@@ -17,10 +19,11 @@ export interface Options {
 
 export const HELP = `Usage: npm run demo -- [options]
 
-Replays a real program's malloc trace through a heap on a 64 GiB arena, verifies every
-block, and shows what that does to the memory of this process.
+Does again what a real program asked of malloc, with sorites and with Buffers: time, memory
+at its peak, memory back at the end, and a chart. Then the same with every block verified.
 
   --trace FILE       any trace in MTRC format (default: traces/git.mtrc.gz)
+  --verbose          every phase, counter and check, in tables
   --json             print the measurements as JSON instead
   --no-chart         leave the chart out
   --tolerance MIB    how far RSS may stray from what the arena accounts for (default 12:
@@ -39,11 +42,13 @@ export function parseOptions(argv: readonly string[]): Options {
       trace: { type: 'string', default: fileURLToPath(new URL('traces/git.mtrc.gz', root)) },
       json: { type: 'boolean', default: false },
       'no-chart': { type: 'boolean', default: false },
+      verbose: { type: 'boolean', default: false },
       tolerance: { type: 'string', default: '12' },
       help: { type: 'boolean', default: false },
     },
   })
   const tolerance = Number(values.tolerance)
   if (!Number.isFinite(tolerance)) throw new Error(`--tolerance expected a number, got "${values.tolerance}"`)
-  return { trace: values.trace, json: values.json, chart: !values['no-chart'], help: values.help, tolerance }
+  const { trace, json, verbose, help } = values
+  return { trace, json, chart: !values['no-chart'], verbose, help, tolerance }
 }

@@ -1,5 +1,7 @@
 /**
  * Runs an example by its name: `npm run example -- word-count --help`. Without one it lists them.
+ *
+ * An example is a file of this folder, or a folder in it with a `main.ts`.
  * @module
  */
 import { existsSync, readdirSync } from 'node:fs'
@@ -12,6 +14,7 @@ const PARTS = [
   'main',
   'records',
   'ring',
+  'settings',
   'text',
   'truncated-reader',
   'two-processes-reader',
@@ -21,15 +24,32 @@ const PARTS = [
 ]
 
 const folder = fileURLToPath(new URL('.', import.meta.url))
-const names = readdirSync(folder)
-  .filter((file) => file.endsWith('.js'))
-  .map((file) => file.slice(0, -3))
-  .filter((name) => !PARTS.includes(name))
+
+/** The file that each example begins with. */
+const examples = new Map(
+  readdirSync(folder, { withFileTypes: true })
+    .map((entry): [string, string] =>
+      entry.isDirectory() ? [entry.name, `${entry.name}/main.js`] : [entry.name.replace(/\.js$/, ''), entry.name]
+    )
+    .filter(([name, file]) => file.endsWith('.js') && !PARTS.includes(name) && existsSync(`${folder}${file}`))
+    .sort(([one], [other]) => (one < other ? -1 : 1))
+)
+
 const [name = ''] = process.argv.splice(2, 1)
-if (names.includes(name) && existsSync(`${folder}${name}.js`)) await import(`./${name}.js`)
+const file = examples.get(name)
+if (file !== undefined) await run(file)
 else {
-  console.log(
-    `Usage: npm run example -- NAME [options]\n\n${names.map((each) => `  ${each}`).join('\n')}\n\n--help tells what each does.`
-  )
+  const list = [...examples.keys()].map((each) => `  ${each}`).join('\n')
+  console.log(`Usage: npm run example -- NAME [options]\n\n${list}\n\n--help tells what each does.`)
   process.exitCode = name === '' || name === '--help' ? 0 : 2
+}
+
+/** An error that ends an example is a line, and the exit status 1. */
+async function run(file: string): Promise<void> {
+  try {
+    await import(`./${file}`)
+  } catch (error) {
+    console.error(`${name}: ${error instanceof Error ? error.message : error}`)
+    process.exitCode = 1
+  }
 }

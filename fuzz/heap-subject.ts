@@ -9,9 +9,10 @@
  * A shape is made once; the tables are saved and put back for every case, so a case takes a fraction of a millisecond.
  * @module
  */
-import { OWN_WORD, STATE_WORD, State } from '../src/allocator/header.ts'
-import { At, type HeapLayout, heapLayout, heapMetadataBytes, Root, Slab, Span } from '../src/allocator/heap-layout.ts'
-import { sealTables } from '../src/allocator/heap-seal.ts'
+import { OWN_WORD, STATE_WORD, State } from '../src/allocator/base/header.ts'
+import { sealTables } from '../src/allocator/heap/attach/seal.ts'
+import { type HeapLayout, heapLayout, heapMetadataBytes } from '../src/allocator/heap/layout.ts'
+import { At, Root, SlabWord, SpanWord } from '../src/allocator/heap/words.ts'
 import { Arena, Bump, Heap } from '../src/index.ts'
 import { damage, type Table } from './damage.ts'
 import { attempt, codeOf, Finding, type Subject, type Verdict } from './finding.ts'
@@ -222,9 +223,11 @@ export class HeapSubject implements Subject {
       { name: 'roots', start: roots, end: rootsEnd + Root.WORDS, record: Root.WORDS },
       { name: 'tiles', start: At.TILES, end: tiles + 8, ...record },
       { name: 'pages', start: dirty, end: dirtyEnd + 4, ...record },
-      { name: 'spans', start: spans, end: spansEnd + Span.WORDS, record: Span.WORDS },
-      { name: 'spans', start: spans, end: spansEnd + Span.WORDS, record: Span.WORDS },
-      ...(slabsEnd > slabs ? [{ name: 'slabs', start: slabs, end: slabsEnd + Slab.WORDS, record: Slab.WORDS }] : []),
+      { name: 'spans', start: spans, end: spansEnd + SpanWord.WORDS, record: SpanWord.WORDS },
+      { name: 'spans', start: spans, end: spansEnd + SpanWord.WORDS, record: SpanWord.WORDS },
+      ...(slabsEnd > slabs
+        ? [{ name: 'slabs', start: slabs, end: slabsEnd + SlabWord.WORDS, record: SlabWord.WORDS }]
+        : []),
     ]
   }
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import { readSync, writeSync } from 'node:fs'
-import { MAGIC } from '../src/allocator/header.ts'
+import { MAGIC } from '../src/allocator/base/header.ts'
 import type { Arena } from '../src/arena/arena.ts'
 import { MiB } from '../src/units.ts'
 

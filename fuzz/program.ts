@@ -5,7 +5,7 @@
  *     lenient    somebody stores into the tables meanwhile: every error must have a code, and a view the length that was asked for
  * @module
  */
-import type { FreeingAllocator } from '../src/allocator/allocator.ts'
+import type { FreeingAllocator } from '../src/allocator/contract.ts'
 import { attempt, codeOf, Finding } from './finding.ts'
 import { Model } from './model.ts'
 import type { Random } from './random.ts'

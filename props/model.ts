@@ -4,7 +4,7 @@
  * The list is sorted, so that a new block needs to be compared with two neighbours only to prove that no two blocks overlap.
  * @module
  */
-import type { Bump } from '../src/allocator/bump.ts'
+import type { Bump } from '../src/allocator/bump/bump.ts'
 import type { TypedArray } from '../src/views.ts'
 
 /** A range inside a block, from its start. */

@@ -7,19 +7,38 @@ import { fileURLToPath } from 'node:url'
 import { isPowerOfTwo } from './bits.ts'
 import { InvalidArgumentTypeError, OutOfRangeError } from './errors.ts'
 
+/** A `URL`, by what is asked of one: not every program that is compiled has the type. */
+export interface UrlLike {
+  readonly href: string
+  readonly protocol: string
+}
+
+/** An `AbortSignal`, likewise. */
+export interface AbortSignalLike {
+  readonly aborted: boolean
+  readonly reason?: unknown
+  addEventListener(type: 'abort', listener: () => void): void
+  removeEventListener(type: 'abort', listener: () => void): void
+}
+
 /** A whole number from `least` to `most`, both included. */
 export function wholeNumber(name: string, value: unknown, least = 0, most: number = Number.MAX_SAFE_INTEGER): number {
   if (typeof value !== 'number') throw new InvalidArgumentTypeError(name, 'a number', value)
   if (!Number.isSafeInteger(value) || value < least || value > most)
-    throw new OutOfRangeError(name, `a whole number from ${least} to ${most}`, value)
+    throw new OutOfRangeError(
+      name,
+      `a whole number from ${least} to ${most === Number.MAX_SAFE_INTEGER ? '2^53 - 1' : most}`,
+      value
+    )
   // Of -0 the ordinary one.
   return value + 0
 }
 
-/** A power of two from 1 to `most`. */
-export function powerOfTwo(name: string, value: unknown, most: number): number {
+/** A power of two from `least` to `most`. */
+export function powerOfTwo(name: string, value: unknown, most: number, least = 1): number {
   if (typeof value !== 'number') throw new InvalidArgumentTypeError(name, 'a number', value)
-  if (!isPowerOfTwo(value) || value > most) throw new OutOfRangeError(name, `a power of two from 1 to ${most}`, value)
+  if (!isPowerOfTwo(value) || value < least || value > most)
+    throw new OutOfRangeError(name, `a power of two from ${least} to ${most}`, value)
   return value
 }
 
@@ -53,10 +72,10 @@ function urlText(value: unknown): string | undefined {
 }
 
 /** An AbortSignal or nothing, told as Node tells one, so that one of another realm will do. */
-export function abortSignal(name: string, value: unknown): AbortSignal | undefined {
+export function abortSignal(name: string, value: unknown): AbortSignalLike | undefined {
   if (value === undefined) return undefined
   if (typeof value === 'object' && value !== null && 'aborted' in value && 'addEventListener' in value)
-    return value as AbortSignal
+    return value as AbortSignalLike
   throw new InvalidArgumentTypeError(name, 'an AbortSignal', value)
 }
 

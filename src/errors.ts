@@ -6,6 +6,7 @@
  * Errors are built on throw paths only: nothing here runs in a successful call.
  * @module
  */
+import { types } from 'node:util'
 
 /** The codes of all errors but the kernel's own (those carry the errno's name, such as `ENOMEM`). */
 export type ErrorCode =
@@ -21,12 +22,14 @@ export type ErrorCode =
   | 'ERR_UNSUPPORTED_OPERATION'
   | 'ERR_CORRUPTED'
   | 'ERR_NOT_FOUND'
+  | 'ERR_OTHER_INSTANCE'
 
 /** Stands in a message for a value that must not be shown, such as an address. @internal */
 export const HIDDEN: unique symbol = Symbol('hidden')
 
 const quote = JSON.stringify
-const isView = ArrayBuffer.isView
+const { getOwnPropertyDescriptor: propertyOf, getPrototypeOf: prototypeOf } = Object
+const { isProxy } = types
 const text = String
 
 /** A short rendering of any value for a message; never throws and never runs user code. @internal */
@@ -40,9 +43,9 @@ export function show(value: unknown): string {
     case 'symbol':
       return value === HIDDEN ? 'another' : shorten(text(value))
     case 'object':
-      return value === null ? 'null' : isView(value) ? 'a view' : 'an object'
+      return value === null ? 'null' : showObject(value)
     case 'function':
-      return 'a function'
+      return showFunction(value)
     default:
       return text(value)
   }
@@ -50,13 +53,41 @@ export function show(value: unknown): string {
 
 const LONG = 10n ** 24n
 
+/** Names the class, as `an Array`. Of a proxy, which would run the user's code, it says only that it is an object. */
+function showObject(value: object): string {
+  const name = isProxy(value) ? undefined : ownName(ownValue(prototypeOf(value), 'constructor'))
+  if (name === undefined || name === 'Object') return 'an object'
+  return /^[AEIOU](?!int)/.test(name) ? `an ${name}` : `a ${name}`
+}
+
+function showFunction(value: unknown): string {
+  const name = ownName(value)
+  return name === undefined ? 'a function' : `the function ${name}`
+}
+
+/** The name of a function, where it is a data property that is a text. */
+function ownName(value: unknown): string | undefined {
+  const name = typeof value === 'function' ? ownValue(value, 'name') : undefined
+  return typeof name === 'string' && name !== '' ? shorten(name) : undefined
+}
+
+/** What a data property of an object itself has. A getter is not run. */
+function ownValue(of: object | null, name: string): unknown {
+  return of === null || isProxy(of) ? undefined : propertyOf(of, name)?.value
+}
+
 function shorten(value: string): string {
   return value.length > 40 ? `${value.slice(0, 40)}…` : value
 }
 
 /** A number of bytes, for messages. @internal */
 export function bytes(count: number): string {
-  return count === 1 ? '1 byte' : `${count} bytes`
+  return counted(count, 'byte')
+}
+
+/** A number of things, for messages. @internal */
+export function counted(count: number, thing: string): string {
+  return count === 1 ? `1 ${thing}` : `${count} ${thing}s`
 }
 
 /** An argument of the wrong kind. */
@@ -126,6 +157,11 @@ export class CorruptedError extends Error {
   readonly code = 'ERR_CORRUPTED'
 }
 
+/** An object of another copy of the library: of another version, or of another realm (a `vm` context). */
+export class OtherInstanceError extends TypeError {
+  readonly code = 'ERR_OTHER_INSTANCE'
+}
+
 /** What was to be found is not there: a heap, in an arena that has none. */
 export class NotFoundError extends Error {
   readonly code = 'ERR_NOT_FOUND'
@@ -167,6 +203,7 @@ for (const type of [
   UnsupportedOperationError,
   CorruptedError,
   NotFoundError,
+  OtherInstanceError,
   SystemError,
 ])
   Object.defineProperty(type.prototype, 'name', { value: type.name, configurable: true, writable: true })

@@ -2,6 +2,9 @@
  * The public names.
  * @module
  */
+
+export { Buddy, type BuddyOptions } from './allocator/buddy/buddy.ts'
+export { Bump } from './allocator/bump/bump.ts'
 export type {
   Allocator,
   AllocatorOptions,
@@ -10,13 +13,11 @@ export type {
   FreeingAllocator,
   SizeClassStats,
   StatsOptions,
-} from './allocator/allocator.ts'
-export { Buddy, type BuddyOptions } from './allocator/buddy.ts'
-export { Bump } from './allocator/bump.ts'
-export type { Schedule } from './allocator/decay.ts'
-export { Heap } from './allocator/heap.ts'
-export type { HeapAttachOptions, HeapOpenOptions, HeapOptions, HeapRole } from './allocator/heap-options.ts'
-export { Slab, type SlabOptions } from './allocator/slab.ts'
+} from './allocator/contract.ts'
+export type { Schedule } from './allocator/heap/decay.ts'
+export { Heap } from './allocator/heap/heap.ts'
+export type { HeapAttachOptions, HeapOpenOptions, HeapOptions, HeapRole } from './allocator/heap/options.ts'
+export { Slab, type SlabOptions } from './allocator/slab/slab.ts'
 export { Arena } from './arena/arena.ts'
 export type { FileMode, FileOptions, FileTarget } from './arena/file/file-options.ts'
 export { mapFile } from './arena/file/map-file.ts'
@@ -37,6 +38,7 @@ export {
   InvalidArgumentTypeError,
   InvalidFreeError,
   NotFoundError,
+  OtherInstanceError,
   OutOfMemoryError,
   OutOfRangeError,
   SystemError,

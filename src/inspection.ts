@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { brand } from './instance.ts'
 
 /** Under this symbol Node looks for what to show of an object. */
 const INSPECT = Symbol.for('nodejs.util.inspect.custom')
@@ -14,8 +15,9 @@ const INSPECT = Symbol.for('nodejs.util.inspect.custom')
 /** Text, numbers and flags by name. What is undefined is left out. */
 export type Facts = Readonly<Record<string, string | number | boolean | undefined>>
 
-/** Has the objects of a class shown as their kind and these facts. `gather` may throw: a damaged object is shown as that. */
-export function showAs<T>(prototype: T, kind: string, gather: (self: T) => Facts): void {
+/** Has the objects of a class shown as their kind and these facts, and marks them as this version's. `gather` may throw: a damaged object is shown as that. */
+export function showAs<T extends object>(prototype: T, kind: string, gather: (self: T) => Facts): void {
+  brand(prototype)
   const define = (name: string | symbol, value: unknown): void => {
     Object.defineProperty(prototype, name, { value, configurable: true, writable: true })
   }

@@ -35,17 +35,39 @@ export interface TypedArrayConstructor<T extends TypedArray = TypedArray> {
   new (buffer: ArrayBufferLike, byteOffset: number, length: number): T
 }
 
+/**
+ * `Uint8Array<ArrayBuffer>` for TypeScript 5.7 and later, so that it is a `BufferSource`; `Uint8Array` for earlier ones, where that
+ * type takes no parameter: declarations must be read by both.
+ */
+export type Bytes = ReturnType<Uint8ArrayConstructor['of']>
+
+/** What a program without `@types/node` knows of a Buffer, beyond that it is a Uint8Array. */
+interface PlainBuffer {
+  compare(other: Uint8Array): number
+  copy(target: Uint8Array, targetStart?: number, sourceStart?: number, sourceEnd?: number): number
+  equals(other: Uint8Array): boolean
+  toString(encoding?: string, start?: number, end?: number): string
+}
+
+/** `Buffer`, as the program's own types declare it. The library's declarations must be readable without `@types/node`. */
+export type NodeBuffer = typeof globalThis extends { Buffer: { alloc(byteLength: number): infer T extends Uint8Array } }
+  ? T
+  : Bytes & PlainBuffer
+
+/** `typeof Buffer`, as the program's own types declare it; never, where they do not: nothing can be passed for it there. */
+export type NodeBufferConstructor = typeof globalThis extends { Buffer: infer T } ? T : never
+
 /** What a view can be. A Buffer is a Uint8Array as well. */
 export type View = TypedArray | DataView
 
 /** What names the type of a view: a typed-array constructor, `DataView` or `Buffer`. */
-export type ViewConstructor = TypedArrayConstructor | DataViewConstructor | BufferConstructor
+export type ViewConstructor = TypedArrayConstructor | DataViewConstructor | NodeBufferConstructor
 
 // ---- views ----
 
 const { getOwnPropertyDescriptor, getPrototypeOf } = Object
 const { call } = Function.prototype
-const Bytes = Uint8Array
+const ByteArray = Uint8Array
 const Floats = Float64Array
 
 /** A getter of a prototype, as a function of the object. */
@@ -112,7 +134,7 @@ export function plainBytes(name: string, target: unknown, least: number): Uint8A
     throw new InvalidArgumentTypeError(name, 'a Uint8Array', target)
   const byteLength = arrayByteLength(target)
   if (byteLength < least) throw new OutOfRangeError(name, `at least ${bytes(least)}`, bytes(byteLength))
-  return new Bytes(arrayBuffer(target), arrayByteOffset(target), least)
+  return new ByteArray(arrayBuffer(target), arrayByteOffset(target), least)
 }
 
 /**
@@ -170,7 +192,11 @@ export function elementBytes(name: string, type: unknown): number {
     const found = known.get(type) ?? ofAnotherRealm(type)
     if (found !== undefined) return found
   }
-  throw new InvalidArgumentTypeError(name, 'a typed-array constructor, DataView or Buffer', type)
+  throw new InvalidArgumentTypeError(
+    name,
+    `one of ${[...VIEW_TYPES.keys()].join(', ')} (a class that extends one is refused)`,
+    type
+  )
 }
 
 const textOf = call.bind(Function.prototype.toString) as unknown as (of: object) => string

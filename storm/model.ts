@@ -49,7 +49,8 @@ export interface Party {
   readonly hand: Asked
   readonly memory: Memory
   readonly pins: number[]
-  readonly uses: number[]
+  readonly uses: Hold[]
+  readonly blockPins: Hold[]
   /** Whether its mapping is one that other parties of the same process have as well. */
   mappingShared: boolean
   /** Whether it was opened by its name, which it can take away. */
@@ -71,6 +72,14 @@ export interface Block {
   usable: number
   seed: number
   inner: Claim[]
+  /** Holds that have it. */
+  pins: number
+}
+
+/** A pin or a `use` of a block, and every block that it holds: that one, and those around it. */
+export interface Hold {
+  readonly name: number
+  readonly blocks: readonly Block[]
 }
 
 export interface Claim {
@@ -133,6 +142,43 @@ export interface FileMapping {
 /** Who is in the way of a range at one level. */
 export function overlapping(claims: readonly Claim[], offset: number, byteLength: number): Claim[] {
   return claims.filter((claim) => claim.offset < offset + byteLength && claim.offset + claim.byteLength > offset)
+}
+
+/** The live blocks around a place that the allocators of one party have, level by level: what a `use` of a view there holds. */
+export function blocksAround(party: Party, offset: number): Block[] {
+  const found: Block[] = []
+  for (let level: readonly Claim[] = party.memory.claims; ; ) {
+    const [claim] = overlapping(level, offset, 1)
+    if (claim?.party !== party) return found
+    const block = [...claim.blocks.values()].find((one) => offset >= one.offset && offset < one.offset + one.usable)
+    if (block === undefined) return found
+    found.push(block)
+    level = block.inner
+  }
+}
+
+export function hold(name: number, blocks: readonly Block[]): Hold {
+  for (const block of blocks) block.pins++
+  return { name, blocks }
+}
+
+export function unhold({ blocks }: Hold): void {
+  for (const block of blocks) block.pins--
+}
+
+/** What a call that ends or moves one of these blocks is refused with. Where two things forbid it, either may be named. */
+export function refusals(blocks: Iterable<Block>): string[] {
+  const all = [...blocks]
+  return [
+    ...(all.some(({ pins }) => pins > 0) ? ['ERR_BLOCK_PINNED'] : []),
+    ...(all.some(({ inner }) => inner.length > 0) ? ['ERR_ARENA_BUSY'] : []),
+  ]
+}
+
+/** What closing an arena is refused with. */
+export function heldArena({ pins, uses, blockPins }: Party): string[] {
+  if (pins.length + uses.length > 0) return ['ERR_ARENA_BUSY']
+  return blockPins.length > 0 ? ['ERR_BLOCK_PINNED'] : []
 }
 
 /** Every claim inside one, itself first. */

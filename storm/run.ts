@@ -12,6 +12,7 @@ import { closeMapping } from './commands/files.ts'
 import { type Command, parties } from './commands/picks.ts'
 import { settled } from './commands/waits.ts'
 import type { FailingOs } from './failing-os.ts'
+import { unhold } from './model.ts'
 import { COMMANDS } from './program.ts'
 import { Random } from './random.ts'
 import { type Failing, StormFailure, World } from './world.ts'
@@ -57,7 +58,7 @@ export async function runProgram(
 /** Closes everything and looks at what is left. */
 async function finish(world: World, before: number): Promise<void> {
   for (const wait of [...world.waits]) await settled(world, wait)
-  for (const party of parties(world)) await unhold(world, party)
+  for (const party of parties(world)) await letGo(world, party)
   for (const file of world.files)
     for (const mapping of [...file.mappings]) {
       for (const name of mapping.pins.splice(0)) await world.must(mapping.hand, { do: 'unpin', name })
@@ -77,9 +78,16 @@ async function finish(world: World, before: number): Promise<void> {
   await account(world, before)
 }
 
-async function unhold(world: World, party: ReturnType<typeof parties>[number]): Promise<void> {
+async function letGo(world: World, party: ReturnType<typeof parties>[number]): Promise<void> {
   for (const name of party.pins.splice(0)) await world.must(party.hand, { do: 'unpin', name })
-  for (const name of party.uses.splice(0)) await world.must(party.hand, { do: 'endUse', name })
+  for (const held of party.blockPins.splice(0)) {
+    await world.must(party.hand, { do: 'unpin', name: held.name })
+    unhold(held)
+  }
+  for (const held of party.uses.splice(0)) {
+    await world.must(party.hand, { do: 'endUse', name: held.name })
+    unhold(held)
+  }
 }
 
 /** Descriptors, `before` of which were open, and mappings are back; of memory that somebody has taken a buffer of, the addresses may stay. */

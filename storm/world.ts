@@ -17,6 +17,7 @@ import {
   type Memory,
   type Party,
   type Reader,
+  unhold,
   type Wait,
   withInner,
 } from './model.ts'
@@ -159,6 +160,7 @@ export class World {
     const { memory, hand } = party
     memory.parties.splice(memory.parties.indexOf(party), 1)
     if (died) memory.bereft = true
+    for (const held of [...party.uses, ...party.blockPins]) unhold(held)
     for (let at = this.readers.length - 1; at >= 0; at--) {
       const reader = this.readers[at] as Reader
       if (reader.party !== party) continue

@@ -36,7 +36,7 @@ const LONGEST = [
   'buddy.prop',
   'mapped-file.prop',
   'slab.prop',
-  'heap-recovery',
+  'attach/recovery',
   'examples/files',
   'threads/threads',
   'mapping/close',
@@ -124,6 +124,8 @@ console.log(
   `slowest: ${slowest.map(({ file, seconds }) => `${relative(build, file)} ${seconds.toFixed(0)} s`).join(', ')}`
 )
 console.log(`${outcomes.length} files in ${((performance.now() - begin) / 1000).toFixed(0)} s, ${jobs} at a time`)
+for (const { file, failed, reason } of outcomes)
+  if (failed > 0) console.log(`failed: ${relative(build, file)} (${reason?.split('\n')[0] ?? `${failed} tests`})`)
 const sum = (key: 'passed' | 'failed' | 'skipped') => outcomes.reduce((total, outcome) => total + outcome[key], 0)
 if (sum('skipped') > 0) console.log(`${sum('skipped')} skipped`)
 console.log(`${sum('passed')} passed, ${sum('failed')} failed`)

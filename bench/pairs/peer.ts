@@ -7,10 +7,10 @@
  */
 import { MemPool } from '@thi.ng/malloc'
 import koffi from 'koffi'
-import type { FreeingAllocator } from '../../src/allocator/allocator.ts'
-import { Buddy } from '../../src/allocator/buddy.ts'
-import { Heap } from '../../src/allocator/heap.ts'
-import { Slab } from '../../src/allocator/slab.ts'
+import { Buddy } from '../../src/allocator/buddy/buddy.ts'
+import type { FreeingAllocator } from '../../src/allocator/contract.ts'
+import { Heap } from '../../src/allocator/heap/heap.ts'
+import { Slab } from '../../src/allocator/slab/slab.ts'
 import { Arena } from '../../src/arena/arena.ts'
 import { GiB, KiB, MiB } from '../../src/units.ts'
 

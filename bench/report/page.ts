@@ -19,9 +19,9 @@ export function today(): string {
   return new Date().toISOString().slice(0, 10)
 }
 
-/** The line above every result: machine, Node, date, command. */
+/** What stands above every result, in two lines: machine, Node and date; the command. */
 export function originText(command: string, node: string = `Node ${process.version}`): string {
-  return `*${machineText()}, ${node}; ${today()}; \`${command}\`*`
+  return `*${machineText()}, ${node}; ${today()};\n\`${command}\`*`
 }
 
 /** Replaces what stands between a bench's two markers in bench/README.md. */

@@ -9,10 +9,10 @@
  * @module
  */
 import * as assert from 'uvu/assert'
-import { Buddy } from '../../src/allocator/buddy.ts'
-import { Bump } from '../../src/allocator/bump.ts'
-import { Heap } from '../../src/allocator/heap.ts'
-import { Slab } from '../../src/allocator/slab.ts'
+import { Buddy } from '../../src/allocator/buddy/buddy.ts'
+import { Bump } from '../../src/allocator/bump/bump.ts'
+import { Heap } from '../../src/allocator/heap/heap.ts'
+import { Slab } from '../../src/allocator/slab/slab.ts'
 import type { Arena } from '../../src/arena/arena.ts'
 import { MiB } from '../../src/units.ts'
 import type { FakeOs } from '../../test/helpers/fake-os.ts'

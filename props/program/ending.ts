@@ -2,7 +2,7 @@
  * The end of a program: every block is freed and everything purged, and the allocator must be as it was at first.
  * @module
  */
-import { Bump } from '../../src/allocator/bump.ts'
+import { Bump } from '../../src/allocator/bump/bump.ts'
 import { GiB } from '../../src/units.ts'
 import type { Lane } from './lane.ts'
 import { unpin } from './pinning.ts'

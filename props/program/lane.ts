@@ -4,11 +4,12 @@
  * `last` is what `stats()` said after the command before: "nothing has changed" is a comparison with it.
  * @module
  */
-import type { AllocatorStats, FreeingAllocator } from '../../src/allocator/allocator.ts'
-import { Buddy } from '../../src/allocator/buddy.ts'
-import { Bump } from '../../src/allocator/bump.ts'
-import { Heap } from '../../src/allocator/heap.ts'
-import { Slab } from '../../src/allocator/slab.ts'
+
+import { Buddy } from '../../src/allocator/buddy/buddy.ts'
+import { Bump } from '../../src/allocator/bump/bump.ts'
+import type { AllocatorStats, FreeingAllocator } from '../../src/allocator/contract.ts'
+import { Heap } from '../../src/allocator/heap/heap.ts'
+import { Slab } from '../../src/allocator/slab/slab.ts'
 import type { Arena } from '../../src/arena/arena.ts'
 import { Clock } from '../../test/helpers/clock.ts'
 import type { FakeOs } from '../../test/helpers/fake-os.ts'

@@ -2,7 +2,7 @@
  * Commands with a second claim: an allocator inside a block, claims where none may be, and the marks of a bump allocator.
  * @module
  */
-import { Bump } from '../../src/allocator/bump.ts'
+import { Bump } from '../../src/allocator/bump/bump.ts'
 import type { Command } from '../commands.ts'
 import type { LiveBlock } from '../model.ts'
 import type { Lane } from './lane.ts'

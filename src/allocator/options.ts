@@ -6,11 +6,13 @@
 import { boolean, optionsObject, powerOfTwo, wholeNumber } from '../arguments.ts'
 import { InvalidArgumentTypeError } from '../errors.ts'
 import { GiB } from '../units.ts'
-import type { AllocatorOptions, AllocOptions, StatsOptions } from './allocator.ts'
-import type { OnFull } from './room.ts'
+import type { AllocatorOptions, AllocOptions, StatsOptions } from './contract.ts'
 
 /** The longest alignment: that of an arena in the address space. */
 export const MOST_ALIGNMENT: number = GiB
+
+/** Told of a request that does not fit; true: it is tried again. */
+export type OnFull = (byteLength: number) => boolean
 
 /** Options of an allocator, checked. */
 export interface CheckedAllocatorOptions {

@@ -20,22 +20,27 @@
  */
 import { Buffer } from 'node:buffer'
 import { resolve } from 'node:path'
-import { filePath, wholeNumber } from '../arguments.ts'
+import { filePath, type UrlLike, wholeNumber } from '../arguments.ts'
 import { alignDown } from '../bits.ts'
 import {
   ArenaBusyError,
   bytes,
   InvalidArgumentTypeError,
+  OtherInstanceError,
   OutOfRangeError,
   UnsupportedOperationError,
 } from '../errors.ts'
 import { type Facts, showAs } from '../inspection.ts'
+import { versionOf } from '../instance.ts'
+import { version } from '../version.ts'
 import {
   arrayBuffer,
   arrayByteOffset,
   elementBytes,
   isTypedArray,
   isView,
+  type NodeBuffer,
+  type NodeBufferConstructor,
   type TypedArray,
   type TypedArrayConstructor,
   type View,
@@ -92,8 +97,18 @@ const made: WeakSet<ArenaParts> = new WeakSet()
 let makeArena: (parts: ArenaParts) => Arena
 let inside: (arena: Arena) => ArenaInside
 
-/** Whether a value is an arena of this library, and no object that looks like one. @internal */
-export let isArena: (value: unknown) => value is Arena
+let isArena: (value: unknown) => boolean
+
+/** Throws unless a value is an arena of this copy of the library, and no object that looks like one. @internal */
+export function requireArena(value: unknown): asserts value is Arena {
+  if (isArena(value)) return
+  const other = versionOf(value)
+  if (other === undefined) throw new InvalidArgumentTypeError('arena', 'an Arena', value)
+  const which = other === version ? `another copy of sorites ${version}, loaded in another realm` : `sorites ${other}`
+  throw new OtherInstanceError(
+    `"arena" expected an Arena of this copy of sorites ${version}, got one of ${which}: use one copy for both (npm ls sorites shows them), or pass arena.handle() and attach to it`
+  )
+}
 
 /** What only the library's own code may do with an arena. @internal */
 export function insideOf(arena: Arena): ArenaInside {
@@ -137,7 +152,7 @@ export class Arena {
     }
     showAs(Arena.prototype, 'Arena', (arena: Arena) => arena.#facts())
     inside = (arena) => arena.#inside
-    isArena = (value): value is Arena => typeof value === 'object' && value !== null && #title in value
+    isArena = (value) => typeof value === 'object' && value !== null && #title in value
   }
 
   private constructor(parts: ArenaParts) {
@@ -213,7 +228,7 @@ export class Arena {
    * is not sealed: a process that shortens the file ends the processes that use it. Throws a `SystemError` (`ENOENT`, `EACCES`, `ENOSPC`,
    * …), `ERR_CORRUPTED` or `ERR_UNSUPPORTED_OPERATION` when the file holds no arena, or one of another version.
    */
-  static open(path: string | URL, options?: OpenOptions): Arena {
+  static open(path: string | UrlLike, options?: OpenOptions): Arena {
     const absolute = resolve(filePath('path', path))
     const checked = checkOptions(options)
     return Arena.#at(openNamed(absolute, checkOpening(options), checked), checked)
@@ -275,7 +290,7 @@ export class Arena {
    */
   view<T extends TypedArray>(type: TypedArrayConstructor<T>, offset: number, length: number): T
   view(type: DataViewConstructor, offset: number, length: number): DataView
-  view(type: BufferConstructor, offset: number, length: number): Buffer
+  view(type: NodeBufferConstructor, offset: number, length: number): NodeBuffer
   view(type: ViewConstructor, offset: number, length: number): View {
     const byteLength = this.#extent.requireElements(elementBytes('type', type), offset, length)
     this.#claims.expose(offset, byteLength)
@@ -286,14 +301,14 @@ export class Arena {
    * A Buffer over a range, for reading and writing at offsets without regard to windows; across a window's end it has a buffer of its own.
    * Asked for again, the same range may give the same object.
    */
-  bytes(offset: number, byteLength: number): Buffer {
+  bytes(offset: number, byteLength: number): NodeBuffer {
     return this.#recent.find(offset, byteLength) ?? this.#makeBytes(offset, byteLength)
   }
 
-  #makeBytes(offset: number, byteLength: number): Buffer {
+  #makeBytes(offset: number, byteLength: number): NodeBuffer {
     this.#extent.requireRange(offset, byteLength)
     this.#claims.expose(offset, byteLength)
-    const buffer = this.#windows.view(Buffer, offset, byteLength, byteLength) as Buffer
+    const buffer = this.#windows.view(Buffer, offset, byteLength, byteLength) as NodeBuffer
     this.#recent.put(offset, buffer)
     return buffer
   }
@@ -348,7 +363,7 @@ export class Arena {
     const claim = byteLength === 0 ? undefined : this.#claims.overlapping(offset, byteLength)
     if (claim !== undefined)
       throw new ArenaBusyError(
-        `${this.#title}: a purge of ${bytes(byteLength)} at offset ${offset} would hit ${claim.describe()}`
+        `${this.#title}: a purge of ${bytes(byteLength)} at offset ${offset} overlaps ${claim.describe()}, which an allocator has claimed`
       )
     if (byteLength > 0) makeZero(this.#mapping, offset, byteLength, (at, length) => this.#windows.bytesAt(at, length))
   }
@@ -432,6 +447,6 @@ export class Arena {
   #refuse(view: unknown): never {
     this.#openState.requireOpen()
     if (!isView(view)) throw new InvalidArgumentTypeError('view', 'a view', view)
-    throw new OutOfRangeError('view', `a view of ${this.#title}`, view)
+    throw new OutOfRangeError('view', `a view of ${this.#title}, with a buffer that is not detached`, view)
   }
 }

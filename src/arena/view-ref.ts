@@ -9,7 +9,14 @@
  */
 import { oneOf, wholeNumber } from '../arguments.ts'
 import { InvalidArgumentTypeError, OutOfRangeError } from '../errors.ts'
-import { elementBytes, kindOfView, VIEW_TYPES, type ViewConstructor, viewByteLength } from '../views.ts'
+import {
+  elementBytes,
+  kindOfView,
+  type NodeBuffer,
+  VIEW_TYPES,
+  type ViewConstructor,
+  viewByteLength,
+} from '../views.ts'
 
 /** What a reference leads to, by the name of its type. */
 export interface ViewTypes {
@@ -25,7 +32,7 @@ export interface ViewTypes {
   BigInt64Array: BigInt64Array
   BigUint64Array: BigUint64Array
   DataView: DataView
-  Buffer: Buffer
+  Buffer: NodeBuffer
 }
 
 export type ViewTypeName = keyof ViewTypes

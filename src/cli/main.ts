@@ -33,8 +33,9 @@ async function explain(name: string | undefined): Promise<number> {
 
 function findCommand(name: string): (typeof COMMANDS)[string] {
   if (Object.hasOwn(COMMANDS, name)) return COMMANDS[name]!
-  const near = nearest(name, Object.keys(COMMANDS))
-  const kind = name.startsWith('-') ? 'option' : 'command'
+  const isOption = name.startsWith('-')
+  const near = nearest(name, isOption ? ['--help', '--version'] : [...Object.keys(COMMANDS), 'help'])
+  const kind = isOption ? 'option' : 'command'
   throw new UsageError(
     `there is no ${kind} "${name}"${near === undefined ? '' : `; did you mean "${near}"?`} (\`sorites --help\` lists them)`
   )

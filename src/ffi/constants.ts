@@ -110,6 +110,8 @@ export const AT_FDCWD = -100
 export const AT_SYMLINK_FOLLOW = 0x400
 /** `linkat`: the descriptor itself, whose path is empty. */
 export const AT_EMPTY_PATH = 0x1000
+/** `statx`: what `stat` says. */
+export const STATX_BASIC_STATS = 0x7ff
 /** `renameat2`: nothing that is there is replaced. */
 export const RENAME_NOREPLACE = 0x1
 
@@ -160,8 +162,8 @@ export const CLOCK_MONOTONIC = 1
 
 /** System calls that libc has no function for, or none in older versions, by architecture. */
 export const SYSTEM_CALLS: Readonly<Record<string, SystemCalls>> = {
-  x64: { futex: 202, gettid: 186, tgkill: 234, futex_waitv: 449, renameat2: 316 },
-  arm64: { futex: 98, gettid: 178, tgkill: 131, futex_waitv: 449, renameat2: 276 },
+  x64: { futex: 202, gettid: 186, tgkill: 234, futex_waitv: 449, renameat2: 316, statx: 332 },
+  arm64: { futex: 98, gettid: 178, tgkill: 131, futex_waitv: 449, renameat2: 276, statx: 291 },
 }
 
 /** Numbers of system calls. */
@@ -171,4 +173,5 @@ export interface SystemCalls {
   readonly tgkill: number
   readonly futex_waitv: number
   readonly renameat2: number
+  readonly statx: number
 }

@@ -11,9 +11,8 @@
  * Loading koffi itself, once a thread, cannot be divided like that: half a millisecond.
  * @module
  */
-import { createRequire } from 'node:module'
-import { UnsupportedOperationError } from '../errors.ts'
 import type { Address } from '../units.ts'
+import { loadKoffi } from './load-koffi.ts'
 import { threadEnd } from './thread-end.ts'
 
 export interface Libc {
@@ -47,6 +46,12 @@ export interface Libc {
   linkat(fd: number, path: string, newFd: number, newPath: string, flags: number): number
   /** `syscall` for renameat2, which older libraries of C have no function for. */
   renameat2(call: number, fd: number, path: string, newFd: number, newPath: string, flags: number): number
+  /** `syscall` for statx, which older libraries of C have no function for. `status` has 32 words. */
+  statx(call: number, fd: number, path: string, flags: number, mask: number, status: BigUint64Array): number
+  ftruncate(fd: number, length: number): number
+  fchmod(fd: number, permissions: number): number
+  pread(fd: number, target: Uint8Array, length: number, position: number): number
+  pwrite(fd: number, source: Uint8Array, length: number, position: number): number
   /** `status` has 16 words, of which the first is the file system's kind. */
   fstatfs(fd: number, status: BigInt64Array): number
   /** `limits` gets the limit in force, and the highest. */
@@ -98,6 +103,11 @@ const PROTOTYPES = {
   open: 'int open(const char *, int, uint32_t)',
   linkat: 'int linkat(int, const char *, int, const char *, int)',
   renameat2: 'long syscall(long, intptr_t, const char *, intptr_t, const char *, uintptr_t)',
+  statx: 'long syscall(long, int, const char *, int, uint32_t, void *)',
+  ftruncate: 'int ftruncate(int, int64_t)',
+  fchmod: 'int fchmod(int, uint32_t)',
+  pread: 'intptr_t pread(int, uint8_t *, size_t, int64_t)',
+  pwrite: 'intptr_t pwrite(int, uint8_t *, size_t, int64_t)',
   fstatfs: 'int fstatfs(int, void *)',
   getrlimit: 'int getrlimit(int, void *)',
   lseek: 'int64_t lseek(int, int64_t, int)',
@@ -152,13 +162,4 @@ function load(): Libc {
   // in a thread's life and none later.
   const plain = Object.entries(PROTOTYPES).map(([name, prototype]) => [name, bind(prototype)])
   return { ...bindings, ...(Object.fromEntries(plain) as unknown as Pick<Libc, keyof typeof PROTOTYPES>) }
-}
-
-function loadKoffi(): typeof import('koffi') {
-  try {
-    return createRequire(import.meta.url)('koffi') as typeof import('koffi')
-  } catch (error) {
-    // No binary for this platform, or addons are forbidden (`--permission` without `--allow-addons`).
-    throw new UnsupportedOperationError(`koffi cannot be loaded: ${(error as Error).message}`)
-  }
 }

@@ -1,6 +1,6 @@
 /**
- * `Files` over node:fs, and over libc for what node:fs has not. An error of node:fs becomes a `SystemError` of ours, with the same
- * code, errno, syscall and path.
+ * `Files` over node:fs for paths, and over libc for descriptors (descriptors.ts) and for what node:fs has not. An error of node:fs
+ * becomes a `SystemError` of ours, with the same code, errno, syscall and path.
  *
  * Node closes the descriptors that a worker has opened when the worker ends. So what node:fs has opened, which asks Node's
  * permission model, is duplicated by libc, which Node knows nothing of; and what is given back is libc's.
@@ -10,22 +10,16 @@
  * @module
  */
 import {
-  type BigIntStats,
   closeSync,
   constants,
-  fchmodSync,
-  fstatSync,
-  ftruncateSync,
   linkSync,
   lstatSync,
   openSync,
   readdirSync,
   readlinkSync,
-  readSync,
   realpathSync,
   statSync,
   unlinkSync,
-  writeSync,
 } from 'node:fs'
 import { dirname } from 'node:path'
 import { filePath, wholeNumber } from '../arguments.ts'
@@ -58,6 +52,7 @@ import {
   SYSTEM_CALLS,
   type SystemCalls,
 } from './constants.ts'
+import { Descriptors, statusOf } from './descriptors.ts'
 import { EACCES, EBADF, EFBIG, EINTR, EINVAL, ENOENT, ENOSPC, ENXIO, EOPNOTSUPP, fileError, isErrno } from './errno.ts'
 import type { Libc } from './libc.ts'
 import { requireLength } from './mappings.ts'
@@ -74,9 +69,11 @@ const PART_BYTES = 64 * MiB
 
 export class LinuxFiles implements Files {
   readonly #libc: Libc
+  readonly #descriptors: Descriptors
 
   constructor(bindings: Libc) {
     this.#libc = bindings
+    this.#descriptors = new Descriptors(bindings)
   }
 
   open(path: string, access: Access): number {
@@ -120,7 +117,7 @@ export class LinuxFiles implements Files {
   setPermissions(fd: number, permissions: number): void {
     requireDescriptor(fd)
     wholeNumber('permissions', permissions, 0, 0o7777)
-    attempt(() => fchmodSync(fd, permissions))
+    this.#descriptors.setPermissions(fd, permissions)
   }
 
   #open(path: string, flags: number, permissions: number): number {
@@ -139,7 +136,7 @@ export class LinuxFiles implements Files {
     requireLength(byteLength)
     const fd = this.#openMemory(name)
     try {
-      attempt(() => ftruncateSync(fd, byteLength), byteLength)
+      this.#descriptors.setLength(fd, byteLength)
       if (this.#libc.fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) !== 0) this.#fail('fcntl')
       return fd
     } catch (error) {
@@ -183,7 +180,7 @@ export class LinuxFiles implements Files {
 
   status(fd: number): FileStatus {
     requireDescriptor(fd)
-    return attempt(() => statusOf(fstatSync(fd, { bigint: true })))
+    return statusOf(this.#descriptors.status(fd))
   }
 
   statusAt(path: string): FileStatus | undefined {
@@ -254,7 +251,7 @@ export class LinuxFiles implements Files {
   truncate(fd: number, byteLength: number): void {
     requireDescriptor(fd)
     wholeNumber('byteLength', byteLength)
-    attempt(() => ftruncateSync(fd, byteLength), byteLength)
+    this.#descriptors.setLength(fd, byteLength)
   }
 
   allocate(fd: number, position: number, byteLength: number): void {
@@ -273,7 +270,7 @@ export class LinuxFiles implements Files {
     const limited = this.#libc.getrlimit(RLIMIT_FSIZE, limits) === 0 && limits[0] !== RLIM_INFINITY
     if (limited && position + byteLength > Number(limits[0]))
       throw fileError('fallocate', EFBIG, this.pathOf(fd), byteLength)
-    const { blocks } = attempt(() => fstatSync(fd, { bigint: true }))
+    const { blocks } = this.#descriptors.status(fd)
     const room = this.#freeBytes(fd)
     // Blocks that the file has may be those of the range.
     if (room !== undefined && room + Number(blocks) * 512 < byteLength)
@@ -339,14 +336,13 @@ export class LinuxFiles implements Files {
     requireDescriptor(fd)
     wholeNumber('position', position)
     if (!(target instanceof Uint8Array)) throw new InvalidArgumentTypeError('target', 'a Uint8Array', target)
-    return attempt(() => readSync(fd, target, 0, target.length, position))
+    return this.#descriptors.read(fd, target, position)
   }
 
   write(fd: number, bytes: Uint8Array, position: number): void {
     requireDescriptor(fd)
     wholeNumber('position', position)
-    for (let done = 0; done < bytes.length; )
-      done += attempt(() => writeSync(fd, bytes, done, bytes.length - done, position + done))
+    this.#descriptors.write(fd, bytes, position)
   }
 
   link(path: string, newPath: string): void {
@@ -375,19 +371,6 @@ export class LinuxFiles implements Files {
   }
 }
 
-function statusOf(stats: BigIntStats): FileStatus {
-  return {
-    regular: stats.isFile(),
-    directory: stats.isDirectory(),
-    symbolicLink: stats.isSymbolicLink(),
-    byteLength: Number(stats.size),
-    identity: `${stats.dev}:${stats.ino}`,
-    owner: Number(stats.uid),
-    group: Number(stats.gid),
-    permissions: Number(stats.mode) & 0o7777,
-  }
-}
-
 /** Asks Node's permission model, as node:fs does, before a call that does not go by node:fs. */
 function requirePermission(syscall: string, path: string): void {
   const { permission } = process as { permission?: { has(scope: string, reference: string): boolean } }
@@ -396,13 +379,13 @@ function requirePermission(syscall: string, path: string): void {
 }
 
 /** Runs a call of node:fs; what the kernel refused comes as an error of ours. */
-function attempt<T>(run: () => T, byteLength?: number): T {
+function attempt<T>(run: () => T): T {
   try {
     return run()
   } catch (error) {
     const { errno, syscall, path, dest } = error as NodeJS.ErrnoException & { dest?: string }
     if (typeof errno !== 'number' || syscall === undefined) throw error
-    throw fileError(syscall, -errno, dest ?? path, byteLength)
+    throw fileError(syscall, -errno, dest ?? path)
   }
 }
 

@@ -10,11 +10,13 @@
  * call: for recording, not for production.
  * @module
  */
-import type { AllocatorStats, AllocOptions, FreeingAllocator, StatsOptions } from '../allocator/allocator.ts'
+import type { AllocatorStats, AllocOptions, FreeingAllocator, StatsOptions } from '../allocator/contract.ts'
 import { checkAlignment } from '../allocator/options.ts'
 import { wholeNumber } from '../arguments.ts'
 import {
   elementBytes,
+  type NodeBuffer,
+  type NodeBufferConstructor,
   type TypedArray,
   type TypedArrayConstructor,
   type View,
@@ -64,7 +66,7 @@ export class Recorder implements FreeingAllocator {
 
   alloc<T extends TypedArray>(type: TypedArrayConstructor<T>, length: number, options?: AllocOptions): T
   alloc(type: DataViewConstructor, length: number, options?: AllocOptions): DataView
-  alloc(type: BufferConstructor, length: number, options?: AllocOptions): Buffer
+  alloc(type: NodeBufferConstructor, length: number, options?: AllocOptions): NodeBuffer
   alloc(type: ViewConstructor, length: number, options?: AllocOptions): View {
     this.#checkLength(type, length)
     const alignment = checkAlignment(options)
@@ -74,7 +76,7 @@ export class Recorder implements FreeingAllocator {
 
   allocUnsafe<T extends TypedArray>(type: TypedArrayConstructor<T>, length: number, options?: AllocOptions): T
   allocUnsafe(type: DataViewConstructor, length: number, options?: AllocOptions): DataView
-  allocUnsafe(type: BufferConstructor, length: number, options?: AllocOptions): Buffer
+  allocUnsafe(type: NodeBufferConstructor, length: number, options?: AllocOptions): NodeBuffer
   allocUnsafe(type: ViewConstructor, length: number, options?: AllocOptions): View {
     this.#checkLength(type, length)
     const alignment = checkAlignment(options)

@@ -11,7 +11,7 @@
  * All events run on this thread, in the recorded order. The loop costs 3 to 5 ns an event over the allocator's own time.
  * @module
  */
-import type { FreeingAllocator } from '../allocator/allocator.ts'
+import type { FreeingAllocator } from '../allocator/contract.ts'
 import { CALLOC, MALLOC, MEMALIGN, REALLOC, type Trace } from './trace.ts'
 
 /** The calls of an allocator that a replay makes. */

@@ -13,7 +13,7 @@
  * that writes and reads its blocks once.
  * @module
  */
-import type { FreeingAllocator } from '../allocator/allocator.ts'
+import type { FreeingAllocator } from '../allocator/contract.ts'
 import type { TypedArray, TypedArrayConstructor } from '../views.ts'
 import { ReplayError } from './error.ts'
 import { findNonZero, findPatternBreak, writePattern } from './pattern.ts'

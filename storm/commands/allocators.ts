@@ -4,7 +4,7 @@
  */
 
 import { MANNERS, type Manner } from '../hand/timers.ts'
-import { type Claim, type Kind, overlapping, type Party, type Reader } from '../model.ts'
+import { type Claim, type Kind, overlapping, type Party, type Reader, refusals } from '../model.ts'
 import type { World } from '../world.ts'
 import { forgetRaw } from './arenas.ts'
 import { type Command, type Commands, cells, claims, parties, pick } from './picks.ts'
@@ -132,14 +132,18 @@ async function makeInside(world: World, { a, b, c }: Command): Promise<void> {
   if (block.inner.length > inner) block.byteLength = 0
 }
 
+/** What ending all blocks of an allocator is refused with: what lies inside them ends with them, unless it is pinned. */
+function pinned({ blocks }: Claim): string[] {
+  return refusals(blocks.values()).filter((code) => code === 'ERR_BLOCK_PINNED')
+}
+
 async function closeAllocator(world: World, { a, b }: Command): Promise<void> {
   const claim = pick(claims(world), a)
   if (claim?.party === undefined) return
   const { party, memory } = claim
   const destroy = claim.kind === 'Heap' && b % 3 === 0
-  if (
-    (await world.act(party.hand, { do: destroy ? 'destroy' : 'closeAllocator', allocator: claim.id })) === undefined
-  ) {
+  const order = { do: destroy ? 'destroy' : 'closeAllocator', allocator: claim.id }
+  if ((await world.act(party.hand, order, pinned(claim))) === undefined) {
     await world.must(party.hand, { do: 'check', allocator: claim.id })
     return
   }
@@ -258,7 +262,7 @@ async function endReading(world: World, reader: Reader): Promise<void> {
 async function reset(world: World, { a }: Command): Promise<void> {
   const claim = pick(claims(world), a)
   if (claim?.party === undefined) return
-  if ((await world.act(claim.party.hand, { do: 'reset', allocator: claim.id })) === undefined) return
+  if ((await world.act(claim.party.hand, { do: 'reset', allocator: claim.id }, pinned(claim))) === undefined) return
   for (const block of claim.blocks.values()) for (const inner of [...block.inner]) world.drop(inner)
   claim.blocks.clear()
   claim.freed = []

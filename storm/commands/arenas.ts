@@ -6,7 +6,18 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { GiB, KiB, MiB } from '../../src/units.ts'
 import type { Asked } from '../hand/elsewhere.ts'
-import { type Memory, type MemoryKind, overlapping, type Party, WORDS, WORDS_BYTES } from '../model.ts'
+import {
+  blocksAround,
+  heldArena,
+  hold,
+  type Memory,
+  type MemoryKind,
+  overlapping,
+  type Party,
+  unhold,
+  WORDS,
+  WORDS_BYTES,
+} from '../model.ts'
 import type { World } from '../world.ts'
 import { type Command, type Commands, cells, parties, pick } from './picks.ts'
 
@@ -41,7 +52,7 @@ export function newMemory(
 }
 
 export function joinMemory(memory: Memory, hand: Asked, id: number): Party {
-  const party: Party = { id, hand, memory, pins: [], uses: [], mappingShared: false, byName: false }
+  const party: Party = { id, hand, memory, pins: [], uses: [], blockPins: [], mappingShared: false, byName: false }
   memory.parties.push(party)
   return party
 }
@@ -147,11 +158,11 @@ async function closeArena(world: World, { a, b }: Command): Promise<void> {
 
 export async function closeParty(world: World, party: Party, b: number): Promise<boolean> {
   const detach = [undefined, true, false][b % 3]
-  const held = party.pins.length + party.uses.length > 0
+  const held = heldArena(party)
   const order = { do: 'closeArena', arena: party.id, detach }
-  const made = await world.act(party.hand, order, held ? ['ERR_ARENA_BUSY'] : [])
+  const made = await world.act(party.hand, order, held)
   if (made === undefined) {
-    if (!held) await afterRefusal(world, party)
+    if (held.length === 0) await afterRefusal(world, party)
     return false
   }
   world.part(party, false)
@@ -263,8 +274,9 @@ async function use(world: World, { a, b }: Command): Promise<void> {
   const party = pick(parties(world), a)
   if (party === undefined || party.uses.length > 1) return
   const name = world.number()
-  const order = { do: 'use', arena: party.id, offset: b % party.memory.byteLength, name }
-  if ((await world.act(party.hand, order)) !== undefined) party.uses.push(name)
+  const offset = b % party.memory.byteLength
+  if ((await world.act(party.hand, { do: 'use', arena: party.id, offset, name })) !== undefined)
+    party.uses.push(hold(name, blocksAround(party, offset)))
 }
 
 async function endUse(world: World, { a }: Command): Promise<void> {
@@ -273,7 +285,9 @@ async function endUse(world: World, { a }: Command): Promise<void> {
     a
   )
   if (party === undefined) return
-  const made = await world.act(party.hand, { do: 'endUse', name: party.uses.pop() as number })
+  const ended = party.uses.pop() as Party['uses'][number]
+  const made = await world.act(party.hand, { do: 'endUse', name: ended.name })
+  unhold(ended)
   world.require(made?.value === 'used', () => `use gave ${made?.value}`)
 }
 

@@ -3,9 +3,9 @@
  * @module
  */
 import { GiB } from '../../src/units.ts'
-import { type Block, type Claim, colliding } from '../model.ts'
+import { type Block, type Claim, colliding, hold, refusals, unhold } from '../model.ts'
 import type { World } from '../world.ts'
-import { blockLength, type Command, type Commands, claims, pick } from './picks.ts'
+import { blockLength, type Command, type Commands, claims, parties, pick } from './picks.ts'
 
 const MOST_BLOCKS = 300
 const RAW = ['malloc', 'malloc', 'tryMalloc', 'calloc', 'memalign', 'alloc', 'allocUnsafe']
@@ -74,7 +74,7 @@ async function enter(world: World, claim: Claim, made: Made, alignment: number):
     () => `${where()} overlaps the block of ${other?.usable} bytes at ${other?.offset}`
   )
   world.require(notZero === -1, () => `byte ${notZero} is not zero: ${where()}`)
-  const block: Block = { offset, byteLength, usable, seed: world.seed(), inner: [] }
+  const block: Block = { offset, byteLength, usable, seed: world.seed(), inner: [], pins: 0 }
   claim.blocks.set(offset, block)
   await write(world, claim, block)
 }
@@ -122,7 +122,6 @@ async function free(world: World, command: Command): Promise<void> {
   const [claim, block] = found
   if (claim.party === undefined) return
   await intact(world, claim, block)
-  const busy = block.inner.length > 0
   const order = {
     do: 'free',
     allocator: claim.id,
@@ -130,7 +129,7 @@ async function free(world: World, command: Command): Promise<void> {
     by: command.c % 3 === 0 ? 'view' : 'offset',
     choice: command.c >>> 2,
   }
-  const made = await world.act(claim.party.hand, order, busy ? ['ERR_ARENA_BUSY'] : [])
+  const made = await world.act(claim.party.hand, order, refusals([block]))
   if (made !== undefined) gone(claim, block)
   else await intact(world, claim, block)
 }
@@ -145,7 +144,7 @@ async function freeMany(world: World, { a, b, c }: Command): Promise<void> {
   const blocks = [...claim.blocks.values()].sort((one, other) => one.offset - other.offset)
   for (let index = c % 8, left = 40; index < blocks.length && left > 0; index += step, left--) {
     const block = blocks[index] as Block
-    if (block.inner.length > 0) continue
+    if (refusals([block]).length > 0) continue
     await intact(world, claim, block)
     if ((await world.act(claim.party.hand, { do: 'free', allocator: claim.id, offset: block.offset })) !== undefined)
       gone(claim, block)
@@ -164,11 +163,11 @@ async function realloc(world: World, command: Command): Promise<void> {
   )
   if (claim.kind === 'Slab' && byteLength > claim.slotSize) return
   const { offset, byteLength: old, seed } = block
-  const busy = block.inner.length > 0
-  const refusals = busy ? ['ERR_ARENA_BUSY'] : ['ok', 'ERR_OUT_OF_MEMORY']
-  if (claim.kind === 'Bump' && offset !== last) refusals.splice(0, 3, 'ERR_UNSUPPORTED_OPERATION', 'ERR_ARENA_BUSY')
+  const held = refusals([block])
+  const allowed = held.length > 0 ? held : ['ok', 'ERR_OUT_OF_MEMORY']
+  if (claim.kind === 'Bump' && offset !== last) allowed.splice(0, 3, 'ERR_UNSUPPORTED_OPERATION', ...held)
   const order = { do: 'realloc', allocator: claim.id, offset, byteLength, old, seed }
-  const made = await world.act(claim.party.hand, order, refusals)
+  const made = await world.act(claim.party.hand, order, allowed)
   if (made === undefined) return intact(world, claim, block)
   const { wrong } = made.value
   world.require(
@@ -216,11 +215,13 @@ async function freeTwice(world: World, command: Command): Promise<void> {
   const found = anyBlock(world, command, ({ kind }) => kind !== 'Bump')
   if (found === undefined) return
   const [claim, block] = found
-  if (claim.party === undefined || block.inner.length > 0) return
+  if (claim.party === undefined || refusals([block]).length > 0) return
   const order = { do: 'free', allocator: claim.id, offset: block.offset }
   if ((await world.act(claim.party.hand, order)) === undefined) return
   gone(claim, block)
-  await world.act(claim.party.hand, order, ['ERR_DOUBLE_FREE'])
+  // Its \`schedule\` allocates, which may give the memory another use before the second call.
+  const reused = claim.manner === 'hostile' ? ['ERR_INVALID_FREE'] : []
+  await world.act(claim.party.hand, order, ['ERR_DOUBLE_FREE', ...reused])
 }
 
 async function usableSize(world: World, command: Command): Promise<void> {
@@ -241,7 +242,7 @@ async function misuse(world: World, { a, b, c }: Command): Promise<void> {
   if (claim?.party === undefined) return
   const method = pick(['malloc', 'tryMalloc', 'calloc', 'memalign', 'alloc', 'allocUnsafe', 'realloc'], b) as string
   const block = pick([...claim.blocks.values()], c)
-  if (method === 'realloc' && (block === undefined || block.inner.length > 0 || claim.kind === 'Bump')) return
+  if (method === 'realloc' && (block === undefined || refusals([block]).length > 0 || claim.kind === 'Bump')) return
   const allowed = ['ERR_INVALID_ARG_TYPE', 'ERR_OUT_OF_RANGE', ...(method === 'realloc' ? ['ERR_INVALID_FREE'] : [])]
   await world.act(
     claim.party.hand,
@@ -268,11 +269,10 @@ async function release(world: World, { a, b }: Command): Promise<void> {
   const chosen = claim && pick(claim.marks, b)
   if (claim?.party === undefined || chosen === undefined) return
   const dropped = [...claim.blocks.values()].filter(({ offset }) => offset >= chosen.mark)
-  const busy = dropped.some(({ inner }) => inner.length > 0)
   const made = await world.act(
     claim.party.hand,
     { do: 'release', allocator: claim.id, mark: chosen.mark },
-    busy ? ['ERR_ARENA_BUSY'] : []
+    refusals(dropped)
   )
   if (made === undefined) return
   for (const block of dropped) claim.blocks.delete(block.offset)
@@ -289,6 +289,70 @@ async function badMark(world: World, { a, b }: Command): Promise<void> {
   await world.act(claim.party.hand, { do: 'release', allocator: claim.id, mark: bad }, ['ERR_OUT_OF_RANGE'])
 }
 
+async function pinBlock(world: World, command: Command): Promise<void> {
+  const found = anyBlock(world, command)
+  if (found === undefined) return
+  const [claim, block] = found
+  const { party } = claim
+  if (party === undefined || party.blockPins.length > 2) return
+  const name = world.number()
+  const by = command.c % 2 === 0 ? 'view' : 'offset'
+  const order = { do: 'pinBlock', allocator: claim.id, offset: block.offset, name, by, choice: command.c >>> 2 }
+  if ((await world.act(party.hand, order)) === undefined) return
+  const blocks = [block]
+  for (let { around } = claim; around !== undefined; around = around.claim.around) blocks.push(around.block)
+  party.blockPins.push(hold(name, blocks))
+}
+
+async function unpinBlock(world: World, { a }: Command): Promise<void> {
+  const party = pick(
+    parties(world).filter(({ blockPins }) => blockPins.length > 0),
+    a
+  )
+  const ended = party?.blockPins.pop()
+  if (party === undefined || ended === undefined) return
+  await world.act(party.hand, { do: 'unpin', name: ended.name })
+  unhold(ended)
+}
+
+/** Many at once: as many as fit. */
+async function mallocMany(world: World, { a, b, c }: Command): Promise<void> {
+  const claim = pick(
+    claims(world, ({ kind }) => kind !== 'Bump'),
+    a
+  )
+  if (claim?.party === undefined || claim.blocks.size > MOST_BLOCKS) return
+  const byteLength = blockLength(c, claim.kind === 'Slab' ? claim.slotSize : Math.min(claim.byteLength, 65536))
+  if (byteLength > claim.slotSize && claim.kind === 'Slab') return
+  const made = await world.act(claim.party.hand, {
+    do: 'mallocMany',
+    allocator: claim.id,
+    byteLength,
+    count: b % 40,
+  })
+  for (const { offset, usable } of (made?.value ?? []) as { offset: number; usable: number }[])
+    await enter(world, claim, { offset, byteLength, usable, notZero: -1 }, 8)
+}
+
+/** Many at once: all of them, or none when one may not be freed. */
+async function freeAll(world: World, { a, b, c }: Command): Promise<void> {
+  const claim = pick(
+    claims(world, ({ kind, blocks }) => kind !== 'Bump' && blocks.size > 0),
+    a
+  )
+  if (claim?.party === undefined) return
+  const blocks = [...claim.blocks.values()].filter((_, index) => index % (1 + (b % 4)) === 0).slice(0, 40)
+  for (const block of blocks) await intact(world, claim, block)
+  const offsets = blocks.map(({ offset }) => offset)
+  const freed = claim.freed.filter((offset) => !claim.blocks.has(offset)).slice(-1)
+  const wrong = [[], [], [offsets[0] as number], [claim.offset - 8], freed][c % 5] as number[]
+  offsets.splice((c >>> 4) % (offsets.length + 1), 0, ...wrong)
+  const allowed = [...(wrong.length > 0 ? ['ERR_DOUBLE_FREE', 'ERR_INVALID_FREE'] : []), ...refusals(blocks)]
+  const order = { do: 'freeMany', allocator: claim.id, offsets }
+  if ((await world.act(claim.party.hand, order, allowed)) !== undefined) for (const block of blocks) gone(claim, block)
+  else for (const block of blocks) await intact(world, claim, block)
+}
+
 export const blockCommands: Commands = {
   allocate: [60, allocate],
   verify: [8, verify],
@@ -302,4 +366,8 @@ export const blockCommands: Commands = {
   mark: [3, mark],
   release: [3, release],
   badMark: [1, badMark],
+  pinBlock: [3, pinBlock],
+  unpinBlock: [4, unpinBlock],
+  mallocMany: [6, mallocMany],
+  freeAll: [4, freeAll],
 }

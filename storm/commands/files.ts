@@ -10,7 +10,7 @@ import type { MappedFile } from '../../src/arena/file/mapped-file.ts'
 import { ADVICE } from '../../src/ffi/os-pages.ts'
 import { systemOs } from '../../src/ffi/system.ts'
 import { pattern } from '../hand/bytes.ts'
-import type { FileMapping, FileState } from '../model.ts'
+import { type FileMapping, type FileState, heldArena } from '../model.ts'
 import type { World } from '../world.ts'
 import { joinMemory, newMemory } from './arenas.ts'
 import { type Command, type Commands, pick } from './picks.ts'
@@ -255,10 +255,10 @@ async function closeFile(world: World, { a, b }: Command): Promise<void> {
 
 export async function closeMapping(world: World, mapping: FileMapping, b: number): Promise<void> {
   const { state, party, hand } = mapping
-  const held = mapping.pins.length + (party === undefined ? 0 : party.pins.length + party.uses.length)
+  const held = mapping.pins.length > 0 ? ['ERR_ARENA_BUSY'] : party === undefined ? [] : heldArena(party)
   const detach = [undefined, true, false][b % 3]
   const order = { do: 'closeFile', file: mapping.id, options: detach === undefined ? undefined : { detach } }
-  const made = await world.act(hand, order, held > 0 ? ['ERR_ARENA_BUSY'] : [])
+  const made = await world.act(hand, order, held)
   if (made === undefined) return
   state.mappings.splice(state.mappings.indexOf(mapping), 1)
   world.closed.push({ hand, what: 'file', id: mapping.id })

@@ -2,11 +2,12 @@
  * Calls on allocators. Those that make or end blocks also write, read or compare the bytes, so that a step is one order.
  * @module
  */
-import type { Allocator, FreeingAllocator } from '../../src/allocator/allocator.ts'
-import { Buddy } from '../../src/allocator/buddy.ts'
-import { Bump } from '../../src/allocator/bump.ts'
-import { Heap } from '../../src/allocator/heap.ts'
-import { Slab } from '../../src/allocator/slab.ts'
+
+import { Buddy } from '../../src/allocator/buddy/buddy.ts'
+import { Bump } from '../../src/allocator/bump/bump.ts'
+import type { Allocator, FreeingAllocator } from '../../src/allocator/contract.ts'
+import { Heap } from '../../src/allocator/heap/heap.ts'
+import { Slab } from '../../src/allocator/slab/slab.ts'
 import type { Arena } from '../../src/arena/arena.ts'
 import type { TypedArray, TypedArrayConstructor } from '../../src/views.ts'
 import { fill, firstNotZero, firstWrong } from './bytes.ts'
@@ -111,6 +112,18 @@ export const allocatorCalls: Calls = {
     const place = tools.arenas.get(arena) as Arena
     const wrong = firstWrong(place, moved, old as number, seed, byteLength)
     return { ...measure(allocator, place, moved, order), wrong }
+  },
+  pinBlock: (tools, order) =>
+    void tools.pins.set(order.name as number, tools.allocation(order).allocator.pin(named(tools, order))),
+  mallocMany(tools, order) {
+    const allocator = freeing(tools, order)
+    const offsets = new Float64Array(order.count as number)
+    const got = tools.call(order, () => allocator.mallocMany(order.byteLength as number, offsets))
+    return [...offsets.subarray(0, got)].map((offset) => ({ offset, usable: allocator.usableSize(offset) }))
+  },
+  freeMany(tools, order) {
+    const offsets = Float64Array.from(order.offsets as number[])
+    tools.call(order, () => freeing(tools, order).freeMany(offsets))
   },
   purge: (tools, order) => tools.call(order, () => freeing(tools, order).purge()),
   reset: (tools, order) => tools.call(order, () => tools.allocation(order).allocator.reset()),

@@ -7,8 +7,8 @@
  *     'hostile'  purges and allocates in the heap from inside `schedule`, and throws at last
  * @module
  */
-import type { Schedule } from '../../src/allocator/decay.ts'
-import type { Heap } from '../../src/allocator/heap.ts'
+import type { Schedule } from '../../src/allocator/heap/decay.ts'
+import type { Heap } from '../../src/allocator/heap/heap.ts'
 
 export const MANNERS = ['kept', 'kept', 'deaf', 'eager', 'hostile'] as const
 export type Manner = (typeof MANNERS)[number]

@@ -2,7 +2,7 @@
  * What the calls of a hand work on: what it has, by number; what it is told and what it answers.
  * @module
  */
-import type { Allocator } from '../../src/allocator/allocator.ts'
+import type { Allocator } from '../../src/allocator/contract.ts'
 import type { Arena } from '../../src/arena/arena.ts'
 import type { MappedFile } from '../../src/arena/file/mapped-file.ts'
 import { SystemError } from '../../src/errors.ts'

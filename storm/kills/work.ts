@@ -3,10 +3,10 @@
  * @module
  */
 import { join } from 'node:path'
-import { Buddy } from '../../src/allocator/buddy.ts'
-import { Bump } from '../../src/allocator/bump.ts'
-import { Heap } from '../../src/allocator/heap.ts'
-import { Slab } from '../../src/allocator/slab.ts'
+import { Buddy } from '../../src/allocator/buddy/buddy.ts'
+import { Bump } from '../../src/allocator/bump/bump.ts'
+import { Heap } from '../../src/allocator/heap/heap.ts'
+import { Slab } from '../../src/allocator/slab/slab.ts'
 import { Arena } from '../../src/arena/arena.ts'
 import { mapFile } from '../../src/arena/file/map-file.ts'
 import type { Os } from '../../src/ffi/os.ts'

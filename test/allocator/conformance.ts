@@ -1,22 +1,22 @@
 /**
- * The suite that every allocator passes: the contract of allocator.ts, call by call, and what must hold whatever happens.
+ * The suite that every allocator passes: the contract of allocator/contract.ts, call by call, and what must hold whatever happens.
  *
  *     conformance('Slab', (arena, options) => new Slab(arena, { slotSize: 64, ...options }), { frees: true, mostBytes: 64 })
  *
- * Its parts: raw calls here, views in conformance-views.ts, frees in conformance-frees.ts, claims and their end in
- * conformance-claims.ts, pins in conformance-pins.ts, random programs in program.ts.
+ * Its parts: raw calls here, views in conformance/views.ts, frees in conformance/frees.ts, claims and their end in
+ * conformance/claims.ts, pins in conformance/pins.ts, random programs in program.ts.
  * @module
  */
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { GiB, KiB, MiB } from '../../src/units.ts'
 import { throwsCode } from '../helpers/errors.ts'
-import { claimTests } from './conformance-claims.ts'
-import { freeTests } from './conformance-frees.ts'
-import { fullTests } from './conformance-full.ts'
-import { manyTests } from './conformance-many.ts'
-import { pinTests } from './conformance-pins.ts'
-import { viewTests } from './conformance-views.ts'
+import { claimTests } from './conformance/claims.ts'
+import { freeTests } from './conformance/frees.ts'
+import { fullTests } from './conformance/full.ts'
+import { manyTests } from './conformance/many.ts'
+import { pinTests } from './conformance/pins.ts'
+import { viewTests } from './conformance/views.ts'
 import { runProgram } from './program.ts'
 import {
   type Abilities,

@@ -4,7 +4,7 @@
  * @module
  */
 import * as assert from 'uvu/assert'
-import type { FreeingAllocator } from '../../src/allocator/allocator.ts'
+import type { FreeingAllocator } from '../../src/allocator/contract.ts'
 import type { Arena } from '../../src/arena/arena.ts'
 import { balance, bytesAt, type Subject } from './subject.ts'
 

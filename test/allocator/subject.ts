@@ -3,7 +3,7 @@
  * @module
  */
 import * as assert from 'uvu/assert'
-import type { Allocator, AllocatorOptions, AllocatorStats, FreeingAllocator } from '../../src/allocator/allocator.ts'
+import type { Allocator, AllocatorOptions, AllocatorStats, FreeingAllocator } from '../../src/allocator/contract.ts'
 import { Arena } from '../../src/arena/arena.ts'
 import { GiB, MiB } from '../../src/units.ts'
 import { FakeOs } from '../helpers/fake-os.ts'

@@ -101,7 +101,7 @@ export function runChild(program: string, options: ChildOptions = {}): Promise<C
 function prelude(): string {
   return `
 import { Arena, insideOf } from ${JSON.stringify(compiled('src/arena/arena'))}
-import { Heap } from ${JSON.stringify(compiled('src/allocator/heap'))}
+import { Heap } from ${JSON.stringify(compiled('src/allocator/heap/heap'))}
 import { KiB, MiB, GiB, TiB } from ${JSON.stringify(compiled('src/units'))}
 import { FakeOs } from ${JSON.stringify(compiled('test/helpers/fake-os'))}
 import { Peer } from ${JSON.stringify(compiled('test/helpers/peer'))}

@@ -8,7 +8,7 @@
  * slow, and is nothing that the library knows of.
  * @module
  */
-import { At } from '../../src/allocator/heap-layout.ts'
+import { At } from '../../src/allocator/heap/words.ts'
 
 interface Store {
   readonly array: Int32Array | Float64Array

@@ -76,7 +76,7 @@ export class Peer {
 function program(body: string): string {
   const imports = {
     'src/arena/arena': 'Arena, insideOf',
-    'src/allocator/heap': 'Heap',
+    'src/allocator/heap/heap': 'Heap',
     'src/units': 'KiB, MiB, GiB, TiB',
     'test/helpers/fake-os': 'FakeOs',
   }

@@ -100,7 +100,7 @@ function inChild(stage: Stage, count: number): Promise<ChildEnd> {
 /** A byte on stdout for each worker that is about to be terminated. */
 function program(stage: Stage, count: number): string {
   const { microseconds, body } = STAGES[stage]
-  const paths = ['src/arena/arena', 'src/allocator/heap', 'src/allocator/bump'].map(compiled)
+  const paths = ['src/arena/arena', 'src/allocator/heap/heap', 'src/allocator/bump/bump'].map(compiled)
   const worker = `
     const { parentPort, workerData: data } = require('node:worker_threads')
     Promise.all(${JSON.stringify(paths)}.map((path) => import(path))).then(async (parts) => {

@@ -58,7 +58,13 @@ export class Thread {
 
 /** The worker's script. Scripts that are evaluated are not modules, so what it needs is imported by call. */
 function program(body: string): string {
-  const imports = ['src/arena/arena', 'src/allocator/heap', 'src/units', 'test/helpers/fake-os', 'test/helpers/inside']
+  const imports = [
+    'src/arena/arena',
+    'src/allocator/heap/heap',
+    'src/units',
+    'test/helpers/fake-os',
+    'test/helpers/inside',
+  ]
   return `
 const { parentPort, workerData: data } = require('node:worker_threads')
 const post = (value) => parentPort.postMessage(value)

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { ownOf } from '../../src/allocator/blocks.ts'
+import { partsOf } from '../../src/allocator/facade.ts'
 import { insideOf } from '../../src/arena/arena.ts'
 import { readMaps } from '../../src/ffi/procfs.ts'
 import { Arena, Buddy, Bump, Heap, MappedFile, mapFile, Slab } from '../../src/index.ts'
@@ -108,7 +108,7 @@ test('nothing internal is reachable from the public objects', () => {
     new Bump(arena, { offset: 3 * MiB, byteLength: MiB }),
     new Heap(file.arena),
   ]
-  const metadata = new Set<unknown>(allocators.map((allocator) => ownOf(allocator).claim.metadata.buffer))
+  const metadata = new Set<unknown>(allocators.map((allocator) => partsOf(allocator).life.claim.metadata.buffer))
   const data = new Set<unknown>([
     insideOf(arena).windowBuffer(0),
     insideOf(file.arena).windowBuffer(0),
@@ -129,7 +129,7 @@ test('nothing internal is reachable from the public objects', () => {
 test('the walk finds what can be reached', () => {
   const arena = Arena.reserve(MiB)
   const heap = new Heap(arena)
-  const { metadata } = ownOf(heap).claim
+  const { metadata } = partsOf(heap).life.claim
   const holes = {
     deep: [
       {
@@ -138,12 +138,12 @@ test('the walk finds what can be reached', () => {
         },
       },
     ],
-    own: ownOf(heap),
+    own: partsOf(heap),
     at: readMaps().find(({ start }) => start > 2 ** 40)?.start,
   }
   const found = leaks(walk(holes), new Set([metadata.buffer]), new Set())
   assert.ok(found.some((line) => line.startsWith('root.deep.0.inner.buffer: metadata')))
-  assert.ok(found.some((line) => line.startsWith('root.own.memory: Memory')))
+  assert.ok(found.some((line) => line.startsWith('root.own.memory: BlockMemory')))
   assert.ok(found.some((line) => line.startsWith('root.at: an address')))
   arena.close()
 })

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { ownOf } from '../../src/allocator/blocks.ts'
+import { partsOf } from '../../src/allocator/facade.ts'
 import { insideOf } from '../../src/arena/arena.ts'
 import { show } from '../../src/errors.ts'
 import { ENOMEM } from '../../src/ffi/errno.ts'
@@ -40,7 +40,7 @@ test('console.log shows one line, open, closed and damaged', () => {
     const line = `${kind} { state: 'open', offset: ${index * MiB}, byteLength: 1048576, usedBytes: ${used}, committedBytes: ${committedBytes} }`
     assert.is(inspect(allocator), line)
     assert.is(inspect({ allocator }), `{\n  allocator: ${line}\n}`)
-    new Uint8Array(ownOf(allocator).claim.metadata.buffer).fill(255)
+    new Uint8Array(partsOf(allocator).life.claim.metadata.buffer).fill(255)
     assert.match(inspect(allocator), new RegExp(`^${kind} \\{ .* \\}$`))
     assert.type(JSON.stringify(allocator), 'string')
   }
@@ -111,6 +111,14 @@ test('messages render any value', () => {
       proxy,
       new Proxy({}, {}),
       new Uint8Array(1),
+      [1],
+      new Map(),
+      {},
+      Object.create(null),
+      Object.create(new Proxy({}, {})),
+      class Foo {},
+      () => 1,
+      Object.defineProperty(() => 1, 'name', { get: () => assert.unreachable('a getter was run') }),
       null,
       undefined,
       -0,
@@ -123,13 +131,42 @@ test('messages render any value', () => {
       'a bigint',
       'a function',
       'an object',
-      'a view',
+      'a Uint8Array',
+      'an Array',
+      'a Map',
+      'an object',
+      'an object',
+      'an object',
+      'the function Foo',
+      'a function',
+      'a function',
       'null',
       'undefined',
       '0',
       `"${'x'.repeat(40)}…"`,
     ]
   )
+})
+
+test('messages name the types, the option and the range', () => {
+  const arena = Arena.reserve(MiB)
+  const heap = new Heap(arena, { byteLength: 65536, limit: 50_000 })
+  const type = (given: unknown) => () => heap.alloc(given as typeof Uint8Array, 1)
+  throwsCode(
+    type(Array),
+    'ERR_INVALID_ARG_TYPE',
+    /Int8Array, .*, Float64Array, .*, DataView, Buffer \(.*got the function Array$/
+  )
+  throwsCode(type('Float64Array'), 'ERR_INVALID_ARG_TYPE', /got "Float64Array"$/)
+  throwsCode(type(new Uint8Array(1)), 'ERR_INVALID_ARG_TYPE', /got a Uint8Array$/)
+  throwsCode(() => heap.malloc(-1), 'ERR_OUT_OF_RANGE', 'a whole number from 0 to 2^53 - 1, got -1')
+  throwsCode(() => heap.malloc(60_000), 'ERR_OUT_OF_MEMORY', 'claim of 65536 bytes, limit 50000 bytes')
+  throwsCode(() => new Heap(arena, { offset: 65537 }), 'ERR_OUT_OF_RANGE', '"options.offset" expected a multiple of 8')
+  throwsCode(() => new Heap(arena), 'ERR_ARENA_BUSY', 'options.offset and options.byteLength choose another range')
+  throwsCode(() => new Buddy(arena, { minBlock: 8 }), 'ERR_OUT_OF_RANGE', 'a power of two from 16 to')
+  throwsCode(() => arena.offsetOf(new Int16Array(1)), 'ERR_OUT_OF_RANGE', 'a view of the arena, with a buffer')
+  throwsCode(() => arena.unlink(), 'ERR_UNSUPPORTED_OPERATION', 'has no name to unlink')
+  arena.close()
 })
 
 test('messages count in plain English', () => {
@@ -147,6 +184,12 @@ test('messages count in plain English', () => {
   const file = MappedFile as unknown as new (given: unknown) => MappedFile
   throwsCode(() => new file(1), 'ERR_UNSUPPORTED_OPERATION', 'is made with mapFile')
   assert.ok(insideOf(arena).claims().length === 1)
+  const small = heap.malloc(100)
+  throwsCode(() => heap.free(small + 1), 'ERR_INVALID_FREE', 'lies 1 byte behind the start of a slot of 104 bytes')
+  throwsCode(() => heap.free(small + 8), 'ERR_INVALID_FREE', 'lies 8 bytes behind')
+  const pin = heap.pin(small)
+  throwsCode(() => arena.close(), 'ERR_BLOCK_PINNED', 'the arena cannot be closed: blocks in it are pinned once')
+  pin[Symbol.dispose]()
   arena.close()
 })
 

@@ -1,7 +1,7 @@
 /** Recording: what was recorded replays to the same trace, and view calls count as the raw calls they stand for. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import type { AllocatorStats } from '../../src/allocator/allocator.ts'
+import type { AllocatorStats } from '../../src/allocator/contract.ts'
 import { Arena, Heap, MiB } from '../../src/index.ts'
 import { decodeTrace, encodeTrace } from '../../src/trace/format.ts'
 import { Recorder } from '../../src/trace/record.ts'

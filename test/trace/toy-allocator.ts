@@ -3,7 +3,7 @@
  * out a freed range again, except to a block of the same rounded size.
  * @module
  */
-import type { AllocatorStats, AllocOptions, FreeingAllocator } from '../../src/allocator/allocator.ts'
+import type { AllocatorStats, AllocOptions, FreeingAllocator } from '../../src/allocator/contract.ts'
 import { alignUp } from '../../src/bits.ts'
 import { InvalidFreeError, OutOfMemoryError } from '../../src/errors.ts'
 import {
@@ -97,7 +97,7 @@ export class ToyAllocator implements FreeingAllocator {
 
   alloc<T extends TypedArray>(type: TypedArrayConstructor<T>, length: number, options?: AllocOptions): T
   alloc(type: DataViewConstructor, length: number, options?: AllocOptions): DataView
-  alloc(type: BufferConstructor, length: number, options?: AllocOptions): Buffer
+  alloc(type: BufferConstructor, length: number, options?: AllocOptions): Buffer<ArrayBuffer>
   alloc(type: ViewConstructor, length: number, options?: AllocOptions): View {
     if (options === undefined)
       return makeView(type, this.buffer, this.calloc(length * elementBytes('type', type)), length)
@@ -108,7 +108,7 @@ export class ToyAllocator implements FreeingAllocator {
 
   allocUnsafe<T extends TypedArray>(type: TypedArrayConstructor<T>, length: number, options?: AllocOptions): T
   allocUnsafe(type: DataViewConstructor, length: number, options?: AllocOptions): DataView
-  allocUnsafe(type: BufferConstructor, length: number, options?: AllocOptions): Buffer
+  allocUnsafe(type: BufferConstructor, length: number, options?: AllocOptions): Buffer<ArrayBuffer>
   allocUnsafe(type: ViewConstructor, length: number, { alignment = 8 }: AllocOptions = {}): View {
     return makeView(type, this.buffer, this.memalign(alignment, length * elementBytes('type', type)), length)
   }

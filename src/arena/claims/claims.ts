@@ -220,8 +220,8 @@ export class Claims implements ClaimTree {
 
   #range(request: ClaimRequest): { offset: number; byteLength: number } {
     const end = this.arena.layout.byteLength
-    const offset = multipleOf8('offset', request.offset ?? 0, 0, end - 8)
-    const byteLength = multipleOf8('byteLength', request.byteLength ?? end - offset, 8, end - offset)
+    const offset = multipleOf8('options.offset', request.offset ?? 0, 0, end - 8)
+    const byteLength = multipleOf8('options.byteLength', request.byteLength ?? end - offset, 8, end - offset)
     return { offset, byteLength }
   }
 
@@ -254,7 +254,7 @@ export class Claims implements ClaimTree {
   #busy(holder: ClaimHolder, offset: number, byteLength: number, other: Obstacle): ArenaBusyError {
     return new ArenaBusyError(
       `${holder.kind} cannot claim ${byteLength} bytes at offset ${offset} of ${this.arena.title}: ${other.describe()} holds part ` +
-        'of them, and they are not inside one live block of it'
+        'of them, and they are not inside one live block of it. options.offset and options.byteLength choose another range'
     )
   }
 

@@ -87,7 +87,7 @@ export class FileLink {
 
   #noWay(reason: string): UnsupportedOperationError {
     return new UnsupportedOperationError(
-      `${this.#title} ${reason}: its mapping is all right, its length cannot be changed`
+      `${this.#title} ${reason}: the mapping stays valid, but its length cannot be changed`
     )
   }
 }

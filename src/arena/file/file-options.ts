@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { boolean, oneOf, optionsObject, pathText, wholeNumber } from '../../arguments.ts'
+import { boolean, oneOf, optionsObject, pathText, type UrlLike, wholeNumber } from '../../arguments.ts'
 import { InvalidArgumentTypeError, OutOfRangeError } from '../../errors.ts'
 import type { Os } from '../../ffi/os.ts'
 import { MOST_BYTES } from '../format/layout.ts'
@@ -20,7 +20,7 @@ const MODES = ['read', 'copy', 'write'] as const
 export type FileMode = (typeof MODES)[number]
 
 /** What can be mapped: a path, a `file:` URL, an open descriptor, or an object that has one, such as a `FileHandle`. */
-export type FileTarget = string | URL | number | { readonly fd: number }
+export type FileTarget = string | UrlLike | number | { readonly fd: number }
 
 /** Options of `mapFile`. */
 export interface FileOptions<Mode extends FileMode = FileMode> {
@@ -81,7 +81,8 @@ export interface CheckedFileOptions {
 /** Throws unless target and options are what they should be. @internal */
 export function checkFileOptions(file: unknown, options: FileOptions): CheckedFileOptions {
   optionsObject('options', options)
-  if (options === undefined) throw new InvalidArgumentTypeError('options', 'an object with a mode', options)
+  if (options === undefined)
+    throw new InvalidArgumentTypeError('options', "an object with a mode: 'read', 'copy' or 'write'", options)
   const { offset = 0, byteLength, maxByteLength, permissions, hardened, populate, windowBytes, os } = options
   const mode = oneOf('options.mode', options.mode, MODES)
   wholeNumber('options.offset', offset)

@@ -8,7 +8,7 @@
  * Nothing is written before it is known that the file can be mapped: files of /proc and the like take a write for a command.
  * @module
  */
-import { ArenaBusyError, OutOfRangeError, UnsupportedOperationError } from '../../errors.ts'
+import { ArenaBusyError, bytes, OutOfRangeError, UnsupportedOperationError } from '../../errors.ts'
 import { EIO, ENODEV, ENOENT, isErrno } from '../../ffi/errno.ts'
 import type { Os } from '../../ffi/os.ts'
 import type { Access, FileStatus } from '../../ffi/os-files.ts'
@@ -160,7 +160,7 @@ function requireStorage({ title, os, mode }: CheckedFileOptions, fd: number, { b
     )
   if (byteLength > 0 && canBeMapped(os, fd, mode)) return
   throw new UnsupportedOperationError(
-    `${title} is on a file system that the kernel makes up, and says that it has ${byteLength} bytes: what is in it is made when it is ` +
+    `${title} is on a file system that the kernel makes up, and says that it has ${bytes(byteLength)}: what is in it is made when it is ` +
       'read, and cannot be mapped. Read and write it with node:fs'
   )
 }

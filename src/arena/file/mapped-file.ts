@@ -17,12 +17,21 @@
  */
 import { boolean, oneOf, optionsObject, wholeNumber } from '../../arguments.ts'
 import { alignDown } from '../../bits.ts'
-import { ArenaBusyError, InvalidArgumentTypeError, OutOfRangeError, UnsupportedOperationError } from '../../errors.ts'
+import {
+  ArenaBusyError,
+  bytes,
+  InvalidArgumentTypeError,
+  OutOfRangeError,
+  UnsupportedOperationError,
+} from '../../errors.ts'
 import { ADVICE, type Advice } from '../../ffi/os-pages.ts'
 import { type Facts, showAs } from '../../inspection.ts'
 import {
+  type Bytes,
   elementBytes,
   isView,
+  type NodeBuffer,
+  type NodeBufferConstructor,
   plainBytes,
   type TypedArray,
   type TypedArrayConstructor,
@@ -154,7 +163,7 @@ export class MappedFile<Mode extends FileMode = FileMode> {
    */
   view<T extends TypedArray>(type: TypedArrayConstructor<T>, offset: number, length: number): FileView<Mode, T>
   view(type: DataViewConstructor, offset: number, length: number): FileView<Mode, DataView>
-  view(type: BufferConstructor, offset: number, length: number): FileView<Mode, Buffer>
+  view(type: NodeBufferConstructor, offset: number, length: number): FileView<Mode, NodeBuffer>
   view(type: ViewConstructor, offset: number, length: number): unknown {
     const byteLength = this.#extent.requireElements(elementBytes('type', type), offset, length)
     const view = this.#windows.view(type, offset, length, byteLength)
@@ -163,8 +172,8 @@ export class MappedFile<Mode extends FileMode = FileMode> {
   }
 
   /** All of it as bytes. Throws `ERR_OUT_OF_RANGE` when that is more than the runtime can show in one view (4 GiB on Node 20). */
-  get bytes(): FileView<Mode, Uint8Array> {
-    return this.view(Uint8Array, 0, this.#extent.byteLength)
+  get bytes(): FileView<Mode, Bytes> {
+    return this.view<Bytes>(Uint8Array, 0, this.#extent.byteLength)
   }
 
   /** The long window that shows `offset`, of 1 GiB, and the offset where that window starts. Bytes of it past `byteLength` are not the file's. */
@@ -181,7 +190,8 @@ export class MappedFile<Mode extends FileMode = FileMode> {
     this.#openState.requireOpen()
     if (!isView(view)) throw new InvalidArgumentTypeError('view', 'a view', view)
     const start = this.#windows.startOf(viewBuffer(view))
-    if (start < 0) throw new OutOfRangeError('view', `a view of ${this.#title}`, view)
+    if (start < 0)
+      throw new OutOfRangeError('view', `a view of ${this.#title}, with a buffer that is not detached`, view)
     return start + viewByteOffset(view)
   }
 
@@ -200,11 +210,11 @@ export class MappedFile<Mode extends FileMode = FileMode> {
    * A copy of the range, in `target` from its start when that is given. Throws `ERR_TRUNCATED` when the file no longer has the
    * bytes; `target` may then have been written to. Cannot fault.
    */
-  read(offset: number, byteLength: number, target?: Uint8Array): Uint8Array {
+  read(offset: number, byteLength: number, target?: Uint8Array): Bytes {
     this.#extent.requireRange(offset, byteLength)
     const bytes = target === undefined ? new Uint8Array(byteLength) : plainBytes('target', target, byteLength)
     this.#truncation.read(offset, byteLength, bytes)
-    return bytes
+    return bytes as Bytes
   }
 
   // ---- changing its length ----
@@ -302,7 +312,9 @@ export class MappedFile<Mode extends FileMode = FileMode> {
     if (byteLength === 0) return
     const held = this.#heldByArena(offset, byteLength)
     if (held !== undefined)
-      throw new ArenaBusyError(`${this.#title}: to discard ${byteLength} bytes at offset ${offset} would hit ${held}`)
+      throw new ArenaBusyError(
+        `${this.#title}: to discard ${bytes(byteLength)} at offset ${offset} would change ${held}`
+      )
     discardChanges(this.#fileMapping, offset, byteLength)
   }
 

@@ -6,7 +6,7 @@
  * is a Buffer over the same bytes; that is what `buffer` is left in for.
  * @module
  */
-import type { TypedArray, View } from '../../views.ts'
+import type { NodeBuffer, TypedArray, View } from '../../views.ts'
 import type { FileMode } from './file-options.ts'
 
 /** The type of a typed array's elements. */
@@ -66,12 +66,12 @@ export type ReadOnlyDataView = Reading<DataView>
 
 /** A Buffer that cannot be written through. Every Buffer is one. */
 export type ReadOnlyBuffer = ReadOnlyView<Uint8Array> &
-  Reading<Buffer> &
-  Pick<Buffer, 'compare' | 'copy' | 'equals' | 'toString'>
+  Reading<NodeBuffer> &
+  Pick<NodeBuffer, 'compare' | 'copy' | 'equals' | 'toString'>
 
 /** What `view` of a mapped file gives: read-only in read mode. */
 export type FileView<Mode extends FileMode, T extends View> = Mode extends 'read'
-  ? T extends Buffer
+  ? T extends NodeBuffer
     ? ReadOnlyBuffer
     : T extends TypedArray
       ? ReadOnlyView<T>

@@ -10,7 +10,7 @@
  * 200 us on ext4: nearly all of it the file system's.
  * @module
  */
-import { ArenaBusyError, UnsupportedOperationError } from '../../errors.ts'
+import { ArenaBusyError, bytes, UnsupportedOperationError } from '../../errors.ts'
 import { holdsMappedArena } from '../format/header.ts'
 import { finishGrowth, prepareGrowth } from '../sources/file-length.ts'
 import type { FileMapping } from './file-mapping.ts'
@@ -76,7 +76,7 @@ function requireFreeEnd(
 ): void {
   if (wanted < byteLength && fileEnd > offset + byteLength)
     throw new UnsupportedOperationError(
-      `${title} has ${fileEnd} bytes and goes on behind the mapping, which ends at ${offset + byteLength}: to make it shorter would ` +
+      `${title} has ${bytes(fileEnd)} and goes on behind the mapping, which ends at ${offset + byteLength}: to make it shorter would ` +
         'cut what is not mapped'
     )
   if (offset + wanted !== fileEnd && holdsMappedArena(fileMapping.os, fd, offset, fileEnd))

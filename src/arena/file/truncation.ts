@@ -12,7 +12,7 @@
  * the file can be shortened: that gap no program can close. `read` has none.
  * @module
  */
-import { TruncatedError } from '../../errors.ts'
+import { bytes, TruncatedError } from '../../errors.ts'
 import { EFAULT, isErrno, systemError } from '../../ffi/errno.ts'
 import { MiB } from '../../units.ts'
 import type { FileLink } from './file-link.ts'
@@ -57,7 +57,7 @@ export class Truncation {
   requireLength(offset: number, byteLength: number): void {
     const fileEnd = this.#link.byteLength()
     if (fileEnd !== undefined && fileEnd < this.#offset + offset + byteLength)
-      throw this.#truncated(offset, byteLength, `has ${fileEnd} bytes now`)
+      throw this.#truncated(offset, byteLength, `has ${bytes(fileEnd)} now`)
   }
 
   /**

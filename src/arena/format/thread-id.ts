@@ -101,7 +101,9 @@ export function sameThread(one: ThreadId, other: ThreadId): boolean {
 
 /** For messages. */
 export function describeThread({ processId, threadId }: Pick<ThreadId, 'processId' | 'threadId'>): string {
-  return processId === threadId ? `process ${processId}` : `thread ${threadId} of process ${processId}`
+  return processId === threadId
+    ? `the main thread of process ${processId}`
+    : `thread ${threadId} of process ${processId}`
 }
 
 const NUMBER_BITS = 22n

@@ -144,7 +144,7 @@ export class OpenState {
   #requireUnpinned(): void {
     if (this.#pins > 0) throw new ArenaBusyError(`${this.title} is pinned ${times(this.#pins)} and cannot be closed`)
     if (this.#blockPins > 0)
-      throw new BlockPinnedError(`blocks of ${this.title} are pinned ${times(this.#blockPins)}: it cannot be closed`)
+      throw new BlockPinnedError(`${this.title} cannot be closed: blocks in it are pinned ${times(this.#blockPins)}`)
   }
 }
 

@@ -9,6 +9,7 @@
  * @module
  */
 import { Buffer } from 'node:buffer'
+import type { NodeBuffer } from '../../views.ts'
 
 const enum Recent {
   ENTRIES = 256,
@@ -21,14 +22,14 @@ const enum Recent {
 const NONE = Buffer.alloc(0)
 
 export class RecentBytes {
-  #buffers: Buffer[] = []
+  #buffers: NodeBuffer[] = []
   #offsets: Float64Array = new Float64Array(0)
 
-  find(offset: number, byteLength: number): Buffer | undefined {
+  find(offset: number, byteLength: number): NodeBuffer | undefined {
     if (typeof offset !== 'number') return undefined
     const at = entryOf(offset)
     if (this.#offsets[at] !== offset || byteLength === 0) return undefined
-    const buffer = this.#buffers[at] as Buffer
+    const buffer = this.#buffers[at] as NodeBuffer
     try {
       return buffer.length === byteLength ? buffer : undefined
     } catch {
@@ -37,7 +38,7 @@ export class RecentBytes {
     }
   }
 
-  put(offset: number, buffer: Buffer): void {
+  put(offset: number, buffer: NodeBuffer): void {
     if (this.#buffers.length === 0) {
       this.#buffers = new Array(Recent.ENTRIES).fill(NONE)
       this.#offsets = new Float64Array(Recent.ENTRIES)

@@ -18,7 +18,7 @@
  * @module
  */
 import { createHash, createHmac } from 'node:crypto'
-import { filePath, wholeNumber } from '../../arguments.ts'
+import { filePath, type UrlLike, wholeNumber } from '../../arguments.ts'
 import { InvalidArgumentTypeError, OutOfRangeError } from '../../errors.ts'
 import type { Os } from '../../ffi/os.ts'
 import { identityText } from '../format/header.ts'
@@ -37,7 +37,7 @@ export interface ArenaHandle {
 }
 
 /** What `Arena.attach` takes. */
-export type ArenaSource = ArenaHandle | { readonly fd: number } | { readonly path: string | URL }
+export type ArenaSource = ArenaHandle | { readonly fd: number } | { readonly path: string | UrlLike }
 
 /** A file, and what its arena must be. @internal */
 export interface PathSource {

@@ -6,6 +6,7 @@
  * placed there by this user, or by one that `permissions` lets write (placed-files.ts).
  * @module
  */
+
 import { UnsupportedOperationError } from '../../errors.ts'
 import { ENOENT, isErrno } from '../../ffi/errno.ts'
 import type { Os } from '../../ffi/os.ts'
@@ -18,6 +19,7 @@ import { finishGrowth, prepareGrowth } from './file-length.ts'
 import { NewFile, namingPath } from './new-file.ts'
 import { notSealed, type OpenedArena, openFile, openOver } from './opened-arena.ts'
 import { requirePlacedByUs } from './placed-files.ts'
+import { removeStale } from './temporary-names.ts'
 
 /** How often to begin anew when the name comes and goes. */
 const ATTEMPTS = 10
@@ -61,6 +63,8 @@ function requireRegular(path: string, { regular }: FileStatus): void {
 /** A new arena; undefined when the name has been taken meanwhile. */
 function createSite(path: string, opening: CheckedOpening, options: CheckedOptions): OpenedArena | undefined {
   const { os } = options
+  // What a process that was killed in \`unlink\` has left here takes as much memory as an arena.
+  removeStale(os, path)
   const layout = fileLayoutOf(opening.byteLength as number, os.pageSize)
   const identity = newIdentity()
   const file = NewFile.make(os, path, opening.permissions)

@@ -87,7 +87,7 @@ export class OsPlace implements ArenaPlace {
   unlink(title: string): boolean {
     const { os, kind, fd, path } = this.#facts
     if (path === undefined || kind !== BackingKind.namedFile)
-      throw new UnsupportedOperationError(`${title} has no name that could be taken away`)
+      throw new UnsupportedOperationError(`${title} has no name to unlink`)
     return unlinkNamed(os, path, fd)
   }
 }

@@ -1,7 +1,7 @@
 /**
- * Names for files that are on their way to a name, or lose theirs. They are used where the kernel has no
- * other way, for some microseconds. A process that is killed meanwhile leaves one; the next process that needs one in the same folder
- * removes it.
+ * Names for files that are on their way to a name, or lose theirs. They are used where the kernel has no other way, for some
+ * microseconds. A process that is killed meanwhile leaves one; the next process that makes or unlinks an arena in the folder, or needs
+ * such a name there, removes it.
  *
  *     .sorites-<boot>-<namespace>-<process>-<thread>-<start>-<random>                 a new file, made by that thread
  *     .sorites-<boot>-<namespace>-<process>-<thread>-<start>-<random>-<identity>      a file that was to be unlinked
@@ -28,10 +28,18 @@ export function temporaryName(os: Os, path: string, identity?: string): string {
   return join(dirname(path), `.sorites-${boot}-${namespace}-${processId}-${threadId}-${startTime}-${random}${meant}`)
 }
 
-/** Removes what killed threads have left in the folder of `path`. */
+/** Removes what killed threads have left in the folder of `path`. A folder that cannot be listed is left as it is. */
 export function removeStale(os: Os, path: string): void {
   const folder = dirname(path)
-  for (const name of os.files.list(folder)) if (isStale(os, folder, name)) removeQuietly(os, join(folder, name))
+  for (const name of listQuietly(os, folder)) if (isStale(os, folder, name)) removeQuietly(os, join(folder, name))
+}
+
+function listQuietly(os: Os, folder: string): readonly string[] {
+  try {
+    return os.files.list(folder)
+  } catch {
+    return []
+  }
 }
 
 function isStale(os: Os, folder: string, name: string): boolean {

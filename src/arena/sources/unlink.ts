@@ -5,7 +5,8 @@
  *
  * Another file that took the name between the question and the renaming is given its name back. One case is left: if a third file takes
  * the name in that moment too, the second keeps its temporary name, and the error says so. Where files cannot be renamed without
- * replacing others (NFS), the name is removed right after the question.
+ * replacing others (NFS), the name is removed right after the question. A process that is killed between the renaming and the removal
+ * leaves the temporary name; the next arena that is made or unlinked in the folder removes it.
  * @module
  */
 import { UnsupportedOperationError } from '../../errors.ts'

@@ -10,7 +10,7 @@
  * `wait` stops everything else; `waitAsync` does not (wait-async.ts).
  * @module
  */
-import { abortSignal, optionsObject, wholeNumber } from '../../arguments.ts'
+import { type AbortSignalLike, abortSignal, optionsObject, wholeNumber } from '../../arguments.ts'
 import { ArenaClosedError, InvalidArgumentTypeError, OutOfRangeError } from '../../errors.ts'
 import { monotonicNow } from '../../ffi/clock.ts'
 import type { SleepEnd } from '../../ffi/os-threads.ts'
@@ -32,7 +32,7 @@ export interface WaitOptions {
 /** Options of `arena.waitAsync`. */
 export interface WaitAsyncOptions extends WaitOptions {
   /** Gives up when it is aborted: the promise is rejected with its reason. @defaultValue none */
-  readonly signal?: AbortSignal | undefined
+  readonly signal?: AbortSignalLike | undefined
 }
 
 /** How a wait ended. */

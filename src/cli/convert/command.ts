@@ -30,7 +30,7 @@ async function convert({ positionals }: Arguments): Promise<number> {
   const [from, to, ...more] = positionals
   if (from === undefined || to === undefined || more.length > 0)
     throw new UsageError('convert expects two files, IN and OUT (`sorites convert --help` explains it)')
-  const { trace, format, notes } = loadTrace(from)
+  const { trace, format, notes } = await loadTrace(from)
   for (const note of notes) say(`${from}: ${note}`)
   const bytes = encodeTrace(trace)
   if (to === '-') process.stdout.write(bytes)

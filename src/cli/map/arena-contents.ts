@@ -16,8 +16,8 @@ import {
   Kind,
   USED_BYTES,
   USED_COUNT,
-} from '../../allocator/header.ts'
-import { At } from '../../allocator/heap-layout.ts'
+} from '../../allocator/base/header.ts'
+import { At } from '../../allocator/heap/words.ts'
 import {
   ClaimState,
   ENTRY_BYTES,

@@ -56,8 +56,8 @@ function ownerTable({ owners, total }: MemoryMap, parts: boolean): string {
   const figures = columnsOf(total)
   const columns: Column[] = [
     { title: 'owner', flexible: 'end' },
-    ...figures.map((name) => ({ title: TITLES[name] ?? name, align: 'right' }) as const),
-    { title: 'mappings', align: 'right' },
+    ...figures.map((name, index) => ({ title: TITLES[name] ?? name, align: 'right', spare: index }) as const),
+    { title: 'mappings', align: 'right', spare: 100 },
   ]
   const row = (name: string, one: MapFigures, mappings: number): string[] => [
     name,

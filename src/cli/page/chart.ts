@@ -2,13 +2,14 @@
  * Charts as SVG: lines or stacked areas over one x axis, with round marks, a legend, and vertical marks for events.
  *
  *     svgChart    a picture that stands alone: its own style, light and dark
- *     figure      the same in a page, with a legend of buttons, a cross-hair that reads values (mouse, or arrow keys when the chart has
- *                 the focus) and its data in a script element: figure-script.ts
+ *     figure      the place of a chart in a page, with a legend of buttons and its data; src/cli/browser draws it
  *
- * Points are thinned to about two a pixel, the lowest and the highest of each group, before they are written.
+ * Points are thinned, the lowest and the highest of each group, before they are written: to about two a pixel in a picture, to a few
+ * thousand in a page, where a stretch can be enlarged.
  * @module
  */
 import { embedJson, escapeHtml, paletteStyle } from './page.ts'
+import type { FigureData } from './page-data.ts'
 import { thin } from './thin.ts'
 import { roundTicks, type TickKind, tickText } from './ticks.ts'
 
@@ -35,6 +36,8 @@ export interface Chart {
   readonly marks?: readonly Mark[]
   /** Whether the labels of marks are written beside them; else they show under the mouse. */
   readonly named?: boolean
+  /** A line at the foot of a picture that stands alone: where it comes from. */
+  readonly origin?: string
 }
 
 /** Where a chart's frame lies in the picture, and what it spans. */
@@ -49,12 +52,11 @@ interface Frame {
 
 const WIDTH = 960
 const HEIGHT = 360
-const MOST_POINTS = 1200
+const MOST_POINTS_OF_PICTURE = 1200
+const MOST_POINTS_OF_PAGE = 4000
 /** Colours of areas and lines, and then those of lines that are drawn over areas. */
 const COLOURS = 8
 const OVERLAYS = 4
-
-let figures = 0
 
 /** The number of a series' colour. */
 function colourOf({ series, stacked }: Pick<Chart, 'series' | 'stacked'>, index: number): number {
@@ -68,40 +70,68 @@ function colourOf({ series, stacked }: Pick<Chart, 'series' | 'stacked'>, index:
 export function svgChart(chart: Chart): string {
   const { frame, inner } = draw(chart)
   const rows = legendRows(chart)
-  const height = HEIGHT + 24 + 20 * rows.length
+  const legendEnd = HEIGHT + 24 + 20 * rows.length
+  const height = legendEnd + (chart.origin === undefined ? 0 : 20)
+  const origin =
+    chart.origin === undefined
+      ? ''
+      : `<text class="tick" x="24" y="${legendEnd + 4}">${escapeHtml(chart.origin)}</text>`
   const legend = rows.map((row, at) =>
     row.map(({ series, index, x }) => legendEntry(series, colourOf(chart, index), x, HEIGHT + 24 + 20 * at)).join('')
   )
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 -28 ${WIDTH} ${height + 28}" width="${WIDTH}" height="${height + 28}" font-family="system-ui,sans-serif">
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 -28 ${WIDTH} ${height + 28}" width="${WIDTH}" height="${height + 28}" font-family="system-ui,sans-serif" role="img" aria-label="${escapeHtml(chart.title)}">
 <style>${paletteStyle('svg')}${CHART_STYLE}</style>
 <rect class="paper" y="-28" width="${WIDTH}" height="${height + 28}"/>
 <text class="title" x="${frame.left}" y="-10">${escapeHtml(chart.title)}</text>
-${inner}${legend.join('')}
+${inner}${legend.join('')}${origin}
 </svg>
 `
 }
 
 /** The chart as a part of a page. */
 export function figure(chart: Chart): string {
-  const { frame, inner, thinned } = draw(chart)
-  const id = `figure${++figures}`
+  const title = escapeHtml(chart.title)
   const buttons = chart.series.map(
     ({ name }, index) =>
       `<button type="button" aria-pressed="true" data-series="${index}"><i style="background:var(--c${colourOf(chart, index)})"></i>${escapeHtml(name)}</button>`
   )
-  const data = {
-    frame,
+  const keys =
+    'Left and right arrow keys, Home and End read values; plus and minus enlarge and reduce; 0 shows the whole.'
+  return `<figure class="chart">
+<figcaption>${title}</figcaption>
+<div class="plot" role="img" tabindex="0" aria-label="${title}. ${keys}"></div>
+<output aria-live="polite">Drag to enlarge, double-click for the whole. With the chart in focus: arrow keys read, + and − enlarge and reduce, 0 for the whole.</output>
+<div class="legend">${buttons.join('')}</div>
+<script type="application/json">${embedJson(dataOf(chart))}</script>
+</figure>`
+}
+
+/** All series over the moments of any of them. */
+function dataOf(chart: Chart): FigureData {
+  const series = thinAll(chart, MOST_POINTS_OF_PAGE)
+  const moments = [...new Set(series.flatMap(({ points }) => points.map(([x]) => x)))].sort((one, next) => one - next)
+  return {
     kinds: { x: chart.x, y: chart.y },
     stacked: chart.stacked === true,
-    series: thinned.map(({ name, points, line }) => ({ name, points, line: line === true })),
+    moments,
+    series: series.map(({ name, points, line }, index) => {
+      const values = new Map(points)
+      return {
+        name,
+        colour: colourOf(chart, index),
+        line: line === true,
+        values: moments.map((x) => shortened(values.get(x))),
+      }
+    }),
+    marks: chart.marks ?? [],
+    named: chart.named === true,
   }
-  return `<figure class="chart" id="${id}">
-<figcaption>${escapeHtml(chart.title)}</figcaption>
-<svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" tabindex="0" aria-label="${escapeHtml(chart.title)}. Left and right arrow keys read values.">${inner}<line class="cross" y1="${frame.top}" y2="${frame.top + frame.height}" visibility="hidden"/></svg>
-<div class="legend">${buttons.join('')}</div>
-<output aria-live="polite">&nbsp;</output>
-<script type="application/json">${embedJson(data)}</script>
-</figure>`
+}
+
+/** A number with as many digits as a chart can show. */
+function shortened(value: number | undefined): number | null {
+  if (value === undefined) return null
+  return Number.isInteger(value) ? value : Number(value.toPrecision(6))
 }
 
 export const CHART_STYLE: string = `.paper{fill:var(--paper)}.title{font-size:16px;font-weight:600;fill:var(--ink)}
@@ -109,23 +139,22 @@ export const CHART_STYLE: string = `.paper{fill:var(--paper)}.title{font-size:16
 .area{stroke-width:.5;fill-opacity:.8}.line{fill:none;stroke-width:2;stroke-linejoin:round}.key{font-size:13px;fill:var(--ink)}
 ${Array.from({ length: COLOURS + OVERLAYS }, (_, i) => `.a${i}{fill:var(--c${i});stroke:var(--c${i})}.l${i}{stroke:var(--c${i})}`).join('')}`
 
-export const FIGURE_STYLE: string = `${CHART_STYLE}
-.chart{margin:1rem 0}.chart svg{width:100%;height:auto;display:block}.chart figcaption{font-weight:600}
-.cross{stroke:var(--ink);stroke-width:1}
+export const FIGURE_STYLE: string = `.chart{margin:1rem 0}.chart .plot{width:100%;min-height:340px}.chart figcaption{font-weight:600}
+.u-cursor-x{border-right:1px solid var(--ink)}.u-select{background:color-mix(in srgb,var(--ink) 12%,transparent)}
 .legend{display:flex;flex-wrap:wrap;gap:.25rem .5rem;margin:.25rem 0}
 .legend button{font:inherit;font-size:.875rem;color:var(--ink);background:none;border:1px solid var(--grid);border-radius:.4rem;padding:.1rem .5rem;cursor:pointer}
 .legend button[aria-pressed=false]{opacity:.45;text-decoration:line-through}
 .legend i{display:inline-block;width:.8em;height:.8em;margin-right:.4em;border-radius:2px}
-.chart output{display:block;min-height:1.5em;font-size:.875rem;font-variant-numeric:tabular-nums}`
+.chart output{display:block;min-height:3em;font-size:.875rem;font-variant-numeric:tabular-nums}
+.grid{stroke:var(--grid);stroke-width:1}.tick{font-size:12px;fill:var(--faint)}.a0{fill:var(--c0)}`
 
-function draw(chart: Chart): { frame: Frame; inner: string; thinned: Series[] } {
-  const thinned = thinAll(chart)
+function draw(chart: Chart): { frame: Frame; inner: string } {
+  const thinned = thinAll(chart, MOST_POINTS_OF_PICTURE)
   const frame = frameOf(chart, thinned)
   const marks = (chart.marks ?? []).map((mark, index) => markShape(mark, index, frame, chart.named === true))
   return {
     frame,
     inner: `${axes(chart, frame)}${marks.join('')}${shapes(thinned, frame, chart.stacked === true)}`,
-    thinned,
   }
 }
 
@@ -137,16 +166,16 @@ function markShape({ x, label }: Mark, index: number, frame: Frame, named: boole
   return named ? `${line}<text class="tick" x="${at - 4}" y="${y}" text-anchor="end">${escapeHtml(label)}</text>` : line
 }
 
-function thinAll(chart: Chart): Series[] {
-  if (chart.stacked !== true) return chart.series.map((one) => ({ ...one, points: thin(one.points, MOST_POINTS) }))
+function thinAll(chart: Chart, most: number): Series[] {
+  if (chart.stacked !== true) return chart.series.map((one) => ({ ...one, points: thin(one.points, most) }))
   // Areas must keep the same x, so all lose the same points: every nth stays.
   const areas = chart.series.filter(({ line }) => line !== true)
-  const every = Math.ceil(Math.max(...areas.map(({ points }) => points.length), 1) / MOST_POINTS)
+  const every = Math.ceil(Math.max(...areas.map(({ points }) => points.length), 1) / most)
   const some = (points: Series['points']): Series['points'] =>
     points.filter((_, index) => index % every === 0 || index === points.length - 1)
   return chart.series.map((one) => ({
     ...one,
-    points: one.line === true ? thin(one.points, MOST_POINTS) : some(one.points),
+    points: one.line === true ? thin(one.points, most) : some(one.points),
   }))
 }
 

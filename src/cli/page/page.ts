@@ -2,9 +2,13 @@
  * Self-contained HTML pages: one file with its style and script inline, no request to anywhere, so that it works offline and from `file:`.
  *
  * Light and dark by the reader's setting; everything that a mouse can do, the keyboard can. A content security policy in the page
- * forbids every request, also to whatever a name in the data might try to smuggle in: all text goes through `escapeHtml`.
+ * forbids every request. All text from data goes through `escapeHtml`.
+ *
+ * The script draws the charts (uPlot) and heap maps. Its sources are in src/cli/browser; scripts/bundle-page.mjs makes one file of them
+ * when the package is built.
  * @module
  */
+import { readFileSync } from 'node:fs'
 
 export interface Page {
   readonly title: string
@@ -12,8 +16,6 @@ export interface Page {
   readonly body: string
   /** More CSS, after the common one. */
   readonly style?: string
-  /** JavaScript, after the common one. Runs when the page is there. */
-  readonly scripts?: readonly string[]
 }
 
 const ENTITIES: Readonly<Record<string, string>> = {
@@ -36,7 +38,7 @@ export function embedJson(value: unknown): string {
     .replaceAll('\u2029', '\\u2029')
 }
 
-/** Colours of series, told apart also by those who confuse red and green (Okabe and Ito). */
+/** Colours of series, which readers who confuse red and green can tell apart (Okabe and Ito). */
 export const PALETTE_LIGHT = [
   '#0072b2',
   '#e69f00',
@@ -83,7 +85,7 @@ code{font:0.9em ui-monospace,monospace}
 .held{color:var(--c2)}.refuted{color:var(--c5)}`
 
 /** The whole text of the file. */
-export function htmlPage({ title, body, style = '', scripts = [] }: Page): string {
+export function htmlPage({ title, body, style = '' }: Page): string {
   const policy = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
   return `<!doctype html>
 <html lang="en">
@@ -93,14 +95,19 @@ export function htmlPage({ title, body, style = '', scripts = [] }: Page): strin
 <meta name="color-scheme" content="light dark">
 <meta http-equiv="Content-Security-Policy" content="${policy}">
 <title>${escapeHtml(title)}</title>
-<style>${STYLE}${style}</style>
+<style>${asset('page.css')}${STYLE}${style}</style>
 </head>
 <body>
 ${body}
-${scripts.map((script) => `<script>${script.replaceAll('</', '<\\/')}</script>`).join('\n')}
+<script>${asset('page.js.txt').replaceAll('</script', '<\\/script')}</script>
 </body>
 </html>
 `
+}
+
+/** A file that the build puts beside this one. */
+function asset(name: string): string {
+  return readFileSync(new URL(name, import.meta.url), 'utf8')
 }
 
 /** A table; the first column holds words. */

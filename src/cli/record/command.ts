@@ -11,7 +11,7 @@ import { gzipSync } from 'node:zlib'
 import { encodeTrace } from '../../trace/format.ts'
 import { readBounded } from '../../trace/readers/read-trace.ts'
 import type { Arguments, Command } from '../command.ts'
-import { atEnd, Failure, onInterrupt, UsageError, writeOutput } from '../failure.ts'
+import { atEnd, Failure, OutputFile, onInterrupt, UsageError } from '../failure.ts'
 import { Scratch } from '../native/compile.ts'
 import { bytesText, countText } from '../terminal/format.ts'
 import { say } from '../terminal/output.ts'
@@ -34,7 +34,7 @@ export const command: Command = {
 with its own memory: how long it is, and when the collector finds that it is garbage. \`sorites replay\` shows
 what an arena would make of that.
 
-${NOT_SEEN.replace('WebAssembly), ', 'WebAssembly),\n').replace('a block counts', 'a block\ncounts')}
+${NOT_SEEN.replace('WebAssembly), ', 'WebAssembly),\n').replace('counts as', 'counts\nas')}
 
 Of several processes and threads the one with the most events is taken, and the others are named.`,
   options: {
@@ -53,7 +53,8 @@ async function record(given: Arguments): Promise<number> {
   const [program, ...args] = given.program
   if (program === undefined || given.positionals.length > 0)
     throw new UsageError('record expects a program after `--`, such as `sorites record -- node app.js`')
-  const output = given.text('output') ?? DEFAULT_FILE
+  // Before the program runs, so that a place that cannot be written to is known at once.
+  const output = new OutputFile(given.text('output') ?? DEFAULT_FILE)
   const scratch = new Scratch()
   const settled = atEnd(() => scratch[Symbol.dispose]())
   try {
@@ -63,8 +64,9 @@ async function record(given: Arguments): Promise<number> {
       throw new Failure(`${program} was not recorded: it is no Node program, or ended before its first line`)
     const recording = traceOf(readBounded(join(scratch.path, `${name}.events`), MOST_BYTES))
     const bytes = encodeTrace(recording.trace)
-    writeOutput(output, output.endsWith('.gz') ? gzipSync(bytes, { level: 9 }) : bytes)
-    tell(recording, output)
+    output.write(output.path.endsWith('.gz') ? gzipSync(bytes, { level: 9 }) : bytes)
+    output.commit()
+    tell(recording, output.path)
     if (given.flag('sites')) tellSites(join(scratch.path, `${name}.sites.json`))
     return status
   } finally {

@@ -35,7 +35,7 @@ function withPolicy<T>(module: PolicyModule, bytes: number, run: (policy: Policy
 }
 
 function checkedPolicy(policy: unknown): Policy {
-  for (const call of ['malloc', 'free', 'usableSize'] as const)
+  for (const call of ['malloc', 'free'] as const)
     if (typeof (policy as Policy | undefined)?.[call] !== 'function')
       throw new PolicyError(`\`create\` gave no policy: it has no function \`${call}\``)
   return policy as Policy
@@ -43,7 +43,7 @@ function checkedPolicy(policy: unknown): Policy {
 
 function measure(trace: Trace, module: PolicyModule, bytes: number, job: Job): Measured {
   const timed = withPolicy(module, bytes, (policy, arena) => {
-    const target: Target = policy.allocator ?? new PolicyAllocator(policy, arena)
+    const target: Target = policy.allocator ?? new PolicyAllocator(policy, arena, { timed: true })
     return timePasses(trace, target, arena, job.warmMs)
   })
   const observation = withPolicy(module, bytes, (policy, arena) => observe(trace, policy, arena, job.frames))

@@ -5,7 +5,7 @@
 import { cpus } from 'node:os'
 import { GiB, MiB } from '../../units.ts'
 import type { Arguments, Command } from '../command.ts'
-import { UsageError, writeOutput } from '../failure.ts'
+import { OutputFile, UsageError } from '../failure.ts'
 import { print, printJson, say } from '../terminal/output.ts'
 import { Progress } from '../terminal/progress.ts'
 import { table } from '../terminal/table.ts'
@@ -64,7 +64,10 @@ async function replay(given: Arguments): Promise<number> {
   const words = given.texts('policy')
   const policies = await chosen(words.length > 0 ? words : Object.keys(POLICIES))
   const natives = given.flag('native') ? new Natives(say) : undefined
-  const traces = given.positionals.map(load)
+  const traces: LoadedTrace[] = []
+  for (const path of given.positionals) traces.push(await load(path))
+  // Before the work, so that a place that cannot be written to is known at once.
+  const page = pageOf(given)
   const progress = new Progress(traces.length * (policies.length + (natives?.names.length ?? 0)))
   let done = 0
   const plan: RunPlan = {
@@ -77,15 +80,15 @@ async function replay(given: Arguments): Promise<number> {
     next: (what) => progress.update(done++, what),
   }
   try {
-    report(await replayThrough(traces, plan), given)
+    report(await replayThrough(traces, plan), given, page)
   } finally {
     progress.stop()
   }
   return 0
 }
 
-function load(path: string): LoadedTrace {
-  const trace = loadTrace(path)
+async function load(path: string): Promise<LoadedTrace> {
+  const trace = await loadTrace(path)
   for (const note of trace.notes) say(`${path}: ${note}`)
   return trace
 }
@@ -99,17 +102,22 @@ async function chosen(words: readonly string[]): Promise<Chosen[]> {
   return policies
 }
 
-function report(results: readonly TraceOutcome[], given: Arguments): void {
+function pageOf(given: Arguments): OutputFile | undefined {
+  const path = given.text('html')
+  return path === undefined ? undefined : new OutputFile(path)
+}
+
+function report(results: readonly TraceOutcome[], given: Arguments, page: OutputFile | undefined): void {
   const origin = {
     date: new Date().toISOString(),
     node: process.version,
     machine: `${cpus().length} × ${cpus()[0]?.model.trim() ?? process.arch}`,
     verified: given.flag('verify'),
   }
-  const html = given.text('html')
-  if (html !== undefined) {
-    writeOutput(html, replayPage(results, origin))
-    say(`The page is in ${html}`)
+  if (page !== undefined) {
+    page.write(replayPage(results, origin))
+    page.commit()
+    say(`The page is in ${page.path}`)
   }
   if (given.flag('json')) printJson(jsonReport(results, origin))
   else print(results.map(textReport).join('\n\n\n'))

@@ -4,6 +4,7 @@
  */
 import { basename } from 'node:path'
 import { TraceError } from '../../trace/error.ts'
+import { tooLong } from '../../trace/readers/compression.ts'
 import { type ParsedTrace, parseTrace, readBounded } from '../../trace/readers/read-trace.ts'
 import { Failure, reasonOf } from '../failure.ts'
 
@@ -12,17 +13,29 @@ export interface LoadedTrace extends ParsedTrace {
   readonly name: string
 }
 
-const STANDARD_INPUT = 0
+const MOST_BYTES = 2 ** 30
 
-export function loadTrace(path: string): LoadedTrace {
+export async function loadTrace(path: string): Promise<LoadedTrace> {
   try {
-    const parsed = parseTrace(readBounded(path === '-' ? STANDARD_INPUT : path))
+    const parsed = parseTrace(path === '-' ? await readStandardInput() : readBounded(path, MOST_BYTES))
     return { ...parsed, name: path === '-' ? 'stdin' : traceName(path) }
   } catch (error) {
     const what = path === '-' ? 'standard input' : path
     if (error instanceof TraceError) throw new Failure(`${what} is no trace: ${error.message}`)
     throw new Failure(`cannot read ${what}: ${reasonOf(error)}`)
   }
+}
+
+/** Not by calls that wait: Ctrl-C must be heard while nothing comes. */
+async function readStandardInput(): Promise<Uint8Array> {
+  const chunks: Buffer[] = []
+  let byteLength = 0
+  for await (const chunk of process.stdin as AsyncIterable<Buffer>) {
+    chunks.push(chunk)
+    byteLength += chunk.length
+    if (byteLength > MOST_BYTES) throw tooLong('it', MOST_BYTES)
+  }
+  return Buffer.concat(chunks)
 }
 
 /** `git.mtrc.gz` is `git`. */

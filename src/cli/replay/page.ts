@@ -2,17 +2,17 @@
  * The report as one self-contained page: for each trace the comparison, memory and fragmentation over its events, sizes and lives, and the
  * heap over time for every policy, side by side.
  *
- * Charts of a trace share their x axis, and a cross-hair in one shows in all; a click moves the pictures of the heap to that event. The data
+ * Charts of a trace share what is read and what is enlarged; a click moves the pictures of the heap to that event. The data
  * is reduced when it is written: a sample a frame, at most 2,048 cells a picture, so the page has the same size for any trace.
  * @module
  */
 import { type Chart, FIGURE_STYLE, figure } from '../page/chart.ts'
-import { FIGURE_SCRIPT } from '../page/figure-script.ts'
 import { embedJson, escapeHtml, htmlPage, htmlTable } from '../page/page.ts'
+import type { HeapMapData } from '../page/page-data.ts'
 import { bytesText, countText, shareText } from '../terminal/format.ts'
 import { barFigure } from './bar-figure.ts'
 import { externalShare, internalShare, lineOf } from './figures.ts'
-import { HEAP_SCRIPT, HEAP_STYLE } from './heap-script.ts'
+import { HEAP_STYLE } from './heap-style.ts'
 import type { Observation, Sample } from './observe.ts'
 import type { TraceOutcome } from './runner.ts'
 import { boundsOf } from './size-classes.ts'
@@ -32,7 +32,6 @@ export function replayPage(results: readonly TraceOutcome[], origin: Readonly<Re
     title,
     body: `<h1>${escapeHtml(title)}</h1><p class="origin">${escapeHtml(made)}</p>${results.map(traceSection).join('')}`,
     style: FIGURE_STYLE + HEAP_STYLE,
-    scripts: [FIGURE_SCRIPT, HEAP_SCRIPT],
   })
 }
 
@@ -94,7 +93,7 @@ function overTime(observed: readonly Observed[]): Chart[] {
 function heapMaps(observed: readonly Observed[], events: number): string {
   const frames = observed[0]!.observation.samples.length
   const maps = observed.map(({ name, observation: { map, samples } }) => {
-    const data = {
+    const data: HeapMapData = {
       ...map,
       samples: samples.map(({ event, liveBytes, liveCount, heldBytes, residentBytes }) => ({
         event,

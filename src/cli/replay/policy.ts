@@ -5,17 +5,14 @@
  *     export const summary = 'cuts blocks one after the other, never gives one out again'
  *     export function create(arena) {
  *       let top = 8
- *       const sizes = new Map()
  *       return {
  *         malloc(byteLength) {
  *           const offset = top
  *           if (offset + byteLength > arena.byteLength) return 0
  *           top += Math.ceil(Math.max(1, byteLength) / 8) * 8
- *           sizes.set(offset, top - offset)
  *           return offset
  *         },
- *         free(offset) { sizes.delete(offset) },
- *         usableSize: (offset) => sizes.get(offset),
+ *         free() {},
  *       }
  *     }
  *
@@ -35,8 +32,8 @@ export interface Policy {
   malloc(byteLength: number): number
   /** Takes a block back. The offset is of a block that lives. */
   free(offset: number): void
-  /** Bytes that a live block really has. */
-  usableSize(offset: number): number
+  /** Bytes that a live block really has. @defaultValue what was asked for */
+  usableSize?(offset: number): number
   /**
    * Changes the length of a block; gives its new offset, with the contents kept up to the smaller length, or 0 when there is no room.
    * @defaultValue a new block, a copy, a free

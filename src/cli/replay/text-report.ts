@@ -54,7 +54,11 @@ export function textReport(result: TraceOutcome): string {
   const { outcomes, figures } = result
   const lines = outcomes.map((outcome) => lineOf(result, outcome))
   const fit = lines.filter(({ fullAt }) => fullAt === undefined)
-  const columns: Column[] = LINE_TITLES.map((title, index) => ({ title, align: index === 0 ? 'left' : 'right' }))
+  const columns: Column[] = LINE_TITLES.map((title, index) => ({
+    title,
+    align: index === 0 ? 'left' : 'right',
+    spare: index < 2 ? 0 : index,
+  }))
   const parts = [
     `${paint(process.stdout, 'bold', result.trace.name)}: ${summaryText(result)}`,
     table(columns, fit.map(lineCells)),

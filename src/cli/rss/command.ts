@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { Arguments, Command } from '../command.ts'
-import { Failure, UsageError, writeOutput } from '../failure.ts'
+import { Failure, OutputFile, UsageError, writeOutput } from '../failure.ts'
 import { machineText } from '../machine.ts'
 import { nearest } from '../nearest.ts'
 import { svgChart } from '../page/chart.ts'
@@ -57,11 +57,14 @@ async function run(given: Arguments): Promise<number> {
   if (given.flag('list')) return list(chosen, given.flag('json'))
   const folder = given.text('svg')
   if (folder !== undefined && !existsSync(folder)) throw new Failure(`there is no folder ${folder} to put pictures in`)
+  // Before the work, so that a place that cannot be written to is known at once.
+  const path = given.text('html')
+  const page = path === undefined ? undefined : new OutputFile(path)
   const outcomes = await make(chosen, repeats)
   if (folder !== undefined)
     for (const outcome of outcomes) writeOutput(join(folder, `${outcome.name}.svg`), svgChart(chartOf(outcome)))
-  const page = given.text('html')
-  if (page !== undefined) writeOutput(page, pageOf(outcomes))
+  page?.write(pageOf(outcomes))
+  page?.commit()
   show(given, outcomes)
   return outcomes.every(({ held }) => held) ? 0 : 1
 }

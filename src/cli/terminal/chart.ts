@@ -1,9 +1,10 @@
 /**
- * Charts in text: horizontal bars with eighths of a column, and lines drawn in Braille dots (2 by 4 a letter).
+ * Charts in text: horizontal bars with eighths of a column, and lines drawn in Braille dots (2 by 4 a letter). Lines have colours; where there
+ * are none, they carry letters.
  * @module
  */
 import { roundTicks, type TickKind, tickText } from '../page/ticks.ts'
-import { columnsOf, paint, type Style, type Surface, shorten, widthOf } from './style.ts'
+import { columnsOf, hasColours, paint, type Style, type Surface, shorten, widthOf } from './style.ts'
 
 const EIGHTHS = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉'] as const
 
@@ -80,10 +81,32 @@ export function lineChart({ series, rows = 10, x, y }: TextChart, stream: Surfac
     .rows(stream)
     .map((line, row) => `${(labels.get(row) ?? '').padStart(LABEL)} ${labels.has(row) ? '┤' : '│'}${line}`)
   const axis = `${' '.repeat(LABEL + 1)}└${'─'.repeat(columns)}`
-  const legend = series.map(({ name }, index) =>
-    paint(stream, SERIES_STYLES[index % SERIES_STYLES.length]!, `▬ ${name}`)
-  )
-  return [...lines, axis, xLabels(fromX, toX, columns, x), `${' '.repeat(LABEL + 2)}${legend.join('   ')}`].join('\n')
+  return [...lines, axis, xLabels(fromX, toX, columns, x), ...legendLines(series, stream)].join('\n')
+}
+
+/** As many names a line as there is room for. */
+function legendLines(series: readonly TextSeries[], stream: Surface): string[] {
+  const [indent, gap] = [' '.repeat(LABEL + 2), '   ']
+  const lines: string[] = []
+  series.forEach(({ name }, index) => {
+    const entry = paint(stream, styleOf(index), `${keyOf(index, stream)} ${name}`)
+    const last = lines.at(-1)
+    if (last === undefined || columnsOf(last + gap + entry) > widthOf(stream)) lines.push(indent + entry)
+    else lines[lines.length - 1] = last + gap + entry
+  })
+  return lines
+}
+
+function styleOf(index: number): Style {
+  return SERIES_STYLES[index % SERIES_STYLES.length]!
+}
+
+function keyOf(index: number, stream: Surface): string {
+  return hasColours(stream) ? '▬' : letterOf(index)
+}
+
+function letterOf(index: number): string {
+  return String.fromCodePoint(65 + (index % 26))
 }
 
 function extent(values: readonly number[]): [number, number] {
@@ -98,19 +121,27 @@ function xLabels(from: number, to: number, columns: number, kind: TickKind): str
   for (const tick of roundTicks(from, to, Math.max(2, Math.floor(columns / 14)), kind).filter(
     (at) => at >= from && at <= to
   )) {
-    const column = LABEL + 2 + Math.round(to === from ? 0 : ((tick - from) / (to - from)) * (columns - 1))
     const text = tickText(tick, kind, to)
+    const place = LABEL + 2 + Math.round(to === from ? 0 : ((tick - from) / (to - from)) * (columns - 1))
+    // The last one ends with the axis.
+    const column = Math.min(place, LABEL + 2 + columns - text.length)
     if (column < line.length && line.trim() !== '') continue
-    if (column + text.length <= LABEL + 2 + columns + 4) line = `${line.padEnd(column)}${text} `
+    line = `${line.padEnd(column)}${text} `
   }
   return line.trimEnd()
 }
+
+/** Where the letters of a line without a colour stand: every so many columns, each line at its own. */
+const LETTER_EVERY = 24
+const LETTER_STEP = 5
 
 /** Dots, four rows and two columns a letter; a letter has the colour of the series that drew in it last. */
 class Canvas {
   readonly #columns: number
   readonly #dots: Uint8Array
   readonly #owners: Int16Array
+  /** For each series the row that it passes in each column. */
+  readonly #paths: Map<number, number>[] = []
 
   constructor(columns: number, rows: number) {
     this.#columns = columns
@@ -119,6 +150,7 @@ class Canvas {
   }
 
   line(points: readonly (readonly [number, number])[], owner: number): void {
+    this.#paths[owner] = new Map()
     points.forEach(([x, y], index) => {
       const [lastX, lastY] = points[Math.max(0, index - 1)]!
       const steps = Math.max(1, Math.ceil(Math.max(Math.abs(x - lastX), Math.abs(y - lastY))))
@@ -135,12 +167,24 @@ class Canvas {
     const at = (y >> 2) * this.#columns + (x >> 1)
     this.#dots[at]! |= DOTS[(x & 1) as 0 | 1][(y & 3) as 0 | 1 | 2 | 3]
     this.#owners[at] = owner
+    this.#paths[owner]!.set(x >> 1, y >> 2)
   }
 
   rows(stream: Surface): string[] {
     const lines: string[] = []
     for (let from = 0; from < this.#dots.length; from += this.#columns) lines.push(this.#row(stream, from))
-    return lines
+    return hasColours(stream) || this.#paths.length < 2 ? lines : this.#withLetters(lines)
+  }
+
+  #withLetters(lines: readonly string[]): string[] {
+    const letters = lines.map((line) => [...line])
+    this.#paths.forEach((path, owner) => {
+      for (let column = LETTER_STEP * (owner + 1); column < this.#columns; column += LETTER_EVERY) {
+        const row = path.get(column)
+        if (row !== undefined) letters[row]![column] = letterOf(owner)
+      }
+    })
+    return letters.map((line) => line.join(''))
   }
 
   /** Neighbours of one colour are painted together. */
@@ -152,7 +196,7 @@ class Canvas {
       run += this.#dots[at] === 0 ? ' ' : String.fromCodePoint(0x2800 + this.#dots[at]!)
       const owner = this.#owners[at]!
       if (at + 1 < end && this.#owners[at + 1] === owner) continue
-      line += owner < 0 ? run : paint(stream, SERIES_STYLES[owner % SERIES_STYLES.length]!, run)
+      line += owner < 0 ? run : paint(stream, styleOf(owner), run)
       run = ''
     }
     return line

@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Arguments, Command } from '../command.ts'
-import { Failure, onInterrupt, UsageError, writeOutput } from '../failure.ts'
+import { Failure, OutputFile, onInterrupt, UsageError } from '../failure.ts'
 import { machineText } from '../machine.ts'
 import { processNumber } from '../map/process-memory.ts'
 import { lineChart } from '../terminal/chart.ts'
@@ -22,7 +22,10 @@ import type { V8Figures } from './v8-figures.ts'
 const DEFAULT_INTERVAL_MS = 250
 const DEFAULT_PAGE = 'sorites-watch.html'
 const DRAW_EVERY_MS = 500
-/** After a sample that took long there is so many times as long without one: the kernel holds the process's mappings while it counts. */
+/**
+ * After a sample there is so many times as long without one as the kernel worked on it: it holds the process's mappings while it counts. Time
+ * on the CPU, because waiting for one holds nothing.
+ */
 const REST = 4
 
 export const command: Command = {
@@ -62,6 +65,9 @@ async function run(given: Arguments): Promise<number> {
   const started = given.program.length > 0
   if (started === (word !== undefined) || more.length > 0)
     throw new UsageError('watch expects one process, or `--` and a program to start')
+  // Before the work, so that a place that cannot be written to is known at once.
+  const path = given.text('html') ?? (given.flag('json') ? undefined : DEFAULT_PAGE)
+  const page = path === undefined ? undefined : new OutputFile(path)
   const live = new Live()
   const program = started ? await startProgram(given.program, intervalMs, live) : undefined
   const pid = program?.pid ?? processNumber(word as string)
@@ -72,7 +78,7 @@ async function run(given: Arguments): Promise<number> {
   watched.dropEdges()
   if (watched.list.length === 0)
     throw new Failure(`the program ended before its memory could be read${ending === undefined ? '' : ` (${ending})`}`)
-  report(given, watched, program?.v8)
+  report(given, watched, program?.v8, page)
   if (ending !== undefined) say(`The program ended by ${ending}.`)
   return ending === undefined || ending === 'SIGINT' ? 0 : 1
 }
@@ -99,13 +105,15 @@ async function sample(
   let drawn = 0
   while (!stop.signal.aborted && performance.now() < until) {
     const begin = performance.now()
+    const used = process.cpuUsage()
     if (!tryTake(watched, program !== undefined)) break
     const taken = performance.now() - begin
+    const rest = (REST * process.cpuUsage(used).system) / 1000
     if (performance.now() - drawn >= DRAW_EVERY_MS && watched.list.length > 1) {
       drawn = performance.now()
       live.draw(picture(watched))
     }
-    await pause(Math.min(Math.max(watched.intervalMs - taken, REST * taken), until - performance.now()), stop.signal)
+    await pause(Math.min(Math.max(watched.intervalMs - taken, rest), until - performance.now()), stop.signal)
   }
   if (program !== undefined && !over) await ended
   settle()
@@ -131,7 +139,7 @@ function picture({ list }: Samples): string {
   return lineChart({ series: textSeries(list), x: 'time', y: 'bytes' }, process.stderr)
 }
 
-function report(given: Arguments, watched: Samples, v8: V8Figures | undefined): void {
+function report(given: Arguments, watched: Samples, v8: V8Figures | undefined, page: OutputFile | undefined): void {
   const { list, malloc, arenas, command: name } = watched
   const observed: Observed = {
     samples: list,
@@ -140,10 +148,10 @@ function report(given: Arguments, watched: Samples, v8: V8Figures | undefined): 
     v8: v8 === undefined || v8.readings.length === 0 ? undefined : v8,
   }
   const title = `Memory of ${given.program.length > 0 ? given.program.join(' ') : `process ${given.positionals[0]} (${name})`}`
-  const page = given.text('html') ?? (given.flag('json') ? undefined : DEFAULT_PAGE)
   if (page !== undefined) {
     const origin = `${machineText()}; ${new Date().toISOString().slice(0, 10)}; sorites watch`
-    writeOutput(page, watchPage({ ...observed, title, origin }))
+    page.write(watchPage({ ...observed, title, origin }))
+    page.commit()
   }
   if (given.flag('json'))
     printJson({
@@ -155,7 +163,7 @@ function report(given: Arguments, watched: Samples, v8: V8Figures | undefined): 
       findings: findings(observed),
     })
   else print(textReport(title, watched, observed))
-  if (page !== undefined) say(`written: ${page}`)
+  if (page !== undefined) say(`written: ${page.path}`)
 }
 
 function textReport(title: string, { list }: Samples, observed: Observed): string {

@@ -152,12 +152,20 @@ function keptByArenas(arenas: readonly ArenaContents[], noise: number): Finding[
   })
 }
 
+/** How long the program was watched: from inside it may have been longer than from outside. */
+function elapsedOf(samples: readonly Sample[], inside: readonly { readonly time: number }[]): number {
+  const all = [samples[0], samples.at(-1), inside[0], inside.at(-1)].flatMap((one) =>
+    one === undefined ? [] : one.time
+  )
+  return Math.max(1, Math.max(...all) - Math.min(...all))
+}
+
 function collections(list: readonly Collection[], samples: readonly Sample[]): Finding[] {
   if (list.length === 0) return []
   const total = list.reduce((sum, { milliseconds }) => sum + milliseconds, 0)
   const longest = list.reduce((most, { milliseconds }) => Math.max(most, milliseconds), 0)
   const major = list.filter(({ kind }) => kind === 'major').length
-  const elapsed = Math.max(1, samples.at(-1)!.time - samples[0]!.time)
+  const elapsed = elapsedOf(samples, list)
   return [
     {
       kind: 'collections',
@@ -168,7 +176,7 @@ function collections(list: readonly Collection[], samples: readonly Sample[]): F
 
 function cost(v8: V8Figures | undefined, samples: readonly Sample[]): Finding[] {
   if (v8 === undefined || v8.readings.length === 0) return []
-  const elapsed = Math.max(1, samples.at(-1)!.time - samples[0]!.time)
+  const elapsed = elapsedOf(samples, v8.readings)
   return [
     {
       kind: 'cost',

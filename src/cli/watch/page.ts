@@ -4,7 +4,6 @@
  */
 import { OWNERS } from '../map/owners.ts'
 import { FIGURE_STYLE, figure } from '../page/chart.ts'
-import { FIGURE_SCRIPT } from '../page/figure-script.ts'
 import { escapeHtml, htmlPage, htmlTable } from '../page/page.ts'
 import { bytesText } from '../terminal/format.ts'
 import { ownerChart, v8Lines } from './charts.ts'
@@ -27,7 +26,7 @@ export function watchPage(options: PageOptions): string {
 <h2>Findings</h2><ul>${findings(options).map(item).join('')}</ul>
 ${figures.join('\n')}
 <h2>By owner</h2>${ownerTable(options)}`
-  return htmlPage({ title, body, style: FIGURE_STYLE, scripts: [FIGURE_SCRIPT] })
+  return htmlPage({ title, body, style: FIGURE_STYLE })
 }
 
 function item({ text, advice }: Finding): string {

@@ -13,7 +13,7 @@ const SEED = Number(process.env.DAMAGE_SEED ?? 1)
 const ROUNDS = Number(process.env.DAMAGE_ROUNDS ?? 1)
 
 const IMPORTS = `${MAP_FILE}
-import { Slab } from ${JSON.stringify(compiled('src/allocator/slab'))}
+import { Slab } from ${JSON.stringify(compiled('src/allocator/slab/slab'))}
 import * as damage from ${JSON.stringify(compiled('test/helpers/damage'))}
 import * as layouts from ${JSON.stringify(compiled('src/arena/format/layout'))}
 import { currentThread, packThreadId } from ${JSON.stringify(compiled('src/arena/format/thread-id'))}

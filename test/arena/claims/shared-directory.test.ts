@@ -60,7 +60,7 @@ test('a claim of another is in the way, by kind and range, until it is released'
     throwsCode(
       () => claim(mine, new Holder('Bump'), offset, byteLength),
       'ERR_ARENA_BUSY',
-      /Bump cannot claim .* Slab \(8192 bytes at offset 4096, of process \d+\)/
+      /Bump cannot claim .* Slab \(8192 bytes at offset 4096, of the main thread of process \d+\)/
     )
   throwsCode(() => mine.purge(8192, 8), 'ERR_ARENA_BUSY', 'Slab')
   throwsCode(() => mine.purge(), 'ERR_ARENA_BUSY', 'Slab')

@@ -1,8 +1,8 @@
 /** Entries of a directory that others write over, or leave half-written: what is not as it was read is not written to. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { Heap } from '../../../src/allocator/heap.ts'
-import { heapTables } from '../../../src/allocator/heap-tables.ts'
+import { Heap } from '../../../src/allocator/heap/heap.ts'
+import { heapTables } from '../../../src/allocator/heap/layout.ts'
 import { Arena, insideOf } from '../../../src/arena/arena.ts'
 import { mapFile } from '../../../src/arena/file/map-file.ts'
 import {

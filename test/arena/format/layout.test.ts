@@ -1,6 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { heapMetadataBytes } from '../../../src/allocator/heap-layout.ts'
+import { heapMetadataBytes } from '../../../src/allocator/heap/layout.ts'
 import {
   ARENA_ALIGNMENT,
   DIRECTORY_BYTES,

@@ -101,8 +101,8 @@ test('checks are spread: of a thousand starts hardly two have the same', () => {
   assert.ok(checks.size > 990, `${checks.size}`)
 })
 
-test('messages name the process, and the thread where it is another', () => {
-  assert.is(describeThread({ processId: 12, threadId: 12 }), 'process 12')
+test('messages name the process and the thread', () => {
+  assert.is(describeThread({ processId: 12, threadId: 12 }), 'the main thread of process 12')
   assert.is(describeThread({ processId: 12, threadId: 14 }), 'thread 14 of process 12')
 })
 

@@ -223,6 +223,19 @@ for (const way of ['without a name', 'with a temporary name'] as const)
     assert.ok(failures >= 12)
   })
 
+test('the next arena that is made in the folder removes what a process left that was killed in unlink', async () => {
+  const path = join(folder, 'grains')
+  const program = `
+    const path = ${JSON.stringify(path)}
+    const os = new FakeOs()
+    os.files.remove = () => process.kill(process.pid, 'SIGKILL')
+    Arena.open(path, { byteLength: MiB, create: true, os }).unlink()`
+  assert.is((await runChild(program)).signal, 'SIGKILL')
+  assert.match(readdirSync(folder).join(' '), /^\.sorites-\S+-\d+\.\d+$/)
+  Arena.open(path, { byteLength: MiB, create: true }).close()
+  assert.equal(readdirSync(folder), ['grains'])
+})
+
 test('opening one: whatever fails, nothing is left', () => {
   const path = join(folder, 'grains')
   Arena.open(path, { byteLength: MiB, create: true }).close()

@@ -42,7 +42,7 @@ for (const node of nodes) {
   })
 
   test(`${label}: the runtime's clocks stand still before the library is loaded`, async () => {
-    const paths = ['src/arena/arena', 'src/allocator/heap', 'test/helpers/fake-os'].map((name) => compiled(name))
+    const paths = ['src/arena/arena', 'src/allocator/heap/heap', 'test/helpers/fake-os'].map((name) => compiled(name))
     const load = `
       const { runInNewContext } = await import('node:vm')
       const { Worker, isMainThread } = await import('node:worker_threads')

@@ -175,6 +175,7 @@ test('a policy that breaks its contract: the policy, the event and the reason in
     ['below', '{ malloc: () => -8 }', /gave -8/],
     ['odd', '{ memalign: (a, n) => own.malloc(n + 4096) + 4 }', /memalign of \d+ bytes gave \d+, which is no multiple/],
     ['nothing', '{ malloc: () => undefined }', /gave undefined/],
+    ['same', '{ malloc: () => 64, usableSize: undefined }', /the block at 64 was given out twice/],
     ['sizeless', '{ usableSize: () => undefined }', /usableSize\(\d+\) gave undefined/],
     ['leaves', '{ free() { process.exit(3) } }', /policy leaves: its process ended with status 3 and no answer/],
     ['incomplete', '{ free: undefined }', /policy incomplete: `create` gave no policy: it has no function `free`/],

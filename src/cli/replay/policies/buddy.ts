@@ -2,7 +2,7 @@
  * Buddy: the library's `Buddy`. Every block is a power of two on a multiple of itself, and two halves that are free are joined.
  * @module
  */
-import { Buddy } from '../../../allocator/buddy.ts'
+import { Buddy } from '../../../allocator/buddy/buddy.ts'
 import type { Arena } from '../../../arena/arena.ts'
 import { GiB } from '../../../units.ts'
 import type { Policy } from '../policy.ts'

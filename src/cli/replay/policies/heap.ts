@@ -2,7 +2,7 @@
  * Heap: the library's `Heap`. Slabs of slots up to 1,024 bytes, best fit above, pages swept before the heap would grow beyond its peak.
  * @module
  */
-import { Heap } from '../../../allocator/heap.ts'
+import { Heap } from '../../../allocator/heap/heap.ts'
 import type { Arena } from '../../../arena/arena.ts'
 import { GiB } from '../../../units.ts'
 import type { Policy } from '../policy.ts'

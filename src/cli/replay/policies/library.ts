@@ -2,7 +2,7 @@
  * An allocator of the library as a policy. Offsets, calls and meanings are the same; being full is 0 here and an error there.
  * @module
  */
-import type { FreeingAllocator } from '../../../allocator/allocator.ts'
+import type { FreeingAllocator } from '../../../allocator/contract.ts'
 import { OutOfMemoryError } from '../../../errors.ts'
 import type { Policy } from '../policy.ts'
 

@@ -5,7 +5,6 @@
 
 import { machineText } from '../../machine.ts'
 import { FIGURE_STYLE, figure } from '../../page/chart.ts'
-import { FIGURE_SCRIPT } from '../../page/figure-script.ts'
 import { escapeHtml, htmlPage, htmlTable } from '../../page/page.ts'
 import { figureText } from '../judgement.ts'
 import type { Outcome } from '../runner.ts'
@@ -19,7 +18,7 @@ export function pageOf(outcomes: readonly Outcome[], now: Date = new Date()): st
 <p>${held} of ${made} hypotheses held.</p>
 <nav><ul>${outcomes.map((one) => `<li><a href="#${one.name}">${escapeHtml(one.title)}</a>: ${word(one)}</li>`).join('')}</ul></nav>
 ${outcomes.map(section).join('\n')}`
-  return htmlPage({ title: 'sorites rss', body, style: FIGURE_STYLE, scripts: [FIGURE_SCRIPT] })
+  return htmlPage({ title: 'sorites rss', body, style: FIGURE_STYLE })
 }
 
 function word({ skipped, held }: Outcome): string {

@@ -16,7 +16,7 @@ export const BENCHES: readonly Bench[] = [
   {
     name: 'buffers',
     minutes: 10,
-    asks: 'real jobs against Buffer and new Uint8Array: time, memory, collector pauses',
+    asks: 'jobs against Buffer and new Uint8Array: time, memory, pauses',
     writes: true,
   },
   { name: 'raw-alloc', minutes: 6, asks: 'malloc and free by offset: sizes, orders, numbers of live blocks' },

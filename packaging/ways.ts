@@ -14,14 +14,14 @@
  * @module
  */
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
-import { availableParallelism, tmpdir } from 'node:os'
+import { existsSync, mkdirSync, rmSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { join, resolve } from 'node:path'
 import { argv, env } from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
 import { bundleCells } from './cells/bundles.ts'
-import { type Cell, Failure, Skipped, type Workshop } from './cells/cell.ts'
+import { type Cell, Failure, folderApart, Skipped, type Workshop } from './cells/cell.ts'
 import { installCells } from './cells/installs.ts'
 import { bunForMusl, muslCells } from './cells/musl.ts'
 import { runtimeCells } from './cells/runtimes.ts'
@@ -154,7 +154,7 @@ async function runAll(workshop: Workshop, words: readonly string[]): Promise<Out
 
 async function main(): Promise<void> {
   const kept = env.WAYS_FOLDER
-  const folder = kept === undefined ? mkdtempSync(join(tmpdir(), 'sorites-ways-')) : resolve(kept)
+  const folder = kept === undefined ? folderApart('ways') : resolve(kept)
   try {
     const outcomes = await runAll(prepare(folder), argv.slice(2))
     const of = (kind: Outcome['kind']): Outcome[] => outcomes.filter((outcome) => outcome.kind === kind)

@@ -1,6 +1,9 @@
 /**
  * The public names.
- * @module
+ *
+ * In the examples of the reference, `arena` is an arena of 64 MiB, `heap` a heap in its first half, `path` the path of a file of 64 KiB, and
+ * `file` that file, mapped in mode `'write'`.
+ * @module sorites
  */
 
 export { Buddy, type BuddyOptions } from './allocator/buddy/buddy.ts'
@@ -28,6 +31,7 @@ export type { ArenaHandle, ArenaSource } from './arena/sources/handle.ts'
 export type { StaleOwner } from './arena/sources/locator.ts'
 export type { ViewRef, ViewTypeName, ViewTypes } from './arena/view-ref.ts'
 export type { WaitAsyncOptions, WaitOptions, WaitResult } from './arena/waiting/wait.ts'
+export type { AbortSignalLike, UrlLike } from './arguments.ts'
 export {
   ArenaBusyError,
   ArenaClosedError,
@@ -47,4 +51,11 @@ export {
 } from './errors.ts'
 export type { Advice } from './ffi/os-pages.ts'
 export { GiB, KiB, MiB, TiB } from './units.ts'
-export type { TypedArray, TypedArrayConstructor, View, ViewConstructor } from './views.ts'
+export type {
+  NodeBuffer,
+  NodeBufferConstructor,
+  TypedArray,
+  TypedArrayConstructor,
+  View,
+  ViewConstructor,
+} from './views.ts'

@@ -16,6 +16,7 @@
 import { Buffer } from 'node:buffer'
 import { bytes, InvalidArgumentTypeError, OutOfRangeError } from './errors.ts'
 
+/** Any of JavaScript's typed arrays. */
 export type TypedArray =
   | Int8Array
   | Uint8Array
@@ -29,6 +30,7 @@ export type TypedArray =
   | BigInt64Array
   | BigUint64Array
 
+/** A constructor of a typed array, by which calls are told the type of a view. */
 export interface TypedArrayConstructor<T extends TypedArray = TypedArray> {
   readonly BYTES_PER_ELEMENT: number
   readonly name: string

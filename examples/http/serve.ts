@@ -1,7 +1,9 @@
 /**
  * A server in a process of its own, and what serving took. Started by main.ts, with a channel.
  *
- *     node serve.js bumps|buffers COUNT       says its port; told to close, says how many responses are on their way, and then what it took
+ *     node serve.js bumps|buffers COUNT
+ *
+ *     says its port ─> asked for figures, says what serving took ─> told to close, says how many responses are on their way, and ends
  * @module
  */
 import { PerformanceObserver } from 'node:perf_hooks'
@@ -12,11 +14,12 @@ export interface Served {
   readonly cpuMs: number
   readonly peakRssBytes: number
   readonly pausesMs: number
-  readonly longestPauseMs: number
   readonly collections: number
 }
 
-export type ServerMessage = { readonly port: number } | { readonly closing: number } | { readonly served: Served }
+/** What a server is told, and what it says. */
+export type Order = 'figures' | 'close'
+export type ServerMessage = { readonly port: number } | { readonly served: Served } | { readonly closing: number }
 
 const pauses: number[] = []
 new PerformanceObserver((list) => pauses.push(...list.getEntries().map(({ duration }) => duration))).observe({
@@ -28,29 +31,32 @@ const say = (message: ServerMessage): void => {
   process.send?.(message)
 }
 
-async function close(): Promise<void> {
+function figures(): Served {
   const { user, system } = process.cpuUsage(before)
-  const served: Served = {
+  return {
     cpuMs: (user + system) / 1000,
     peakRssBytes: process.resourceUsage().maxRSS * 1024,
     pausesMs: pauses.reduce((sum, pause) => sum + pause, 0),
-    longestPauseMs: Math.max(0, ...pauses),
     collections: pauses.length,
   }
+}
+
+async function close(): Promise<void> {
   const closed = server.close()
   say({ closing: server.active })
   await closed
-  say({ served })
   // Nothing is left to wait for: the process ends by itself.
   process.disconnect()
 }
 
 const port = await server.listen()
 const before = process.cpuUsage()
-process.once('message', () => {
-  close().catch((error: Error) => {
-    console.error(error.message)
-    process.exit(1)
-  })
+process.on('message', (order: Order) => {
+  if (order === 'figures') say({ served: figures() })
+  else
+    close().catch((error: Error) => {
+      console.error(error.message)
+      process.exit(1)
+    })
 })
 say({ port })

@@ -34,7 +34,8 @@ export class ReportServer {
     this.#server = createServer((request, response) => {
       this.#answer(request, response).catch((error: Error) => {
         console.error(`${request.url}: ${error.message}`)
-        response.destroy()
+        if (response.headersSent) response.destroy()
+        else refuse(response, 500, 'failed')
       })
     })
   }

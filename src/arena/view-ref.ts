@@ -35,12 +35,14 @@ export interface ViewTypes {
   Buffer: NodeBuffer
 }
 
+/** The name of a type of view. */
 export type ViewTypeName = keyof ViewTypes
 
 /** What `arena.refOf` gives and `arena.viewOf` takes. */
 export interface ViewRef<Name extends ViewTypeName = ViewTypeName> {
   /** Which arena: its `handle().generation`. */
   readonly arena: string
+  /** The name of the view's type. */
   readonly type: Name
   /** Of the first byte, in the arena. */
   readonly offset: number

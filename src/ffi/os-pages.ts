@@ -12,6 +12,7 @@ import type { Address } from '../units.ts'
 
 /** What the kernel can be told of the use of a range. None of it changes what the range holds, but `'dontneed'` may: see there. */
 export const ADVICE = ['normal', 'sequential', 'random', 'willneed', 'dontneed', 'cold', 'pageout'] as const
+/** What `file.advise` tells the kernel, by the names of `madvise`. */
 export type Advice = (typeof ADVICE)[number]
 
 /** What is asked of the kernel about huge pages in a range. */

@@ -5,6 +5,7 @@
  */
 import { CALLOC, FLAG_RECORDED, FREE, MALLOC, MEMALIGN, REALLOC, summarize, type Trace } from './trace.ts'
 
+/** Makes a trace, call by call: for recorders and converters. */
 export class TraceBuilder {
   #meta = new Int32Array(1024)
   #slot = new Int32Array(1024)
@@ -24,30 +25,99 @@ export class TraceBuilder {
     return this.#length
   }
 
+  /**
+   * Adds a malloc.
+   *
+   * @param byteLength - Bytes, below 2^31.
+   * @returns The block's slot, for `realloc` and `free`.
+   * @throws Nothing.
+   * @example
+   * ```js
+   * new TraceBuilder().malloc(100) // -> 0
+   * ```
+   */
   malloc(byteLength: number): number {
     return this.#make(MALLOC, byteLength)
   }
 
+  /**
+   * Adds a calloc.
+   *
+   * @param byteLength - Bytes, below 2^31.
+   * @returns The block's slot.
+   * @throws Nothing.
+   * @example
+   * ```js
+   * new TraceBuilder().calloc(100) // -> 0
+   * ```
+   */
   calloc(byteLength: number): number {
     return this.#make(CALLOC, byteLength)
   }
 
-  /** `alignment` is a power of two up to 1 GiB. */
+  /**
+   * `alignment` is a power of two up to 1 GiB.
+   *
+   * @param alignment - In bytes.
+   * @param byteLength - Bytes, below 2^31.
+   * @returns The block's slot.
+   * @throws Nothing.
+   * @example
+   * ```js
+   * new TraceBuilder().memalign(64, 100) // -> 0
+   * ```
+   */
   memalign(alignment: number, byteLength: number): number {
     return this.#make(MEMALIGN | (Math.log2(alignment) << 8), byteLength)
   }
 
-  /** The format has no realloc to 0 bytes (C frees there): it is recorded as one byte. */
+  /**
+   * The format has no realloc to 0 bytes (C frees there): it is recorded as one byte.
+   *
+   * @param slot - What the block's call gave.
+   * @param byteLength - The new length in bytes.
+   * @throws Nothing.
+   * @example
+   * ```js
+   * const builder = new TraceBuilder()
+   * builder.realloc(builder.malloc(100), 200)
+   * builder.length // -> 2
+   * ```
+   */
   realloc(slot: number, byteLength: number): void {
     this.#add(REALLOC, slot, Math.max(1, byteLength))
   }
 
+  /**
+   * Adds a free. The slot may be given out again.
+   *
+   * @param slot - What the block's call gave.
+   * @throws Nothing.
+   * @example
+   * ```js
+   * const builder = new TraceBuilder()
+   * builder.free(builder.malloc(100))
+   * builder.build().summary.endLiveBytes // -> 0
+   * ```
+   */
   free(slot: number): void {
     this.#add(FREE, slot, 0)
     this.#freeSlots.push(slot)
   }
 
-  /** The trace so far; the builder may go on. `flags` says where it comes from. */
+  /**
+   * The trace so far; the builder may go on. `flags` says where it comes from.
+   *
+   * @param flags - `FLAG_…` bits.
+   * @returns The trace.
+   * @throws `TraceError` when the calls make no possible trace.
+   * @example
+   * ```js
+   * const builder = new TraceBuilder()
+   * builder.malloc(100)
+   * builder.build().summary.blocks // -> 1
+   * ```
+   */
   build(flags: number = FLAG_RECORDED): Trace {
     const columns = {
       meta: this.#meta.slice(0, this.#length),

@@ -17,7 +17,9 @@ export type TraceFault =
 
 /** The bytes are not a valid trace. `fault` says which rule they break, `event` or `line` where. */
 export class TraceError extends Error {
+  /** Always the same: see the page of errors. */
   readonly code = 'ERR_INVALID_TRACE'
+  /** Which rule the bytes break. */
   readonly fault: TraceFault
   /** Index of the impossible event, where there is one. */
   readonly event: number | undefined
@@ -40,6 +42,7 @@ export class TraceError extends Error {
 
 /** An allocator broke its contract during a verified replay: it lost contents, or gave out a block that it should not. */
 export class ReplayError extends Error {
+  /** Always the same: see the page of errors. */
   readonly code = 'ERR_REPLAY'
   /** Index of the event at which it was seen. */
   readonly event: number

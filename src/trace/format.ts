@@ -17,13 +17,34 @@ const VERSION = 1
 const HEADER_BYTES = 64
 const COLUMNS = 3
 
-/** Writes a trace to a file: compressed when the name ends in `.gz`. */
+/**
+ * Writes a trace to a file: compressed when the name ends in `.gz`.
+ *
+ * @param path - Of the file.
+ * @param trace - What to write.
+ * @throws What the file system refuses (`ENOENT`, `EACCES`, …).
+ * @example
+ * ```js
+ * writeTrace(`${path}.mtrc.gz`, new TraceBuilder().build())
+ * readTrace(`${path}.mtrc.gz`).summary.events // -> 0
+ * ```
+ */
 export function writeTrace(path: string, trace: Trace): void {
   const bytes = encodeTrace(trace)
   writeFileSync(path, path.endsWith('.gz') ? gzipSync(bytes, { level: 9 }) : bytes)
 }
 
-/** Decodes a trace, raw or compressed. Throws a `TraceError` that says what is wrong and where. */
+/**
+ * Decodes a trace, raw or compressed. Throws a `TraceError` that says what is wrong and where.
+ *
+ * @param bytes - Of a file in the format MTRC, compressed or not.
+ * @returns The trace.
+ * @throws `TraceError`.
+ * @example
+ * ```js
+ * decodeTrace(encodeTrace(new TraceBuilder().build())).summary.events // -> 0
+ * ```
+ */
 export function decodeTrace(bytes: Uint8Array): Trace {
   const raw = bytes[0] === 0x1f && bytes[1] === 0x8b ? decompress(bytes) : bytes
   const header = new DataView(raw.buffer, raw.byteOffset, raw.byteLength)
@@ -41,7 +62,17 @@ export function decodeTrace(bytes: Uint8Array): Trace {
   return { ...columns, summary, flags: header.getUint32(60, true) }
 }
 
-/** The bytes of a trace, not compressed. */
+/**
+ * The bytes of a trace, not compressed.
+ *
+ * @param trace - What to encode.
+ * @returns Bytes in the format MTRC.
+ * @throws Nothing.
+ * @example
+ * ```js
+ * encodeTrace(new TraceBuilder().build()).length // -> 64
+ * ```
+ */
 export function encodeTrace(trace: Trace): Uint8Array {
   const { meta, slot, size, flags } = trace
   const summary = summarize(trace)

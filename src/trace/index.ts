@@ -8,8 +8,9 @@
  *     const heap = new Heap(Arena.reserve(GiB))
  *     new Replay(readTrace('program.mtrc.gz'), heap).run()
  *
- * docs/api.md lists them, docs/policies.md shows them at work.
- * @module
+ * docs/api.md lists them, docs/policies.md shows them at work. In the examples of the reference, `arena` is an arena of 64 MiB, `heap` a heap in
+ * it, and `path` the path of a file.
+ * @module sorites/trace
  */
 export { TraceBuilder } from './builder.ts'
 export { ReplayError, TraceError, type TraceFault } from './error.ts'

@@ -26,6 +26,7 @@ import {
 import { TraceBuilder } from './builder.ts'
 import { LARGEST, type Trace } from './trace.ts'
 
+/** An allocator that records what is asked of it, and leaves the work to another. */
 export class Recorder implements FreeingAllocator {
   readonly #inner: FreeingAllocator
   readonly #offsetOf: (view: ArrayBufferView) => number
@@ -33,12 +34,36 @@ export class Recorder implements FreeingAllocator {
   /** Offset of each live block to its slot. */
   readonly #slots = new Map<number, number>()
 
+  /**
+   * Wraps an allocator. Blocks that it has already are not known to the recorder.
+   *
+   * @param inner - The allocator that does the work.
+   * @param arena - Its arena.
+   * @throws Nothing.
+   * @example
+   * ```js
+   * const recorder = new Recorder(heap, arena)
+   * recorder.free(recorder.malloc(100))
+   * recorder.trace().summary.events // -> 2
+   * ```
+   */
   constructor(inner: FreeingAllocator, arena: { offsetOf(view: ArrayBufferView): number }) {
     this.#inner = inner
     this.#offsetOf = (view) => arena.offsetOf(view)
   }
 
-  /** What was recorded so far. */
+  /**
+   * What was recorded so far.
+   *
+   * @returns A trace of its own; recording goes on.
+   * @throws Nothing.
+   * @example
+   * ```js
+   * const recorder = new Recorder(heap, arena)
+   * recorder.malloc(100)
+   * recorder.trace().summary.peakLiveBytes // -> 100
+   * ```
+   */
   trace(): Trace {
     return this.#builder.build()
   }

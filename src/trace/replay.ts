@@ -20,7 +20,9 @@ export type ReplayTarget = Pick<FreeingAllocator, 'malloc' | 'calloc' | 'realloc
 /** Writes to a block that was just made or resized, as its program would: `offset`, its `byteLength`, what it had before. */
 export type Touch = (offset: number, byteLength: number, before: number) => void
 
+/** A run of a trace through an allocator, step by step. */
 export class Replay {
+  /** What is replayed. */
   readonly trace: Trace
   /** The block in each slot, 0 where there is none. */
   readonly offsets: Float64Array
@@ -30,7 +32,20 @@ export class Replay {
   readonly #sizes: Int32Array
   #position = 0
 
-  /** `touch` is called after every malloc, calloc, memalign and realloc. */
+  /**
+   * `touch` is called after every malloc, calloc, memalign and realloc.
+   *
+   * @param trace - What to replay.
+   * @param target - The allocator.
+   * @param touch - Is called after each malloc, calloc, memalign and realloc.
+   * @throws Nothing.
+   * @example
+   * ```js
+   * const builder = new TraceBuilder()
+   * builder.malloc(100)
+   * new Replay(builder.build(), heap).run() // -> 1
+   * ```
+   */
   constructor(trace: Trace, target: ReplayTarget, touch?: Touch) {
     this.trace = trace
     this.#target = target
@@ -44,11 +59,24 @@ export class Replay {
     return this.#position
   }
 
+  /** Whether all events have been replayed. */
   get done(): boolean {
     return this.#position === this.trace.meta.length
   }
 
-  /** Replays up to `events` more events; returns how many it did. An error of the allocator ends the replay where it stands. */
+  /**
+   * Replays up to `events` more events; returns how many it did. An error of the allocator ends the replay where it stands.
+   *
+   * @param events - The most events.
+   * @returns How many were replayed.
+   * @throws What the allocator throws; the replay stands where it did.
+   * @example
+   * ```js
+   * const builder = new TraceBuilder()
+   * builder.free(builder.malloc(100))
+   * new Replay(builder.build(), heap).run() // -> 2
+   * ```
+   */
   run(events: number = Infinity): number {
     const from = this.#position
     const to = Math.min(this.trace.meta.length, from + events)
@@ -58,7 +86,20 @@ export class Replay {
     return to - from
   }
 
-  /** Frees the blocks that still live; returns how many there were. */
+  /**
+   * Frees the blocks that still live; returns how many there were.
+   *
+   * @returns How many blocks were freed.
+   * @throws What the allocator throws.
+   * @example
+   * ```js
+   * const builder = new TraceBuilder()
+   * builder.malloc(100)
+   * const replay = new Replay(builder.build(), heap)
+   * replay.run()
+   * replay.drain() // -> 1
+   * ```
+   */
   drain(): number {
     let count = 0
     for (let slot = 0; slot < this.offsets.length; slot++) {
@@ -70,7 +111,20 @@ export class Replay {
     return count
   }
 
-  /** Back to the first event, for another pass. Frees the blocks that still live. */
+  /**
+   * Back to the first event, for another pass. Frees the blocks that still live.
+   *
+   * @throws What the allocator throws.
+   * @example
+   * ```js
+   * const builder = new TraceBuilder()
+   * builder.malloc(100)
+   * const replay = new Replay(builder.build(), heap)
+   * replay.run()
+   * replay.rewind()
+   * replay.position // -> 0
+   * ```
+   */
   rewind(): void {
     this.drain()
     this.#position = 0

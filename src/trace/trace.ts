@@ -13,15 +13,22 @@ import { TraceError } from './error.ts'
 
 /** The low eight bits of an event's `meta`. */
 export const MALLOC = 1
+/** The op of a calloc. */
 export const CALLOC = 2
+/** The op of a realloc. */
 export const REALLOC = 3
+/** The op of a memalign. */
 export const MEMALIGN = 4
+/** The op of a free. */
 export const FREE = 5
 
 /** Bits of the trace's flags. */
 export const FLAG_TRUNCATED = 1
+/** The trace was recorded by this library. */
 export const FLAG_RECORDED = 2
+/** The trace was converted from another format. */
 export const FLAG_FETCHED = 4
+/** The trace was made up, not recorded. */
 export const FLAG_SYNTHETIC = 8
 
 /** Sizes and slots are below 2^31, so that the columns can be read as signed integers. */
@@ -31,6 +38,7 @@ export const LARGEST_ALIGN_LOG2 = 30
 
 /** What a trace amounts to. Every figure follows from the columns. */
 export interface TraceSummary {
+  /** Calls, of every kind. */
   readonly events: number
   /** Entries that a replayer's table needs. */
   readonly slots: number
@@ -40,25 +48,45 @@ export interface TraceSummary {
   readonly peakLiveBytes: number
   /** Sum of the requested sizes of the blocks that live after the last event. */
   readonly endLiveBytes: number
+  /** Blocks that live after the last event. */
   readonly endLiveCount: number
+  /** Threads that have an event. */
   readonly threads: number
   /** Sum of all sizes requested, reallocs included. */
   readonly requestedBytes: number
 }
 
+/** The columns of a trace, all of one length. */
 export interface TraceColumns {
+  /** What was called: `op | log2(alignment) << 8 | thread << 16`. */
   readonly meta: Int32Array
+  /** Which entry of a replayer's table holds the block. */
   readonly slot: Int32Array
+  /** Bytes that were asked for; 0 for a free. */
   readonly size: Int32Array
 }
 
+/** What a program asked of malloc, in order: three columns with an entry for each event. */
 export interface Trace extends TraceColumns {
+  /** What the columns amount to. */
   readonly summary: TraceSummary
   /** Where the trace comes from: `FLAG_…` bits. */
   readonly flags: number
 }
 
-/** Walks the columns: throws a `TraceError` on the first event that cannot be, and returns what they amount to. */
+/**
+ * Walks the columns: throws a `TraceError` on the first event that cannot be, and returns what they amount to.
+ *
+ * @param columns - Of a trace.
+ * @returns Counts and bytes.
+ * @throws `TraceError` on the first event that cannot be.
+ * @example
+ * ```js
+ * const builder = new TraceBuilder()
+ * builder.malloc(100)
+ * summarize(builder.build()).requestedBytes // -> 100
+ * ```
+ */
 export function summarize(columns: TraceColumns): TraceSummary {
   const { meta, slot, size } = columns
   // No trace needs more slots than events: a wild slot number is refused before it makes a table.

@@ -21,13 +21,61 @@ import { CALLOC, FREE, MALLOC, REALLOC, type Trace } from './trace.ts'
 
 /** What a verified replay needs of an arena. */
 export interface ViewSource {
+  /**
+   * As of an arena: a view over what is there.
+   *
+   * @param type - A typed-array constructor.
+   * @param offset - In bytes.
+   * @param length - Elements.
+   * @returns The view.
+   * @throws When it does not lie in the arena.
+   * @example
+   * ```js
+   * arena.view(Uint8Array, heap.malloc(100), 100).length // -> 100
+   * ```
+   */
   view<T extends TypedArray>(type: TypedArrayConstructor<T>, offset: number, length: number): T
+  /**
+   * As of an arena: where a view starts.
+   *
+   * @param view - A view of the arena.
+   * @returns Bytes from the arena's start.
+   * @throws When it is a view of anything else.
+   * @example
+   * ```js
+   * arena.offsetOf(heap.alloc(Uint8Array, 100)) > 0 // -> true
+   * ```
+   */
   offsetOf(view: ArrayBufferView): number
 }
 
 /** The calls of an allocator that a verified replay makes: of the views, only typed arrays. */
 export interface VerifiedTarget extends Pick<FreeingAllocator, 'memalign' | 'realloc' | 'free'> {
+  /**
+   * As of an allocator: a zeroed view.
+   *
+   * @param type - A typed-array constructor.
+   * @param length - Elements.
+   * @returns The view.
+   * @throws When it is full.
+   * @example
+   * ```js
+   * heap.alloc(Uint8Array, 100).length // -> 100
+   * ```
+   */
   alloc<T extends TypedArray>(type: TypedArrayConstructor<T>, length: number): T
+  /**
+   * As of an allocator: a view with any contents.
+   *
+   * @param type - A typed-array constructor.
+   * @param length - Elements.
+   * @returns The view.
+   * @throws When it is full.
+   * @example
+   * ```js
+   * heap.allocUnsafe(Uint8Array, 100).length // -> 100
+   * ```
+   */
   allocUnsafe<T extends TypedArray>(type: TypedArrayConstructor<T>, length: number): T
 }
 
@@ -39,7 +87,9 @@ const types: Record<number, readonly TypedArrayConstructor[]> = {
   8: [Float64Array, BigInt64Array, BigUint64Array],
 }
 
+/** A replay that writes a pattern into each block and verifies it later, and each view's place, length and type. */
 export class VerifiedReplay {
+  /** What is replayed. */
   readonly trace: Trace
   readonly #allocator: VerifiedTarget
   readonly #arena: ViewSource
@@ -51,6 +101,20 @@ export class VerifiedReplay {
   #liveBytes = 0
   #verifiedBytes = 0
 
+  /**
+   * Prepares a replay; nothing is asked of the allocator yet.
+   *
+   * @param trace - What to replay.
+   * @param allocator - The allocator under test.
+   * @param arena - Its arena.
+   * @throws Nothing.
+   * @example
+   * ```js
+   * const builder = new TraceBuilder()
+   * builder.malloc(100)
+   * new VerifiedReplay(builder.build(), heap, arena).run()
+   * ```
+   */
   constructor(trace: Trace, allocator: VerifiedTarget, arena: ViewSource) {
     this.trace = trace
     this.#allocator = allocator
@@ -64,6 +128,7 @@ export class VerifiedReplay {
     return this.#position
   }
 
+  /** Whether all events have been replayed. */
   get done(): boolean {
     return this.#position === this.trace.meta.length
   }
@@ -83,13 +148,40 @@ export class VerifiedReplay {
     return this.#counts
   }
 
-  /** Replays up to `events` more events. */
+  /**
+   * Replays up to `events` more events.
+   *
+   * @param events - The most events.
+   * @throws `ReplayError` at the first block that is not as it must be; what the allocator throws.
+   * @example
+   * ```js
+   * const builder = new TraceBuilder()
+   * builder.free(builder.malloc(100))
+   * const replay = new VerifiedReplay(builder.build(), heap, arena)
+   * replay.run()
+   * replay.verifiedBytes // -> 100
+   * ```
+   */
   run(events: number = Infinity): void {
     const to = Math.min(this.trace.meta.length, this.#position + events)
     for (; this.#position < to; this.#position++) this.#event(this.#position)
   }
 
-  /** Verifies and frees blocks that still live, up to `limit`; returns how many. */
+  /**
+   * Verifies and frees blocks that still live, up to `limit`; returns how many.
+   *
+   * @param limit - The most blocks.
+   * @returns How many blocks were freed.
+   * @throws `ReplayError`; what the allocator throws.
+   * @example
+   * ```js
+   * const builder = new TraceBuilder()
+   * builder.malloc(100)
+   * const replay = new VerifiedReplay(builder.build(), heap, arena)
+   * replay.run()
+   * replay.drain() // -> 1
+   * ```
+   */
   drain(limit: number = Infinity): number {
     let count = 0
     for (let slot = 0; slot < this.#views.length && count < limit; slot++) {

@@ -15,10 +15,7 @@ function bench(...args: string[]): { status: number | null; out: string; err: st
 
 test('every bench of the folder is in the list, with its question and its time', () => {
   const files = readdirSync(folder).filter((file) => file.endsWith('.bench.js'))
-  assert.equal(
-    BENCHES.map(({ name }) => `${name}.bench.js`).sort(),
-    files.sort()
-  )
+  assert.equal(BENCHES.map(({ name }) => `${name}.bench.js`).sort(), files.sort())
   for (const { name, asks, minutes } of BENCHES) {
     assert.match(HELP, new RegExp(`^ {2}${name} +${minutes} min {3}\\S`, 'm'))
     assert.ok(asks.length > 10 && minutes > 0)

@@ -115,6 +115,18 @@ export class Bump extends AllocatorFacade {
     showAs(Bump.prototype, 'Bump', factsOf)
   }
 
+  /**
+   * Claims a range of an arena for blocks that are dropped together.
+   *
+   * @param arena - The arena.
+   * @param options - The range and the limit.
+   * @throws `ERR_ARENA_BUSY` when the range is claimed; `ERR_OUT_OF_RANGE`, `ERR_INVALID_ARG_TYPE` of an option.
+   * @example
+   * ```js
+   * const bump = new Bump(arena, { offset: 32 * MiB, byteLength: MiB })
+   * bump.malloc(100) // -> 33554432
+   * ```
+   */
   constructor(arena: Arena, options?: AllocatorOptions) {
     const layoutOf = (length: number) => bumpTables(length, arena.pageSize)
     super(claimRange(arena, 'Bump', checkAllocatorOptions(options), layoutOf), Bump.#hooksOf)
@@ -165,7 +177,20 @@ export class Bump extends AllocatorFacade {
     return start
   }
 
-  /** Where the next block would go: `release` frees everything that is allocated from now on. */
+  /**
+   * Where the next block would go: `release` frees everything that is allocated from now on.
+   *
+   * @returns The mark: a number that `release` takes.
+   * @throws `ERR_ARENA_CLOSED` after `close`.
+   * @example
+   * ```js
+   * const bump = new Bump(Arena.reserve(MiB))
+   * const mark = bump.mark()
+   * bump.malloc(100)
+   * bump.release(mark)
+   * bump.stats().usedCount // -> 0
+   * ```
+   */
   mark(): number {
     this.#life.assertOpen()
     return this.#numbers[TOP]
@@ -174,6 +199,16 @@ export class Bump extends AllocatorFacade {
   /**
    * Frees every block allocated since `mark()` gave this mark. Throws ERR_OUT_OF_RANGE for a mark above the top or inside a block,
    * which a mark becomes when the memory was released past it and allocated anew.
+   *
+   * @param mark - What `mark` gave.
+   * @throws `ERR_OUT_OF_RANGE` when it is no mark, or one that was released; `ERR_BLOCK_PINNED` when a block above it is pinned.
+   * @example
+   * ```js
+   * const bump = new Bump(Arena.reserve(MiB))
+   * const mark = bump.mark()
+   * bump.alloc(Float64Array, 100)
+   * bump.release(mark)
+   * ```
    */
   release(mark: number): void {
     this.#life.assertOpen()
@@ -189,6 +224,18 @@ export class Bump extends AllocatorFacade {
   /**
    * Resizes the last block, in place where its window and the claim have the room, else by moving it. Throws
    * ERR_UNSUPPORTED_OPERATION for any other block: a bump allocator does not know where it ends.
+   *
+   * @param offset - The last block's offset in bytes.
+   * @param byteLength - Its new length in bytes.
+   * @returns The block's offset, which stays the same.
+   * @throws `ERR_UNSUPPORTED_OPERATION` of a block that is not the last; `ERR_INVALID_FREE` where no block starts; otherwise as
+   *   `malloc`.
+   * @example
+   * ```js
+   * const bump = new Bump(Arena.reserve(MiB))
+   * const offset = bump.malloc(100)
+   * bump.realloc(offset, 200) === offset // -> true
+   * ```
    */
   realloc(offset: number, byteLength: number): number {
     if (typeof offset !== 'number') throw new InvalidArgumentTypeError('offset', 'a number', offset)
@@ -225,7 +272,19 @@ export class Bump extends AllocatorFacade {
     return moved
   }
 
-  /** Gives the free pages above the last block back to the kernel; bytes given back. */
+  /**
+   * Gives the free pages above the last block back to the kernel; bytes given back.
+   *
+   * @returns How many bytes were given back.
+   * @throws `ERR_ARENA_CLOSED` after `close`.
+   * @example
+   * ```js
+   * const bump = new Bump(Arena.reserve(MiB))
+   * bump.alloc(Uint8Array, 500_000).fill(1)
+   * bump.reset()
+   * bump.purge() >= 400_000 // -> true
+   * ```
+   */
   purge(): number {
     this.#life.assertOpen()
     const numbers = this.#numbers

@@ -63,6 +63,7 @@ const enum Hot {
 /** A block that grew to so many bytes and had to move goes where it can grow on. */
 const ROOMY_LEAST = 65536
 
+/** The general allocator: blocks of any size, freed singly. Small ones are slots of slabs, others spans of pages. */
 export class Heap extends AllocatorFacade implements FreeingAllocator {
   readonly #parts: Parts<FreeingHooks> = partsOf(this)
   readonly #life: Lifecycle = this.#parts.life
@@ -113,6 +114,19 @@ export class Heap extends AllocatorFacade implements FreeingAllocator {
     showAs(Heap.prototype, 'Heap', factsOf)
   }
 
+  /**
+   * Claims a range of an arena and makes an empty heap there.
+   *
+   * @param arena - The arena.
+   * @param options - The range, the limit, when free pages go back to the kernel.
+   * @throws `ERR_ARENA_BUSY` when the range is claimed, or a heap was left there; `ERR_OUT_OF_RANGE`, `ERR_INVALID_ARG_TYPE` of
+   *   an option; `ERR_OTHER_INSTANCE` for an arena of another version.
+   * @example
+   * ```js
+   * const small = new Heap(Arena.reserve(64 * MiB), { limit: 16 * MiB, decayMs: 1000 })
+   * small.tryMalloc(32 * MiB) // -> 0
+   * ```
+   */
   constructor(arena: Arena, options?: HeapOptions)
   /** @internal */
   constructor(opened: OpenedHeap)
@@ -163,6 +177,20 @@ export class Heap extends AllocatorFacade implements FreeingAllocator {
    *
    * What a writer left that died is rebuilt (`recovered`). Throws ERR_NOT_FOUND when no heap is there, ERR_ARENA_BUSY when
    * the role of the writer is asked for and taken, ERR_CORRUPTED when it is no heap of this version, or contradicts itself.
+   *
+   * @param arena - The arena that has the heap.
+   * @param options - Which heap of several, and the role.
+   * @returns The heap, with the blocks that are in it.
+   * @throws `ERR_NOT_FOUND` when the arena has no heap; `ERR_ARENA_BUSY` when it has a writer already and the role `'writer'` is
+   *   asked for; `ERR_CORRUPTED` when its tables contradict themselves.
+   * @example
+   * ```js
+   * const shared = Arena.reserve(64 * MiB, { shared: true })
+   * const first = new Heap(shared)
+   * first.setRoot('greeting', first.malloc(100))
+   * const reader = Heap.attach(Arena.attach(shared.handle()), { role: 'reader' })
+   * reader.root('greeting') > 0 // -> true
+   * ```
    */
   static attach(arena: Arena, options?: HeapAttachOptions): Heap {
     return new Heap(findHeap(arena, options))
@@ -172,6 +200,17 @@ export class Heap extends AllocatorFacade implements FreeingAllocator {
    * The heap that is in an arena, as by `attach`, or with `create` a new one where there is none. When several threads or processes do this
    * at the same time one makes the heap and the others attach to it. Throws ERR_NOT_FOUND without `create`, and what `attach` and the
    * constructor throw.
+   *
+   * @param arena - The arena.
+   * @param options - `create`, and the options of a heap that is made.
+   * @returns The heap, as its writer.
+   * @throws `ERR_NOT_FOUND` when there is none and `create` is not asked for; otherwise as `attach` and `new Heap`.
+   * @example
+   * ```js
+   * const named = Arena.reserve(64 * MiB, { shared: true })
+   * const kept = Heap.open(named, { create: true })
+   * kept.role // -> 'writer'
+   * ```
    */
   static open(arena: Arena, options?: HeapOpenOptions): Heap {
     return new Heap(openHeap(arena, options))
@@ -743,7 +782,19 @@ export class Heap extends AllocatorFacade implements FreeingAllocator {
 
   // ---- roots ----
 
-  /** Stores an offset under a name in the heap's tables, where a later `attach` finds it. 0 removes it. */
+  /**
+   * Stores an offset under a name in the heap's tables, where a later `attach` finds it. 0 removes it.
+   *
+   * @param name - A string of 1 to 64 bytes in UTF-8.
+   * @param offset - In bytes, of a live block; 0 removes the root.
+   * @throws `ERR_OUT_OF_RANGE`, `ERR_INVALID_ARG_TYPE` of an argument; `ERR_OUT_OF_MEMORY` when the table of roots is full;
+   *   `ERR_UNSUPPORTED_OPERATION` of a reader.
+   * @example
+   * ```js
+   * heap.setRoot('index', heap.malloc(100))
+   * heap.root('index') > 0 // -> true
+   * ```
+   */
   setRoot(name: string, offset: number): void {
     this.#life.assertWritable()
     wholeNumber('offset', offset)
@@ -751,7 +802,17 @@ export class Heap extends AllocatorFacade implements FreeingAllocator {
     this.#roots.set(name, offset)
   }
 
-  /** The offset stored under a name, or 0. */
+  /**
+   * The offset stored under a name, or 0.
+   *
+   * @param name - The name.
+   * @returns The offset in bytes, or 0 when there is no such root.
+   * @throws `ERR_INVALID_ARG_TYPE`; `ERR_ARENA_CLOSED` after `close`.
+   * @example
+   * ```js
+   * heap.root('nothing') // -> 0
+   * ```
+   */
   root(name: string): number {
     this.#life.assertOpen()
     return this.#roots.get(name)
@@ -797,7 +858,16 @@ export class Heap extends AllocatorFacade implements FreeingAllocator {
     else this.#life.close(() => claim.leave())
   }
 
-  /** Ends the heap itself, for everything that is attached to it: all its blocks, its metadata, and its claim. Only the writer may. */
+  /**
+   * Ends the heap itself, for everything that is attached to it: all its blocks, its metadata, and its claim. Only the writer may.
+   *
+   * @throws `ERR_BLOCK_PINNED`, `ERR_ARENA_BUSY` as `close`; `ERR_UNSUPPORTED_OPERATION` of a reader.
+   * @example
+   * ```js
+   * heap.destroy()
+   * heap.malloc(100) // -> throws ERR_ARENA_CLOSED
+   * ```
+   */
   destroy(): void {
     this.#life.assertWritable()
     this.#life.close()

@@ -25,7 +25,7 @@ export interface HeapOptions extends AllocatorOptions {
 export interface HeapAttachOptions extends Pick<HeapOptions, 'decayMs' | 'schedule' | 'onFull'> {
   /** Where the heap's range begins. @defaultValue that of the first heap in the arena */
   readonly offset?: number | undefined
-  /** @defaultValue writer, if there is none; else reader */
+  /** Whether it may change the heap. @defaultValue writer, if there is none; else reader */
   readonly role?: HeapRole | undefined
   /**
    * Takes the role also from a writer of whom nothing can be known, because it ran in another container. Whoever asks for it knows that

@@ -49,6 +49,19 @@ interface Opened {
  *
  * Throws a `SystemError` (`ENOENT`, `EACCES`, `ENOSPC`, …), `ERR_OUT_OF_RANGE` for a range that the file does not have, and
  * `ERR_UNSUPPORTED_OPERATION` for what cannot be mapped.
+ *
+ * @param file - The path, as a string or a `file:` URL, or a descriptor.
+ * @param options - The mode, the range in bytes, whether it is made.
+ * @returns The mapped file.
+ * @throws What the kernel refuses (`ENOENT`, `EACCES`, `ENOSPC`, …); `ERR_OUT_OF_RANGE`, `ERR_INVALID_ARG_TYPE` of an option;
+ *   `ERR_UNSUPPORTED_OPERATION` for what cannot be mapped.
+ * @example
+ * ```js
+ * const made = mapFile(`${path}.new`, { mode: 'write', create: true, byteLength: 4096 })
+ * made.bytes[0] = 7
+ * made.close()
+ * mapFile(`${path}.new`, { mode: 'read' }).bytes[0] // -> 7
+ * ```
  */
 export function mapFile<Mode extends FileMode>(file: FileTarget, options: FileOptions<Mode>): MappedFile<Mode> {
   const checked = checkFileOptions(file, options)

@@ -90,6 +90,7 @@ export function mappedFileOf<Mode extends FileMode>(parts: MappedFileParts): Map
 export class MappedFile<Mode extends FileMode = FileMode> {
   /** The path it was opened by; undefined when a descriptor was given. */
   readonly path: string | undefined
+  /** How it was mapped: `'read'`, `'copy'` or `'write'`. */
   readonly mode: Mode
   /** The most bytes that `resize` may ask for. */
   readonly maxByteLength: number
@@ -160,6 +161,18 @@ export class MappedFile<Mode extends FileMode = FileMode> {
   /**
    * A view of `length` elements at `offset`, which is a multiple of the element's size; in mode `'read'` of a type that cannot be
    * written through. A view across a window's end has a buffer of its own. Of a `DataView` or `Buffer` the elements are bytes.
+   *
+   * @param type - A typed-array constructor, `DataView` or `Buffer`.
+   * @param offset - In bytes from where the mapping starts.
+   * @param length - Elements; of a `DataView` or `Buffer` bytes.
+   * @returns The view.
+   * @throws `ERR_OUT_OF_RANGE` when it does not lie in the mapping, or `offset` is no multiple of the element's size;
+   *   `ERR_INVALID_ARG_TYPE` for another type; `ERR_ARENA_CLOSED` after `close`.
+   * @example
+   * ```js
+   * file.view(Int32Array, 0, 4)[0] = 2026
+   * file.view(Buffer, 0, 4).readInt32LE(0) // -> 2026
+   * ```
    */
   view<T extends TypedArray>(type: TypedArrayConstructor<T>, offset: number, length: number): FileView<Mode, T>
   view(type: DataViewConstructor, offset: number, length: number): FileView<Mode, DataView>
@@ -176,7 +189,19 @@ export class MappedFile<Mode extends FileMode = FileMode> {
     return this.view<Bytes>(Uint8Array, 0, this.#extent.byteLength)
   }
 
-  /** The long window that shows `offset`, of 1 GiB, and the offset where that window starts. Bytes of it past `byteLength` are not the file's. */
+  /**
+   * The long window that shows `offset`, of 1 GiB, and the offset where that window starts. Bytes of it past `byteLength` are not
+   * the file's.
+   *
+   * @param offset - In bytes from where the mapping starts.
+   * @returns The window, and the offset in bytes where it starts.
+   * @throws `ERR_OUT_OF_RANGE`; `ERR_ARENA_CLOSED` after `close`.
+   * @example
+   * ```js
+   * const { buffer, start } = file.window(100)
+   * new Uint8Array(buffer)[100 - start] // -> 0
+   * ```
+   */
   window(offset: number): { buffer: ArrayBuffer; start: number } {
     this.#extent.requireByte(offset)
     const start = alignDown(offset, WINDOW_BYTES)
@@ -185,7 +210,17 @@ export class MappedFile<Mode extends FileMode = FileMode> {
     return { buffer, start }
   }
 
-  /** The offset where a view starts. Throws `ERR_OUT_OF_RANGE` for a view of anything else. */
+  /**
+   * The offset where a view starts. Throws `ERR_OUT_OF_RANGE` for a view of anything else.
+   *
+   * @param view - A view of this file.
+   * @returns Bytes from where the mapping starts.
+   * @throws `ERR_OUT_OF_RANGE`; `ERR_INVALID_ARG_TYPE` when it is no view; `ERR_ARENA_CLOSED` after `close`.
+   * @example
+   * ```js
+   * file.offsetOf(file.view(Float64Array, 800, 10)) // -> 800
+   * ```
+   */
   offsetOf(view: ArrayBufferView): number {
     this.#openState.requireOpen()
     if (!isView(view)) throw new InvalidArgumentTypeError('view', 'a view', view)
@@ -200,6 +235,14 @@ export class MappedFile<Mode extends FileMode = FileMode> {
   /**
    * Throws `ERR_TRUNCATED` unless the file has every byte of the range now. Touching them right afterwards is safe unless the file
    * is shortened in between.
+   *
+   * @param offset - In bytes.
+   * @param byteLength - Bytes; up to the end unless given.
+   * @throws `ERR_TRUNCATED`; `ERR_OUT_OF_RANGE`; `ERR_ARENA_CLOSED` after `close`.
+   * @example
+   * ```js
+   * file.check()
+   * ```
    */
   check(offset = 0, byteLength: number = this.#extent.rest(offset)): void {
     this.#extent.requireRange(offset, byteLength)
@@ -209,6 +252,17 @@ export class MappedFile<Mode extends FileMode = FileMode> {
   /**
    * A copy of the range, in `target` from its start when that is given. Throws `ERR_TRUNCATED` when the file no longer has the
    * bytes; `target` may then have been written to. Cannot fault.
+   *
+   * @param offset - In bytes.
+   * @param byteLength - Bytes.
+   * @param target - Where the copy goes; a new array unless given.
+   * @returns The copy.
+   * @throws `ERR_TRUNCATED`; `ERR_OUT_OF_RANGE`, `ERR_INVALID_ARG_TYPE` of an argument; `ERR_ARENA_CLOSED` after `close`.
+   * @example
+   * ```js
+   * file.bytes[1] = 7
+   * file.read(0, 2) // -> Uint8Array(2) [ 0, 7 ]
+   * ```
    */
   read(offset: number, byteLength: number, target?: Uint8Array): Bytes {
     this.#extent.requireRange(offset, byteLength)
@@ -224,8 +278,19 @@ export class MappedFile<Mode extends FileMode = FileMode> {
    * end read zero. New bytes are zero and have room on the disk. Throws `ENOSPC` when the disk is full, `ERR_ARENA_BUSY` when the file
    * holds an arena. Mode `'write'`.
    *
-   * Without `byteLength`, in modes `'read'` and `'write'`: the file stays as it is, and the mapping follows it, to what the file has now, up
+   * Without `byteLength`, in modes `'read'` and `'write'`: the file stays as it is, and the mapping follows it, to what the file
+   * has now, up
    * to `maxByteLength`. Views stay valid; over what others have cut they read zero from then on.
+   *
+   * @param byteLength - The new length in bytes, up to `maxByteLength`; what the file has unless given.
+   * @throws `ENOSPC`; `ERR_ARENA_BUSY`; `ERR_OUT_OF_RANGE`; `ERR_UNSUPPORTED_OPERATION` in other modes; `ERR_ARENA_CLOSED` after
+   *   `close`.
+   * @example
+   * ```js
+   * const growing = mapFile(`${path}.log`, { mode: 'write', create: true, byteLength: 4096, maxByteLength: MiB })
+   * growing.resize(8192)
+   * growing.byteLength // -> 8192
+   * ```
    */
   resize(byteLength?: number): void {
     this.#requireMode('resize', byteLength === undefined && this.mode === 'read' ? 'read' : 'write')
@@ -252,6 +317,15 @@ export class MappedFile<Mode extends FileMode = FileMode> {
   /**
    * Gives the holes in a range room on the disk, so that no store to it can meet a full one, which would end the process. Throws
    * `ENOSPC`.
+   *
+   * @param offset - In bytes.
+   * @param byteLength - Bytes; up to the end unless given.
+   * @throws `ENOSPC`; `ERR_OUT_OF_RANGE`; `ERR_UNSUPPORTED_OPERATION` in other modes than `'write'`; `ERR_ARENA_CLOSED` after
+   *   `close`.
+   * @example
+   * ```js
+   * file.reserveBlocks()
+   * ```
    */
   reserveBlocks(offset = 0, byteLength: number = this.#extent.rest(offset)): void {
     this.#requireMode('reserveBlocks', 'write')
@@ -267,6 +341,15 @@ export class MappedFile<Mode extends FileMode = FileMode> {
   /**
    * Returns when the changes in the range are on the disk; with `async` at once, which leaves them to the kernel. In modes
    * `'read'` and `'copy'` there is nothing to write, and nothing is done.
+   *
+   * @param options - The range in bytes, and `async`.
+   * @throws What the disk refuses (`EIO`, …); `ERR_OUT_OF_RANGE`, `ERR_INVALID_ARG_TYPE` of an option; `ERR_ARENA_CLOSED` after
+   *   `close`.
+   * @example
+   * ```js
+   * file.bytes[0] = 7
+   * file.sync({ offset: 0, byteLength: 4096 })
+   * ```
    */
   sync(options?: SyncOptions & { readonly async?: boolean | undefined }): void {
     optionsObject('options', options)
@@ -277,7 +360,18 @@ export class MappedFile<Mode extends FileMode = FileMode> {
     this.#fileMapping.os.sync(...this.#fileMapping.pages(offset, byteLength), async ? 'async' : 'sync')
   }
 
-  /** As `sync`, on another thread: the promise is settled when the changes are on the disk. Holds the file open until then. */
+  /**
+   * As `sync`, on another thread: the promise is settled when the changes are on the disk. Holds the file open until then.
+   *
+   * @param options - The range in bytes.
+   * @returns A promise that is settled when the changes are on the disk.
+   * @throws As `sync`, as a rejection.
+   * @example
+   * ```js
+   * file.bytes[0] = 7
+   * await file.syncAsync()
+   * ```
+   */
   async syncAsync(options?: SyncOptions): Promise<void> {
     optionsObject('options', options)
     const [offset, byteLength] = this.#syncRange(options)
@@ -290,6 +384,16 @@ export class MappedFile<Mode extends FileMode = FileMode> {
   /**
    * Tells the kernel how the range will be used. Never changes what it holds, so `'dontneed'` is refused in mode `'copy'`: see
    * `discard`.
+   *
+   * @param advice - What `madvise` is told.
+   * @param offset - In bytes.
+   * @param byteLength - Bytes; up to the end unless given.
+   * @throws `ERR_OUT_OF_RANGE`, `ERR_INVALID_ARG_TYPE` of an argument; `ERR_UNSUPPORTED_OPERATION`; `ERR_ARENA_CLOSED` after
+   *   `close`.
+   * @example
+   * ```js
+   * file.advise('random')
+   * ```
    */
   advise(advice: Advice, offset = 0, byteLength: number = this.#extent.rest(offset)): void {
     this.#openState.requireOpen()
@@ -305,6 +409,18 @@ export class MappedFile<Mode extends FileMode = FileMode> {
   /**
    * Mode `'copy'` only: reverts the range to what the file has, to the byte. Throws `ERR_ARENA_BUSY` where an allocator, or the
    * arena's own tables, are.
+   *
+   * @param offset - In bytes.
+   * @param byteLength - Bytes; up to the end unless given.
+   * @throws `ERR_ARENA_BUSY`; `ERR_UNSUPPORTED_OPERATION` in other modes than `'copy'`; `ERR_OUT_OF_RANGE`; `ERR_ARENA_CLOSED`
+   *   after `close`.
+   * @example
+   * ```js
+   * const copy = mapFile(path, { mode: 'copy' })
+   * copy.bytes[0] = 7
+   * copy.discard()
+   * copy.bytes[0] // -> 0
+   * ```
    */
   discard(offset = 0, byteLength: number = this.#extent.rest(offset)): void {
     this.#requireMode('discard', 'copy')
@@ -321,6 +437,16 @@ export class MappedFile<Mode extends FileMode = FileMode> {
   /**
    * Bytes of the range that are in memory now: in the kernel's page cache, no matter which process brought them there. For a file that this
    * process neither owns nor may write the kernel does not tell, and says all.
+   *
+   * @param offset - In bytes.
+   * @param byteLength - Bytes; up to the end unless given.
+   * @returns Bytes.
+   * @throws `ERR_OUT_OF_RANGE`; `ERR_ARENA_CLOSED` after `close`.
+   * @example
+   * ```js
+   * file.populate()
+   * file.resident() // -> 65536
+   * ```
    */
   resident(offset = 0, byteLength: number = this.#extent.rest(offset)): number {
     this.#extent.requireRange(offset, byteLength)
@@ -330,6 +456,14 @@ export class MappedFile<Mode extends FileMode = FileMode> {
   /**
    * Brings the range into memory now, as if it were read: nothing is copied. Throws `ERR_TRUNCATED` when the file no longer has
    * it, and `ENOMEM` when it is more than there is memory for.
+   *
+   * @param offset - In bytes.
+   * @param byteLength - Bytes; up to the end unless given.
+   * @throws `ERR_TRUNCATED`; `ENOMEM`; `ERR_OUT_OF_RANGE`; `ERR_ARENA_CLOSED` after `close`.
+   * @example
+   * ```js
+   * file.populate(0, 4096)
+   * ```
    */
   populate(offset = 0, byteLength: number = this.#extent.rest(offset)): void {
     this.#extent.requireRange(offset, byteLength)
@@ -338,7 +472,18 @@ export class MappedFile<Mode extends FileMode = FileMode> {
     this.#truncation.faulting(offset, byteLength, run)
   }
 
-  /** Brings the range into memory, and keeps its pages there until `unlock` or `close`. Throws `ENOMEM` or `EPERM` at the limit. */
+  /**
+   * Brings the range into memory, and keeps its pages there until `unlock` or `close`. Throws `ENOMEM` or `EPERM` at the limit.
+   *
+   * @param offset - In bytes.
+   * @param byteLength - Bytes; up to the end unless given.
+   * @throws `ENOMEM`, `EPERM`; `ERR_TRUNCATED`; `ERR_OUT_OF_RANGE`; `ERR_ARENA_CLOSED` after `close`.
+   * @example
+   * ```js
+   * file.lock(0, 4096)
+   * file.unlock(0, 4096)
+   * ```
+   */
   lock(offset = 0, byteLength: number = this.#extent.rest(offset)): void {
     this.#extent.requireRange(offset, byteLength)
     if (byteLength === 0) return
@@ -354,7 +499,18 @@ export class MappedFile<Mode extends FileMode = FileMode> {
     }
   }
 
-  /** Takes `lock` back. */
+  /**
+   * Takes `lock` back.
+   *
+   * @param offset - In bytes.
+   * @param byteLength - Bytes; up to the end unless given.
+   * @throws `ERR_OUT_OF_RANGE`; `ERR_ARENA_CLOSED` after `close`.
+   * @example
+   * ```js
+   * file.lock(0, 4096)
+   * file.unlock()
+   * ```
+   */
   unlock(offset = 0, byteLength: number = this.#extent.rest(offset)): void {
     this.#extent.requireRange(offset, byteLength)
     if (byteLength > 0) this.#fileMapping.os.unlock(...this.#fileMapping.pages(offset, byteLength))
@@ -362,7 +518,18 @@ export class MappedFile<Mode extends FileMode = FileMode> {
 
   // ---- its life ----
 
-  /** Holds the file open: `close` refuses until every pin is disposed of. Disposing twice does nothing. */
+  /**
+   * Holds the file open: `close` refuses until every pin is disposed of. Disposing twice does nothing.
+   *
+   * @returns The pin; `using` or `[Symbol.dispose]()` ends it.
+   * @throws `ERR_ARENA_CLOSED` after `close` or `closeWhenIdle`.
+   * @example
+   * ```js
+   * const pin = file.pin()
+   * file.close() // -> throws ERR_ARENA_BUSY
+   * pin[Symbol.dispose]()
+   * ```
+   */
   pin(): Disposable {
     return this.#openState.pin()
   }
@@ -370,6 +537,15 @@ export class MappedFile<Mode extends FileMode = FileMode> {
   /**
    * Runs an operation on a view, and holds the file open until its promise is settled. When the view starts in a live block of an
    * allocator on the file's arena, the block is pinned as well.
+   *
+   * @param view - A view of this file.
+   * @param run - The operation; is given the view.
+   * @returns What `run` gives.
+   * @throws `ERR_OUT_OF_RANGE` for a view of anything else, and `ERR_ARENA_CLOSED`, as a rejection; what `run` throws.
+   * @example
+   * ```js
+   * await file.use(file.view(Uint8Array, 0, 100), async (bytes) => bytes.byteLength) // -> 100
+   * ```
    */
   async use<V extends ArrayBufferView, R>(view: V, run: (view: V) => R | Promise<R>): Promise<R> {
     const offset = this.offsetOf(view)
@@ -404,20 +580,59 @@ export class MappedFile<Mode extends FileMode = FileMode> {
    * the disk: see `sync`.
    *
    * `detach`: whether views become empty. @defaultValue true on Node 22 and later, false on Node 20
+   *
+   * @param options - `detach`: whether views become empty.
+   * @throws `ERR_ARENA_BUSY` when it is pinned; `ERR_BLOCK_PINNED` when a block in it is.
+   * @example
+   * ```js
+   * file.close()
+   * file.closed // -> true
+   * ```
    */
   close(options?: { readonly detach?: boolean | undefined }): void {
     this.#openState.close(options)
   }
 
-  /** Closes the file once every pin is disposed of, as `arena.closeWhenIdle` does. A `syncAsync` that runs is waited for. */
+  /**
+   * Closes the file once every pin is disposed of, as `arena.closeWhenIdle` does. A `syncAsync` that runs is waited for.
+   *
+   * @returns A promise that is settled when it is closed.
+   * @throws What the kernel refuses, as a rejection.
+   * @example
+   * ```js
+   * await file.closeWhenIdle()
+   * file.closed // -> true
+   * ```
+   */
   closeWhenIdle(): Promise<void> {
     return this.#openState.closeWhenIdle()
   }
 
+  /**
+   * Calls `close`: for `using`.
+   *
+   * @throws As `close`.
+   * @example
+   * ```js
+   * file[Symbol.dispose]()
+   * file.closed // -> true
+   * ```
+   */
   [Symbol.dispose](): void {
     this.close()
   }
 
+  /**
+   * Calls `closeWhenIdle`: for `await using`.
+   *
+   * @returns Its promise.
+   * @throws As `closeWhenIdle`.
+   * @example
+   * ```js
+   * await file[Symbol.asyncDispose]()
+   * file.closed // -> true
+   * ```
+   */
   [Symbol.asyncDispose](): Promise<void> {
     return this.closeWhenIdle()
   }

@@ -15,6 +15,7 @@ import type { OpenedArena } from './opened-arena.ts'
 
 /** The owner of a named arena that died without closing it. */
 export interface StaleOwner {
+  /** The process that died. */
   readonly processId: number
   /** The kernel's number of the thread; of a main thread the process's. */
   readonly threadId: number

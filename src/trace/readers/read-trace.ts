@@ -18,13 +18,17 @@ import { memoryReplay } from './memory-replay.ts'
 import { mtrace } from './mtrace.ts'
 import type { TextReader, TraceFormat } from './reader.ts'
 
+/** Options of `readTrace` and `parseTrace`. */
 export interface ReadOptions {
   /** Most bytes that a file may have, before and after decompression. @defaultValue 1 GiB */
   readonly maxByteLength?: number | undefined
 }
 
+/** What `parseTrace` gives. */
 export interface ParsedTrace {
+  /** The events. */
   readonly trace: Trace
+  /** The format that the content was told to be of. */
   readonly format: TraceFormat
   /** What in the file was not as it should be and was mended: frees of blocks that were never made, a last line that is cut. */
   readonly notes: readonly string[]
@@ -35,12 +39,35 @@ const CHUNK_BYTES = 1 << 20
 const FIRST_LINE = 4096
 const TEXTS: readonly TextReader[] = [memoryReplay, mtrace, mallocLab]
 
-/** Reads a trace from a file of any known format. Throws a `TraceError` that says what is wrong and where. */
+/**
+ * Reads a trace from a file of any known format. Throws a `TraceError` that says what is wrong and where.
+ *
+ * @param path - Of the file.
+ * @param options - The most bytes.
+ * @returns The trace.
+ * @throws `TraceError`; what the file system refuses.
+ * @example
+ * ```js
+ * writeTrace(`${path}.mtrc`, new TraceBuilder().build())
+ * readTrace(`${path}.mtrc`).summary.events // -> 0
+ * ```
+ */
 export function readTrace(path: string, options?: ReadOptions): Trace {
   return parseTrace(readBounded(path, mostBytes(options)), options).trace
 }
 
-/** Reads a trace from the bytes of a file of any known format. */
+/**
+ * Reads a trace from the bytes of a file of any known format.
+ *
+ * @param bytes - Of the file.
+ * @param options - The most bytes.
+ * @returns The trace, its format, and what was mended.
+ * @throws `TraceError`.
+ * @example
+ * ```js
+ * parseTrace(encodeTrace(new TraceBuilder().build())).format // -> 'MTRC'
+ * ```
+ */
 export function parseTrace(bytes: Uint8Array, options?: ReadOptions): ParsedTrace {
   const raw = withoutCompression(bytes, mostBytes(options))
   if (raw[0] === 0x4d && raw[1] === 0x54 && raw[2] === 0x52 && raw[3] === 0x43)

@@ -96,7 +96,7 @@ export function readAnything(reader: Heap): void {
     }
 }
 
-/** A name on the way out (src/arena/temporary-names.ts): all that a process killed in \`unlink\` may leave, until the next arena is made. */
+/** A name on the way out (src/arena/sources/temporary-names.ts): all that a process killed in \`unlink\` may leave, until the next arena is made. */
 const UNLINKED = /^\.sorites-.*-\d+\.\d+$/
 
 /** Whatever has a name is whole, and there is nothing else. */

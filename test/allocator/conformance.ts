@@ -1,10 +1,10 @@
 /**
- * The suite that every allocator passes: the contract of allocator.ts, call by call, and what must hold whatever happens.
+ * The suite that every allocator passes: the contract of allocator/contract.ts, call by call, and what must hold whatever happens.
  *
  *     conformance('Slab', (arena, options) => new Slab(arena, { slotSize: 64, ...options }), { frees: true, mostBytes: 64 })
  *
- * Its parts: raw calls here, views in conformance-views.ts, frees in conformance-frees.ts, claims and their end in
- * conformance-claims.ts, pins in conformance-pins.ts, random programs in program.ts.
+ * Its parts: raw calls here, views in conformance/views.ts, frees in conformance/frees.ts, claims and their end in
+ * conformance/claims.ts, pins in conformance/pins.ts, random programs in program.ts.
  * @module
  */
 import { suite } from 'uvu'

@@ -14,14 +14,33 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 
 const root = fileURLToPath(new URL('../../../', import.meta.url))
-const FOLDERS = ['src', 'test', 'props', 'storm', 'fuzz', 'bench', 'examples', 'demo', 'docs', 'traces'] as const
+const FOLDERS = [
+  'src',
+  'test',
+  'props',
+  'storm',
+  'fuzz',
+  'bench',
+  'examples',
+  'demo',
+  'docs',
+  'traces',
+  'packaging',
+] as const
 
 /** Folders of `src` whose comments and messages are in plain words. */
 const PLAIN = ['src/arena', 'src/ffi']
 const RIDDLES = /\b(?:nobody|somebody|anybody|everybody|everyone|someone|anyone|who|whoever|whom|he|him|his)\b/i
 
 /** Files that exist only when a program is used: a user's own, or what a tool writes. */
-const MADE_BY_USERS: ReadonlySet<string> = new Set(['policy.ts', 'main.ts', 'my-policy.ts', 'mine.ts', 'experiment.ts'])
+const MADE_BY_USERS: ReadonlySet<string> = new Set([
+  'policy.ts',
+  'main.ts',
+  'my-policy.ts',
+  'mine.ts',
+  'experiment.ts',
+  'NAME.bench.ts',
+])
 
 const files = FOLDERS.flatMap((folder) =>
   readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map((name) => join(folder, name))

@@ -1,4 +1,4 @@
-/** Pins where more than one allocator object, a file or a server is concerned. What holds for every kind is in conformance-pins.ts. */
+/** Pins where more than one allocator object, a file or a server is concerned. What holds for every kind is in conformance/pins.ts. */
 import { once } from 'node:events'
 import { createServer, get, type IncomingMessage, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'

@@ -98,8 +98,9 @@ function write(comparison: Comparison, origin: string, text: string): void {
   const summary = summaryText(comparison)
   if (summary === undefined) return
   const figure = '![Time against peak memory of malloc traces, relative to glibc](figures/time-memory.svg)'
-  const measured = `${figure}\n\n${summary}\n\n${origin}`
-  writeSection('measured', measured)
+  const names = comparison.data.traces.map(({ name }) => name).join(', ')
+  const measured = `${summary}\n\nGeometric means over these traces: ${names}.\n\n${origin}`
+  writeSection('measured', `${figure}\n\n${measured}`)
   writeFrontSection('measured', measured)
   writeFileSync(join(figures, 'time-memory.svg'), timeMemoryFigure(comparison))
 }

@@ -35,7 +35,7 @@ function step(name: string, pageSize: number, run: () => Arena | undefined): voi
   })
 }
 
-/** Where the arena lies is nobody's business but its own: its mappings are those that were not there before. */
+/** An arena does not tell its address. Its mappings are those that were not there before. */
 let before = new Set<number>()
 
 function mappingRss(arena: Arena): number {

@@ -1,5 +1,6 @@
 /**
- * Runs an example by its name: `npm run example -- word-count --help`. Without one it lists them.
+ * Runs an example by its name: `npm run example -- word-count --help`. Without one it lists them; `--write` runs them, all or those
+ * that are named, and puts what they print into docs/examples.md.
  *
  * An example is a file of this folder, or a folder in it with a `main.ts`.
  * @module
@@ -9,6 +10,7 @@ import { fileURLToPath } from 'node:url'
 
 /** Files that are parts of examples. */
 const PARTS = [
+  'capture',
   'channels',
   'counting',
   'main',
@@ -38,7 +40,11 @@ const examples = new Map(
 const [name = ''] = process.argv.splice(2, 1)
 const file = examples.get(name)
 if (file !== undefined) await run(file)
-else {
+else if (name === '--write') {
+  const { capture } = await import('./capture.ts')
+  const named = process.argv.slice(2)
+  for (const each of examples.keys()) if (named.length === 0 || named.includes(each)) capture(each)
+} else {
   const list = [...examples.keys()].map((each) => `  ${each}`).join('\n')
   console.log(`Usage: npm run example -- NAME [options]\n\n${list}\n\n--help tells what each does.`)
   process.exitCode = name === '' || name === '--help' ? 0 : 2

@@ -33,12 +33,13 @@ export function settings<const S extends Record<string, WholeNumber | Text>>(
 }
 
 function parse(names: readonly string[]): Record<string, string | boolean | undefined> {
-  // `--count -1` is a wrong number, and not two options.
-  const args = process.argv.slice(2).reduce<string[]>((all, argument) => {
-    const before = all.at(-1)
-    if (/^-\d/.test(argument) && before?.startsWith('--') && !before.includes('=')) all.pop()
-    return [...all, before !== undefined && all.at(-1) !== before ? `${before}=${argument}` : argument]
-  }, [])
+  const args: string[] = []
+  for (const argument of process.argv.slice(2)) {
+    // `--count -1` is a wrong number, and not two options.
+    const name = /^-\d/.test(argument) ? args.at(-1) : undefined
+    if (name?.startsWith('--') && !name.includes('=')) args[args.length - 1] = `${name}=${argument}`
+    else args.push(argument)
+  }
   const options = Object.fromEntries(names.map((name) => [name, { type: 'string' as const }]))
   return parseArgs({ args, options: { ...options, help: { type: 'boolean' } } }).values
 }

@@ -21,14 +21,14 @@ export function quantile(values: readonly number[], share = 0.5): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] as number
 }
 
-/** Options as `parseArgs` gives them, or undefined after help or an error was printed. */
+/** Options as `parseArgs` gives them, or undefined after the help, or a line about what is wrong, was printed. */
 export function parsed<T>(help: string, parse: () => T & { help?: boolean | undefined }): T | undefined {
   try {
     const values = parse()
     if (values.help !== true) return values
     console.log(help)
   } catch (error) {
-    console.error(`${(error as Error).message}\n\n${help}`)
+    console.error(`${(error as Error).message.split('\n')[0]} (--help tells what there is)`)
     process.exitCode = 2
   }
   return undefined

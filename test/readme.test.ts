@@ -22,7 +22,9 @@ import { compiled, nodes } from './helpers/child.ts'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const scratch = fileURLToPath(new URL('../readme/', import.meta.url))
-const docs = readdirSync(join(root, 'docs')).filter((name) => name.endsWith('.md'))
+const docs = readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' }).filter((name) =>
+  name.endsWith('.md')
+)
 const pages = [
   'README.md',
   'CHANGELOG.md',
@@ -47,7 +49,7 @@ const text = (page: string): string => readFileSync(join(root, page), 'utf8')
 function examplesOf(page: string): Example[] {
   return [...text(page).matchAll(/^```(js|ts)\n([\s\S]*?)^```$/gm)].map((match) => {
     const line = text(page).slice(0, match.index).split('\n').length
-    const name = `${basename(page, '.md')}-${line}`
+    const name = `${page.slice(0, -'.md'.length).replaceAll('/', '-')}-${line}`
     return { page, line, name, language: match[1] as Example['language'], code: match[2] as string }
   })
 }
@@ -119,7 +121,8 @@ test.before(() => {
 })
 
 test('there are examples, and those in TypeScript compile', () => {
-  assert.ok(examples.filter(({ page }) => page === 'README.md').length >= 5)
+  assert.ok(examples.filter(({ page }) => page === 'README.md').length >= 3)
+  assert.ok(examples.filter(({ page }) => page.startsWith('docs/guide/')).length >= 20)
   assert.is(compileExamples(), '')
 })
 
@@ -134,6 +137,24 @@ for (const node of nodes)
       assert.is(child.status, 0, child.stderr)
       assert.is(child.stderr, '')
     })
+
+test('the README is short: at most 200 lines of at most 140 characters', () => {
+  const lines = text('README.md').trimEnd().split('\n')
+  assert.ok(lines.length <= 200, `${lines.length} lines`)
+  assert.equal(
+    lines.filter((line) => line.length > 140),
+    []
+  )
+})
+
+test('every page of the guide is in the index of the docs, which the README leads to', () => {
+  assert.ok(text('README.md').includes('](docs/README.md)'))
+  const index = text('docs/README.md')
+  assert.equal(
+    docs.filter((name) => name !== 'README.md' && !index.includes(`](${name})`)),
+    []
+  )
+})
 
 /** The anchors of a page's headings, as GitHub makes them. */
 function anchorsOf(page: string): string[] {

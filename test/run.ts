@@ -38,6 +38,8 @@ const LONGEST = [
   'slab.prop',
   'attach/recovery',
   'examples/files',
+  'examples/http',
+  'examples/pool',
   'threads/threads',
   'mapping/close',
   'demo/main',

@@ -1,5 +1,6 @@
 /**
- * The pages that show results: between markers, `<!-- name -->` and `<!-- /name -->`, in bench/README.md and, where it has them, README.md.
+ * The pages that show results: between markers, `<!-- name -->` and `<!-- /name -->`, in bench/README.md and, where it has them, README.md;
+ * docs/examples.md too (examples/capture.ts).
  * @module
  */
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -19,9 +20,9 @@ export function today(): string {
   return new Date().toISOString().slice(0, 10)
 }
 
-/** The line above every result: machine, Node, date, command. */
+/** What stands above every result, in two lines: machine, Node and date; the command. */
 export function originText(command: string, node: string = `Node ${process.version}`): string {
-  return `*${machineText()}, ${node}; ${today()}; \`${command}\`*`
+  return `*${machineText()}, ${node}; ${today()};\n\`${command}\`*`
 }
 
 /** Replaces what stands between a bench's two markers in bench/README.md. */
@@ -35,7 +36,8 @@ export function writeFrontSection(name: string, text: string): void {
   replaceSection(readme, name, text.replaceAll(/\]\((?!\w+:)/g, '](bench/'))
 }
 
-function replaceSection(file: string, name: string, text: string): boolean {
+/** Replaces what stands between two markers of a page. Whether it has them. */
+export function replaceSection(file: string, name: string, text: string): boolean {
   const [open, close] = [`<!-- ${name} -->`, `<!-- /${name} -->`]
   const page = readFileSync(file, 'utf8')
   const [start, end] = [page.indexOf(open), page.indexOf(close)]

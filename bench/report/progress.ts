@@ -1,5 +1,6 @@
 /**
  * How far a long run is: a bar on a terminal, on stderr; elsewhere a line every tenth part of the way, so that a log stays short.
+ * `npm run bench` says in BENCH_POSITION which of its benches this is.
  * @module
  */
 import { Presets, SingleBar } from 'cli-progress'
@@ -13,7 +14,9 @@ export class Progress {
   constructor(total: number) {
     this.#total = total
     if (process.stderr.isTTY !== true || total === 0) return
-    const format = '{bar} {value} of {total}, {eta_formatted} left: {what}'
+    const { BENCH_POSITION } = process.env
+    const position = BENCH_POSITION === undefined ? '' : `${BENCH_POSITION} `
+    const format = `${position}{bar} {value} of {total}, {eta_formatted} left: {what}`
     this.#bar = new SingleBar({ format, stream: process.stderr, clearOnComplete: true, hideCursor: true }, Presets.rect)
     this.#bar.start(total, 0, { what: '' })
   }

@@ -9,7 +9,7 @@
  * heap calls `onFull`, which frees the oldest entries, and the heap tries again. `use` pins an entry while native code works on it.
  * Meanwhile the entry is in no list, so it is not evicted; when it was replaced or deleted, its last user frees it.
  *
- * Cost: 16 bytes, the key and the rounding of a block for each value, and a copy in `get` and `set`.
+ * Cost: 16 bytes, the key in UTF-16 and the rounding of a block for each value, and a copy in `get` and `set`.
  * @module
  */
 import { Arena, GiB, Heap, KiB } from '../../src/index.ts'
@@ -63,7 +63,7 @@ export class LruCache {
   /** Whether the value is kept. It is not when it is longer than a quarter of the cache, or all others are in use. */
   set(key: string, value: Uint8Array): boolean {
     this.delete(key)
-    const keyBytes = Buffer.byteLength(key)
+    const keyBytes = 2 * key.length
     const byteLength = HEADER_BYTES + keyBytes + value.length
     // Refused before anything is evicted for it.
     if (byteLength > this.#longest) return false
@@ -72,7 +72,8 @@ export class LruCache {
     const place = offset / UNIT
     this.#words[place * WORDS + KEY_BYTES] = keyBytes
     this.#words[place * WORDS + VALUE_BYTES] = value.length
-    this.#bytes.write(key, offset + HEADER_BYTES)
+    // Every string survives in UTF-16: eviction has to find it again in the Map.
+    this.#bytes.write(key, offset + HEADER_BYTES, 'utf16le')
     this.#bytes.set(value, offset + HEADER_BYTES + keyBytes)
     this.#append(place)
     this.#places.set(key, place)
@@ -172,7 +173,7 @@ export class LruCache {
       const start = this.#oldest * UNIT + HEADER_BYTES
       const end = this.#valueStart(this.#oldest)
       evicted += HEADER_BYTES + end - start + this.#word(this.#oldest, VALUE_BYTES)
-      this.delete(this.#bytes.toString('utf8', start, end))
+      this.delete(this.#bytes.toString('utf16le', start, end))
     }
     return evicted > 0
   }

@@ -172,33 +172,30 @@ export class Arena {
     const bytesAt = (offset: number, length: number): Uint8Array => windows.bytesAt(offset, length)
     const pinBlock = (): Release => openState.pinBlock()
     const claims = new Claims({ title, layout, mapping, lifetime, exposed, bytesAt, pinBlock })
-    const waiting = new WordWaits(
-      mapping,
-      title,
-      (offset) => {
-        openState.requireOpen()
-        return windows.wordAt(offset)
-      },
-      () => lifetime.hold()
-    )
-    const locator = new Locator(title, opened, lifetime, claims)
+    const wordAt = (offset: number): number => {
+      openState.requireOpen()
+      return windows.wordAt(offset)
+    }
     this.#claims = claims
-    this.#waiting = waiting
-    this.#locator = locator
+    this.#waiting = new WordWaits(mapping, title, wordAt, () => lifetime.hold())
+    this.#locator = new Locator(title, opened, lifetime, claims)
     this.#inside = new InsideOfArena({ mapping, openState, lifetime, windows, claims, byteLength: layout.byteLength })
-    this.staleOwner = locator.begin()
+    this.staleOwner = this.#locator.begin()
     openState.onClose({
       store: () => {
         if (intact()) claims.leaveAll()
       },
       restore: () => claims.stay(),
-      forget: () => {
-        locator.close()
-        claims.revokeAll()
-        this.#recent.forget()
-        waiting.close()
-      },
+      forget: () => this.#forget(),
     })
+  }
+
+  /** The mapping is closed: every part lets go of it. */
+  #forget(): void {
+    this.#locator.close()
+    this.#claims.revokeAll()
+    this.#recent.forget()
+    this.#waiting.close()
   }
 
   /** The arena in a place of its own, which goes when it cannot be made. */

@@ -7,9 +7,8 @@
  * Claims at the same level never overlap. A claim may lie inside one live block of another allocator (a bump allocator in a block
  * of a heap); that allocator then refuses to free the block until the inner claim is released.
  *
- * A claim may outlive its holder: one that the holder has *left*, that was lasting when its arena was closed, or whose process has
- * died. It counts as held, so its range cannot be claimed, until an allocator of its kind adopts it, and finds range and metadata as
- * they were left. While it has a holder, others may look at it *read-only*: they see range and metadata, and change neither.
+ * A claim is *left* when its holder leaves it, when it is lasting and its arena is closed, or when its process dies. A left claim still
+ * counts as held, so its range cannot be claimed. An allocator of its kind can adopt it, and finds range and metadata unchanged. While it has a holder, others may look at it *read-only*: they see range and metadata, and change neither.
  *
  *     claim ──▶ held ──release──▶ free           left ──adopt──▶ held           held or left ──adopt, readOnly──▶ seen
  *               held ──leave────▶ left
@@ -24,25 +23,25 @@ export interface ClaimHolder {
   /** 'Bump', 'Slab', 'Buddy', 'Heap': for messages. */
   readonly kind: string
   /**
-   * Whether its claims stay when the arena is closed, or its process dies, for another to adopt. Otherwise they are dropped. Not of
-   * claims in a block, which go with the block.
+   * Whether its claims stay when the arena is closed, or its process dies, so that another holder can adopt them. Other claims are
+   * dropped then. A claim in a block always goes with the block.
    * @defaultValue false
    */
   readonly lasting?: boolean
   /**
-   * Asked before an inner claim is granted: the range of the live block that wholly contains `[offset, offset + byteLength)`,
+   * Called before an inner claim is granted. Gives the range of the live block that wholly contains `[offset, offset + byteLength)`,
    * or undefined when no single live block does.
    */
   blockAround(offset: number, byteLength: number): { offset: number; byteLength: number } | undefined
   /**
-   * Pins the live block that wholly contains the range, and what lies around it; undefined when no single live block does. The answer
-   * is to be called once.
+   * Pins the live block that wholly contains the range, and what lies around it; undefined when no single live block does. The caller
+   * calls the answer once.
    * @defaultValue the holder has no blocks that can be pinned
    */
   pin?(offset: number, byteLength: number): Release | undefined
-  /** Told after an inner claim was granted or released: how many are open inside this one now. */
+  /** Called after an inner claim was granted or released, with the number of claims that are open inside this one. */
   innerClaims(count: number): void
-  /** Told when the arena, or the outer allocator, has closed or dropped its blocks: forget the claim, touch nothing. */
+  /** Called when the claim was revoked: the arena is closed, or the block around the claim is gone. The holder touches no memory. */
   revoked(): void
 }
 

@@ -1,15 +1,15 @@
 /**
- * The one order in which anything ends: a claim, an arena, a mapped file.
+ * The one order in which claims, arenas and mapped files end.
  *
  *     refuse     throws what can be refused; nothing has changed then
- *     store      what others must read once it is theirs: a header's state, a directory entry
- *     give back  the range, the claim, the addresses; the kernel may still refuse the whole of it: then `restore` takes `store` back
- *     forget     references, and telling what depends on it
+ *     store      stores what others must read once they have it: a header's state, a directory entry
+ *     give back  gives back the range, the claim, the addresses. When the kernel refuses all of it, `restore` takes `store` back
+ *     forget     drops references, and tells what depends on it
  *
- * After "give back" the range may be another's: no store, no call to the kernel about it, no timer.
+ * After "give back" the range may be in other use: there is no store to it, no call to the kernel about it, and no timer.
  *
- * The caller's own code (a timer's `cancel`, a signal) is called when all of that is done, for everything that ends together: a `step`
- * keeps what is to be called `afterwards` until the outermost step is over. What such code throws changes nothing.
+ * Code of the caller (a timer's `cancel`, a signal's listener) is called after everything that ends together has ended: a `step` keeps
+ * such calls (`afterwards`) until the outermost step is over. An error that such code throws is reported, and changes nothing.
  * @module
  */
 import { report } from '../runtime.ts'
@@ -22,7 +22,7 @@ export interface Ending {
   forget(): void
 }
 
-/** Ends something. `within`: what all but `forget` happens in, a lock. */
+/** Ends something. All but `forget` runs inside `within`, which takes a lock where there is one. */
 export function end(ending: Ending, within: (run: () => void) => void = (run) => run()): void {
   step(() => {
     within(() => {

@@ -1,5 +1,5 @@
 /**
- * Pins: what keeps an arena, a mapped file, an allocator or a block as it is while native code works on it.
+ * Pins keep an arena, a mapped file, an allocator or a block as it is while native code works on it.
  *
  *     arena.pin      arena  + 1                              arena.close refuses: ERR_ARENA_BUSY
  *     heap.pin       block  + 1    around it each block + 1  free, realloc, reset, close of each allocator refuse, and

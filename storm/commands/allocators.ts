@@ -315,7 +315,9 @@ async function roots(world: World, { a, b, c }: Command): Promise<void> {
   const block = pick([...claim.blocks.values()], c)
   const offset = c % 4 === 0 ? 0 : block?.offset
   if (offset === undefined) return
-  if ((await world.act(hand, { do: 'setRoot', allocator: claim.id, root, offset })) === undefined) return
+  // The names take pages: a heap at its limit may have none left.
+  const allowed = claim.limited && offset !== 0 ? ['ok', 'ERR_OUT_OF_MEMORY'] : []
+  if ((await world.act(hand, { do: 'setRoot', allocator: claim.id, root, offset }, allowed)) === undefined) return
   if (offset === 0) claim.roots.delete(root)
   else claim.roots.set(root, offset)
 }

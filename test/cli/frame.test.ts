@@ -1,5 +1,6 @@
 /** The tool's frame: finding commands, wrong usage, output files, text for terminals, ticks and charts. */
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -300,6 +301,60 @@ test('text for terminals', () => {
   )
   assert.match(chart, /MiB/)
   assert.is(lineChart({ x: 'time', y: 'bytes', series: [] }, narrow), '(nothing to draw)')
+})
+
+test('a narrow terminal gets fewer columns, a chart without colours letters', () => {
+  const columns = [
+    { title: 'owner', flexible: 'end' },
+    { title: 'resident', align: 'right' },
+    { title: 'dirty', align: 'right', spare: 1 },
+    { title: 'mappings', align: 'right', spare: 2 },
+  ] as const
+  const rows = [['a name that is long', '1234567890 MiB', '1234567890 MiB', '12']]
+  const width = (wide: number) => table(columns, rows, { columns: wide }).split('\n')
+  assert.match(width(80)[0]!, /owner +resident +dirty +mappings/)
+  assert.match(width(44)[0]!, /owner +resident +dirty$/)
+  assert.match(width(40)[0]!, /owner +resident$|owner +resident +dirty$/)
+  for (const wide of [40, 44, 60]) for (const line of width(wide)) assert.ok(columnsOf(line) <= wide, line)
+  const points = (height: number) => Array.from({ length: 60 }, (_, at): [number, number] => [at, height])
+  const chart = lineChart(
+    {
+      x: 'count',
+      y: 'bytes',
+      series: [
+        { name: 'low', points: points(2 ** 20) },
+        { name: 'high', points: points(2 ** 22) },
+      ],
+    },
+    { isTTY: false, columns: 60 }
+  ).split('\n')
+  assert.match(chart.at(-1)!, /A low {3}B high/)
+  assert.ok(chart.some((line) => line.includes('A')) && chart.some((line) => line.includes('B')))
+  assert.match(chart.at(-2)!, /0 .* 40 *$/)
+  const crowd = {
+    x: 'count',
+    y: 'count',
+    series: Array.from({ length: 8 }, () => ({ name: 'a long name', points: points(1) })),
+  } as const
+  for (const line of lineChart(crowd, { columns: 40 }).split('\n')) assert.ok(columnsOf(line) <= 40, line)
+})
+
+test('Ctrl-C while nothing comes on standard input', async () => {
+  for (const words of [
+    ['convert', '-', '/dev/null'],
+    ['replay', '-'],
+  ]) {
+    // It reads when a little is there and the end is not: what comes first is taken, and then it waits.
+    const child = spawn(process.execPath, [main, ...words], { stdio: ['pipe', 'ignore', 'inherit'] })
+    child.stdin.write('1: malloc 0x1 1\n')
+    while (child.stdin.writableLength > 0) await once(child.stdin, 'drain')
+    // SIGHUP is the last that the tool listens to.
+    while (!/^SigCgt:\s*[0-9a-f]*[13579bdf]$/m.test(readFileSync(`/proc/${child.pid}/status`, 'latin1')))
+      await new Promise(setImmediate)
+    child.kill('SIGINT')
+    const [status] = await once(child, 'close')
+    assert.is(status, 130)
+  }
 })
 
 test('colours and width', () => {

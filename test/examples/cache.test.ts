@@ -52,6 +52,16 @@ test('LruCache: a copy is not the value', () => {
   assert.is(cache.get('key')?.toString(), 'grain')
 })
 
+test('LruCache: any string is a key', () => {
+  const cache = new LruCache(MiB)
+  const names = ['', 'a', 'ä', '𝄞', '\ud800', '\udc00', '\0', 'x'.repeat(1000)]
+  for (const [at, name] of names.entries()) assert.ok(cache.set(name, Buffer.from([at])))
+  for (const [at, name] of names.entries()) assert.is(cache.get(name)?.[0], at)
+  // All of them can be evicted.
+  for (let key = 0; key < 30; key++) assert.ok(cache.set(`long${key}`, Buffer.alloc(100_000)))
+  for (const name of names) assert.is(cache.get(name), undefined)
+})
+
 test('LruCache: what is in use stays, replaced, deleted or old as it may be', async () => {
   const cache = new LruCache(MiB)
   const names = ['old', 'replaced', 'deleted']

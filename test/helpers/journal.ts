@@ -28,8 +28,8 @@ export class Journal {
   watch<T>(make: () => T): T {
     const { Int32Array: Words, Float64Array: Numbers } = globalThis
     globalThis.Int32Array = this.#replaced(Words, (array, given) => {
-      // The heap's own: a buffer and nothing else.
-      if (!(given[0] instanceof ArrayBuffer) || given.length !== 1) return array
+      // The heap's own: over the whole buffer of its metadata.
+      if (!(given[0] instanceof ArrayBuffer) || array.byteLength !== given[0].byteLength) return array
       this.words = this.#logged(array as Int32Array)
       return this.words
     })

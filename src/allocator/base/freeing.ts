@@ -1,7 +1,7 @@
 /**
- * What allocators have that free single blocks: `free`, `usableSize` and `realloc` by offset or by view, and many blocks at once.
+ * What allocators have that free single blocks: `usableSize`, `realloc`, many blocks at once, and what refuses a free.
  *
- *     free(view)    ->  views.locate(view)  ->  freeAt(offset)
+ *     free(p)       ->  assertFree, where something special holds; the class does the rest, for speed
  *     realloc(p, n) ->  resizeAt(p, …) in place, or a new block, a copy, and freeAt(p)
  *
  * `sizeAt` and `freeAt` throw unless the offset is the start of a block that is live now, so every path through here is checked.
@@ -50,12 +50,6 @@ export class Freeing {
     this.#life = parts.life
     this.#requests = parts.requests
     this.#hooks = parts.hooks
-  }
-
-  free(block: number | ArrayBufferView): void {
-    const offset = typeof block === 'number' ? block : this.#parts.views.locate(block)
-    if (this.#life.guard !== 0) this.assertFree(offset)
-    this.#hooks.freeAt(offset)
   }
 
   usableSize(block: number | ArrayBufferView): number {

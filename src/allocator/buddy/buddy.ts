@@ -39,6 +39,7 @@ import {
 import type { Lifecycle } from '../base/lifecycle.ts'
 import { PageAccounts } from '../base/page-accounts.ts'
 import type { Requests } from '../base/requests.ts'
+import type { Views } from '../base/views.ts'
 import type { AllocatorOptions, AllocatorStats, FreeingAllocator } from '../contract.ts'
 import { AllocatorFacade, claimRange, factsOf, type Parts, partsOf } from '../facade.ts'
 import { checkAllocatorOptions } from '../options.ts'
@@ -68,6 +69,7 @@ export class Buddy extends AllocatorFacade implements FreeingAllocator {
   readonly #memory: BlockMemory = this.#parts.memory
   readonly #requests: Requests = this.#parts.requests
   readonly #news: PageNews = this.#requests.news
+  readonly #views: Views = this.#parts.views
   readonly #freeing: Freeing = new Freeing(this.#parts)
   readonly #shift: number
   readonly #mostOrder: number
@@ -155,7 +157,9 @@ export class Buddy extends AllocatorFacade implements FreeingAllocator {
   }
 
   free(block: number | ArrayBufferView): void {
-    this.#freeing.free(block)
+    const offset = typeof block === 'number' ? block : this.#views.locate(block)
+    if (this.#life.guard !== 0) this.#freeing.assertFree(offset)
+    this.#freeAt(offset)
   }
 
   usableSize(block: number | ArrayBufferView): number {

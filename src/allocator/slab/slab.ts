@@ -40,6 +40,7 @@ import {
 import type { Lifecycle } from '../base/lifecycle.ts'
 import { PageAccounts, pageBytes } from '../base/page-accounts.ts'
 import type { Requests } from '../base/requests.ts'
+import type { Views } from '../base/views.ts'
 import type { AllocatorOptions, AllocatorStats, FreeingAllocator, SizeClassStats } from '../contract.ts'
 import { AllocatorFacade, claimRange, factsOf, type Parts, partsOf } from '../facade.ts'
 import { checkAllocatorOptions } from '../options.ts'
@@ -67,6 +68,7 @@ export class Slab extends AllocatorFacade implements FreeingAllocator {
   readonly #memory: BlockMemory = this.#parts.memory
   readonly #requests: Requests = this.#parts.requests
   readonly #news: PageNews = this.#requests.news
+  readonly #views: Views = this.#parts.views
   readonly #freeing: Freeing = new Freeing(this.#parts)
   readonly #grid: SlotGrid
   /** 1 / slotSize. Rounded to the nearest, a multiple of the size times this is exact: quotients are below 2^27. */
@@ -172,7 +174,9 @@ export class Slab extends AllocatorFacade implements FreeingAllocator {
   }
 
   free(block: number | ArrayBufferView): void {
-    this.#freeing.free(block)
+    const offset = typeof block === 'number' ? block : this.#views.locate(block)
+    if (this.#life.guard !== 0) this.#freeing.assertFree(offset)
+    this.#freeAt(offset)
   }
 
   usableSize(block: number | ArrayBufferView): number {

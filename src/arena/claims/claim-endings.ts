@@ -93,7 +93,7 @@ export class ClaimEndings {
       end(this.#leaving(staying, going), (run) =>
         access.locked(() => {
           run()
-          shared.giveOwnershipUp()
+          shared.leaveOwnership()
         })
       )
       this.#untold = [...going, ...staying]

@@ -1,18 +1,18 @@
 /**
- * The lock on an arena's directory: one 64-bit word in the header, 0 or the token of the thread that holds it. Between threads
- * and processes; held for microseconds, while a claim is entered or taken out.
+ * The lock on an arena's directory, between threads and processes: one 64-bit word in the header, which is 0 or the packed number of the
+ * thread that holds it (format/thread-id.ts). It is held for microseconds, while a claim is entered or taken out.
  *
- *     0 ──exchange──▶ token ──run──▶ 0
- *                     └ a waiter looks whether that thread is dead, and then puts its own token in its place
+ *     0 ──exchange──▶ thread ──run──▶ 0
+ *                     └ a waiter that finds the thread dead exchanges its number for the waiter's own
  *
  * A waiter looks a few times, then sleeps on the word, five milliseconds at a time, and gives up after a second: a holder that is
  * alive and does not move is stopped in a debugger, or lives in another container. The word may hold anything, since others can
  * write to it, so waiting is bounded whatever it holds. Uncontended about 1 us.
  *
- *     the word holds the caller's own token  and this thread is inside `run`      =>  nested use, an error at once
- *                                            and it is not                        =>  an earlier thread's, or written by another: stale
+ *     the word holds the caller's own number  and this thread is inside `run`      =>  nested use, an error at once
+ *                                             and it is not                        =>  of an earlier thread, or written by another: stale
  *
- * That a dead owner leaves a token in the word, rather than a flag, is Linux's robust futexes; that a second look decides by the
+ * That a dead thread leaves its number in the word, rather than a flag, is Linux's robust futexes; that a second look decides by the
  * time of its start is LMDB's reader table.
  * @module
  */
@@ -34,15 +34,15 @@ export interface LockOptions {
   readonly address: Address
   /** The word. */
   readonly word: BigUint64Array
-  /** The calling thread's token. */
+  /** The calling thread, packed. */
   readonly self: bigint
-  /** What has become of the owner of another token. */
+  /** The liveness of another thread, packed. */
   readonly livenessOf: (packed: bigint) => Liveness
   /** The arena's name in messages. */
   readonly title: string
 }
 
-/** How many locks this thread holds, on whatever arenas: two arena objects over the same memory have one word and one token. */
+/** How many locks this thread holds, on whatever arenas: two arena objects over the same memory have one word and one number. */
 let held = 0
 
 export class Lock {

@@ -3,18 +3,18 @@
  * were left. This is the copy that is fast to search; the caller sees to it that it is read anew when the directory has been
  * changed.
  *
- *     ours     a holder of this arena object has it: it is not in here
+ *     ours     a holder of this arena object has the claim: it is not in here
  *     theirs   its holder is alive, or may be alive: this process cannot tell
  *     left     its holder has left it, or has died: another may adopt it
  *
- * A claim of a holder that has died is freed when its range is wanted, unless it is lasting: then what is in it can be taken over,
- * and until that happens, the range is taken. What lies inside a claim is not looked at, and goes with it.
+ * A claim whose holder has died is freed when its range is wanted. A lasting one is not: it keeps its range until an allocator adopts it.
+ * Claims inside a claim are not adopted by themselves; they go with it.
  *
- * Whether a holder has died can be told in one namespace of processes only. When a process from another one attaches, the header
- * says so, and from then on no holder of this start of the machine is taken for dead. Holders of an earlier start are dead anywhere.
+ * A process can tell whether a holder has died only inside one namespace of processes. When a process from another namespace attaches,
+ * it notes so in the header; from then on no holder of this boot is taken for dead. Holders of an earlier boot are dead.
  *
- * A directory that others have written may hold 65,532 claims, nested to any depth: what is done to many of them is done at once, in
- * time in proportion to their number, without recursion, and every thread that holds any is looked at once.
+ * A directory that others have written may hold 65,532 claims, nested to any depth. Work on many of them takes time in proportion to
+ * their number, without recursion, and asks about each thread once.
  * @module
  */
 import { CorruptedError } from '../../errors.ts'
@@ -131,7 +131,7 @@ export class OtherClaims {
     const found = all.findIndex((claim) => claim.entry.lasting || !claim.isOrphaned)
     const dead = found < 0 ? all : all.slice(0, found)
     if (dead.length > 0) {
-      this.#bury(dead.map(({ index, entry }) => [index, entry]))
+      this.#release(dead.map(({ index, entry }) => [index, entry]))
       this.#top.removeAll(new Set(dead))
     }
     return all[found]
@@ -139,12 +139,12 @@ export class OtherClaims {
 
   /** Takes one out, which is ours from now on. What lay in it died with its holder, or was left. */
   take(claim: OtherClaim): void {
-    this.#bury(this.#inside.get(claim.index) ?? [])
+    this.#release(this.#inside.get(claim.index) ?? [])
     this.#inside.delete(claim.index)
     this.#top.remove(claim)
   }
 
-  /** What has become of the holder that a token stands for. */
+  /** The liveness of a holder. */
   livenessOf(packed: bigint): Liveness {
     return packedLivenessIn(this.#options.mapping, packed, this.#place())
   }
@@ -161,7 +161,7 @@ export class OtherClaims {
   }
 
   /** Frees claims, and all that is inside them. */
-  #bury(claims: readonly Numbered[]): void {
+  #release(claims: readonly Numbered[]): void {
     if (claims.length === 0) return
     const { directory, space } = this.#options
     const buried: Numbered[] = [...claims]

@@ -1,6 +1,6 @@
 /**
- * What an arena's claims have to do with others, once there can be any: the lock on the directory, and reading it anew when it has
- * changed; a look at one word tells whether it has. It also keeps the owner of an arena that has a name.
+ * A directory of claims that other threads and processes change too: its lock, and reading it anew when it has changed, which one word
+ * of it tells. It also keeps the owner of an arena that has a name.
  *
  *     locked(run)     lock ─▶ changed by others? read ─▶ run ─▶ unlock                     about 3 us
  *
@@ -97,7 +97,7 @@ export class SharedDirectory {
       if (boot !== here.boot && boot !== 0 && here.boot !== 0) {
         // All holders from before are gone with that start of the machine. The header will not say so any more, so the entries must.
         others.read()
-        directory.buryHolders((holder) => others.livenessOfHolder(holder) === 'dead')
+        directory.noteDeadHolders((holder) => others.livenessOfHolder(holder) === 'dead')
         directory.invalidate()
         // The boot comes last: until then the next one that attaches does the same again.
         header[HeaderWord.namespace] = here.namespace
@@ -132,7 +132,7 @@ export class SharedDirectory {
   }
 
   /** Leaves the arena without an owner, if this thread is its owner. Under the lock. */
-  giveOwnershipUp(): void {
+  leaveOwnership(): void {
     const { directory, mapping } = this.#options
     const { headerRange } = directory
     const owner = readThreadId(headerRange, HEADER_OWNER)

@@ -1,6 +1,6 @@
 /**
  * The way back to a mapped file. A mapping needs no descriptor, so none is kept: descriptors are few, and belong to the caller.
- * What comes later (asking for the length, changing it) goes by path, and is believed only when the path still leads to the same
+ * What comes later (asking for the length, changing it) goes by path, and is used only when the path still leads to the same
  * file. A file that has no path (unlinked, or a memfd) is reached through a private descriptor, opened anew so that it shares no
  * position with the caller's, and kept until `close`.
  *
@@ -87,7 +87,7 @@ export class FileLink {
 
   #noWay(reason: string): UnsupportedOperationError {
     return new UnsupportedOperationError(
-      `${this.#title} ${reason}: its mapping is all right, its length cannot be changed`
+      `${this.#title} ${reason}: the mapping stays valid, but its length cannot be changed`
     )
   }
 }

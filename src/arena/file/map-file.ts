@@ -134,7 +134,7 @@ function makeFile<Mode extends FileMode>(options: CheckedFileOptions, path: stri
     const mapped = namingPath(path, () => mapOpened<Mode>(options, opened))
     return closeUnless(mapped, () => file.publish()) ? mapped : undefined
   } finally {
-    file.discard()
+    file.releaseName()
     os.files.close(fd)
   }
 }

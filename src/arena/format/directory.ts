@@ -161,7 +161,7 @@ export class Directory {
   }
 
   /** Notes of every holder that is dead that it is, for readers that could not tell. */
-  buryHolders(isDead: (holder: bigint) => boolean): void {
+  noteDeadHolders(isDead: (holder: bigint) => boolean): void {
     for (let index = 0; index < this.#count; index++) {
       const state = this.#copy.words[wordOf(index) + EntryWord.state]
       const holder = this.#copy.holders[holderOf(index)] as bigint

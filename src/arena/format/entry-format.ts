@@ -33,7 +33,7 @@ export interface DirectoryEntry {
   readonly around: number
   /** Whether it outlives its holder. */
   readonly lasting: boolean
-  /** The holder's token, or 0: the arena was not shared, or the holder has left it. */
+  /** The holder's packed thread id, or 0: the arena was not shared, or the holder has left it. */
   readonly holder: bigint
 }
 

@@ -1,9 +1,9 @@
 /**
- * The first 256 bytes of an arena's metadata region, as layout.ts draws them: writing them, and making sure of them before a file
- * is mapped that claims to hold an arena.
+ * The first 256 bytes of an arena's metadata region, as layout.ts draws them: writing them, and verifying them before a file is mapped
+ * that seems to hold an arena.
  *
- * An attach reads the header out of the file, so a file that is none, or too short, or of another version, is found out
- * without a page of it being touched. The message names the field. Others may write to a header while it is read, so it is copied
+ * An attach reads the header out of the file. So a file that holds no arena, is too short, or is of another version is refused before a
+ * page of it is touched. The message names the field. Others may write to a header while it is read, so it is copied
  * first, and the copy is what is verified and used.
  *
  *     another build, another page size     ERR_UNSUPPORTED_OPERATION: the memory is all right, for another build

@@ -11,8 +11,8 @@
  * All of it is addresses only until it is touched, so the metadata region can be generous: half of the data up to 4 GiB, which
  * holds the tables of a heap on ranges below a few MiB (0.45 of the range) and on 1 TiB (3.2 GiB), a sixteenth for allocators
  * inside one another, and 8 MiB so that small arenas can hold many. In files pages take room on a disk, so there it is what a heap
- * on all of the data needs and a little more, and the directory is to scale. Offsets only, no addresses: it means the same in any
- * process that maps it.
+ * on all of the data needs and a little more, and the directory is shorter. All are offsets, no addresses, so they mean the same in
+ * every process that maps the arena.
  *
  *     memory file, named file (`Arena.open`)       | metadata | data            its header is at its start    `fileLayoutOf`
  *     mapped file (`mapFile(…).arena`)             | data            | metadata |  byte 0 is byte 0 of both   `layoutWithin`
@@ -27,10 +27,10 @@
  *     24  f64 byteLength        84  … free, zero
  *     32  f64 metadata bytes    96  owner (thread-id.ts, 32 bytes)
  *     40  u32 entries in use   128  … free, zero
- *     44  u32 generation
+ *     44  u32 change count
  *
- * An entry in state `changing` is being written or cleared; a thread that holds the lock and finds such an entry knows that its writer died, and
- * clears it. So these hold for every other entry, and are verified (directory.ts):
+ * An entry in state `changing` is being written or cleared. A thread that holds the lock and finds such an entry knows that its writer
+ * died, and clears it. These hold for every other entry, and are verified (directory.ts):
  *
  *     state free               =>  all of the entry but the times it was used is zero
  *     the entry after the last in use was never written  =>  all of it is zero

@@ -5,16 +5,16 @@
  *     record, 32 bytes      0 u32 process      8 f64 start of the thread, ticks      16 u32 boot           24 … free, zero
  *                           4 u32 thread                                             20 u32 namespace
  *
- *     token, 64 bits        | check 20 bits | process 22 | thread 22 |        for words that are compared and exchanged
+ *     packed, 64 bits       | check 20 bits | process 22 | thread 22 |        for words that are compared and exchanged
  *
  * `boot` differs from one start of the machine to the next, and `namespace` between containers, whose processes cannot see each
- * other: the fate of an owner in another namespace is unknown. What could not be read is 0 (Node's permission model forbids it),
- * and nothing is concluded from it. The check of a token is a hash of start and boot, 0 when one of them could not be read. Where a
- * token was written is not in it, but beside it (`packedLivenessIn`): an arena's header says it for all tokens in the arena.
+ * other: the liveness of a thread in another namespace is unknown. A number that could not be read is 0 (Node's permission model
+ * forbids it), and nothing is concluded from it. The check in a packed id is a hash of start and boot, 0 when one of them could not be
+ * read. A packed id has no boot and namespace: an arena's header has them for all ids in the arena (`packedLivenessIn`).
  *
- *     fate      numbers that no thread can have, or another boot: dead.   else another namespace: unknown.   else the kernel says
+ *     liveness  numbers that no thread can have, or another boot: dead.   else another namespace: unknown.   else the kernel decides
  *
- * Making one costs about 50 us, once a thread; asking for a fate about 30 us.
+ * Making an id costs about 50 us, once a thread; asking for liveness about 30 us.
  * @module
  */
 import type { Place, Threads } from '../../ffi/os-threads.ts'
@@ -31,7 +31,7 @@ export interface ThreadId {
   readonly namespace: number
 }
 
-/** What has become of an owner. */
+/** The liveness of a thread. */
 export type Liveness = 'alive' | 'dead' | 'unknown'
 
 /** Bytes of a record. It starts on a multiple of 8. */
@@ -82,7 +82,7 @@ export function readThreadId(range: BufferRange, at: number): ThreadId | undefin
   return processId === 0 ? undefined : { processId, threadId, startTime, boot, namespace }
 }
 
-/** What has become of an owner. */
+/** The liveness of a thread. */
 export function livenessOf({ threads }: HasThreads, thread: ThreadId): Liveness {
   const here = threads.place()
   if (!possible(thread.processId, thread.threadId)) return 'dead'
@@ -118,24 +118,24 @@ export function packThreadId(thread: ThreadId): bigint {
   return (check << CHECK_SHIFT) | (BigInt(thread.processId) << NUMBER_BITS) | BigInt(thread.threadId)
 }
 
-/** The numbers in a token. */
+/** The numbers in a packed id. */
 export function unpackNumbers(packed: bigint): { processId: number; threadId: number } {
   return { processId: Number((packed >> NUMBER_BITS) & NUMBER_MASK), threadId: Number(packed & NUMBER_MASK) }
 }
 
-/** Whether a token says more of its owner than numbers, which another container may have given as well. */
+/** Whether a packed id has a check, and not only numbers, which a thread in another container may have too. */
 export function hasCheck(packed: bigint): boolean {
   return packed >> CHECK_SHIFT !== 0n
 }
 
-/** A token of no thread, which is dead wherever it is read. */
+/** A packed id of no thread: it is dead wherever it is read. */
 export const DEAD_THREAD = 1n
 
-/** Threads that have been looked at, by their numbers in a token: the check of the one that has them now, or `GONE`. */
+/** Threads that have been looked at, by their numbers in a packed id: the check of the one that has them now, or `GONE`. */
 export type ThreadsSeen = Map<bigint, number>
 const GONE = -1
 
-/** What has become of the owner that a token stands for, which was written in this process's namespace and boot. */
+/** The liveness of a packed id that was written in this process's namespace and boot. */
 export function packedLiveness(source: HasThreads, packed: bigint, seen: ThreadsSeen = new Map()): Liveness {
   const found = checkNow(source, packed, seen)
   if (found === GONE) return 'dead'
@@ -143,7 +143,7 @@ export function packedLiveness(source: HasThreads, packed: bigint, seen: Threads
   return check === 0 || found === 0 || check === found ? 'alive' : 'dead'
 }
 
-/** The same of a token that was written in this place. */
+/** The liveness of a packed id that was written in a certain place. */
 export function packedLivenessIn(
   source: HasThreads,
   packed: bigint,
@@ -161,7 +161,7 @@ export function packedLivenessIn(
   return namespace === here.namespace ? packedLiveness(source, packed, seen) : 'unknown'
 }
 
-/** The check that the live thread with a token's numbers has, 0 when it has none, `GONE` when there is no such thread. */
+/** The check that the live thread with those numbers has, 0 when it has none, `GONE` when there is no such thread. */
 function checkNow({ threads }: HasThreads, packed: bigint, seen: ThreadsSeen): number {
   const numbers = packed & NUMBERS_MASK
   let check = seen.get(numbers)

@@ -1,6 +1,6 @@
 /**
- * What is behind the pages of a mapping of the kernel, as far as `OsMapping` must know: how pages are given back so that they read zero, and how
- * they are made resident. One implementation for each kind of memory.
+ * What is behind the pages of a mapping of the kernel, as far as `OsMapping` must know: how pages are given back so that they read zero,
+ * and how they are made resident. Each kind of memory combines one way of each.
  *
  *                    purge                                               populate
  *     private        pages go                                            pages, as if written
@@ -10,7 +10,7 @@
  *     its copy       private pages go, which shows the file again;       as if read: written, all would be copied
  *                    where that is not zero, zeros are written
  *
- * Of a shared file it would free nothing to drop the pages of the mapping, since the file would keep them. Where a file system has
+ * Dropping the pages of a shared file's mapping would free nothing, since the file would keep them. Where a file system has
  * no holes, zeros are written: page by page and only where there are none, some 0.2 us a page. A hole that is only read becomes a
  * page: unlike private memory, a file has no shared page of zeros.
  *
@@ -33,79 +33,57 @@ export interface Backing {
 export const BackingKind = { anonymous: 0, memoryFile: 1, namedFile: 2, mappedFile: 3, fileCopy: 4 } as const
 export type BackingKind = (typeof BackingKind)[keyof typeof BackingKind]
 
+/** One way to give pages back, or to make them resident. */
+type PageCall = (address: Address, byteLength: number) => void
+
 /** Private memory with nothing behind it. */
-export class AnonymousBacking implements Backing {
-  protected readonly os: Os
-
-  constructor(os: Os) {
-    this.os = os
-  }
-
-  purge(address: Address, byteLength: number): void {
-    this.os.purge(address, byteLength)
-  }
-
-  populate(address: Address, byteLength: number): void {
-    this.os.populate(address, byteLength)
-  }
+export function anonymousBacking(os: Os): Backing {
+  return { purge: (address, byteLength) => os.purge(address, byteLength), populate: populateAsWritten(os) }
 }
 
-/** A file that stores reach. */
-class SharedFileBacking extends AnonymousBacking {
-  override purge(address: Address, byteLength: number): void {
-    try {
-      this.os.removePages(address, byteLength)
-    } catch (error) {
-      if (!isErrno(error, EOPNOTSUPP)) throw error
-      writeZeros(this.os, address, byteLength)
-    }
-  }
-}
-
-/** The file behind `fd`, whose byte at `dataStart` is mapped at `base`: there the data begins. */
-class NamedFileBacking extends SharedFileBacking {
-  readonly #fd: number
-  readonly #base: Address
-  readonly #dataStart: number
-
-  constructor(os: Os, fd: number, base: Address, dataStart: number) {
-    super(os)
-    this.#fd = fd
-    this.#base = base
-    this.#dataStart = dataStart
-  }
-
-  override populate(address: Address, byteLength: number): void {
-    // Only data is ever populated.
-    this.os.files.allocate(this.#fd, this.#dataStart + (address - this.#base), byteLength)
-    super.populate(address, byteLength)
-  }
-}
-
-/** A file that was mapped for itself, and the arena in it. */
-class MappedFileBacking extends SharedFileBacking {
-  override populate(address: Address, byteLength: number): void {
-    this.os.populateRead(address, byteLength)
-  }
-}
-
-/** A file that stores do not reach. */
-class FileCopyBacking extends MappedFileBacking {
-  override purge(address: Address, byteLength: number): void {
-    this.os.advise(address, byteLength, 'dontneed')
-    writeZeros(this.os, address, byteLength)
-  }
-}
-
-/** The pages of an arena of a certain kind. `dataStart`: where the data begins in its file. */
+/** The pages of an arena of a certain kind, mapped at `base`. `dataStart`: where the data begins in the file behind `fd`. */
 export function backingOf(kind: BackingKind, os: Os, fd: number, base: Address, dataStart: number): Backing {
-  if (kind === BackingKind.namedFile) return new NamedFileBacking(os, fd, base, dataStart)
-  return kind === BackingKind.memoryFile ? new SharedFileBacking(os) : new AnonymousBacking(os)
+  if (kind === BackingKind.anonymous) return anonymousBacking(os)
+  const populate = populateAsWritten(os)
+  if (kind !== BackingKind.namedFile) return { purge: punchHole(os), populate }
+  return {
+    purge: punchHole(os),
+    populate: (address, byteLength) => {
+      // Only data is ever populated.
+      os.files.allocate(fd, dataStart + (address - base), byteLength)
+      populate(address, byteLength)
+    },
+  }
 }
 
 /** The pages of a mapped file, by whether stores reach it. */
 export function fileBackingOf(os: Os, shared: boolean): Backing {
-  return shared ? new MappedFileBacking(os) : new FileCopyBacking(os)
+  const populate: PageCall = (address, byteLength) => os.populateRead(address, byteLength)
+  return { purge: shared ? punchHole(os) : showFileAndClear(os), populate }
+}
+
+function populateAsWritten(os: Os): PageCall {
+  return (address, byteLength) => os.populate(address, byteLength)
+}
+
+/** For files that stores reach. Where the file system has no holes, zeros are written. */
+function punchHole(os: Os): PageCall {
+  return (address, byteLength) => {
+    try {
+      os.removePages(address, byteLength)
+    } catch (error) {
+      if (!isErrno(error, EOPNOTSUPP)) throw error
+      writeZeros(os, address, byteLength)
+    }
+  }
+}
+
+/** For files that stores do not reach. */
+function showFileAndClear(os: Os): PageCall {
+  return (address, byteLength) => {
+    os.advise(address, byteLength, 'dontneed')
+    writeZeros(os, address, byteLength)
+  }
 }
 
 /** A buffer for filling is as long as this at most. */

@@ -3,7 +3,7 @@
  * unmapped page ends the process; so closing happens in steps, of which only the first two are at once.
  *
  *     open ──close()──▶ 1 fresh empty pages put over the whole range (RSS falls; a stale access reads zero)
- *       │               2 our buffers detached, where that is safe (a stale access sees an empty view)
+ *       │               2 the arena's buffers detached, where that is safe (a stale access sees an empty view)
  *       │               3 wait until the last ArrayBuffer over the range is garbage
  *       └─garbage──────▶4 unmap: the addresses are free
  *
@@ -13,9 +13,9 @@
  * of its arenas to the process, unless another thread has them too.
  *
  * Steps 1 and 4 are what one arena of one thread can do with a mapping that it has alone. When others have it as well, they are
- * done by the last of them, and closing detaches our buffers only: `MappingOwner` knows (owner.ts, threads/thread-owner.ts).
+ * done by the last of them, and closing detaches only this arena's buffers: `MappingOwner` decides (owner.ts, threads/thread-owner.ts).
  *
- * A buffer found detached by others while the arena is open means that its memory has moved to a buffer that we cannot watch:
+ * A buffer found detached by others while the arena is open means that its memory has moved to a buffer that the arena cannot watch:
  * such a mapping is emptied as usual but never unmapped, which costs addresses and no memory. A buffer that is not kept any
  * more, and that is garbage before it was looked at for the last time, may have been moved: it counts as one that was.
  *
@@ -24,9 +24,9 @@
  *     private    never handed out, so no foreign code can have moved it
  *
  * What cannot be seen is a move in step 3: a stale view that is still attached, is first put into a byte stream (or transferred) then,
- * and whose chunk is touched after step 4. That takes Node 20, `detach: false`, or an arena that was dropped.
+ * and whose chunk is touched after step 4. That takes Node 20, `detach: false`, or an arena that became garbage without `close`.
  *
- * Each buffer is one token in a set, so that a callback that comes twice, or never, does no harm. Costs 0.1 us a buffer. A sleep in the
+ * Each buffer is one mark in a set, so that a callback that comes twice, or never, does no harm. Costs 0.1 us a buffer. A sleep in the
  * kernel on a word of the mapping counts as a buffer (`hold`).
  * @module
  */
@@ -57,10 +57,14 @@ export interface Seen {
 }
 
 /** Told when a buffer is garbage. Exported so that it is itself never garbage. @internal */
-export const bufferRegistry: FinalizationRegistry<Mark> = new FinalizationRegistry((mark) => mark.lifetime.lost(mark))
+export const bufferRegistry: FinalizationRegistry<Mark> = new FinalizationRegistry((mark) =>
+  mark.lifetime.bufferCollected(mark)
+)
 
 /** Told when the open state of a mapping is garbage without having been closed. @internal */
-export const arenaRegistry: FinalizationRegistry<Lifetime> = new FinalizationRegistry((lifetime) => lifetime.abandon())
+export const arenaRegistry: FinalizationRegistry<Lifetime> = new FinalizationRegistry((lifetime) =>
+  lifetime.holderCollected()
+)
 
 let waiting = 0
 
@@ -127,7 +131,7 @@ export class Lifetime {
   hold(): () => void {
     const mark: Mark = { lifetime: this }
     this.#outstanding.add(mark)
-    return () => this.lost(mark)
+    return () => this.bufferCollected(mark)
   }
 
   /** A range in a buffer that is never handed out: no operation in flight can hold it, so detaching it ends the wait for it. */
@@ -157,7 +161,7 @@ export class Lifetime {
   }
 
   /** The arena is garbage: what is left is to wait for its buffers. */
-  abandon(): void {
+  holderCollected(): void {
     if (this.#state !== 'open') return
     this.#state = 'dropped'
     this.#findMoved()
@@ -166,7 +170,7 @@ export class Lifetime {
   }
 
   /** A buffer is garbage. */
-  lost(mark: Mark): void {
+  bufferCollected(mark: Mark): void {
     if (!this.#outstanding.delete(mark)) return
     this.#private.delete(mark)
     if (this.#forgotten.delete(mark)) this.memoryMoved()

@@ -2,14 +2,17 @@
  * Whether a mapping is open, and what keeps it so. An arena has one, a mapped file has one, and a file and the arena in it have
  * the same one: they are opened, pinned and closed together.
  *
- *     open ──close()──▶ closing ──▶ closed          in the order of ending.ts
- *                       refuse: pinned? ERR_ARENA_BUSY, or ERR_BLOCK_PINNED when only blocks are (pin.ts).  store: what its parts leave to others.  give back: Lifetime closes the
- *                       mapping (lifetime.ts).  forget: its parts let go.
+ *     open ──close()──▶ closing ──▶ closed          in the order of ending.ts:
  *
- * From `closing` on every call is refused, so no buffer is made over a mapping that is going.
+ *     refuse      while it is pinned: ERR_ARENA_BUSY, or ERR_BLOCK_PINNED when only blocks are (pin.ts)
+ *     store       each part stores what it leaves to others
+ *     give back   the lifetime closes the mapping (lifetime.ts)
+ *     forget      each part drops its references
  *
- * When this is garbage without having been closed, so is everything that could still use the mapping but views of it: that is
- * what the lifetime watches.
+ * From `closing` on every call is refused, so no buffer is made over a mapping that is ending.
+ *
+ * Every user of the mapping but its views refers to this object. So when it is garbage without having been closed, only views can be
+ * left, and the lifetime, which watches this object, waits for those.
  * @module
  */
 import { boolean, optionsObject } from '../../arguments.ts'

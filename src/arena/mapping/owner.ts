@@ -1,5 +1,5 @@
 /**
- * What ends a mapping: what the lifetime of an arena asks when the arena is closed, and when its last buffer is garbage. One thread
+ * What ends a mapping: the part that the lifetime of an arena asks when the arena is closed, and when its last buffer is garbage. One thread
  * has a mapping alone until a handle is made of its arena; from then on threads/thread-owner.ts ends it.
  *
  *     leave()     an arena is closed: the memory goes back, unless others have it

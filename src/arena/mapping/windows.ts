@@ -24,8 +24,8 @@
  *     own buffers   64, given again for the same range  ─▶  4,096 of 256 MiB together, kept to be looked at  ─▶  forgotten (lifetime.ts)
  *
  * Foreign code can detach a buffer it was given (byte streams and `transfer` do), which moves the memory to a buffer that
- * the arena does not know. The window is then made anew, and the mapping is never unmapped: see lifetime.ts. A buffer that was forgotten and
- * is garbage at the end may have gone that way, and counts as if it had: that mapping's addresses stay taken, without memory.
+ * the arena does not know. The window is then made anew, and the mapping is never unmapped: see lifetime.ts. A buffer that was forgotten,
+ * and is garbage at the end, may have been moved so, and counts as moved: that mapping's addresses stay taken, without memory.
  * @module
  */
 import { OutOfRangeError } from '../../errors.ts'

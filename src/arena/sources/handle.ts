@@ -5,15 +5,15 @@
  *     { fd }              a descriptor that this process has inherited
  *     { path }            a file, or /proc/<pid>/fd/<n>
  *
- * Between threads the token leads to the arena's control (threads/thread-table.ts). It holds no address, and it is sealed: what it says, and all
- * else in the handle, goes into a keyed hash whose key only the threads of this process have.
+ * Between threads the token leads to the table of the arena's threads (threads/thread-table.ts). It holds no address, and it is sealed: its
+ * content, and all else in the handle, goes into a keyed hash whose key only the threads of this process have.
  *
- *     token, in hexadecimal    | entry 4 | uses 4 | process 8 | seal 16 | sum 8 |
- *     process                  which process it is of: a hash of the key
- *     seal                     HMAC of entry, uses, byteLength, generation, path
+ *     token, in hexadecimal    | table 4 | uses 4 | process 8 | seal 16 | sum 8 |
+ *     process                  the process that made it: a hash of the key
+ *     seal                     HMAC of table, uses, byteLength, generation, path
  *     sum                      hash of all of that, without a key: what another process can verify of a handle that was altered
  *
- * A handle that went to another process has its path left, which an arena has that was reserved with `shared` or opened by name. The
+ * In another process only the handle's path leads to the arena: one that was reserved with `shared`, or opened by name, has a path. The
  * generation is the arena's identity: what is found by the path must have the same, and the same length.
  * @module
  */

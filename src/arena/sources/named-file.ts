@@ -74,7 +74,7 @@ function createSite(path: string, opening: CheckedOpening, options: CheckedOptio
     const opened = openOver(layout, { kind: BackingKind.namedFile, fd: file.fd, path }, options, start)
     return publish(opened, file, identity)
   } finally {
-    file.discard()
+    file.releaseName()
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * A file that no other process can open yet: it gets its name when it is complete, so that no one ever sees half of one, and what is killed
- * on the way leaves nothing.
+ * A file that no other process can open yet: it gets its name when it is complete, so that no process ever sees half of one, and a process that
+ * is killed on the way leaves nothing.
  *
  *     createUnnamed ── blocks, length, header ── publish                    O_TMPFILE, linkat
  *     .sorites-… ── blocks, length, header ── rename (or link, remove)      where the file system has no files without a name
@@ -80,13 +80,13 @@ export class NewFile {
       this.#temporary = undefined
     } catch (error) {
       if (!isErrno(error, EINVAL) && !isErrno(error, ENOSYS)) throw error
-      // NFS, and kernels before 3.15: a second name, and `discard` takes the first away.
+      // NFS, and kernels before 3.15: a second name, and `releaseName` takes the first away.
       files.link(temporary, this.#path)
     }
   }
 
   /** Takes the temporary name away, if there is one. */
-  discard(): void {
+  releaseName(): void {
     if (this.#temporary !== undefined) removeQuietly(this.#os, this.#temporary)
     this.#temporary = undefined
   }

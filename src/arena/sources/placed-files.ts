@@ -3,12 +3,12 @@
  * file would have been made had there been none, and for every arena that is opened by name: a process that can write to an arena can
  * change its tables, and one that can shorten it can end every process that has it.
  *
- * In a folder where only we and the superuser can make files there is nothing to ask. Elsewhere (in /tmp, in /dev/shm):
+ * In a folder where only this user and the superuser can make files there is nothing to verify. Elsewhere (in /tmp, in /dev/shm):
  *
- *     the file is ours, or the superuser's                                                    or `permissions` lets its owner write:
- *                                                                                             all, or the group and it is in one of ours
+ *     the file is this user's, or the superuser's                                             or `permissions` lets its owner write:
+ *                                                                                             all, or the group and this user is in it
  *     a file found instead of one that would be made has no more writers than `permissions`   a mode & ~permissions & 022 is refused
- *     a symbolic link to it is ours, or the superuser's
+ *     a symbolic link to it is this user's, or the superuser's
  *
  * So `permissions` says which users share a file, and all its users give the same number. What is compared is the open descriptor's
  * status, not the path's. Folders further up are not looked at. Some 10 us.

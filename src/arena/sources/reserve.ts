@@ -14,7 +14,7 @@ import { ENOMEM, isErrno, systemError } from '../../ffi/errno.ts'
 import type { Os } from '../../ffi/os.ts'
 import { type Address, GiB } from '../../units.ts'
 import { ARENA_ALIGNMENT, type Layout } from '../format/layout.ts'
-import { AnonymousBacking, type Backing, type BackingKind, backingOf } from '../mapping/backing.ts'
+import { anonymousBacking, type Backing, type BackingKind, backingOf } from '../mapping/backing.ts'
 import { waitingBytes } from '../mapping/lifetime.ts'
 import { OsMapping } from '../mapping/os-mapping.ts'
 import { SoleOwner } from '../mapping/owner.ts'
@@ -28,7 +28,7 @@ export interface Reserved {
 
 /** Reserves what a layout needs. Throws a `SystemError`; nothing is taken then. */
 export function reserveMapping(layout: Layout, options: CheckedOptions): Reserved {
-  return furnish(layout, options, -1, () => new AnonymousBacking(options.os))
+  return furnish(layout, options, -1, () => anonymousBacking(options.os))
 }
 
 /**

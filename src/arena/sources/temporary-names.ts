@@ -1,13 +1,13 @@
 /**
- * Names for files that are on their way to a name, or lose theirs. They are used where the kernel cannot do without, for some
- * microseconds; a process that is killed meanwhile leaves one, and the next that makes or unlinks an arena in the folder, or needs
+ * Names for files that are on their way to a name, or lose theirs. They are used where the kernel has no other way, for some
+ * microseconds. A process that is killed meanwhile leaves one; the next process that makes or unlinks an arena in the folder, or needs
  * such a name there, removes it.
  *
  *     .sorites-<boot>-<namespace>-<process>-<thread>-<start>-<random>                 a new file, made by that thread
  *     .sorites-<boot>-<namespace>-<process>-<thread>-<start>-<random>-<identity>      a file that was to be unlinked
  *
  * A file is removed when all of this holds: its name says that it was made in this start of the machine and this namespace of
- * processes; that thread is dead; the file is an ordinary one that belongs to us; and it is the one that its name means, where the
+ * processes; that thread is dead; the file is an ordinary one that belongs to this user; and it is the one that its name means, where the
  * name says so. Names of another start of the machine stay: the folder may be one that several machines have.
  * @module
  */

@@ -149,7 +149,7 @@ export class TableMemory {
     }
     const holder = Atomics.load(this.#mutex, MUTEX)
     throw new ArenaBusyError(
-      `the arena's threads are held up by ${describeThread(unpackNumbers(holder))}, which has not let go for ${SLEEPS * SLEEP_MS} ms`
+      `the arena's table of threads is locked by ${describeThread(unpackNumbers(holder))}, which has not let go for ${SLEEPS * SLEEP_MS} ms`
     )
   }
 

@@ -3,9 +3,9 @@
  * arenas the thread makes of it.
  *
  *     thread 1   arena ─┐
- *                arena ─┴ tenancy ─ row ┐
- *                                        ├─ control ─ mapping                          thread-table.ts
- *     thread 2   arena ── tenancy ─ row ┘
+ *                arena ─┴ ThreadOwner ─ row ┐
+ *                                           ├─ ThreadTable ─ mapping                   thread-table.ts
+ *     thread 2   arena ── ThreadOwner ─ row ┘
  *
  * Closing an arena gives the row up; the memory stays for the others. The last thread that holds it empties the mapping and
  * closes its descriptor; the last thread that has left unmaps it. A thread that was terminated has done neither: threads that have left
@@ -14,7 +14,7 @@
  * A thread waits some seconds for the table's mutex (table-memory.ts). When it cannot have it, a caller gets ERR_ARENA_BUSY; where
  * there is no caller the next check tries again.
  *
- * The mapping is on this thread's record (`Os`) while the row is taken, so another thread cannot unmap it under our hands.
+ * The mapping is on this thread's record (`Os`) while the row is taken, so another thread cannot unmap it meanwhile.
  * @module
  */
 import { ArenaBusyError, OutOfRangeError } from '../../errors.ts'
@@ -42,7 +42,7 @@ export class ThreadOwner implements MappingOwner {
   #open = 0
   /** Arenas of this thread that are closed, and whose buffers are alive. */
   #watched = 0
-  #looking = false
+  #checking = false
 
   private constructor(os: Os, table: ThreadTable) {
     this.#os = os
@@ -72,7 +72,7 @@ export class ThreadOwner implements MappingOwner {
   leave(watched: boolean): Leaving {
     return this.table.locked(() => {
       const after = this.#watched + (watched ? 1 : 0)
-      const leaving = this.#open > 1 ? 'left' : this.#giveUp(after > 0)
+      const leaving = this.#open > 1 ? 'left' : this.#leaveMapping(after > 0)
       this.#open--
       this.#watched = after
       this.#settle(leaving === 'unmapped')
@@ -108,7 +108,7 @@ export class ThreadOwner implements MappingOwner {
     this.#open++
   }
 
-  /** What is in memory must be what the control says, whole: read through the kernel, so that it may be anything, or nothing. */
+  /** Throws unless the header in memory is as the table says. It is read through the kernel, so the memory may even be missing. */
   #requireHeader(): void {
     const { base, layout, identity } = this.table.facts
     const header = new Uint8Array(HEADER_BYTES)
@@ -122,9 +122,9 @@ export class ThreadOwner implements MappingOwner {
   }
 
   /** The thread's last open arena goes. Throws what the kernel refuses; nothing has changed then. */
-  #giveUp(watched: boolean): Leaving {
+  #leaveMapping(watched: boolean): Leaving {
     const { table } = this
-    table.reap(this.#os)
+    table.freeEndedRows(this.#os)
     if (table.count(RowState.held) > 1) return 'left'
     return this.#end(watched || table.count(RowState.left) > 0)
   }
@@ -142,7 +142,7 @@ export class ThreadOwner implements MappingOwner {
     return stays ? 'emptied' : 'unmapped'
   }
 
-  /** Brings the row up to date with the counts, and the mapping with the slots. */
+  /** Brings the row up to date with the counts, and the mapping with the rows. */
   #settle(unmapped: boolean): void {
     const { table } = this
     if (this.#open > 0) return
@@ -150,16 +150,16 @@ export class ThreadOwner implements MappingOwner {
     else {
       table.set(this.#row, RowState.free)
       this.#row = NONE
-      if (!unmapped) this.#vacate()
+      if (!unmapped) this.#leaveRow()
     }
     if (table.state === MappingState.gone) ownersOf(this.#os).delete(keyOf(table))
-    else this.#look()
+    else this.#check()
   }
 
   /** Without a row: unmaps what no thread has, and leaves what others have. */
-  #vacate(): void {
+  #leaveRow(): void {
     const { table } = this
-    table.reap(this.#os)
+    table.freeEndedRows(this.#os)
     if (this.#drained) this.#tryUnmap()
     if (table.state !== MappingState.gone) this.#forget()
   }
@@ -186,19 +186,19 @@ export class ThreadOwner implements MappingOwner {
     purgeQuietly(this.#os, base, layout.mappingBytes)
   }
 
-  #look(): void {
-    if (this.#looking) return
-    this.#looking = true
+  #check(): void {
+    if (this.#checking) return
+    this.#checking = true
     recheck((closely) => {
-      this.#looking = !this.#tryLook(closely)
-      return !this.#looking
+      this.#checking = !this.#tryCheck(closely)
+      return !this.#checking
     })
   }
 
   /** True when there is no more to look for; false as well when the mutex cannot be had. */
-  #tryLook(closely: boolean): boolean {
+  #tryCheck(closely: boolean): boolean {
     try {
-      return this.table.locked(() => this.#lookOnce(closely))
+      return this.table.locked(() => this.#checkOnce(closely))
     } catch (error) {
       if (error instanceof ArenaBusyError) return false
       throw error
@@ -206,19 +206,19 @@ export class ThreadOwner implements MappingOwner {
   }
 
   /** Does what threads that were terminated have left to do. True when there is no more to look for. */
-  #lookOnce(closely: boolean): boolean {
+  #checkOnce(closely: boolean): boolean {
     const { table } = this
     if (this.#open > 0) return true
-    if (table.state !== MappingState.gone) table.reap(this.#os, closely)
+    if (table.state !== MappingState.gone) table.freeEndedRows(this.#os, closely)
     const orphaned = table.state === MappingState.open && table.count(RowState.held) === 0
-    if (orphaned || this.#drained) this.#clearAway(orphaned)
+    if (orphaned || this.#drained) this.#releaseOrphan(orphaned)
     const done = table.state === MappingState.gone || (table.state === MappingState.closed && table.moved)
     if (done) ownersOf(this.#os).delete(keyOf(table))
     return done
   }
 
   /** What is refused for want of mappings is tried again at the next check: there is no caller to tell. */
-  #clearAway(orphaned: boolean): void {
+  #releaseOrphan(orphaned: boolean): void {
     const borrowed = this.#row === NONE
     try {
       if (borrowed) this.#record()

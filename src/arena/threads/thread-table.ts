@@ -111,14 +111,14 @@ export class ThreadTable {
    * Throws ERR_OUT_OF_MEMORY when there are too many.
    */
   take(os: Os): number {
-    const row = this.#tryTake(os) ?? this.#reapAndTake(os, false) ?? this.#reapAndTake(os, true)
+    const row = this.#tryTake(os) ?? this.#freeAndTake(os, false) ?? this.#freeAndTake(os, true)
     if (row === undefined)
       throw new OutOfMemoryError(`${MOST_THREADS} threads have the arena open already, the most that can`)
     return row
   }
 
-  #reapAndTake(os: Os, closely: boolean): number | undefined {
-    this.reap(os, closely)
+  #freeAndTake(os: Os, closely: boolean): number | undefined {
+    this.freeEndedRows(os, closely)
     return this.#tryTake(os)
   }
 
@@ -151,7 +151,7 @@ export class ThreadTable {
    * Frees the rows of threads that have ended: a microsecond a row. `closely`: also of those whose number another thread has got
    * meanwhile, which takes reading a file for each.
    */
-  reap(os: Os, closely = false): void {
+  freeEndedRows(os: Os, closely = false): void {
     const self = currentThread(os).threadId
     for (let row = 0; row < MOST_THREADS; row++) {
       const word = wordOf(row)

@@ -203,7 +203,7 @@ export class Figure {
     if (led) for (const other of this.#group) other.read(x)
   }
 
-  /** What is read, in words: for those who see the chart, and for those who do not. */
+  /** Writes the values that are read as text, which screen readers speak. */
   #say(): void {
     const { moments, series, kinds } = this.data
     const x = moments[this.#at]!

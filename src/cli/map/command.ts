@@ -14,7 +14,7 @@ export const command: Command = {
   name: 'map',
   summary: 'where the memory of a process is, by owner',
   usage: '[options] PID|self',
-  description: `Reads /proc/PID/smaps, finds for every mapping whose it is (V8, malloc, stacks, sorites, files, libraries), and sums up.
+  description: `Reads /proc/PID/smaps, finds the owner of every mapping (V8, malloc, stacks, sorites, files, libraries), and sums up.
 Of malloc's heaps it tells what is free but kept, and of sorites arenas which allocators are in them, where the process's
 memory may be read. "self" is this process: the tool.`,
   options: {

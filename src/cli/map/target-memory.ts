@@ -1,6 +1,6 @@
 /**
- * Reading the memory of another process, where that is allowed, without stopping it: what is read may change meanwhile, so whoever reads
- * verifies.
+ * Reading the memory of another process, where that is allowed, without stopping it: what is read may change meanwhile, so the
+ * caller must verify it.
  * @module
  */
 import { closeSync, openSync, readSync } from 'node:fs'

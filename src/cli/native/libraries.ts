@@ -2,7 +2,7 @@
  * The native allocators that C programs are run with: by preloading a library over malloc. They are found by name, where the dynamic linker
  * knows them (`ldconfig -p`) or in the usual folders; nothing is installed.
  *
- * A preload that fails is only a warning of the linker's, and the program runs on with glibc. So whoever measures asks the program
+ * A preload that fails is only a warning of the linker's, and the program runs on with glibc. So the measuring code asks the program
  * where its malloc came from (`isFrom`).
  * @module
  */

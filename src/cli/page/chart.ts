@@ -36,6 +36,8 @@ export interface Chart {
   readonly marks?: readonly Mark[]
   /** Whether the labels of marks are written beside them; else they show under the mouse. */
   readonly named?: boolean
+  /** A line at the foot of a picture that stands alone: where it comes from. */
+  readonly origin?: string
 }
 
 /** Where a chart's frame lies in the picture, and what it spans. */
@@ -68,15 +70,20 @@ function colourOf({ series, stacked }: Pick<Chart, 'series' | 'stacked'>, index:
 export function svgChart(chart: Chart): string {
   const { frame, inner } = draw(chart)
   const rows = legendRows(chart)
-  const height = HEIGHT + 24 + 20 * rows.length
+  const legendEnd = HEIGHT + 24 + 20 * rows.length
+  const height = legendEnd + (chart.origin === undefined ? 0 : 20)
+  const origin =
+    chart.origin === undefined
+      ? ''
+      : `<text class="tick" x="24" y="${legendEnd + 4}">${escapeHtml(chart.origin)}</text>`
   const legend = rows.map((row, at) =>
     row.map(({ series, index, x }) => legendEntry(series, colourOf(chart, index), x, HEIGHT + 24 + 20 * at)).join('')
   )
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 -28 ${WIDTH} ${height + 28}" width="${WIDTH}" height="${height + 28}" font-family="system-ui,sans-serif">
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 -28 ${WIDTH} ${height + 28}" width="${WIDTH}" height="${height + 28}" font-family="system-ui,sans-serif" role="img" aria-label="${escapeHtml(chart.title)}">
 <style>${paletteStyle('svg')}${CHART_STYLE}</style>
 <rect class="paper" y="-28" width="${WIDTH}" height="${height + 28}"/>
 <text class="title" x="${frame.left}" y="-10">${escapeHtml(chart.title)}</text>
-${inner}${legend.join('')}
+${inner}${legend.join('')}${origin}
 </svg>
 `
 }

@@ -2,7 +2,7 @@
  * Self-contained HTML pages: one file with its style and script inline, no request to anywhere, so that it works offline and from `file:`.
  *
  * Light and dark by the reader's setting; everything that a mouse can do, the keyboard can. A content security policy in the page
- * forbids every request, also to whatever a name in the data might try to smuggle in: all text goes through `escapeHtml`.
+ * forbids every request. All text from data goes through `escapeHtml`.
  *
  * The script draws the charts (uPlot) and heap maps. Its sources are in src/cli/browser; scripts/bundle-page.mjs makes one file of them
  * when the package is built.
@@ -38,7 +38,7 @@ export function embedJson(value: unknown): string {
     .replaceAll('\u2029', '\\u2029')
 }
 
-/** Colours of series, told apart also by those who confuse red and green (Okabe and Ito). */
+/** Colours of series, which readers who confuse red and green can tell apart (Okabe and Ito). */
 export const PALETTE_LIGHT = [
   '#0072b2',
   '#e69f00',

@@ -46,16 +46,21 @@ export class HeapMap {
     return this.#cellBytes
   }
 
-  /** Cells up to the end of the last block that was ever seen. */
+  /** Cells up to the end of the last block that was seen, or to where `reach` has said. */
   get cells(): number {
     return Math.ceil(this.#extent / this.#cellBytes)
+  }
+
+  /** The picture goes at least to here: memory may be held where no block lives at the moment of a frame. */
+  reach(end: number): void {
+    while (end > MOST_CELLS * this.#cellBytes) this.#coarsen()
+    if (end > this.#extent) this.#extent = end
   }
 
   /** A live block of the frame that is being made. */
   block(offset: number, byteLength: number, madeAt: number): void {
     const end = offset + Math.max(1, byteLength)
-    while (end > MOST_CELLS * this.#cellBytes) this.#coarsen()
-    if (end > this.#extent) this.#extent = end
+    this.reach(end)
     const { live, blocks, largest, madeAt: made } = this.#frame
     const bytes = this.#cellBytes
     const first = Math.floor(offset / bytes)

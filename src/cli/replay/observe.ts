@@ -71,6 +71,8 @@ class Observer {
   readonly #given = new Float64Array(CLASSES)
   readonly #samples: Sample[] = []
   #event = 0
+  /** The largest end offset of any block so far, live or freed. */
+  #highest = 0
   #liveBytes = 0
   #liveCount = 0
   #usedBytes = 0
@@ -132,6 +134,7 @@ class Observer {
 
   #remember(op: number, at: number, offset: number, bytes: number): void {
     const usable = this.#allocator.usableSize(offset)
+    this.#highest = Math.max(this.#highest, offset + bytes)
     this.#offsets[at] = offset
     this.#sizes[at] = bytes
     this.#usable[at] = usable
@@ -148,6 +151,7 @@ class Observer {
   /** A sample and a picture. */
   look(): void {
     const offsets = this.#offsets
+    this.#map.reach(this.#highest)
     for (let at = 0; at < offsets.length; at++)
       if (offsets[at] !== 0) this.#map.block(offsets[at]!, this.#sizes[at]!, this.#madeAt[at]!)
     const arena = this.#arena

@@ -1,6 +1,6 @@
 /**
- * An allocator made of a policy: the calls that a policy leaves out, view calls, and a look at whatever it returns. A policy is somebody's
- * experiment, so nothing that it gives is taken for an offset before it has been compared with what an offset may be.
+ * An allocator made of a policy: adds the calls that a policy leaves out, and view calls. A policy is an experiment and may be wrong, so every
+ * value that it returns is checked before it is used as an offset.
  *
  *     an offset is a multiple of 8 (of the alignment), above 0, and offset + byteLength <= arena.byteLength
  *

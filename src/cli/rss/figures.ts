@@ -3,7 +3,10 @@
  *
  *     /proc/self/status         VmSize, VmRSS, RssAnon, RssFile, RssShmem, VmPTE, VmSwap     right before and after a step
  *     getrusage                 faults, time on the CPU
- *     /proc/self/smaps_rollup   AnonHugePages, LazyFree                                      outside the step's time
+ *     /proc/self/smaps_rollup   Rss, Anonymous, AnonHugePages, LazyFree                      outside the step's time
+ *
+ * The kernel counts what status shows by core, and adds up when a core has counted for long: on a machine with many cores it may be off by
+ * MiBs. smaps_rollup walks the page tables and is exact, so resident and anonymous memory come from there where it can be read.
  * @module
  */
 import { closeSync, openSync, readSync } from 'node:fs'
@@ -51,8 +54,8 @@ export function figuresOf({ status, rollup, usage, now }: RawReading, mincore: n
   const of = (map: ReadonlyMap<string, number>, name: string): number => map.get(name) ?? 0
   return {
     reserved: of(fields, 'VmSize'),
-    resident: of(fields, 'VmRSS'),
-    anonymous: of(fields, 'RssAnon'),
+    resident: sums.get('Rss') ?? of(fields, 'VmRSS'),
+    anonymous: sums.get('Anonymous') ?? of(fields, 'RssAnon'),
     file: of(fields, 'RssFile'),
     shared: of(fields, 'RssShmem'),
     hugePages: of(sums, 'AnonHugePages') + of(sums, 'ShmemPmdMapped'),

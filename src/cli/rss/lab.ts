@@ -37,7 +37,7 @@ export class Lab {
   readonly #watched: { resident(): number }[] = []
   readonly #kept: unknown[] = []
 
-  /** `folder` is for files; whoever made it removes it. */
+  /** `folder` is for files; the caller has made it and removes it. */
   constructor(machine: Machine, folder: string, takeReading: () => void) {
     this.machine = machine
     this.#folder = folder

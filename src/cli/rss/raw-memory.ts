@@ -2,7 +2,7 @@
  * A private anonymous mapping without an arena around it: what the kernel does, call by call.
  *
  * Pages are made resident by the kernel (`fill`), not through a view: so `unmap` can leave no view behind that would fault. `bytes` gives a
- * view for those who never unmap, and `unmap` then refuses.
+ * view, and `unmap` refuses from then on.
  * @module
  */
 import { type LaboratoryOs, laboratoryOs } from '../../ffi/laboratory.ts'

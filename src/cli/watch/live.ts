@@ -1,5 +1,5 @@
 /**
- * A picture on the terminal that is drawn over, below whatever else is written there. Nothing where stderr is no terminal.
+ * A picture on the terminal that is drawn anew in the same place, below other output. Draws nothing where stderr is not a terminal.
  * @module
  */
 import { atEnd } from '../failure.ts'

@@ -45,11 +45,11 @@ export async function startProgram(words: readonly string[], intervalMs: number,
   }
 }
 
-/** What it has said must have been read, but who else holds its descriptors does not matter. */
+/** Waits until all that the program has said is read. Other processes may still hold its descriptors, so their end is not waited for. */
 async function endOf(child: ChildProcess): Promise<string | undefined> {
   const [status, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null]
   await new Promise(setImmediate)
-  for (const stream of [child.stdio[FD] as Readable]) stream.destroy()
+  ;(child.stdio[FD] as Readable).destroy()
   if (signal !== null) return signal
   return status === 0 ? undefined : `exit status ${status}`
 }

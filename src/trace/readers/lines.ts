@@ -1,6 +1,6 @@
 /**
  * Reads text line by line and word by word, straight from the bytes: no string is made for a line that is as it should be, so a line costs
- * about 50 ns. Blank lines are passed over, a carriage return counts as a blank. Whatever is not as expected throws a `TraceError`
+ * about 50 ns. Blank lines are passed over, a carriage return counts as a blank. Anything unexpected throws a `TraceError`
  * that names the line.
  *
  *     const lines = new Lines(bytes)

@@ -294,7 +294,7 @@ for (const node of nodes) {
       for (let round = 0; round < 40; round++) await once(round)
       const intact = mine.every((word) => word === 0xabcdef)
       const slots = tableOf(handle)
-      slots.reap(os)
+      slots.freeEndedRows(os)
       const held = slots.count(1)
       arena.close({ detach: true })
       mine = undefined

@@ -41,6 +41,16 @@ function programFile(name: string, text: string): string {
 const count = ({ meta, size }: Trace, op: number, byteLength: number): number =>
   size.reduce((sum, bytes, event) => sum + Number(bytes === byteLength && (meta[event]! & 255) === op), 0)
 
+test('a place that cannot be written to is known before the program runs', () => {
+  const started = join(folder, 'started')
+  const program = `require('fs').writeFileSync(${JSON.stringify(started)}, '')`
+  const words = ['record', '-o', join(folder, 'none', 'out.mtrc'), '--', process.execPath, '-e', program]
+  const { status, stderr } = spawnSync(process.execPath, [main, ...words], { encoding: 'utf8', env })
+  assert.is(status, 1)
+  assert.match(stderr, /^sorites: cannot write .*out\.mtrc: there is no such file or folder\n$/)
+  assert.not.ok(existsSync(started))
+})
+
 for (const { path: node, major } of nodes) {
   test(`Node ${major}: each way of making memory is one block, and a view over memory none`, () => {
     const program = programFile(

@@ -51,6 +51,19 @@ test('a block counts where it begins and fills the cells that it covers', () => 
   assert.is(cellOf(map, 5, 0).blocks, 1)
 })
 
+test('memory beyond the blocks of this moment is in the picture', () => {
+  const map = new HeapMap(PAGE)
+  map.block(0, PAGE, 1)
+  map.reach(4 * PAGE)
+  map.end(
+    (offset) => offset === 3 * PAGE,
+    () => undefined
+  )
+  assert.is(map.cells, 4)
+  assert.is(cellOf(map, 2, 0).state, ABSENT)
+  assert.is(cellOf(map, 3, 0).state, FREE_RESIDENT)
+})
+
 test('a block beyond the last cell makes all cells coarser, in earlier frames too', () => {
   const map = new HeapMap(PAGE)
   const free = () => false

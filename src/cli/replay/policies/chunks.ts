@@ -5,8 +5,9 @@
  *     unit 0   | not used                                      offset 0 is never a block
  *     chunk    | length in units, times 2, plus 1 if it lives | length of the chunk before | payload, 8 bytes at least …
  *     a free chunk's payload begins with the links of its list: | next | previous |
- *     top      | from here to the end: never given out, never touched
+ *     top      | from here to `touched`: was given out, and is in memory         from there to the end: never, or purged
  *
+ *     touched - top < 128 KiB: more than that is given back, as glibc does (M_TRIM_THRESHOLD)
  *     lengths of all chunks + 1 = top          no two free chunks are neighbours          the last chunk lives
  *
  * All of it is in the arena's first window: 1 GiB. A policy says only which free chunk serves a request: `find`, and keeps its lists: `insert`
@@ -14,17 +15,21 @@
  * @module
  */
 import type { Arena } from '../../../arena/arena.ts'
+import { KiB } from '../../../units.ts'
 import type { Policy } from '../policy.ts'
 
 const UNIT_BYTES = 8
 const LEAST_UNITS = 2
+const TRIM_BYTES = 128 * KiB
 
 export abstract class ChunkPolicy implements Policy {
   readonly #words: Int32Array
   readonly #units: number
   readonly #pageBytes: number
+  readonly #purge: (offset: number, byteLength: number) => void
   #top = 1
-  #peakTop = 1
+  #touched = 1
+  #peak = 1
   /** Length of the last chunk, before the top; 0 when there is none. */
   #last = 0
   /** No free chunk is longer: a search that would be in vain is not made twice. */
@@ -35,6 +40,7 @@ export abstract class ChunkPolicy implements Policy {
     this.#words = new Int32Array(buffer)
     this.#units = Math.floor(buffer.byteLength / UNIT_BYTES)
     this.#pageBytes = arena.pageSize
+    this.#purge = (offset, byteLength) => void arena.purge(offset, byteLength)
   }
 
   /** A free chunk of at least so many units, or 0. */
@@ -89,11 +95,11 @@ export abstract class ChunkPolicy implements Policy {
   }
 
   heldBytes(): number {
-    return this.#pages(this.#top)
+    return this.#pages(this.#touched)
   }
 
   peakHeldBytes(): number {
-    return this.#pages(this.#peakTop)
+    return this.#pages(this.#peak)
   }
 
   /** Walks all chunks and throws where the equations above do not hold. */
@@ -177,11 +183,20 @@ export abstract class ChunkPolicy implements Policy {
     if (start + units === this.#top) {
       this.#top = start
       this.#last = this.#words[2 * start + 1]!
+      if ((this.#touched - start) * UNIT_BYTES >= TRIM_BYTES) this.#trim()
       return
     }
     this.#write(start, units, 0)
     if (units > this.#longest) this.#longest = units
     this.insert(start)
+  }
+
+  /** Gives the pages above the top back. */
+  #trim(): void {
+    const from = this.#pages(this.#top)
+    const to = Math.min(this.#pages(this.#touched), this.#units * UNIT_BYTES)
+    if (to > from) this.#purge(from, to - from)
+    this.#touched = this.#top
   }
 
   #extend(units: number): number {
@@ -196,7 +211,8 @@ export abstract class ChunkPolicy implements Policy {
   #raise(units: number): boolean {
     if (this.#top + units > this.#units) return false
     this.#top += units
-    this.#peakTop = Math.max(this.#peakTop, this.#top)
+    this.#touched = Math.max(this.#touched, this.#top)
+    this.#peak = Math.max(this.#peak, this.#touched)
     return true
   }
 

@@ -311,6 +311,19 @@ test('areas add up, and owners without a colour are summed', () => {
   assert.is(ownersOf(list)[0], 'v8-heap')
 })
 
+test('samples of a process that is taken apart are dropped', () => {
+  const watched = new Samples(process.pid, 10)
+  const heap = (...sizes: number[]) => samples(...sizes.map((bytes) => ({ malloc: MiB, 'v8-heap': bytes })))
+  const left = (...sizes: number[]) => {
+    watched.list.splice(0, watched.list.length, ...heap(...sizes))
+    watched.dropEdges()
+    return watched.list.map(({ owners }) => owners['v8-heap'])
+  }
+  assert.equal(left(0, 4 * MiB, 45 * MiB, 44 * MiB, 52_000, 4096), [4 * MiB, 45 * MiB, 44 * MiB])
+  assert.equal(left(40 * MiB, 30 * MiB, 3 * MiB), [40 * MiB, 30 * MiB])
+  assert.equal(left(0, 0), [0, 0], 'a program that is not Node')
+})
+
 test('a long run keeps half of its samples, half as often', () => {
   const watched = new Samples(process.pid, 10)
   for (let index = 0; index < 8000; index++) watched.list.push({ time: index, resident: 0, swapped: 0, owners: {} })

@@ -5,6 +5,7 @@
  *     resident of a sample  =  sum over its owners
  * @module
  */
+import { MiB } from '../../units.ts'
 import type { ArenaContents } from '../map/arena-contents.ts'
 import type { MallocContents } from '../map/malloc-heaps.ts'
 import { memoryMap } from '../map/memory-map.ts'
@@ -19,6 +20,8 @@ export interface Sample {
 }
 
 const MOST_SAMPLES = 8000
+/** No Node that runs has a smaller heap of V8. */
+const LEAST_HEAP = MiB
 /** Looking into heaps takes so much of the time at most. */
 const INSIDE_SHARE = 0.05
 
@@ -65,6 +68,8 @@ export class Samples {
     const heap = (sample: Sample | undefined): number => sample?.owners['v8-heap'] ?? 0
     const begun = this.list.findIndex((sample) => heap(sample) > 0)
     if (begun > 0) this.list.splice(0, begun)
+    if (this.list.some((sample) => heap(sample) >= LEAST_HEAP))
+      while (heap(this.list.at(-1)) < LEAST_HEAP) this.list.pop()
     if (heap(this.list.at(-1)) < heap(this.list.at(-2)) / 2) this.list.pop()
   }
 

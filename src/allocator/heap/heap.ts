@@ -135,11 +135,10 @@ export class Heap extends AllocatorFacade implements FreeingAllocator {
     super(opened.claimed, Heap.#hooksOf)
     const { claim } = this.#life
     this.recovered = opened.found && verifyHeap(this.#space, claim, opened.role, this.#role)
-    if (!opened.found) beginHeap(this.#space, claim)
-    if (opened.role === 'writer') {
-      this.#role.take()
-      claim.storeOnLeave(this.#role)
-    } else this.#life.setGuard(READER, true)
+    if (!opened.found) beginHeap(this.#space, claim, this.#role)
+    else if (opened.role === 'writer') this.#role.take()
+    if (opened.role === 'writer') claim.storeOnLeave(this.#role)
+    else this.#life.setGuard(READER, true)
     this.#decay = new Decay(
       decayOf(this.#space, () => this.#requests.tellPages()),
       opened.decayMs,

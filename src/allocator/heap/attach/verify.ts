@@ -1,7 +1,7 @@
 /**
  * Before the first step on a heap's tables: those of a new heap are made, those of one that is there are proved or rebuilt.
  *
- *     new                      empty tables, and the seal that says that a heap is there
+ *     new                      empty tables, then the writer, whose state says that a heap is there, then a seal
  *     closed by its writer     proved, and they must be what was sealed (seal.ts, report/check.ts)
  *     its writer died          rebuilt from what is true at every moment, and proved (recovery.ts)
  *     it has a writer          a reader only looks: each walk ends by itself at what it cannot be
@@ -22,8 +22,8 @@ import { rebuildHeap } from './recovery.ts'
 import { isSealed, sealTables } from './seal.ts'
 import type { WriterRole } from './writer.ts'
 
-/** Makes the tables of a new heap. When it cannot be done the claim is given back. */
-export function beginHeap(space: HeapSpace, claim: Claim): void {
+/** Makes the tables of a new heap, and gives it its writer. When it cannot be done the claim is given back. */
+export function beginHeap(space: HeapSpace, claim: Claim, writer: WriterRole): void {
   try {
     if (!claim.zeroed) claim.clear(claim.offset, claim.byteLength)
   } catch (error) {
@@ -36,7 +36,8 @@ export function beginHeap(space: HeapSpace, claim: Claim): void {
     throw error
   }
   space.begin()
-  // From here on a heap is there (writer.ts).
+  // This one store makes a heap of it (writer.ts): a maker that dies before it has left none, one that dies after it a heap to rebuild.
+  writer.take()
   sealTables(space.tables.words, space.tables.layout)
 }
 

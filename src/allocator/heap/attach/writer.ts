@@ -91,8 +91,8 @@ export class WriterRole implements LastStore {
 }
 
 /**
- * Whether metadata begins with the header of a heap that was never finished: one that says so, and has no seal, which is stored when it
- * is finished. A heap that says so and has one contradicts itself, and is not thrown away for that.
+ * Whether metadata begins with the header of a heap that was never finished: one that says so, and has no seal, which is stored once it
+ * has had a writer. A heap that says so and has one contradicts itself, and is not thrown away for that.
  */
 export function isUnfinished(metadata: BufferRange): boolean {
   if (metadata.byteLength < HEADER_BYTES) return true

@@ -3,7 +3,7 @@
  * thread that holds it (format/thread-id.ts). It is held for microseconds, while a claim is entered or taken out.
  *
  *     0 ──exchange──▶ thread ──run──▶ 0
- *                     └ a waiter that finds the thread dead exchanges its number for the waiter's own
+ *                     └ a waiter that finds the thread dead exchanges its number for the waiter's own, and says so (`inherited`)
  *
  * A waiter looks a few times, then sleeps on the word, five milliseconds at a time, and gives up after a second: a holder that is
  * alive and does not move is stopped in a debugger, or lives in another container. The word may hold anything, since others can
@@ -38,6 +38,11 @@ export interface LockOptions {
   readonly self: bigint
   /** The liveness of another thread, packed. */
   readonly livenessOf: (packed: bigint) => Liveness
+  /**
+   * Called with the lock, before `run`, when it was taken over from a holder that died with it: what that one was changing may be half done, and
+   * no other knows.
+   */
+  readonly inherited: () => void
   /** The arena's name in messages. */
   readonly title: string
 }
@@ -57,10 +62,11 @@ export class Lock {
    * was not called then.
    */
   run<R>(run: () => R): R {
-    const { word, self, threads, address } = this.#options
-    if (Atomics.compareExchange(word, 0, 0n, self) !== 0n) this.#wait()
+    const { word, self, threads, address, inherited } = this.#options
+    const freed = Atomics.compareExchange(word, 0, 0n, self) === 0n || this.#wait()
     held++
     try {
+      if (!freed) inherited()
       return run()
     } finally {
       held--
@@ -69,30 +75,36 @@ export class Lock {
     }
   }
 
-  #wait(): void {
+  /** Takes the word. Whether its holder had let go of it: false when the holder died with it. */
+  #wait(): boolean {
     const { word, self } = this.#options
     for (let look = 0; look < LOOKS; look++) {
       const holder = Atomics.compareExchange(word, 0, 0n, self)
-      if (holder === 0n) return
+      if (holder === 0n) return true
       if (holder === self) break
     }
-    for (let sleep = 0; sleep < SLEEPS; sleep++) if (this.#try()) return
+    for (let sleep = 0; sleep < SLEEPS; sleep++) {
+      const taken = this.#try()
+      if (taken !== undefined) return taken === 'free'
+    }
     const holder = Atomics.compareExchange(word, 0, 0n, self)
     if (holder !== 0n) this.#giveUp(holder)
+    return true
   }
 
-  /** Takes the word if it is free or its holder is gone; sleeps once if not. Whether it was taken. */
-  #try(): boolean {
+  /** Takes the word if it is free or its holder is gone, and says which; sleeps once if it is neither. */
+  #try(): 'free' | 'inherited' | undefined {
     const { word, self, threads, address, livenessOf } = this.#options
     const holder = Atomics.compareExchange(word, 0, 0n, self)
-    if (holder === 0n) return true
+    if (holder === 0n) return 'free'
     if (holder === self && held > 0) this.#refuseNested()
     // Stale: the word is ours already by what it says. Unless another container may have a thread with the same numbers.
-    if (holder === self && (hasCheck(self) || livenessOf(self) !== 'unknown')) return true
+    if (holder === self && (hasCheck(self) || livenessOf(self) !== 'unknown')) return 'inherited'
     // Two may find it dead at the same time; the exchange lets one of them in.
-    if (livenessOf(holder) === 'dead') return Atomics.compareExchange(word, 0, holder, self) === holder
+    if (livenessOf(holder) === 'dead')
+      return Atomics.compareExchange(word, 0, holder, self) === holder ? 'inherited' : undefined
     threads.futexWait(address, Number(BigInt.asIntN(32, holder)), SLEEP_MS)
-    return false
+    return undefined
   }
 
   #refuseNested(): never {

@@ -55,6 +55,7 @@ export class SharedDirectory {
       word: directory.lockWord,
       self: this.self,
       livenessOf: (packed) => others.livenessOf(packed),
+      inherited: () => directory.noteUnfinishedChange(),
     })
   }
 

@@ -118,6 +118,12 @@ export class Directory {
     this.#seen = -1
   }
 
+  /** A holder of the lock died with it: what it had changed counts as a change, for everyone who has a copy. */
+  noteUnfinishedChange(): void {
+    Atomics.add(this.header, HeaderWord.changeCount, 1)
+    this.#seen = -1
+  }
+
   /** Writes an entry and gives its number. Changes nothing when it throws. */
   add(entry: DirectoryEntry): number {
     const { header } = this

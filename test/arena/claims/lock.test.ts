@@ -13,11 +13,22 @@ const SELF = (5n << 44n) | (100n << 22n) | 101n
 const CLAIMS = process.env.SOAK === undefined ? 100 : 20_000
 const OTHER = (9n << 44n) | (200n << 22n) | 201n
 
-function fixture(fate: Liveness = 'alive'): { os: FakeOs; word: BigUint64Array; lock: Lock; asked: bigint[] } {
+interface Fixture {
+  readonly os: FakeOs
+  readonly word: BigUint64Array
+  readonly lock: Lock
+  readonly asked: bigint[]
+  /** What the word was each time that the lock was had from the dead. */
+  readonly inheritances: bigint[]
+}
+
+function fixture(fate: Liveness = 'alive'): Fixture {
   const os = new FakeOs()
   const address = os.reserve(os.pageSize, os.pageSize)
   const word = new BigUint64Array(os.view(address, 8))
   const asked: bigint[] = []
+  const inheritances: bigint[] = []
+  const inherited = () => void inheritances.push(word[0] as bigint)
   const livenessOf = (self: bigint): Liveness => {
     asked.push(self)
     return fate
@@ -26,7 +37,8 @@ function fixture(fate: Liveness = 'alive'): { os: FakeOs; word: BigUint64Array; 
     os,
     word,
     asked,
-    lock: new Lock({ threads: os.threads, address, word, self: SELF, livenessOf, title: 'arena "grains"' }),
+    inheritances,
+    lock: new Lock({ threads: os.threads, address, word, self: SELF, livenessOf, inherited, title: 'arena "grains"' }),
   }
 }
 
@@ -44,14 +56,19 @@ test('the word is ours inside and free afterwards, whatever happened', () => {
   assert.equal([word[0], asked.length], [0n, 0])
 })
 
-test('the lock of the dead is taken over', () => {
-  const { word, lock, asked, os } = fixture('dead')
+test('the lock of the dead is taken over, and that is told before anything is done', () => {
+  const { word, lock, asked, os, inheritances } = fixture('dead')
   word[0] = OTHER
   assert.is(
-    lock.run(() => word[0]),
+    lock.run(() => {
+      assert.equal(inheritances, [SELF])
+      return word[0]
+    }),
     SELF
   )
   assert.equal([word[0], asked, os.count('futexWait')], [0n, [OTHER], 0])
+  lock.run(() => undefined)
+  assert.is(inheritances.length, 1)
 })
 
 test('that of the living is waited for, in sleeps, and then it is an error that names them', () => {
@@ -65,7 +82,7 @@ test('that of the living is waited for, in sleeps, and then it is an error that 
 })
 
 test('it is had as soon as the other lets go', () => {
-  const { word, lock, os } = fixture()
+  const { word, lock, os, inheritances } = fixture()
   word[0] = OTHER
   const sleep = os.threads.futexWait.bind(os.threads)
   os.threads.futexWait = (address, expected) => {
@@ -78,6 +95,7 @@ test('it is had as soon as the other lets go', () => {
     7
   )
   assert.is(os.count('futexWait'), 3)
+  assert.equal(inheritances, [])
 })
 
 test('another who took us for dead keeps it', () => {
@@ -89,13 +107,13 @@ test('another who took us for dead keeps it', () => {
 })
 
 test('its own token in the word, which this thread did not put there, is stale: it is taken at once', () => {
-  const { word, lock, os, asked } = fixture()
+  const { word, lock, os, asked, inheritances } = fixture()
   word[0] = SELF
   assert.is(
     lock.run(() => word[0]),
     SELF
   )
-  assert.equal([word[0], os.count('futexWait'), asked], [0n, 0, []])
+  assert.equal([word[0], os.count('futexWait'), asked, inheritances], [0n, 0, [], [SELF]])
 })
 
 test('its own token of numbers alone is not, where another container may have a thread with the same', () => {
@@ -113,6 +131,7 @@ test('its own token of numbers alone is not, where another container may have a 
       word,
       self: bare,
       livenessOf: () => fate,
+      inherited: () => undefined,
       title: 'arena "grains"',
     })
     os.threads.futexWait = () => 'timed-out'
@@ -131,6 +150,7 @@ test('nested use is an error at once, in one arena object or another over the sa
     word,
     self: SELF,
     livenessOf: () => 'alive',
+    inherited: () => undefined,
     title: 'arena "grains"',
   })
   lock.run(() => {

@@ -15,10 +15,11 @@ import {
   HeaderWord,
 } from '../../../src/arena/format/layout.ts'
 import { currentThread, packThreadId } from '../../../src/arena/format/thread-id.ts'
-import { type Address, GiB, MiB } from '../../../src/units.ts'
-import { nodes, runChild } from '../../helpers/child.ts'
+import { type Address, GiB, KiB, MiB } from '../../../src/units.ts'
+import { compiled, nodes, runChild } from '../../helpers/child.ts'
 import { throwsCode } from '../../helpers/errors.ts'
 import { FakeOs } from '../../helpers/fake-os.ts'
+import { Peer } from '../../helpers/peer.ts'
 import { roomyFolder } from '../../helpers/scratch.ts'
 import { claim, Holder, Lasting } from './holder.ts'
 
@@ -339,5 +340,26 @@ for (const node of nodes)
     )
     assert.equal(child.clean().report.codes, ['ERR_ARENA_BUSY', true, 2, 'ERR_ARENA_BUSY', true, 2])
   })
+
+/** A process that dies with the lock: its entry is written, and the change is not counted. */
+async function claimerKilledUnderLock(arena: Arena): Promise<void> {
+  const peer = new Peer(
+    `import { Slab } from ${JSON.stringify(compiled('src/allocator/slab/slab'))}
+    const arena = Arena.attach({ fd: 3 })
+    Atomics.add = () => process.kill(process.pid, 'SIGKILL')
+    new Slab(arena, { offset: 0, byteLength: 65536, slotSize: 64 })`,
+    { fds: [arena.fd as number] }
+  )
+  assert.is(await peer.ended(), 'SIGKILL')
+}
+
+test('what a claimer had changed when it died under the lock is seen by all, the first that has the lock and those after it', async () => {
+  using arena = Arena.reserve(MiB, { shared: true })
+  using other = Arena.attach({ fd: arena.fd as number })
+  // Both have read the directory.
+  for (const one of [arena, other]) claim(one, new Holder('Bump'), 512 * KiB, 4096, 64).release()
+  await claimerKilledUnderLock(arena)
+  for (const one of [arena, other, arena]) claim(one, new Holder('Bump'), 0, 128 * KiB, 64).release()
+})
 
 test.run()

@@ -99,7 +99,7 @@ export class Holder implements ClaimHolder {
   }
 
   revoked(): void {
-    this.life?.end()
+    this.life?.revoke()
   }
 }
 
@@ -353,7 +353,7 @@ export class Lifecycle {
       } finally {
         this.#ending = false
       }
-      this.end()
+      this.revoke()
     })
   }
 
@@ -362,7 +362,7 @@ export class Lifecycle {
   }
 
   /** The claim is gone: every part forgets it. */
-  end(): void {
+  revoke(): void {
     if (this.isClosed) return
     this.guard = CLOSED
     for (const part of this.#parts) part.forget()

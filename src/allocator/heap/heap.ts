@@ -10,7 +10,7 @@
  * or span. Cost: see docs/heap.md; 64 bytes of records for a slab of 4 to 32 KiB, 32 for a span.
  *
  * The hot paths are written out in full, on 32-bit integers. What V8 can take for constants there it need not load: the fields they
- * read are set once, by their initialisers, and tables are local to this file (docs/heap.md, "Written for V8").
+ * read are set once, by their initialisers, and tables are local to this file (docs/heap-v8.md).
  *
  * Longer than other files: what must not be a call is written out.
  * @module
@@ -492,7 +492,7 @@ export class Heap extends AllocatorFacade implements FreeingAllocator {
 
   /**
    * Any request; when full 0, or ERR_OUT_OF_MEMORY if it `must` be. With `zero` the block reads zero. Too long for V8 to inline: where it is
-   * inlined, `free` is not (docs/heap.md, "Written for V8").
+   * inlined, `free` is not (docs/heap-v8.md).
    */
   #allocate(byteLength: number, zero: boolean, must: boolean): number {
     if (
@@ -803,7 +803,7 @@ export class Heap extends AllocatorFacade implements FreeingAllocator {
 
   #forget(): void {
     this.#role.forget()
-    this.#decay.stop()
+    this.#decay.forget()
     this.#most = -1
     this.#reach = 0
   }

@@ -12,7 +12,7 @@
  *
  *     SPAN_BYTES = sum of lengths of live, huge, kept and slab spans;  each page of those is committed
  *
- * What is given up to make room is no notice: a request that may still fail tells nobody. A block that grew and had to move goes to the
+ * What is given up to make room is no notice: a request that may still fail has told no listener. A block that grew and had to move goes to the
  * longest free span, where it can go on growing.
  *
  * Cost: 5 ns for a kept span; 15 for a cut, 15 for a join, more where branches cannot be foreseen.
@@ -27,7 +27,7 @@ import { Slabs } from './slabs.ts'
 import { FreeSpans, SPLINTER } from './spans/free-spans.ts'
 import { type HugePart, HugeSpans } from './spans/huge.ts'
 import { type HeapListener, Notices } from './spans/notices.ts'
-import { binOf, enter, leave, nextBin, resizeFree, tileAt, unbin } from './spans/records.ts'
+import { binOf, enterTile, nextBin, removeTile, resizeFree, tileAt, unbin } from './spans/records.ts'
 import { SpanCache } from './spans/span-cache.ts'
 import { SpanIndex } from './spans/span-index.ts'
 import { type HeapMemory, SpanPages } from './spans/span-pages.ts'
@@ -432,9 +432,9 @@ export class HeapSpace {
       unbin(m, next)
       this.free.absorb(next)
     } else {
-      leave(m, next, tiles)
+      removeTile(m, next, tiles)
       m[next + SpanWord.START] = m[span + SpanWord.START] + whole
-      enter(m, next, tiles, firstTile)
+      enterTile(m, next, tiles, firstTile)
       resizeFree(m, next, rest)
       m[At.FREE_PAGES] += this.pages.whole(next)
     }

@@ -6,7 +6,7 @@
  * recorded here (a failure prints the values); its commit says why what rose may rise.
  * @module
  */
-import { readdirSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { suite } from 'uvu'
@@ -135,16 +135,16 @@ for (const node of nodes)
       const heap = new Heap(Arena.reserve(MiB), { decayMs: -1 })
       const blocks = Array.from({ length: 1000 }, () => heap.malloc(64))
       for (const block of blocks) heap.free(block)
-      heap.calloc(8), heap.free(heap.realloc(heap.malloc(8), 100_000))
+      heap.calloc(8), heap.memalign(64, 64), heap.free(heap.realloc(heap.malloc(8), 100_000))
     `
     const bytes = new Map<string, number>()
-    for (const name of ['malloc', 'free', 'calloc', 'realloc', '#allocate', '#freeOther']) {
+    for (const name of ['malloc', 'free', 'calloc', 'memalign', 'realloc', '#mallocSlow', '#allocate', '#freeOther']) {
       const flags = ['--print-bytecode', `--print-bytecode-filter=${name}`]
       const { stdout } = (await runChild(program, { node, flags })).clean()
       bytes.set(name, Number(/^Bytecode length: (\d+)$/m.exec(stdout)?.[1]))
     }
     const [malloc, free, ...others] = [...bytes.values()] as [number, number, ...number[]]
-    const found = JSON.stringify([...bytes])
+    const found = `${JSON.stringify([...bytes])}: malloc and free are to be at most ${INLINED_BYTES}, together ${INLINED_TOGETHER - LOOP_BYTES}, all others longer than ${INLINED_BYTES}; see docs/heap-v8.md for what to shorten or write out`
     assert.ok(malloc <= INLINED_BYTES && free <= INLINED_BYTES, found)
     assert.ok(malloc + free <= INLINED_TOGETHER - LOOP_BYTES, found)
     assert.ok(
@@ -152,5 +152,25 @@ for (const node of nodes)
       found
     )
   })
+
+/** The regions of a source that are marked as one text written out in several places, without their indentation. */
+function writtenOut(source: string, mark: string, lines: number): string[] {
+  const all = source.split('\n').map((line) => line.trim())
+  return all.flatMap((line, at) =>
+    line === `// Written out: ${mark}.` ? all.slice(at + 1, at + 1 + lines).join(' ') : []
+  )
+}
+
+test('what is written out in several places is the same in all of them', () => {
+  const source = readFileSync(fileURLToPath(new URL('../../../../src/allocator/heap/heap.ts', import.meta.url)), 'utf8')
+  for (const [mark, lines, copies] of [
+    ['take a slot', 3, 4],
+    ['find a slot', 2, 3],
+  ] as const) {
+    const found = writtenOut(source, mark, lines)
+    assert.is(found.length, copies, mark)
+    assert.equal([...new Set(found)], [found[0]], mark)
+  }
+})
 
 test.run()

@@ -9,7 +9,7 @@
  *     a bit in a level is set      =>  the bit above its word is set, up to the top
  *
  * The other direction does not hold: a summary bit may be stale. Emptying a word therefore costs nothing; `lowest` clears what it
- * finds stale on its way, each at most once for each time it was set. Leaf words are written by the owner, who calls `raise` when
+ * finds stale on its way, each at most once for each time it was set. The allocator writes leaf words itself, and calls `raise` when
  * one has become other than zero. Six levels reach 2^33 bits. The structure is the bitmap tree of van Emde Boas' simpler cousins,
  * as in the Linux kernel's `sbitmap` and mimalloc's arenas.
  * @module

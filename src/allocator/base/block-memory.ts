@@ -7,7 +7,7 @@
  *     near     the first bytes of the arena, as far as a fill or copy has reached so far: a power of two up to 1 GiB, or to the claim's end
  *     others   the windows that views come from
  *
- * `near` is for hot paths, which compare its length and index it by offset. Its buffer is never handed out, so nobody can detach it. It
+ * `near` is for hot paths, which compare its length and index it by offset. Its buffer is never handed out, so it cannot be detached. It
  * grows with use, because V8 counts its length as external memory: at least half of it has been reached, or lies before the claim. A claim
  * that begins far from the arena's start has none. A kept array of a window whose length has become 0 lies over a buffer that foreign code
  * has detached, and is made anew. Cost: a fill or copy of 64 bytes about 20 ns.

@@ -10,7 +10,7 @@
  *      256   its tables
  *
  * Whole numbers below 2^31 are 32-bit words; everything that may be larger is a 64-bit float, on a multiple of 8. There are no
- * addresses, so the same bytes mean the same in any thread or process that maps them. Whoever attaches calls `verifyHeader` first:
+ * addresses, so the same bytes mean the same in any thread or process that maps them. Code that attaches calls `verifyHeader` first:
  * the layout hash (FNV-1a over the names and lengths of the tables) differs between builds that would read the tables differently.
  * The idea is Boost.Interprocess's segment header.
  * @module
@@ -31,8 +31,8 @@ export const Kind = { Bump: 1, Slab: 2, Buddy: 3, Heap: 4 } as const
 export type Kind = keyof typeof Kind
 
 /**
- * `closed`: no allocator is here, or it is still being made; released metadata reads zero. `open`: one is, and nobody is inside a step
- * who could die there unnoticed. `dirty`: a heap that has a writer, who may be inside a step or have died there (heap/attach/writer.ts).
+ * `closed`: no allocator is here, or it is still being made; released metadata reads zero. `open`: one is, and no step is under
+ * way. `dirty`: a heap that has a writer, which may be inside a step, or may have died there (heap/attach/writer.ts).
  */
 export const State = { closed: 0, open: 1, dirty: 2 } as const
 
@@ -73,7 +73,7 @@ export interface HeaderFields {
   readonly limit: number
 }
 
-/** Writes the fields into metadata that reads zero. The state comes last: until then nobody takes the bytes for a header. */
+/** Writes the fields into metadata that reads zero. The state comes last: until then the bytes are no header. */
 export function writeHeader(metadata: BufferRange, fields: HeaderFields, state: number = State.open): void {
   const words = int32sIn(metadata, 0, HEADER_BYTES / 4)
   const numbers = float64sIn(metadata, 0, HEADER_BYTES / 8)

@@ -99,7 +99,7 @@ export class Holder implements ClaimHolder {
   }
 
   revoked(): void {
-    this.life?.end()
+    this.life?.revoke()
   }
 }
 
@@ -355,7 +355,7 @@ export class Lifecycle {
       } finally {
         this.#ending = false
       }
-      this.end()
+      this.revoke()
     })
   }
 
@@ -364,7 +364,7 @@ export class Lifecycle {
   }
 
   /** The claim is gone: every part forgets it. */
-  end(): void {
+  revoke(): void {
     if (this.isClosed) return
     this.guard = CLOSED
     for (const part of this.#parts) part.forget()

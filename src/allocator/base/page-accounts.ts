@@ -29,7 +29,7 @@ export interface PageTerms {
   readonly claim: Claim
   readonly pageSize: number
   readonly limit: number
-  /** Where the first block can start: what lies before it is nobody's, and goes when that block's page does. */
+  /** Where the first block can start: what lies before it belongs to no block, and is given back with that block's page. */
   readonly first: number
   /** First byte of the bits in the metadata. */
   readonly at: number

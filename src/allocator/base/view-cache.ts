@@ -4,8 +4,8 @@
  *
  *     place of the block -> entry   | view | type | offset of its block |        4,096 entries, the later view takes an entry over
  *
- *     an entry is right for a block when its offset is the block's, and still good when its view has its length: a view whose buffer
- *     somebody has detached has none
+ *     an entry is right for a block when its offset is the block's, and still good when its view has its length: a view whose buffer has been
+ *     detached has none
  *
  * So a view's identity may be issued again after its block was freed, as its memory may be. It also makes freeing by view cheap: the view
  * that is in the entry for its own place was made here, and V8 need not be asked for its buffer.

@@ -108,7 +108,7 @@ export class Decay {
   }
 
   /** The heap's claim is gone: whatever timer may still come does nothing. */
-  stop(): void {
+  forget(): void {
     const timer = this.#timer
     this.#stopped = true
     this.#timer = undefined
@@ -154,7 +154,7 @@ export class Decay {
     this.#run(true)
   }
 
-  /** Nobody asked for it, so nobody could catch what the kernel refuses: the memory stays, and the next tick tries again. */
+  /** A timer has no caller that could catch what the kernel refuses: the memory stays, and the next tick tries again. */
   #purge(bytes: number): void {
     try {
       this.#heap.purgeSome(bytes)

@@ -10,7 +10,7 @@
  * or span. Cost: see docs/heap.md; 64 bytes of records for a slab of 4 to 32 KiB, 32 for a span.
  *
  * The hot paths are written out in full, on 32-bit integers. What V8 can take for constants there it need not load: the fields they
- * read are set once, by their initialisers, and tables are local to this file (docs/heap.md, "Written for V8").
+ * read are set once, by their initialisers, and tables are local to this file (docs/heap-v8.md).
  *
  * Longer than other files: what must not be a call is written out.
  * @module
@@ -46,6 +46,7 @@ import { Roots } from './roots.ts'
 import { CLASS_OF, Size } from './size-classes.ts'
 import { HeapSpace } from './space.ts'
 import type { Notices } from './spans/notices.ts'
+import { binOf } from './spans/records.ts'
 import { At, Bin, ClassWord, SlabWord, SpanTag, SpanWord, Window } from './words.ts'
 
 /**
@@ -53,6 +54,11 @@ import { At, Bin, ClassWord, SlabWord, SpanTag, SpanWord, Window } from './words
  * binding is read and checked anew at each use.
  */
 const STATE_OF: Int32Array = Int32Array.from(CLASS_OF, (sizeClass) => At.CLASSES + sizeClass * ClassWord.WORDS)
+
+/** The head of the list of kept spans for a length. */
+function keptList(length: number): number {
+  return At.KEPT + binOf(length)
+}
 
 const enum Hot {
   /** Blocks of so many bytes at most are zeroed, and copied, by a loop of their own: see base/block-memory.ts. */
@@ -231,6 +237,7 @@ export class Heap extends AllocatorFacade implements FreeingAllocator {
         const word = m[state + ClassWord.WORD]
         const bits = m[word]
         if (bits !== 0) {
+          // Written out: take a slot.
           const place = Math.clz32(bits)
           m[word] = bits ^ (SlabWord.FIRST_BIT >>> place)
           const start = (m[state + ClassWord.ORIGIN] + Math.imul(place, m[state + ClassWord.SIZE])) | 0
@@ -252,6 +259,7 @@ export class Heap extends AllocatorFacade implements FreeingAllocator {
       entry = m[At.TILES + tile]
       if (entry > 0) {
         // In eighths: the distance from slot 0.
+        // Written out: find a slot.
         const product = Math.imul((low - m[entry + SlabWord.BASE]) >> 3, m[entry + SlabWord.RECIPROCAL])
         const slot = product >>> 20
         if (
@@ -290,6 +298,7 @@ export class Heap extends AllocatorFacade implements FreeingAllocator {
         const word = m[state + ClassWord.WORD]
         const bits = m[word]
         if (bits !== 0) {
+          // Written out: take a slot.
           const place = Math.clz32(bits)
           m[word] = bits ^ (SlabWord.FIRST_BIT >>> place)
           const start = (m[state + ClassWord.ORIGIN] + Math.imul(place, m[state + ClassWord.SIZE])) | 0
@@ -321,8 +330,7 @@ export class Heap extends AllocatorFacade implements FreeingAllocator {
         // As in `#mallocSlow`.
         const m = this.#m
         const length = (size + 7) & -8
-        const shift = 26 - Math.clz32(length)
-        const at = At.KEPT - 160 + (shift << 5) + (length >>> shift)
+        const at = keptList(length)
         const span = m[at]
         const { near } = this.#memory
         if (span !== 0 && m[span + SpanWord.SIZE] >= length && m[span + SpanWord.TAG] === SpanTag.KEPT) {
@@ -340,7 +348,7 @@ export class Heap extends AllocatorFacade implements FreeingAllocator {
     return super.calloc.apply(this, arguments as never)
   }
 
-  /** The common alignments, of slots and of kept spans that happen to lie on one; the rest as `tryMemalign`. */
+  /** The common alignments, of slots and of kept spans that happen to lie on one. Too long for V8 to inline, like `calloc`. */
   override memalign(alignment: number, byteLength: number): number {
     if (typeof alignment === 'number' && typeof byteLength === 'number' && this.#most >= 0) {
       const size = byteLength >>> 0
@@ -365,12 +373,13 @@ export class Heap extends AllocatorFacade implements FreeingAllocator {
           } else {
             const length = (size + 7) & -8
             if (length > Size.SMALL_MAX) {
-              const shift = 26 - Math.clz32(length)
-              const at = At.KEPT - 160 + (shift << 5) + (length >>> shift)
+              const at = keptList(length)
               const span = m[at]
               if (span !== 0 && m[span + SpanWord.SIZE] >= length && (m[span + SpanWord.START] & inside) === 0) {
                 const tag = m[span + SpanWord.TAG]
-                const offset = (tag >> SpanTag.WINDOW_BITS) * Window.BYTES + m[span + SpanWord.START]
+                const start = m[span + SpanWord.START]
+                const window = tag >> SpanTag.WINDOW_BITS
+                const offset = window === 0 ? start : window * Window.BYTES + start
                 if ((tag & SpanTag.KIND) !== SpanTag.KEPT || offset < this.#low || offset >= this.#end)
                   throw this.#space.index.corrupted(span)
                 m[at] = m[span + SpanWord.BIN_NEXT]
@@ -394,7 +403,7 @@ export class Heap extends AllocatorFacade implements FreeingAllocator {
         const m = this.#m
         const entry = m[At.TILES + tile]
         if (entry > 0) {
-          // As in `free`.
+          // Written out: find a slot.
           const product = Math.imul((low - m[entry + SlabWord.BASE]) >> 3, m[entry + SlabWord.RECIPROCAL])
           const slot = product >>> 20
           const word = entry + SlabWord.BITS + (slot >>> 5)
@@ -406,14 +415,14 @@ export class Heap extends AllocatorFacade implements FreeingAllocator {
             if (size <= usable && size >= usable - (usable >>> 2)) return low === offset ? low : offset
             let moved = 0
             const state = size <= Size.SMALL_MAX ? STATE_OF[(size + 7) >>> 3] : At.CLASSES
-            const from = m[state + ClassWord.WORD]
-            const bits = m[from]
+            const bits = m[m[state + ClassWord.WORD]]
             if (bits !== 0 && size <= Size.SMALL_MAX) {
-              // As in `malloc`.
+              const word = m[state + ClassWord.WORD]
+              // Written out: take a slot.
               const place = Math.clz32(bits)
-              m[from] = bits ^ (SlabWord.FIRST_BIT >>> place)
-              const first = (m[state + ClassWord.ORIGIN] + Math.imul(place, m[state + ClassWord.SIZE])) | 0
-              moved = first >= 0 ? first : m[state + ClassWord.WINDOW] * Window.BYTES + (first & Window.INSIDE)
+              m[word] = bits ^ (SlabWord.FIRST_BIT >>> place)
+              const start = (m[state + ClassWord.ORIGIN] + Math.imul(place, m[state + ClassWord.SIZE])) | 0
+              moved = start >= 0 ? start : m[state + ClassWord.WINDOW] * Window.BYTES + (start & Window.INSIDE)
             } else {
               // A timer's callback could do away with the slot: it is called at the end.
               this.#quiet = true
@@ -498,6 +507,7 @@ export class Heap extends AllocatorFacade implements FreeingAllocator {
         const word = this.#space.refill(state)
         if (word !== 0) {
           const bits = m[word]
+          // Written out: take a slot.
           const place = Math.clz32(bits)
           m[word] = bits ^ (SlabWord.FIRST_BIT >>> place)
           const start = (m[state + ClassWord.ORIGIN] + Math.imul(place, m[state + ClassWord.SIZE])) | 0
@@ -508,9 +518,7 @@ export class Heap extends AllocatorFacade implements FreeingAllocator {
         }
       } else if (size <= Bin.KEPT_BELOW - 8) {
         const length = (size + 7) & -8
-        // As `binOf`.
-        const shift = 26 - Math.clz32(length)
-        const at = At.KEPT - 160 + (shift << 5) + (length >>> shift)
+        const at = keptList(length)
         let span = m[at]
         if (span !== 0 && m[span + SpanWord.SIZE] >= length) {
           const tag = m[span + SpanWord.TAG]
@@ -532,7 +540,7 @@ export class Heap extends AllocatorFacade implements FreeingAllocator {
 
   /**
    * Any request; when full 0, or ERR_OUT_OF_MEMORY if it `must` be. With `zero` the block reads zero. Too long for V8 to inline: where it is
-   * inlined, `free` is not (docs/heap.md, "Written for V8").
+   * inlined, `free` is not (docs/heap-v8.md).
    */
   #allocate(byteLength: number, zero: boolean, must: boolean): number {
     if (
@@ -651,8 +659,7 @@ export class Heap extends AllocatorFacade implements FreeingAllocator {
           const size = m[span + SpanWord.SIZE]
           if (size < this.#space.keptBelow && size >= Bin.SHORTEST_KEPT) {
             // As `HeapSpace.freeSpan`.
-            const shift = 26 - Math.clz32(size)
-            const at = At.KEPT - 160 + (shift << 5) + (size >>> shift)
+            const at = keptList(size)
             const head = m[at]
             m[span + SpanWord.TAG] = tag + SpanTag.KEPT - SpanTag.LIVE
             m[span + SpanWord.BIN_NEXT] = head
@@ -664,7 +671,9 @@ export class Heap extends AllocatorFacade implements FreeingAllocator {
         }
       }
     } else if (entry > 0) {
-      const product = Math.imul(((offset | 0) - m[entry + SlabWord.BASE]) >> 3, m[entry + SlabWord.RECIPROCAL])
+      const low = offset | 0
+      // Written out: find a slot.
+      const product = Math.imul((low - m[entry + SlabWord.BASE]) >> 3, m[entry + SlabWord.RECIPROCAL])
       const slot = product >>> 20
       const counts = m[entry + SlabWord.COUNTS]
       const slots = counts & SlabWord.SLOTS
@@ -874,7 +883,7 @@ export class Heap extends AllocatorFacade implements FreeingAllocator {
 
   #forget(): void {
     this.#role.forget()
-    this.#decay.stop()
+    this.#decay.forget()
     this.#most = -1
     this.#reach = 0
   }

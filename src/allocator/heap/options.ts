@@ -28,8 +28,8 @@ export interface HeapAttachOptions extends Pick<HeapOptions, 'decayMs' | 'schedu
   /** Whether it may change the heap. @defaultValue writer, if there is none; else reader */
   readonly role?: HeapRole | undefined
   /**
-   * Takes the role also from a writer of whom nothing can be known, because it ran in another container. Whoever asks for it knows that
-   * it is gone. @defaultValue false
+   * Takes the role also from a writer that cannot be looked up, because it ran in another container. Ask for it only when that writer is
+   * known to be gone. @defaultValue false
    */
   readonly takeOver?: boolean | undefined
 }
@@ -40,7 +40,7 @@ export interface HeapOpenOptions extends HeapOptions {
   readonly create?: boolean | undefined
 }
 
-/** What one who has a heap may do: change it, or look at it. */
+/** What an attached heap may do: change the blocks, or only read them. */
 export type HeapRole = 'writer' | 'reader'
 
 /** Options of a new heap, checked. @internal */

@@ -1,5 +1,5 @@
 /**
- * Roots: named offsets in a heap's metadata, so that whoever attaches to it finds the data.
+ * Roots: named offsets in a heap's metadata, so that a program that attaches to it finds its data.
  *
  *     entry   | name, UTF-8, zero-padded (64 bytes) | offset (a 64-bit float) |        1,024 of them in a heap of 1 MiB and more
  *

@@ -12,7 +12,7 @@
  *
  *     SPAN_BYTES = sum of lengths of live, huge, kept and slab spans;  each page of those is committed
  *
- * What is given up to make room is no notice: a request that may still fail tells nobody. A block that grew and had to move goes to the
+ * What is given up to make room is no notice: a request that may still fail has told no listener. A block that grew and had to move goes to the
  * longest free span, where it can go on growing.
  *
  * Cost: 5 ns for a kept span; 15 for a cut, 15 for a join, more where branches cannot be foreseen.
@@ -27,7 +27,7 @@ import { Slabs } from './slabs.ts'
 import { FreeSpans, SPLINTER } from './spans/free-spans.ts'
 import { type HugePart, HugeSpans } from './spans/huge.ts'
 import { type HeapListener, Notices } from './spans/notices.ts'
-import { binOf, enter, leave, nextBin, resizeFree, tileAt, unbin } from './spans/records.ts'
+import { binOf, enterTile, nextBin, removeTile, resizeFree, tileAt, unbin } from './spans/records.ts'
 import { SpanCache } from './spans/span-cache.ts'
 import { SpanIndex } from './spans/span-index.ts'
 import { type HeapMemory, SpanPages } from './spans/span-pages.ts'
@@ -42,6 +42,9 @@ const NEARLY_FULL = 7 / 8
 
 /** A heap without blocks gives its tables back when one of so many bytes has been used. */
 const SHRINK_LEAST = 65536
+
+/** A heap whose spans in use are below this share of its committed pages has room to spare: a block may be longer than it need be. */
+const ROOMY = 15 / 16
 
 /** A request makes so many span records and slab records at most. */
 const RECORDS_MOST = 4
@@ -71,6 +74,8 @@ export class HeapSpace {
   readonly #m: Int32Array
   readonly #numbers: Float64Array
   readonly #memory: HeapMemory
+  /** Bytes in use for each committed page, below which the heap has room to spare. */
+  readonly #roomyPage: number
   /** Whether there is a limit: every cut is looked at then. */
   readonly #limited: boolean
   /** Committed pages above which the heap counts as nearly full. */
@@ -90,6 +95,7 @@ export class HeapSpace {
     this.huge = new HugeSpans(this.index, this.free, this.pages)
     this.slabs = new Slabs(this.index)
     this.#m = tables.words
+    this.#roomyPage = tables.pageSize * ROOMY
     this.#numbers = tables.numbers
     this.#memory = memory
     this.#limited = tables.limit !== Number.POSITIVE_INFINITY
@@ -124,12 +130,19 @@ export class HeapSpace {
     return kept === 0 ? this.takeFree(length, bin) : kept
   }
 
-  /** The second half of `take`: a cut of a free span, the first of its bin or of the next, `bin` being that of the length. */
+  /**
+   * The second half of `take`, `bin` being that of the length: where there is room to spare a kept span that is a little longer, else a cut of a
+   * free span, the first of its bin or of the next.
+   */
   takeFree(length: number, bin: number): number {
     const m = this.#m
     const { index } = this
     // Nearly full, only the best fit is good enough.
     if (this.keptBelow === 0) return 0
+    if (this.#numbers[At.SPAN_BYTES >> 1] < m[At.COMMITTED] * this.#roomyPage) {
+      const kept = this.cache.takeLonger(bin)
+      if (kept !== 0) return kept
+    }
     let span = m[At.BINS + bin]
     if (span !== 0 && m[span + SpanWord.SIZE] < length) span = m[span + SpanWord.BIN_NEXT]
     if (span < index.least || m[span + SpanWord.SIZE] < length) {
@@ -419,9 +432,9 @@ export class HeapSpace {
       unbin(m, next)
       this.free.absorb(next)
     } else {
-      leave(m, next, tiles)
+      removeTile(m, next, tiles)
       m[next + SpanWord.START] = m[span + SpanWord.START] + whole
-      enter(m, next, tiles, firstTile)
+      enterTile(m, next, tiles, firstTile)
       resizeFree(m, next, rest)
       m[At.FREE_PAGES] += this.pages.whole(next)
     }

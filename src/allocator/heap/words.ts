@@ -2,7 +2,7 @@
  * Where a heap keeps its metadata: the one place that knows. All of it lies in the claim's metadata, outside every block and every
  * window, and holds offsets and indices only, so a second thread or process can read it as it is.
  *
- *     word 0          64        128      640          1400        1664
+ *     word 0          64        128      640          1384        1664
  *     | common header | counters | classes | free bins | kept spans | tiles   | dirty bits | span records | slab records | roots    |
  *                                                                    1 w/4 KiB 1 bit/page   8 words        16 words       18 words
  *

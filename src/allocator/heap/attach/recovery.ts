@@ -17,7 +17,7 @@ import { bytes, CorruptedError } from '../../../errors.ts'
 import { WHOLE_WORDS } from '../report/tiles.ts'
 import { CLASS_COUNT, CLASS_RECIPROCAL, CLASS_SIZE, Size } from '../size-classes.ts'
 import type { HeapSpace } from '../space.ts'
-import { enter, intoBin, takeRecord } from '../spans/records.ts'
+import { enterTile, intoBin, takeRecord } from '../spans/records.ts'
 import { At, ClassWord, SlabWord, SpanTag, SpanWord, Window } from '../words.ts'
 
 /** Rebuilds all that the live spans and slabs of a heap do not say themselves. Throws ERR_CORRUPTED, and has changed nothing then. */
@@ -219,6 +219,6 @@ function link({ tables, index }: HeapSpace, span: number, previous: number): num
   words[span + SpanWord.NEXT] = 0
   if (previous !== 0) words[previous + SpanWord.NEXT] = span
   if (index.kind(span) === SpanTag.SLAB) index.mark(span)
-  else enter(words, span, At.TILES - layout.firstTile, layout.firstTile)
+  else enterTile(words, span, At.TILES - layout.firstTile, layout.firstTile)
   return span
 }

@@ -18,7 +18,7 @@ import { At, Root } from '../words.ts'
 /** The two words of the seal in the header. The eight before it are the writer's. */
 const SEAL = OWN_WORD + 8
 
-/** Seals a heap that its writer is done with. Tables that end nowhere are not: nobody will take them for good. */
+/** Seals a heap that its writer is done with. Tables whose ends are damaged are not sealed, and so not trusted later. */
 export function sealTables(words: Int32Array, layout: HeapLayout): void {
   const sum = sumOf(words, layout)
   if (sum === undefined) return

@@ -8,9 +8,10 @@
  *     the writer holds the heap's claim;  state = dirty  <=>  there is a writer, or it died having the role
  *
  * That there is one writer at a time is the arena's doing: a claim has one holder (arena/claim.ts). The record is written before the state
- * becomes dirty and cleared after it has become open, so a dirty heap always says whose it is, or was. Who adopts the claim of a dirty
- * heap rebuilds it first (recovery.ts). So the role is given up, in the header, before the claim is given back, and a role whose claim
- * is released or revoked is forgotten without a store: the memory may be another's by then. Cost: 50 us for the first heap of a thread, which has to find out who it is; then nothing.
+ * becomes dirty and cleared after it has become open, so a dirty heap always says which thread
+ * has it, or had it. Adopting the claim of a dirty heap rebuilds it first (recovery.ts). So the role is given up, in the header, before the claim is given back, and a role whose claim
+ * is released or revoked is forgotten without a store: the memory may be another's by then. Cost: 50 us
+ * for the first heap of a thread, which looks itself up; then nothing.
  * @module
  */
 import { type BufferRange, int32sIn } from '../../../arena/buffer-range.ts'
@@ -48,12 +49,12 @@ export class WriterRole implements LastStore {
     return this.#held
   }
 
-  /** Whether there is a writer, or was one who died. */
+  /** Whether there is a writer, or one that died. */
   get dirty(): boolean {
     return this.#state[0] === State.dirty
   }
 
-  /** Takes the role. Whoever calls holds the claim. */
+  /** Takes the role. The caller holds the claim. */
   take(): void {
     writeThreadId(this.#metadata, WRITER, currentThread(this.#arena))
     this.#state[0] = State.dirty
@@ -62,7 +63,7 @@ export class WriterRole implements LastStore {
 
   /** Gives the role up, in the header: all tables are true. For before the claim is left. */
   store(): void {
-    // Where somebody has detached the metadata there is nothing to store in.
+    // Where the metadata has been detached there is nothing to store in.
     if (!this.#held || this.#state.length === 0) return
     this.#seal()
     this.#state[0] = State.open
@@ -79,7 +80,7 @@ export class WriterRole implements LastStore {
     this.#held = false
   }
 
-  /** Says who has it, or had it and died. */
+  /** Says which thread has it, or had it and died. */
   describe(): string {
     const writer = readThreadId(this.#metadata, WRITER)
     if (writer === undefined) return 'no thread at present'

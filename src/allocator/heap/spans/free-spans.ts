@@ -19,11 +19,11 @@ import { At, Bin, SpanTag, SpanWord } from '../words.ts'
 import {
   bestIn,
   binOf,
-  enter,
+  enterTile,
   giveRecord,
   intoBin,
-  leave,
   nextBin,
+  removeTile,
   resizeFree,
   takeRecord,
   tileAt,
@@ -73,7 +73,7 @@ export class FreeSpans {
     m[span + SpanWord.TAG] = (window << SpanTag.WINDOW_BITS) | SpanTag.CLEAN | SpanTag.FREE
     m[span + SpanWord.PREVIOUS] = 0
     m[span + SpanWord.NEXT] = 0
-    enter(m, span, this.#tiles, this.#firstTile)
+    enterTile(m, span, this.#tiles, this.#firstTile)
     intoBin(m, span, m[span + SpanWord.SIZE])
     m[At.FREE_PAGES] += this.#pages.whole(span)
     m[At.CLEARING] = 0
@@ -186,7 +186,7 @@ export class FreeSpans {
     m[second + SpanWord.NEXT] = next
     m[span + SpanWord.NEXT] = second
     if (next !== 0) m[next + SpanWord.PREVIOUS] = second
-    enter(m, second, this.#tiles, this.#firstTile)
+    enterTile(m, second, this.#tiles, this.#firstTile)
     return second
   }
 
@@ -222,14 +222,14 @@ export class FreeSpans {
       }
       // The free span grows downwards and keeps its record, and as a rule its bin.
       const pages = this.#pages.whole(next)
-      leave(m, span, tiles)
-      leave(m, next, tiles)
+      removeTile(m, span, tiles)
+      removeTile(m, next, tiles)
       m[next + SpanWord.START] = start
       m[next + SpanWord.PREVIOUS] = previous
       if (previous !== 0) m[previous + SpanWord.NEXT] = next
       const size = m[next + SpanWord.SIZE] + m[span + SpanWord.SIZE]
       giveRecord(m, span)
-      enter(m, next, tiles, this.#firstTile)
+      enterTile(m, next, tiles, this.#firstTile)
       resizeFree(m, next, size)
       m[At.FREE_PAGES] += this.#pages.whole(next) - pages
     } else if (previous !== 0 && (m[previous + SpanWord.TAG] & SpanTag.KIND) === SpanTag.FREE) {
@@ -249,7 +249,7 @@ export class FreeSpans {
     const m = this.#m
     const previous = m[span + SpanWord.PREVIOUS]
     const next = m[span + SpanWord.NEXT]
-    leave(m, span, this.#tiles)
+    removeTile(m, span, this.#tiles)
     m[previous + SpanWord.NEXT] = next
     if (next !== 0) m[next + SpanWord.PREVIOUS] = previous
     giveRecord(m, span)

@@ -1,8 +1,8 @@
 /**
  * Span records: what a heap knows of each run of bytes, and how runs are linked, binned and found. Plain functions over the heap's
- * words; span-cache.ts cuts and joins with them.
+ * words; free-spans.ts cuts and joins with them.
  *
- *     record  | start | size | window, kind | previous | next | bin next | bin previous | – |        8 words
+ *     record  | start | size | tag | previous | next | bin next | bin previous | – |        8 words;  tag: window, CLEAN, kind
  *
  *     tiles   |  -a  |   0   |  -c  | slab | slab |        in address order:  a <-> b <-> c <-> d (slab)
  *     spans   |aaaabbbbbbbbbbbbbbbbb|ccccc.|dddddddd|
@@ -120,7 +120,7 @@ export function bestIn(m: Int32Array, bin: number, length: number, alignment: nu
 /** Where more spans of a bin are looked at, all of them are. */
 const SEARCH_MOST = 64
 
-/** A record, recycled or new. Whoever asks has made sure that there is one. */
+/** A record, recycled or new. The caller has made sure that there is one. */
 export function takeRecord(m: Int32Array): number {
   const spare = m[At.SPAN_SPARE]
   if (spare !== 0) {
@@ -153,7 +153,7 @@ export function tileAt(m: Int32Array, span: number, tiles: number): number {
 }
 
 /** Enters a span's start in the tile table; `firstTile` is the claim's. */
-export function enter(m: Int32Array, span: number, tiles: number, firstTile: number): void {
+export function enterTile(m: Int32Array, span: number, tiles: number, firstTile: number): void {
   const tile = tileAt(m, span, tiles)
   const used = tile - tiles - firstTile + 1
   if (used > m[At.TILE_TOP]) m[At.TILE_TOP] = used
@@ -162,7 +162,7 @@ export function enter(m: Int32Array, span: number, tiles: number, firstTile: num
 }
 
 /** Removes it. Called while the span is still linked to the next one. */
-export function leave(m: Int32Array, span: number, tiles: number): void {
+export function removeTile(m: Int32Array, span: number, tiles: number): void {
   const tile = tileAt(m, span, tiles)
   if (m[tile] !== -span) return
   const next = m[span + SpanWord.NEXT]

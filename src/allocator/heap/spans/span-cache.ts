@@ -21,6 +21,9 @@ import { At, Bin, SpanTag, SpanWord } from '../words.ts'
 import { binOf } from './records.ts'
 import type { SpanIndex } from './span-index.ts'
 
+/** How many bins further on `takeLonger` looks. */
+const LONGER = 2
+
 /** How far down its list a kept span is looked for that a block in front of it would grow into. */
 const UNKEEP_SEARCH = 32
 
@@ -41,6 +44,21 @@ export class SpanCache {
     m[At.KEPT + bin] = m[span + SpanWord.BIN_NEXT]
     m[span + SpanWord.TAG] += SpanTag.LIVE - SpanTag.KEPT
     return span
+  }
+
+  /** A kept span of one of the next bins, made live, or 0: up to three 32nds longer than it need be. */
+  takeLonger(bin: number): number {
+    const m = this.#m
+    const end = At.KEPT + (bin + LONGER < Bin.KEPT_COUNT ? bin + LONGER : Bin.KEPT_COUNT - 1)
+    for (let at = At.KEPT + bin + 1; at <= end; at++) {
+      const span = m[at]
+      if (span === 0) continue
+      if ((m[span + SpanWord.TAG] & SpanTag.KIND) !== SpanTag.KEPT) throw this.#index.corrupted(span)
+      m[at] = m[span + SpanWord.BIN_NEXT]
+      m[span + SpanWord.TAG] += SpanTag.LIVE - SpanTag.KEPT
+      return span
+    }
+    return 0
   }
 
   /** A kept span of so many whole tiles that was a slab's, or 0. It stays tagged as kept. */

@@ -12,7 +12,7 @@ import { CorruptedError } from '../../../errors.ts'
 import type { HeapTables } from '../layout.ts'
 import { Size } from '../size-classes.ts'
 import { At, SlabWord, SpanTag, SpanWord, Window } from '../words.ts'
-import { enter, tileAt } from './records.ts'
+import { enterTile, tileAt } from './records.ts'
 
 export class SpanIndex {
   readonly tables: HeapTables
@@ -180,7 +180,7 @@ export class SpanIndex {
     m[span + SpanWord.TAG] += SpanTag.KEPT - SpanTag.SLAB
     const tile = tileAt(m, span, this.tiles)
     m.fill(0, tile, tile + (m[span + SpanWord.SIZE] >>> Size.TILE_BITS))
-    enter(m, span, this.tiles, this.firstTile)
+    enterTile(m, span, this.tiles, this.firstTile)
   }
 
   /** Whether a span is a slab's, and says that this is its record. */

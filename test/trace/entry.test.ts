@@ -4,21 +4,21 @@
  */
 import { spawnSync } from 'node:child_process'
 import { copyFileSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { compiled, nodes } from '../helpers/child.ts'
+import { build } from '../../packaging/build.ts'
+import { nodes } from '../helpers/child.ts'
 import { scratch } from '../helpers/scratch.ts'
 
 const root = fileURLToPath(new URL('../../../', import.meta.url))
 const place = join(scratch, 'node_modules', 'sorites')
 
-test.before(() => {
+test.before(async () => {
   mkdirSync(place, { recursive: true })
   copyFileSync(join(root, 'package.json'), join(place, 'package.json'))
-  // What is published is in dist: the same files as here.
-  symlinkSync(dirname(fileURLToPath(compiled('src/index'))), join(place, 'dist'))
+  await build(join(place, 'dist'))
   symlinkSync(join(root, 'node_modules', 'koffi'), join(scratch, 'node_modules', 'koffi'))
 })
 

@@ -3,6 +3,7 @@
  *
  *     node .build/test/run.js test props          unit tests, then properties
  *     node .build/test/run.js test --only arena   files whose path contains a word
+ *     node .build/test/run.js test --except site,packaging    all but those whose path contains one of these words
  *     node .build/test/run.js props --minutes 120 properties with a new seed each round, for so long
  *     node .build/test/run.js test --jobs 4       files at a time (2, or 1 where there is one core)
  *
@@ -58,6 +59,10 @@ function testFiles(folder: string, word: string): string[] {
     .map((name) => join(build, folder, name))
 }
 
+function isExcepted(name: string): boolean {
+  return values.except.split(',').some((word) => word !== '' && name.includes(word))
+}
+
 function longestFirst(files: readonly string[]): string[] {
   const rank = (file: string): number => {
     const found = LONGEST.findIndex((part) => file.includes(part))
@@ -92,7 +97,12 @@ async function runAll(files: readonly string[], env: NodeJS.ProcessEnv, jobs: nu
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { only: { type: 'string', default: '' }, minutes: { type: 'string' }, jobs: { type: 'string' } },
+  options: {
+    only: { type: 'string', default: '' },
+    except: { type: 'string', default: '' },
+    minutes: { type: 'string' },
+    jobs: { type: 'string' },
+  },
 })
 const jobs = Number(values.jobs ?? Math.min(2, availableParallelism()))
 if (!(jobs >= 1)) throw new RangeError(`--jobs expected a number from 1, got "${values.jobs}"`)
@@ -103,7 +113,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
   })
 const files = longestFirst(
   positionals.flatMap((folder) => {
-    const found = testFiles(folder, values.only)
+    const found = testFiles(folder, values.only).filter((file) => !isExcepted(relative(build, file)))
     if (found.length === 0) console.log(`no test files in ${folder}`)
     return found
   })

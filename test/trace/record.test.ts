@@ -44,6 +44,13 @@ test('view calls are the raw calls they stand for', () => {
   assert.equal([...size], [24, 10, 0, 40, 7])
 })
 
+test('an alignment that every block has is recorded where memalign asked for it, and not for a view', () => {
+  const { recorder: heap } = recorder()
+  heap.memalign(8, 24)
+  heap.alloc(Uint8Array, 24, { alignment: 8 })
+  assert.equal([...heap.trace().meta], [MEMALIGN | (3 << 8), CALLOC])
+})
+
 test('Buffers, DataViews and aligned views are recorded', () => {
   const { recorder: heap } = recorder()
   const bytes: Buffer = heap.alloc(Buffer, 24)

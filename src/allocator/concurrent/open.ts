@@ -11,7 +11,9 @@
 import { type Arena, insideOf } from '../../arena/arena.ts'
 import { int32sIn } from '../../arena/buffer-range.ts'
 import type { Claim, ClaimHolder } from '../../arena/claim.ts'
+import { METADATA_GRANULE } from '../../arena/format/layout.ts'
 import type { ArenaInside } from '../../arena/inside.ts'
+import { alignUp } from '../../bits.ts'
 import { ArenaBusyError, CorruptedError, NotFoundError, UnsupportedOperationError } from '../../errors.ts'
 import type { Layout } from '../base/header.ts'
 import { Holder, insideOfArena } from '../base/lifecycle.ts'
@@ -40,22 +42,29 @@ export function makeConcurrent(arena: Arena, options: CheckedHeapOptions): Opene
   return { claimed, found: false, takeOver: false, decayMs, schedule }
 }
 
-/** The claim of the concurrent heap that `options` mean; undefined when it is a plain one, or none. */
-export function findConcurrent(arena: Arena, options: CheckedAttachOptions): OpenedPeer | undefined {
+/** What is in an arena, of the heaps that `options` may mean. */
+export interface FoundConcurrent {
+  /** The claim of the concurrent heap that is meant; undefined when that is a plain one, or there is none. */
+  readonly peer?: OpenedPeer
+  /** Where concurrent heaps are being made: there is none yet, and no plain one. */
+  readonly unfinished: readonly number[]
+}
+
+export function findConcurrent(arena: Arena, options: CheckedAttachOptions): FoundConcurrent {
   const { role, onFull, takeOver, decayMs, schedule } = options
-  const offset = concurrentAt(arena, options.offset)
-  if (offset < 0) {
-    if (role === 'peer' && offset === PLAIN)
-      throw new UnsupportedOperationError('the heap is no concurrent one: it has a writer, and readers')
-    return undefined
+  const { at, plain, unfinished } = look(arena, options.offset)
+  if (at === undefined) {
+    if (role !== 'peer') return { unfinished }
+    if (plain) throw new UnsupportedOperationError('the heap is no concurrent one: it has a writer, and readers')
+    throw new NotFoundError('the arena has no heap: new Heap, or Heap.open with create, makes one')
   }
   if (role !== undefined && role !== 'peer')
     throw new UnsupportedOperationError(`the heap is a concurrent one: it is attached to as a peer, not as a ${role}`)
   const holder = new Holder('Heap')
-  const claim = adoptConcurrent(arena, holder, offset)
+  const claim = adoptConcurrent(arena, holder, at)
   const layout = concurrentTables(claim.byteLength, arena.pageSize)
   const claimed = { arena, holder, claim, layout, limit: undefined, onFull }
-  return { claimed, found: true, takeOver, decayMs, schedule }
+  return { peer: { claimed, found: true, takeOver, decayMs, schedule }, unfinished }
 }
 
 const HASH_WORD = 3
@@ -73,12 +82,10 @@ const onlooker: ClaimHolder = {
   revoked: () => undefined,
 }
 
-/** The heap that is there is no concurrent one. */
-const PLAIN = -2
-
-/** Where the heap is that `Heap.attach` means, if it is a concurrent one; else `PLAIN`, or -1 where there is none. */
-function concurrentAt(arena: Arena, offset: number | undefined): number {
+/** Looks for the first heap at an offset, or anywhere. A concurrent one whose maker died before it was finished is none, and makes room. */
+function look(arena: Arena, offset: number | undefined): { at?: number; plain: boolean; unfinished: number[] } {
   const inside = insideOfArena(arena)
+  const unfinished: number[] = []
   for (const claim of inside.claims()) {
     if (claim.kind !== 'Heap' || (offset ?? claim.offset) !== claim.offset) continue
     const seen = inside.adopt({ holder: onlooker, offset: claim.offset, readOnly: true })
@@ -88,9 +95,26 @@ function concurrentAt(arena: Arena, offset: number | undefined): number {
     const concurrent = finished && int32sIn(metadata, 0, 8)[HASH_WORD] === CONCURRENT_HASH
     seen.leave()
     // The first heap that is there is the one that is meant.
-    if (finished) return concurrent ? claim.offset : PLAIN
+    if (finished) return concurrent ? { at: claim.offset, plain: false, unfinished } : { plain: true, unfinished }
+    const wanted = concurrentTables(claim.byteLength, arena.pageSize).byteLength
+    if (metadata.byteLength !== alignUp(wanted, METADATA_GRANULE)) continue
+    if (claim.state !== 'left' || !makeRoom(inside, claim.offset, wanted)) unfinished.push(claim.offset)
   }
-  return -1
+  return { plain: false, unfinished }
+}
+
+/** Gives the claim of a heap back whose maker died before it was finished; false when another has it now. */
+function makeRoom(inside: ArenaInside, offset: number, metadataBytes: number): boolean {
+  try {
+    const claim = inside.adopt({ holder: onlooker, offset, metadataBytes: () => metadataBytes })
+    if (claim === undefined) return true
+    if (isUnfinished(claim.metadata)) claim.release()
+    else claim.leave()
+    return true
+  } catch (error) {
+    if (error instanceof ArenaBusyError) return false
+    throw error
+  }
 }
 
 /** The claim of the concurrent heap at an offset: to have, or as a peer of who has it. */

@@ -84,8 +84,9 @@ const isInstance = Function.prototype[Symbol.hasInstance]
 
 /** The heap that is in an arena: of the other class, with the same contract, where it is a concurrent one. */
 function attachHeap(arena: Arena, asked: CheckedAttachOptions): Heap {
-  const peer = findConcurrent(arena, asked)
-  return peer === undefined ? new Heap(OpenedHeap.find(arena, asked)) : concurrentHeap(new ConcurrentHeap(peer))
+  const { peer, unfinished } = findConcurrent(arena, asked)
+  if (peer !== undefined) return concurrentHeap(new ConcurrentHeap(peer))
+  return new Heap(OpenedHeap.find(arena, asked, unfinished))
 }
 
 function makeHeap(arena: Arena, asked: CheckedHeapOptions): Heap {

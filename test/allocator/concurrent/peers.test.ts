@@ -5,10 +5,22 @@
  */
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { STATE_WORD, State } from '../../../src/allocator/base/header.ts'
+import { insideOf } from '../../../src/arena/arena.ts'
+import { int32sIn } from '../../../src/arena/buffer-range.ts'
+import type { Claim, ClaimHolder } from '../../../src/arena/claim.ts'
 import { Arena, Heap, KiB, MiB } from '../../../src/index.ts'
 import { runChild } from '../../helpers/child.ts'
 import { throwsCode } from '../../helpers/errors.ts'
 import { balance } from '../subject.ts'
+
+/** Looks at claims, and has none. */
+const onlooker: ClaimHolder = {
+  kind: 'Heap',
+  blockAround: () => undefined,
+  innerClaims: () => undefined,
+  revoked: () => undefined,
+}
 
 interface Two {
   readonly arena: Arena
@@ -41,6 +53,35 @@ coming('every one is a peer', () => {
     assert.ok(one instanceof Heap && other instanceof Heap)
     assert.not(other.recovered)
   })
+})
+
+coming('a heap that is being made is none yet, and one whose maker died makes room', () => {
+  const arena = Arena.reserve(MiB, { shared: true })
+  const maker = Arena.attach(arena.handle())
+  const made = new Heap(maker, { concurrent: true, decayMs: -1 })
+  const seen = insideOf(arena).adopt({ holder: { ...onlooker }, readOnly: true })
+  const words = int32sIn((seen as Claim).metadata, 0, 8)
+  seen?.leave()
+  words[STATE_WORD] = State.closed
+  for (const role of [undefined, 'peer', 'reader', 'writer'] as const)
+    throwsCode(() => Heap.attach(arena, { role }), 'ERR_NOT_FOUND')
+  throwsCode(() => Heap.open(arena, { concurrent: true }), 'ERR_NOT_FOUND')
+  throwsCode(() => Heap.open(arena, { concurrent: true, create: true }), 'ERR_ARENA_BUSY')
+  words[STATE_WORD] = State.open
+  const peer = Heap.attach(arena)
+  assert.is(peer.role, 'peer')
+  peer.close()
+  made.close()
+  words[STATE_WORD] = State.closed
+  for (const options of [{ concurrent: true }, {}]) {
+    const next = Heap.open(arena, { ...options, create: true, decayMs: -1 })
+    assert.is(next.role, options.concurrent ? 'peer' : 'writer')
+    next.free(next.malloc(64))
+    next.check()
+    next.destroy()
+  }
+  maker.close()
+  arena.close()
 })
 
 coming('a plain heap has no peers, and a concurrent one no writer and no reader', () => {

@@ -60,10 +60,11 @@ export class OpenedHeap {
     return new OpenedHeap(claimRange(arena, 'Heap', options, heapTables), 'writer', options)
   }
 
-  static find(arena: Arena, options: CheckedAttachOptions): OpenedHeap {
+  /** `except`: where no plain heap is, whatever the directory says. */
+  static find(arena: Arena, options: CheckedAttachOptions, except: readonly number[] = []): OpenedHeap {
     insideOfArena(arena)
     const holder = new Holder('Heap')
-    const { claim, role } = adoptHeap(arena, holder, options)
+    const { claim, role } = adoptHeap(arena, holder, options, except)
     const { onFull } = options
     const claimed = { arena, holder, claim, layout: heapTables(claim.byteLength), limit: undefined, onFull }
     return new OpenedHeap(claimed, role, role === 'writer' ? options : { ...options, decayMs: -1 })

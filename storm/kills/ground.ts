@@ -44,7 +44,7 @@ export class Notes {
   readonly words: Float64Array
 
   constructor(arena: Arena) {
-    this.words = arena.view(Float64Array, HEAP_BYTES, NOTES * NOTE_WORDS)
+    this.words = arena.view(Float64Array, HEAP_BYTES, NOTES * NOTE_WORDS + 1)
   }
 
   offset(note: number): number {
@@ -67,6 +67,15 @@ export class Notes {
 
   clear(note: number): void {
     this.words[note * NOTE_WORDS] = 0
+  }
+
+  /** Whether a reset has begun and is not over: the notes are gone first, the blocks after them, all at once. */
+  get resetting(): boolean {
+    return this.words[NOTES * NOTE_WORDS] === 1
+  }
+
+  set resetting(value: boolean) {
+    this.words[NOTES * NOTE_WORDS] = value ? 1 : 0
   }
 
   /** The notes that say something. */

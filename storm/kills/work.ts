@@ -68,8 +68,10 @@ function writer(way: Way, random: Random, os: Os): () => void {
     if (random.below(500) === 0) heap.purge()
     if (random.below(300) === 0) heap.setRoot('a', offset)
     if (random.below(3000) === 0) {
+      notes.resetting = true
       for (const taken of notes.taken()) notes.clear(taken)
       heap.reset()
+      notes.resetting = false
     } else if (offset === 0) {
       const made = make(byteLength)
       if (made !== 0) note(place, made, byteLength)

@@ -118,7 +118,7 @@ export class Directory {
     this.#seen = -1
   }
 
-  /** A holder of the lock died with it: what it had changed counts as a change, for everyone who has a copy. */
+  /** A holder of the lock died with it: what it had changed counts as a change for every thread that has a copy. */
   noteUnfinishedChange(): void {
     Atomics.add(this.header, HeaderWord.changeCount, 1)
     this.#seen = -1

@@ -21,6 +21,7 @@ export const BENCHES: readonly Bench[] = [
   },
   { name: 'raw-alloc', minutes: 6, asks: 'malloc and free by offset: sizes, orders, numbers of live blocks' },
   { name: 'many', minutes: 3, asks: 'mallocMany and freeMany, against single calls and C' },
+  { name: 'threads', minutes: 4, asks: 'a concurrent heap: one thread, several, blocks of others, against C' },
   { name: 'views', minutes: 15, asks: "typed arrays made and given back, against the runtime's" },
   { name: 'live-blocks', minutes: 3, asks: 'whether the cost grows with the number of live blocks' },
   { name: 'windows', minutes: 2, asks: 'whether it costs more when blocks lie in many windows' },

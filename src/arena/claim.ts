@@ -65,6 +65,8 @@ export interface Claim {
    * its file was a hole there. Never of an adopted claim.
    */
   readonly zeroed: boolean
+  /** Whether it is a view of a claim that another has, or may have. @defaultValue false */
+  readonly isView?: boolean
   /** Whether it is there for others when it has been left: a lasting holder's, in memory that others can have, or find again. */
   readonly stays: boolean
   /** Gives whole pages back to the kernel; they read zero afterwards. Both arguments are multiples of the page size. */
@@ -121,6 +123,11 @@ export interface AdoptRequest {
    * @defaultValue false
    */
   readonly readOnly?: boolean | undefined
+  /**
+   * With `readOnly`: the view is that of a peer, one of several that use the claim at the same time. It may purge and clear as well, and
+   * stores what it has to when it is left. @defaultValue false
+   */
+  readonly peer?: boolean | undefined
   /**
    * Also one whose holder may be alive, because it ran where this process cannot see (another container). The caller knows that it is
    * gone.

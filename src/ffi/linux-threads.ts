@@ -21,7 +21,7 @@ import { EAGAIN, EINTR, ESRCH, ETIMEDOUT, systemError } from './errno.ts'
 import type { Libc } from './libc.ts'
 import type { Mappings } from './mappings.ts'
 import type { Bell, Place, SleepEnd, Threads } from './os-threads.ts'
-import { readPlace, readThreadStat } from './procfs.ts'
+import { isThreadStopped, readPlace, readThreadStat } from './procfs.ts'
 
 /** Words that one sleep can watch (FUTEX_WAITV_MAX). */
 const MOST_WORDS = 128
@@ -78,6 +78,12 @@ export class LinuxThreads implements Threads {
     wholeNumber('processId', processId, 1, MOST_THREADS)
     wholeNumber('threadId', threadId, 1, MOST_THREADS)
     return readThreadStat(processId, threadId)?.startTime ?? 0
+  }
+
+  isStopped(processId: number, threadId: number): boolean {
+    wholeNumber('processId', processId, 1, MOST_THREADS)
+    wholeNumber('threadId', threadId, 1, MOST_THREADS)
+    return isThreadStopped(processId, threadId)
   }
 
   place(): Place {

@@ -37,6 +37,9 @@ export interface Threads {
   /** When a thread was started, in the kernel's ticks since the machine was; 0 when there is no such thread, or it cannot be read. */
   startTime(processId: number, threadId: number): number
 
+  /** Whether a thread of any process is stopped, by a signal or a debugger; false where that cannot be read. */
+  isStopped(processId: number, threadId: number): boolean
+
   /** Where this process lives. */
   place(): Place
 

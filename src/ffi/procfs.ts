@@ -195,6 +195,16 @@ export function readThreadStat(processId: number, threadId: number): ThreadStat 
   }
 }
 
+/** Whether a thread of any process is stopped, by a signal or a debugger: it goes on when it is let, and not by itself. */
+export function isThreadStopped(processId: number, threadId: number): boolean {
+  try {
+    const text = readFileSync(`/proc/${processId}/task/${threadId}/stat`, 'latin1')
+    return /^[Tt]/.test(text.slice(text.lastIndexOf(')') + 2))
+  } catch {
+    return false
+  }
+}
+
 /** Which start of which machine this is, and which processes are counted together with ours. */
 export function readPlace(): Place {
   const boot = attempt(() => readFileSync('/proc/sys/kernel/random/boot_id', 'latin1'))

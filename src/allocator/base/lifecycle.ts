@@ -64,6 +64,10 @@ export interface Hooks {
   glance(): { usedBytes: number; committedBytes: number }
   /** `guard` has changed. */
   guarded?(): void
+  /** Pins a live block against others that have the blocks as well. The answer is to be called once. */
+  hold?(block: Range): Release
+  /** Throws when one of them has pinned the block that starts here. */
+  assertUnpinned?(offset: number): void
   /** Says which thread or process is the writer, for a reader's errors. */
   describeWriter?(): string
 }
@@ -197,6 +201,7 @@ export class Lifecycle {
   /** Throws when the block that starts here is pinned. */
   assertBlockUnpinned(offset: number): void {
     if (this.guard & PINNED) this.pins.assertFree(offset)
+    this.hooks.assertUnpinned?.(offset)
   }
 
   /** Throws when a block from `offset` on is pinned. `refused`: what the allocator cannot be asked for then. */
@@ -251,12 +256,23 @@ export class Lifecycle {
   #pin(block: Range): Release {
     if (this.#whenIdle.awaited) throw new ArenaClosedError(`${this.kind} is closing and takes no new pins`)
     const releaseAround = this.claim.pinAround(block.offset, block.byteLength)
+    const releaseHeld = this.#hold(block, releaseAround)
     const held = this.pins.add(block)
     this.#pinsChanged()
     return () => {
       this.pins.remove(held)
       this.#pinsChanged()
+      releaseHeld?.()
       releaseAround()
+    }
+  }
+
+  #hold(block: Range, releaseAround: Release): Release | undefined {
+    try {
+      return this.hooks.hold?.(block)
+    } catch (error) {
+      releaseAround()
+      throw error
     }
   }
 

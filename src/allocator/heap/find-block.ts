@@ -10,7 +10,7 @@
  */
 import { bytes, DoubleFreeError, InvalidFreeError } from '../../errors.ts'
 import { Size } from './size-classes.ts'
-import type { HeapSpace } from './space.ts'
+import type { HeapView } from './space.ts'
 import { At, SlabWord, SpanTag, Window } from './words.ts'
 
 /** A live block. */
@@ -23,7 +23,7 @@ export interface Block {
  * The record of the slab whose live slot starts at an offset, or minus the record of the live span that does; throws
  * ERR_DOUBLE_FREE or ERR_INVALID_FREE when there is none.
  */
-export function blockAt(space: HeapSpace, offset: number): number {
+export function blockAt(space: HeapView, offset: number): number {
   const { index, slabs } = space
   const { words, layout } = space.tables
   const tile = Math.floor(offset / Size.TILE) - layout.firstTile
@@ -41,11 +41,7 @@ export function blockAt(space: HeapSpace, offset: number): number {
 }
 
 /** The live block that wholly contains a range, or undefined. */
-export function blockAround(
-  { tables, index, slabs }: HeapSpace,
-  offset: number,
-  byteLength: number
-): Block | undefined {
+export function blockAround({ tables, index, slabs }: HeapView, offset: number, byteLength: number): Block | undefined {
   const { words } = tables
   const start = offset & (Window.BYTES - 1)
   const window = (offset - start) / Window.BYTES
@@ -66,7 +62,7 @@ export function blockAround(
 }
 
 /** Every live block. The one that was given last may be freed. */
-export function* liveBlocks({ index, slabs }: HeapSpace): Generator<Block> {
+export function* liveBlocks({ index, slabs }: HeapView): Generator<Block> {
   for (const span of index.all()) {
     const kind = index.kind(span)
     if (kind === SpanTag.LIVE || kind === SpanTag.HUGE)
@@ -76,7 +72,7 @@ export function* liveBlocks({ index, slabs }: HeapSpace): Generator<Block> {
 }
 
 /** Why no live block starts at an offset. */
-function notLive(space: HeapSpace, offset: number): Error {
+function notLive(space: HeapView, offset: number): Error {
   const { index, slabs, tables } = space
   if (!Number.isInteger(offset) || offset < tables.offset || offset >= tables.offset + tables.byteLength)
     return new InvalidFreeError(`${offset} is not an offset in the range of this heap`)
@@ -88,7 +84,7 @@ function notLive(space: HeapSpace, offset: number): Error {
     : notLiveSpan(space, offset, window, start)
 }
 
-function notLiveSlot({ slabs }: HeapSpace, offset: number, slab: number): Error {
+function notLiveSlot({ slabs }: HeapView, offset: number, slab: number): Error {
   const distance = offset - slabs.firstSlot(slab)
   const size = slabs.slotSize(slab)
   if (distance < 0) return new InvalidFreeError(`${offset} lies before the first slot of a slab`)
@@ -100,7 +96,7 @@ function notLiveSlot({ slabs }: HeapSpace, offset: number, slab: number): Error 
   return slabs.everUsed(slab, slot) ? freedAlready(offset) : neverUsed(offset)
 }
 
-function notLiveSpan({ index }: HeapSpace, offset: number, window: number, start: number): Error {
+function notLiveSpan({ index }: HeapView, offset: number, window: number, start: number): Error {
   if (offset % 8 !== 0) return new InvalidFreeError(`${offset} is not a multiple of 8: no block starts there`)
   const span = index.around(window, start)
   const kind = span === 0 ? 0 : index.kind(span)

@@ -28,9 +28,11 @@ import { checkMany, Freeing, type FreeingHooks } from '../base/freeing.ts'
 import { CLOSED, type Lifecycle, PINNED, READER } from '../base/lifecycle.ts'
 import type { Requests } from '../base/requests.ts'
 import type { Views } from '../base/views.ts'
+import { ConcurrentHeap } from '../concurrent/heap.ts'
+import { findConcurrent, makeConcurrent } from '../concurrent/open.ts'
 import type { FreeingAllocator } from '../contract.ts'
 import { AllocatorFacade, factsOf, type Parts, partsOf } from '../facade.ts'
-import { findHeap, makeHeap, OpenedHeap, openHeap } from './attach/open.ts'
+import { OpenedHeap, openHeap } from './attach/open.ts'
 import { sealTables } from './attach/seal.ts'
 import { beginHeap, verifyHeap } from './attach/verify.ts'
 import { WriterRole } from './attach/writer.ts'
@@ -39,7 +41,16 @@ import { Decay, decayOf } from './decay.ts'
 import { blockAround, blockAt, liveBlocks } from './find-block.ts'
 import { tablesOf } from './layout.ts'
 import { freeBlocks, takeSlots, tileOf } from './many.ts'
-import type { HeapAttachOptions, HeapOpenOptions, HeapOptions, HeapRole } from './options.ts'
+import {
+  type CheckedAttachOptions,
+  type CheckedHeapOptions,
+  checkAttach,
+  checkHeapOptions,
+  type HeapAttachOptions,
+  type HeapOpenOptions,
+  type HeapOptions,
+  type HeapRole,
+} from './options.ts'
 import { checkHeap } from './report/check.ts'
 import { heapGlance, heapSizeClasses, heapStats } from './report/stats.ts'
 import { Roots } from './roots.ts'
@@ -69,6 +80,26 @@ const enum Hot {
 /** A block that grew to so many bytes and had to move goes where it can grow on. */
 const ROOMY_LEAST = 65536
 
+const isInstance = Function.prototype[Symbol.hasInstance]
+
+/** The heap that is in an arena: of the other class, with the same contract, where it is a concurrent one. */
+function attachHeap(arena: Arena, asked: CheckedAttachOptions): Heap {
+  const { peer, unfinished } = findConcurrent(arena, asked)
+  if (peer !== undefined) return concurrentHeap(new ConcurrentHeap(peer))
+  return new Heap(OpenedHeap.find(arena, asked, unfinished))
+}
+
+function makeHeap(arena: Arena, asked: CheckedHeapOptions): Heap {
+  return asked.concurrent
+    ? concurrentHeap(new ConcurrentHeap(makeConcurrent(arena, asked)))
+    : new Heap(OpenedHeap.make(arena, asked))
+}
+
+/** Of the same contract, and seen as a `Heap`. */
+function concurrentHeap(heap: ConcurrentHeap): Heap {
+  return heap as unknown as Heap
+}
+
 /** The general allocator: blocks of any size, freed singly. Small ones are slots of slabs, others spans of pages. */
 export class Heap extends AllocatorFacade implements FreeingAllocator {
   readonly #parts: Parts<FreeingHooks> = partsOf(this)
@@ -86,7 +117,7 @@ export class Heap extends AllocatorFacade implements FreeingAllocator {
   readonly #end: number = this.#low + this.#space.tables.byteLength
   readonly #roots: Roots = this.#makeRoots()
   readonly #role: WriterRole = this.#makeRole()
-  readonly #decay: Decay
+  readonly #decay!: Decay
   /** The longest request that may take the fast path of `malloc`: -1 when closed, and for a reader. */
   #most: number = Size.SMALL_MAX
   /** How many tiles, from the claim's first, the fast path of `free` may look at: 0 while closed, and while there are inner claims or pins. */
@@ -94,7 +125,7 @@ export class Heap extends AllocatorFacade implements FreeingAllocator {
   /** Whether an allocation is part of another step. */
   #quiet = false
   /** Whether a writer before this one died with the heap, so that it was rebuilt when this one attached. */
-  readonly recovered: boolean
+  readonly recovered!: boolean
 
   static #hooksOf(self: Heap): FreeingHooks {
     return {
@@ -136,8 +167,12 @@ export class Heap extends AllocatorFacade implements FreeingAllocator {
   constructor(arena: Arena, options?: HeapOptions)
   /** @internal */
   constructor(opened: OpenedHeap)
+  // biome-ignore lint/correctness/noUnreachableSuper: what is returned instead has been made by its own constructor.
   constructor(from: Arena | OpenedHeap, options?: HeapOptions) {
-    const opened = OpenedHeap.is(from) ? from : makeHeap(from, options)
+    const asked = OpenedHeap.is(from) ? undefined : checkHeapOptions(options)
+    // biome-ignore lint/correctness/noConstructorReturn: a heap for many threads is of another class, with the same contract.
+    if (asked?.concurrent) return makeHeap(from as Arena, asked)
+    const opened = asked === undefined ? (from as OpenedHeap) : OpenedHeap.make(from as Arena, asked)
     super(opened.claimed, Heap.#hooksOf)
     const { claim } = this.#life
     this.recovered = opened.found && verifyHeap(this.#space, claim, opened.role, this.#role)
@@ -198,7 +233,7 @@ export class Heap extends AllocatorFacade implements FreeingAllocator {
    * ```
    */
   static attach(arena: Arena, options?: HeapAttachOptions): Heap {
-    return new Heap(findHeap(arena, options))
+    return attachHeap(arena, checkAttach(options))
   }
 
   /**
@@ -218,7 +253,10 @@ export class Heap extends AllocatorFacade implements FreeingAllocator {
    * ```
    */
   static open(arena: Arena, options?: HeapOpenOptions): Heap {
-    return new Heap(openHeap(arena, options))
+    return openHeap(arena, options, {
+      attach: (attaching) => attachHeap(arena, attaching),
+      make: (making) => makeHeap(arena, making),
+    })
   }
 
   /** Whether this one may change the heap. */
@@ -881,6 +919,21 @@ export class Heap extends AllocatorFacade implements FreeingAllocator {
     this.#life.close()
   }
 
+  /**
+   * Of a concurrent heap: leaves all that this peer holds to the others, before its thread sleeps for long. The next request takes a part
+   * of the heap again. Of a plain heap nothing, since nothing that is free there is of use to another.
+   *
+   * @throws `ERR_ARENA_CLOSED` after `close`.
+   * @example
+   * ```js
+   * heap.rest()
+   * heap.malloc(100) > 0 // -> true
+   * ```
+   */
+  rest(): void {
+    this.#life.assertOpen()
+  }
+
   #forget(): void {
     this.#role.forget()
     this.#decay.forget()
@@ -893,3 +946,10 @@ export class Heap extends AllocatorFacade implements FreeingAllocator {
     this.#most = this.#life.guard & (CLOSED | READER) ? -1 : Size.SMALL_MAX
   }
 }
+
+/** A concurrent heap is one too. */
+Object.defineProperty(Heap, Symbol.hasInstance, {
+  value(this: unknown, value: unknown): boolean {
+    return isInstance.call(this, value) || (this === Heap && value instanceof ConcurrentHeap)
+  },
+})

@@ -19,13 +19,15 @@ export interface HeapOptions extends AllocatorOptions {
   readonly decayMs?: number | undefined
   /** What runs the timer of decay. @defaultValue setTimeout, unreferenced */
   readonly schedule?: Schedule | undefined
+  /** Several threads and processes use the heap at the same time, each as a peer: see docs/threads.md. @defaultValue false */
+  readonly concurrent?: boolean | undefined
 }
 
 /** Options of `Heap.attach`. */
 export interface HeapAttachOptions extends Pick<HeapOptions, 'decayMs' | 'schedule' | 'onFull'> {
   /** Where the heap's range begins. @defaultValue that of the first heap in the arena */
   readonly offset?: number | undefined
-  /** Whether it may change the heap. @defaultValue writer, if there is none; else reader */
+  /** Whether it may change the heap. @defaultValue writer, if there is none; else reader; of a concurrent heap peer */
   readonly role?: HeapRole | undefined
   /**
    * Takes the role also from a writer that cannot be looked up, because it ran in another container. Ask for it only when that writer is
@@ -40,11 +42,12 @@ export interface HeapOpenOptions extends HeapOptions {
   readonly create?: boolean | undefined
 }
 
-/** What an attached heap may do: change the blocks, or only read them. */
-export type HeapRole = 'writer' | 'reader'
+/** What an attached heap may do: change the blocks, only read them, or change them at the same time as others. */
+export type HeapRole = 'writer' | 'reader' | 'peer'
 
 /** Options of a new heap, checked. @internal */
 export interface CheckedHeapOptions extends CheckedAllocatorOptions {
+  readonly concurrent: boolean
   readonly decayMs: number
   readonly schedule: Schedule
 }
@@ -61,7 +64,10 @@ export interface CheckedAttachOptions {
 
 /** Reads each option once: see options.ts. @internal */
 export function checkHeapOptions(options: HeapOptions | undefined): CheckedHeapOptions {
-  return { ...checkAllocatorOptions(options), ...checkPurging(options) }
+  const checked = checkAllocatorOptions(options)
+  const { concurrent = false } = options ?? {}
+  boolean('options.concurrent', concurrent)
+  return { ...checked, ...checkPurging(options), concurrent }
 }
 
 /** @internal */
@@ -77,8 +83,8 @@ export function checkAttach(options: HeapAttachOptions | undefined): CheckedAtta
   optionsObject('options', options)
   const { offset, role, takeOver = false, onFull } = options ?? {}
   if (offset !== undefined) wholeNumber('options.offset', offset)
-  if (role !== undefined && role !== 'writer' && role !== 'reader')
-    throw new InvalidArgumentTypeError('options.role', "'writer' or 'reader'", role)
+  if (role !== undefined && role !== 'writer' && role !== 'reader' && role !== 'peer')
+    throw new InvalidArgumentTypeError('options.role', "'writer', 'reader' or 'peer'", role)
   boolean('options.takeOver', takeOver)
   return { offset, role, takeOver, onFull: checkOnFull(options, onFull), ...checkPurging(options) }
 }

@@ -115,7 +115,7 @@ export class Slabs {
     const m = this.#m
     const slots = this.slots(slab)
     const used = this.used(slab)
-    if (used === 0) return this.#giveUp(slab)
+    if (used === 0) return this.giveUp(slab)
     if (slots - used < restOf(slots)) {
       m[slab + SlabWord.PREVIOUS] = FULL
       m[slab + SlabWord.COUNTDOWN] = restOf(slots) - (slots - used)
@@ -199,7 +199,7 @@ export class Slabs {
         return 0
       }
     } else this.#unlist(slab)
-    return this.#giveUp(slab)
+    return this.giveUp(slab)
   }
 
   /** As `settle`, for a slab whose countdown has passed zero: where it belongs is found from its bits. */
@@ -231,7 +231,8 @@ export class Slabs {
       const slab = m[state + ClassWord.CURRENT]
       if (slab === 0 || !this.#standsEmpty(this.sound(slab, state))) continue
       this.#drop(state)
-      giveUp(this.#giveUp(slab))
+      const span = this.giveUp(slab)
+      if (span !== 0) giveUp(span)
       any = true
     }
     return any
@@ -427,9 +428,13 @@ export class Slabs {
     m[slab + SlabWord.COUNTS] = slots
     for (let i = 0; i < Size.SLAB_WORDS; i++) m[slab + SlabWord.BITS + i] = firstBits(slots - 32 * i)
     m[state + ClassWord.SLABS]++
+    this.written(slab)
     this.#index.cover(span, slab)
     return this.#makeCurrent(slab, state)
   }
+
+  /** The record of a new slab is written, and no tile leads to it yet. */
+  protected written(_slab: number): void {}
 
   #takeRecord(): number {
     const m = this.#m
@@ -448,8 +453,8 @@ export class Slabs {
     this.#m[At.SLAB_SPARE] = slab
   }
 
-  /** Gives a slab up that is in no list; its span, tagged as kept. */
-  #giveUp(slab: number): number {
+  /** Gives a slab up that is in no list; its span, tagged as kept. 0 where a rebuild has given it up already (concurrent/slabs.ts). */
+  protected giveUp(slab: number): number {
     const m = this.#m
     this.sound(slab, m[slab + SlabWord.CLASS])
     const span = m[slab + SlabWord.SPAN]

@@ -56,6 +56,9 @@ const enum Answer {
   LOOK_AGAIN = 1,
 }
 
+/** What the figures of a heap, and its live blocks, are read from. */
+export type HeapView = Pick<HeapSpace, 'tables' | 'index' | 'pages' | 'slabs' | 'metadataBytes' | 'peakBytes'>
+
 export class HeapSpace {
   readonly tables: HeapTables
   readonly index: SpanIndex
@@ -82,18 +85,25 @@ export class HeapSpace {
   readonly #fullPages: number
   // Functions that are handed on, made once.
   readonly #join = (span: number): void => this.#giveBack(span)
-  readonly #keepTiles = (span: number): void => void this.#shelve(span)
+  readonly #keepTiles = (span: number): void => void this.shelve(span)
 
-  constructor(tables: HeapTables, memory: HeapMemory, listener: HeapListener) {
+  /** `index` and `slabs`: those of a heap that others use as well (concurrent/). */
+  constructor(
+    tables: HeapTables,
+    memory: HeapMemory,
+    listener: HeapListener,
+    index: SpanIndex = new SpanIndex(tables),
+    slabs: Slabs = new Slabs(index)
+  ) {
     this.tables = tables
     this.notices = new Notices(listener)
-    this.index = new SpanIndex(tables)
+    this.index = index
     this.pages = new SpanPages(this.index, memory, this.notices)
     this.free = new FreeSpans(this.index, this.pages)
     this.cache = new SpanCache(this.index)
     this.sweeper = new Sweeper(this.index, this.pages)
     this.huge = new HugeSpans(this.index, this.free, this.pages)
-    this.slabs = new Slabs(this.index)
+    this.slabs = slabs
     this.#m = tables.words
     this.#roomyPage = tables.pageSize * ROOMY
     this.#numbers = tables.numbers
@@ -105,7 +115,12 @@ export class HeapSpace {
   // ---- figures ----
 
   get metadataBytes(): number {
-    return metadataInUse(this.tables)
+    return this.metadataFor(0, 0)
+  }
+
+  /** Bytes of metadata that may have been written once so many more records are used, and a block ends at `end`: see layout.ts. */
+  protected metadataFor(records: number, end: number): number {
+    return metadataInUse(this.tables, records, end)
   }
 
   /** Committed bytes, metadata included. */
@@ -297,7 +312,7 @@ export class HeapSpace {
   /** As `#admit`, for the limit; `end` is where the block would end in the arena. */
   #keepToLimit(missing: number, first: number, last: number, end: number): Answer {
     const { pageSize, limit } = this.tables
-    const records = metadataInUse(this.tables, RECORDS_MOST, end)
+    const records = this.metadataFor(RECORDS_MOST, end)
     const excess = this.pages.committedBytes + missing * pageSize + records - limit
     if (excess <= 0) return Answer.GRANTED
     if (this.dropKept() || this.retire()) return Answer.LOOK_AGAIN
@@ -377,7 +392,7 @@ export class HeapSpace {
   }
 
   /** Keeps the span of a slab that was given up, tagged as kept. True: its list was empty, or it was joined. */
-  #shelve(span: number): boolean {
+  protected shelve(span: number): boolean {
     if (this.keptBelow > 0) return this.cache.keep(span, this.#m[span + SpanWord.SIZE] >>> Size.TILE_BITS)
     this.#giveBack(span)
     return true
@@ -452,7 +467,7 @@ export class HeapSpace {
   #mayRecord(): boolean {
     if (this.#m[At.SPAN_SPARES] > 0) return true
     if (!this.free.roomFor(1)) return false
-    return !this.#limited || this.pages.committedBytes + metadataInUse(this.tables, 1) <= this.tables.limit
+    return !this.#limited || this.pages.committedBytes + this.metadataFor(1, 0) <= this.tables.limit
   }
 
   // ---- slabs ----
@@ -465,14 +480,14 @@ export class HeapSpace {
     const { slabs } = this
     const word = slabs.nextWord(state)
     if (word !== 0) return word
-    const next = slabs.nextPartial(state) || this.#newSlab(state)
+    const next = slabs.nextPartial(state) || this.newSlab(state)
     // A current slab does not notice that it stands empty: the heap has to look later.
     if (next !== 0) this.notices.noteSwitch()
     return next
   }
 
   /** A new current slab for a class: its first word, or 0 when there is no room. */
-  #newSlab(state: number): number {
+  protected newSlab(state: number): number {
     if (!this.slabs.hasRoom) return 0
     const sizeClass = (state - At.CLASSES) / ClassWord.WORDS
     // Where memory is short the shortest will do, and its refusal is that of all.
@@ -490,7 +505,7 @@ export class HeapSpace {
   settle(slab: number): void {
     const span = this.slabs.settle(slab)
     if (span === 0) return
-    if (this.#shelve(span)) this.notices.noteRelease()
+    if (this.shelve(span)) this.notices.noteRelease()
     // The free is over.
     this.notices.tell()
   }
@@ -498,7 +513,7 @@ export class HeapSpace {
   /** As `settle`, for a slab whose countdown has passed zero. */
   settleAnew(slab: number): void {
     const span = this.slabs.settleAnew(slab)
-    if (span !== 0 && this.#shelve(span)) this.notices.noteRelease()
+    if (span !== 0 && this.shelve(span)) this.notices.noteRelease()
   }
 
   /** Leaves every class without a current slab, so that every free that empties a slab is noticed. */
@@ -559,19 +574,19 @@ export class HeapSpace {
     this.retire()
     this.dropKept()
     this.sweeper.sweep(Math.ceil(most / this.tables.pageSize))
-    if (this.pages.usedBytes === 0 && this.pages.bits.committed === 0) this.#shrink()
+    if (this.pages.usedBytes === 0 && this.pages.bits.committed === 0) this.shrink()
     return before - this.committedBytes
   }
 
   /** Gives back the tables of a heap without blocks: all but header and roots reads zero again. */
-  #shrink(): void {
+  protected shrink(): void {
     const m = this.#m
     const { layout } = this.tables
     const used = Math.max(m[At.SPAN_TOP] - layout.spans, m[At.SLAB_TOP] - layout.slabs, m[At.TILE_TOP])
     if (used * 4 < SHRINK_LEAST) return
     const highest = this.#numbers[At.HIGHEST_END >> 1]
-    this.#resetSlabs()
-    this.#clear()
+    this.resetSlabs()
+    this.emptyTables()
     // A free of what was handed out before is still told from one of what never was.
     this.#numbers[At.HIGHEST_END >> 1] = highest
     m[At.PAGE_TOP] = 0
@@ -582,8 +597,8 @@ export class HeapSpace {
 
   /** The state of a heap that was never used. */
   begin(): void {
-    this.#resetSlabs()
-    this.#clear()
+    this.resetSlabs()
+    this.emptyTables()
     this.free.open()
   }
 
@@ -591,17 +606,17 @@ export class HeapSpace {
   reset(): void {
     // Spans first: without a span there is no block, whatever else is left undone.
     const opened = this.index.openWindows()
-    this.#clear()
+    this.emptyTables()
     this.free.openUpTo(opened - 1)
-    this.#resetSlabs()
+    this.resetSlabs()
   }
 
-  #resetSlabs(): void {
+  protected resetSlabs(): void {
     this.slabs.reset((from, to) => this.#memory.clearWords(from, to))
   }
 
   /** No window is open, and no record used. */
-  #clear(): void {
+  protected emptyTables(): void {
     const m = this.#m
     const { layout } = this.tables
     const top = Math.min(Math.max(m[At.SPAN_TOP], layout.spans), layout.spansEnd)

@@ -66,7 +66,7 @@ export class ClaimBooks {
     this.space = new MetadataSpace(layout, mapping, lifetime)
     const pin = (index: number, offset: number, byteLength: number): Release =>
       this.own.get(index)?.holder.pin?.(offset, byteLength) ?? arena.pinBlock()
-    this.views = new ClaimViews(mapping, this.space, pin)
+    this.views = new ClaimViews(mapping, this.space, pin, (offset, byteLength) => arena.bytesAt(offset, byteLength))
     const directory = new Directory(title, layout, mapping.pageSize, (byteLength) =>
       lifetime.range(metadataStart, byteLength)
     )

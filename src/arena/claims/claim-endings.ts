@@ -83,9 +83,10 @@ export class ClaimEndings {
    * when the arena is not closed after all.
    */
   leaveAll(): void {
-    const { top, access } = this.#books
+    const { top, access, views } = this.#books
     const { shared } = access
     if (shared === undefined) return
+    views.store()
     const all = top.all()
     const staying = all.filter(({ lasting }) => lasting)
     const going = all.flatMap((claim) => claim.withInner().slice(claim.lasting ? 1 : 0)).reverse()
@@ -106,6 +107,7 @@ export class ClaimEndings {
   /** The arena is not closed after all. What was left stays left, and its holders are told. */
   stay(): void {
     for (const claim of this.#books.top.all()) claim.restore()
+    this.#books.views.restore()
     tell(this.#untold.splice(0))
   }
 

@@ -135,7 +135,7 @@ export class Claims implements ClaimTree {
   adopt(request: AdoptRequest): Claim | undefined {
     if (typeof request !== 'object' || request === null)
       throw new InvalidArgumentTypeError('request', 'an object', request)
-    const { holder, offset, readOnly = false, takeOver = false, metadataBytes } = request
+    const { holder, offset, readOnly = false, peer = false, takeOver = false, metadataBytes } = request
     if (offset !== undefined) wholeNumber('offset', offset)
     boolean('request.readOnly', readOnly)
     const wanted = (kind: string, at: number): boolean => kind === holder.kind && (offset ?? at) === at
@@ -145,7 +145,7 @@ export class Claims implements ClaimTree {
       if (readOnly) {
         const seen = first([...ours, ...others])
         if (seen !== undefined) this.#requireMetadata(seen, metadataBytes)
-        return seen && this.#books.views.add(holder, seen)
+        return seen && this.#books.views.add(holder, seen, peer)
       }
       const left = others.find((claim) => claim.isLeft || (takeOver && !claim.isAlive))
       if (left !== undefined) {

@@ -93,6 +93,12 @@ export function livenessOf({ threads }: HasThreads, thread: ThreadId): Liveness 
   return thread.startTime === 0 || startTime === 0 || startTime === thread.startTime ? 'alive' : 'dead'
 }
 
+/** Whether a thread that is not dead, as far as can be told, cannot go on: it is stopped, or it runs where this process cannot see. */
+export function cannotGoOn(source: HasThreads, thread: ThreadId): boolean {
+  const liveness = livenessOf(source, thread)
+  return liveness === 'unknown' || (liveness === 'alive' && source.threads.isStopped(thread.processId, thread.threadId))
+}
+
 /** Whether two records are of the same thread. */
 export function sameThread(one: ThreadId, other: ThreadId): boolean {
   const fields = ['processId', 'threadId', 'startTime', 'boot', 'namespace'] as const

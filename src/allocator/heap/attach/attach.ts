@@ -25,10 +25,16 @@ export interface FoundHeap {
   readonly role: HeapRole
 }
 
-/** The claim of a heap that is there already: to have, if it can be had and is not only to be read, else to look at. */
-export function adoptHeap(arena: Arena, holder: ClaimHolder, options: CheckedAttachOptions): FoundHeap {
+/** The claim of a heap that is there already: to have, if it can be had and is not only to be read, else to look at. None is at `except`. */
+export function adoptHeap(
+  arena: Arena,
+  holder: ClaimHolder,
+  options: CheckedAttachOptions,
+  except: readonly number[]
+): FoundHeap {
   const inside = insideOf(arena)
   for (const offset of offsetsOf(inside, holder, options)) {
+    if (except.includes(offset)) continue
     const found = heapAt(inside, holder, offset, options)
     if (found !== undefined) return found
   }

@@ -1,9 +1,9 @@
 /**
  * How a heap is had: its claim and its role, before anything is built over it.
  *
- *     new Heap      makeHeap    claims a range
- *     Heap.attach   findHeap    the heap that is there (attach.ts)
- *     Heap.open     openHeap    find  ->  none there  ->  make  ->  another is making one: its claim is there, and no heap yet  ->  find again
+ *     new Heap      OpenedHeap.make    claims a range
+ *     Heap.attach   OpenedHeap.find    the heap that is there (attach.ts)
+ *     Heap.open     openHeap           find  ->  none there  ->  make  ->  another is making one: its claim is there, and no heap yet  ->  find again
  *
  * Of several threads or processes that open at the same time, one makes the heap, since a range is claimed once; the others find it. A heap takes
  * some 100 us to make. Where the maker is stopped meanwhile the others give up after a second; where it has died, the next one makes the heap.
@@ -17,12 +17,8 @@ import { heapTables } from '../layout.ts'
 import {
   type CheckedAttachOptions,
   type CheckedHeapOptions,
-  checkAttach,
-  checkHeapOptions,
   checkOpen,
-  type HeapAttachOptions,
   type HeapOpenOptions,
-  type HeapOptions,
   type HeapRole,
 } from '../options.ts'
 import { adoptHeap } from './attach.ts'
@@ -64,36 +60,36 @@ export class OpenedHeap {
     return new OpenedHeap(claimRange(arena, 'Heap', options, heapTables), 'writer', options)
   }
 
-  static find(arena: Arena, options: CheckedAttachOptions): OpenedHeap {
+  /** `except`: where no plain heap is, whatever the directory says. */
+  static find(arena: Arena, options: CheckedAttachOptions, except: readonly number[] = []): OpenedHeap {
     insideOfArena(arena)
     const holder = new Holder('Heap')
-    const { claim, role } = adoptHeap(arena, holder, options)
+    const { claim, role } = adoptHeap(arena, holder, options, except)
     const { onFull } = options
     const claimed = { arena, holder, claim, layout: heapTables(claim.byteLength), limit: undefined, onFull }
     return new OpenedHeap(claimed, role, role === 'writer' ? options : { ...options, decayMs: -1 })
   }
 }
 
-export function makeHeap(arena: Arena, options: HeapOptions | undefined): OpenedHeap {
-  return OpenedHeap.make(arena, checkHeapOptions(options))
+/** How a heap is made, and attached to. */
+export interface Ways<H> {
+  attach(options: CheckedAttachOptions): H
+  make(options: CheckedHeapOptions): H
 }
 
-export function findHeap(arena: Arena, options: HeapAttachOptions | undefined): OpenedHeap {
-  return OpenedHeap.find(arena, checkAttach(options))
-}
-
-export function openHeap(arena: Arena, options: HeapOpenOptions | undefined): OpenedHeap {
+export function openHeap<H>(arena: Arena, options: HeapOpenOptions | undefined, { attach, make }: Ways<H>): H {
   const { create, ...making } = checkOpen(options)
-  const { offset, onFull, decayMs, schedule } = making
-  const attaching: CheckedAttachOptions = { offset, onFull, decayMs, schedule, role: undefined, takeOver: false }
+  const { offset, onFull, decayMs, schedule, concurrent } = making
+  const role = concurrent ? 'peer' : undefined
+  const attaching: CheckedAttachOptions = { offset, onFull, decayMs, schedule, role, takeOver: false }
   for (let sleeps = 0; ; sleeps++) {
     try {
-      return OpenedHeap.find(arena, attaching)
+      return attach(attaching)
     } catch (error) {
       if (!(error instanceof NotFoundError && create)) throw error
     }
     try {
-      return OpenedHeap.make(arena, making)
+      return make(making)
     } catch (error) {
       if (!(error instanceof ArenaBusyError) || sleeps === SLEEPS) throw error
       // Something else has the range. A heap that was there may have gone in between: so one look more, at least.

@@ -7,10 +7,10 @@
  */
 import type { AllocatorStats, SizeClassStats } from '../../contract.ts'
 import { CLASS_COUNT, CLASS_SIZE } from '../size-classes.ts'
-import type { HeapSpace } from '../space.ts'
+import type { HeapSpace, HeapView } from '../space.ts'
 import { At, ClassWord, SpanTag } from '../words.ts'
 
-export function heapStats(space: HeapSpace): AllocatorStats {
+export function heapStats(space: HeapView): AllocatorStats {
   const { index, pages, slabs, tables } = space
   let usedBytes = 0
   let usedCount = 0
@@ -49,7 +49,7 @@ export function heapGlance(space: HeapSpace): { usedBytes: number; committedByte
 }
 
 /** The live blocks by slot size, and those that are spans by doubling. */
-export function heapSizeClasses({ index, slabs }: HeapSpace): SizeClassStats[] {
+export function heapSizeClasses({ index, slabs }: HeapView): SizeClassStats[] {
   const slots = Array.from({ length: CLASS_COUNT }, (_, c) => empty('slot', CLASS_SIZE[c], CLASS_SIZE[c]))
   const doublings = Array.from({ length: 54 }, (_, k) => empty('span', 2 ** k, 2 ** (k + 1) - 8))
   for (const span of index.all()) {

@@ -1,0 +1,125 @@
+/**
+ * The spans and slabs of a shard: those of a plain heap (heap/space.ts), of which others have freed some, and cut some as guests.
+ *
+ *     refill     a word of the current slab, what others have freed in it, a partial slab, one that hints lead to, a new one
+ *     release    under the shard's lock, as is all that touches spans and tiles
+ *
+ * Kept spans and current slabs are in lists that the owner uses without the lock, so only the owner gives them up. When the tables had to be
+ * rebuilt as the lock was taken, all lists are new, and a release has nothing left to do. Cost: as those of a plain heap, and the lock.
+ * @module
+ */
+import { alignUp } from '../../bits.ts'
+import { metadataInUse } from '../heap/layout.ts'
+import { HeapSpace } from '../heap/space.ts'
+import type { HeapListener } from '../heap/spans/notices.ts'
+import type { HeapMemory } from '../heap/spans/span-pages.ts'
+import { At, ClassWord, SlabWord, SpanWord } from '../heap/words.ts'
+import type { PeerIndex, ShardLock, ShardTables } from './shard-index.ts'
+import type { PeerSlabs } from './slabs.ts'
+import { Own } from './words.ts'
+
+/** What a shard's spans and slabs are made over. */
+export interface ShardParts {
+  readonly tables: ShardTables
+  readonly memory: HeapMemory
+  readonly listener: HeapListener
+}
+
+export class ShardSpace extends HeapSpace {
+  readonly #m: Int32Array
+  readonly #numbers: Float64Array
+  readonly #index: PeerIndex
+  readonly #tables: ShardTables
+  readonly #shard: ShardLock
+
+  constructor({ tables, memory, listener }: ShardParts, index: PeerIndex, slabs: PeerSlabs, shard: ShardLock) {
+    super(tables, memory, listener, index, slabs)
+    this.#m = tables.words
+    this.#numbers = tables.numbers
+    this.#index = index
+    this.#tables = tables
+    this.#shard = shard
+  }
+
+  /** Where the highest span that there ever was ended. */
+  get everUsedEnd(): number {
+    return this.#numbers[At.HIGHEST_END >> 1] as number
+  }
+
+  protected override metadataFor(records: number, end: number): number {
+    return shardMetadataBytes(this.#tables, records, end)
+  }
+
+  override refill(state: number): number {
+    const { slabs } = this
+    const word = slabs.nextWord(state)
+    if (word !== 0) return word
+    if (this.#m[state + ClassWord.PARTIAL] === 0 && this.#m[Own.HINTED] !== 0) this.#shard.collectHinted()
+    const next = slabs.nextPartial(state) || this.newSlab(state)
+    if (next !== 0) this.notices.noteSwitch()
+    return next
+  }
+
+  protected override newSlab(state: number): number {
+    this.#shard.enter()
+    try {
+      // A rebuild may have found slabs of this class with free slots.
+      return this.slabs.nextPartial(state) || super.newSlab(state)
+    } finally {
+      this.#shard.leave()
+    }
+  }
+
+  /** Keeps the span of a slab that was given up, or gives it back, under the lock. */
+  protected override shelve(span: number): boolean {
+    if (this.keptBelow > 0) return super.shelve(span)
+    const rebuilt = this.#shard.enter()
+    try {
+      return rebuilt || super.shelve(span)
+    } finally {
+      this.#shard.leave()
+    }
+  }
+
+  override release(span: number): void {
+    const rebuilt = this.#shard.enter()
+    try {
+      if (!rebuilt) super.release(span)
+    } finally {
+      this.#shard.leave()
+    }
+  }
+
+  override dropKept(): boolean {
+    return this.#index.owned && super.dropKept()
+  }
+
+  override retire(): boolean {
+    return this.#index.owned && super.retire()
+  }
+
+  /** Nothing: an empty shard is given back as a whole. */
+  protected override shrink(): void {}
+
+  /** No window is open, no record used, no slab there: before the shard is free for all. */
+  empty(): void {
+    this.emptyTables()
+    this.resetSlabs()
+  }
+}
+
+/** Bytes of a shard's metadata that may have been written. */
+export function shardMetadataBytes(tables: ShardTables, records: number, end: number): number {
+  const { words: m, layout, pageSize } = tables
+  const slabs = Math.max(m[At.SLAB_TOP] - layout.slabs, 0) + records * SlabWord.WORDS
+  const remote = slabs === 0 ? 0 : alignUp(slabs * 4, pageSize) + pageSize
+  const spans = Math.max(m[At.SPAN_TOP] - layout.spans, 0) + records * SpanWord.WORDS
+  // Bits and the words above them, of spans and of slabs: each as far as there are records, on pages of its own where they are many.
+  const bits = (spans / SpanWord.WORDS + slabs / SlabWord.WORDS) / 8
+  const hints = Math.min(
+    alignUp((layout.slabHints.end - layout.remoteEnd) * 4, pageSize),
+    alignUp(bits, pageSize) + 4 * pageSize
+  )
+  const all = alignUp(layout.words * 4, pageSize)
+  return Math.min(metadataInUse(tables, records, end) + remote + hints, all)
+}

@@ -27,9 +27,9 @@ function mappings(world: World): FileMapping[] {
   return world.files.flatMap(({ mappings: all }) => all)
 }
 
-/** Those whose content can be predicted. */
+/** Those whose content can be predicted: in an arena are its tables, and what its own commands write. */
 function plain(world: World): FileMapping[] {
-  return mappings(world).filter(({ state }) => state.disk !== undefined)
+  return mappings(world).filter(({ state, party }) => state.disk !== undefined && party === undefined)
 }
 
 /** Bytes of a mapping that can be touched: what the file has. */

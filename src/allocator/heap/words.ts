@@ -147,7 +147,7 @@ export const enum SlabWord {
   FIRST_BIT = -0x80000000,
 }
 
-/** Words of a span record: see spans/records.ts. */
+/** Words of a span record: see spans/records.ts. The last one is the concurrent heap's (concurrent/words.ts). */
 export const enum SpanWord {
   WORDS = 8,
   /** Bytes from the window's start. */

@@ -28,6 +28,7 @@ import {
 } from '../../arena/format/thread-id.ts'
 import type { ArenaInside } from '../../arena/inside.ts'
 import { ArenaBusyError } from '../../errors.ts'
+import { monotonicNow } from '../../ffi/clock.ts'
 import { orphan, takeOver, tryLock, unlock } from './steps.ts'
 import { Common, type ConcurrentLayout, Own } from './words.ts'
 
@@ -47,7 +48,6 @@ const ENTRY = 127
 const COUNT_MOST = 0x7fffff
 
 const { wait } = Atomics
-const now = performance.now.bind(performance)
 const nothing = new Int32Array(new SharedArrayBuffer(4))
 
 export class Peers {
@@ -253,7 +253,7 @@ export class Peers {
 
   #wait(m: Int32Array, at: number, rebuild: number): void {
     for (let look = 0; look < LOOKS; look++) if (Atomics.load(m, at) === 0 && tryLock(m, at, this.me)) return
-    const begin = now()
+    const begin = monotonicNow()
     for (let sleep = SLEEP_LEAST_MS; ; sleep = Math.min(sleep * 2, SLEEP_MOST_MS)) {
       for (let i = 0; i < SLEEPS; i++) {
         if (tryLock(m, at, this.me)) return
@@ -265,7 +265,7 @@ export class Peers {
         if (at !== Common.LOCK) this.#buryLater(holder)
         return
       }
-      const waited = now() - begin
+      const waited = monotonicNow() - begin
       if (waited > MOST_MS || (waited > PATIENCE_MS && this.#cannotGoOn(holder)))
         throw new ArenaBusyError(`Heap: its tables are held by ${this.describe(holder)}, which does not move`)
     }

@@ -140,11 +140,20 @@ function assignSorites({ entries, own, free }: Assignment): void {
   const high = addressesAreHigh(entries)
   entries.forEach((entry, index) => {
     if (!free(index) || entry.start % GiB !== 0 || (high && entry.start < V8_ADDRESSES_END)) return
+    // A memory of WebAssembly that happens to begin there: nothing was advised for it, and gigabytes without access adjoin it.
+    const isWebAssembly = (at: number): boolean => {
+      const [one, next] = [entries[at], entries[at + 1]]
+      if (one === undefined || next === undefined || one.flags.some((flag) => flag === 'nh' || flag === 'hg'))
+        return false
+      return (
+        givenName(one) === undefined && adjoins(one, next) && closed(next) && lengthOf(next) >= WEBASSEMBLY_RESERVED
+      )
+    }
     const mine = (at: number): boolean => {
       const one = entries[at]
       return one !== undefined && free(at) && anonymous(one) && writable(one) && one.flags.includes('nr')
     }
-    if (!mine(index)) return
+    if (!mine(index) || isWebAssembly(index)) return
     const part = givenName(entry) ?? 'without a name'
     own(index, 'sorites', part)
     for (let at = index + 1; mine(at) && adjoins(entries[at - 1], entries[at]) && entries[at]!.start % GiB !== 0; at++)

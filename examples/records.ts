@@ -43,7 +43,7 @@ export function digestOf(digest: number, sum: number): number {
   return (Math.imul(digest, 31) + sum) | 0
 }
 
-/** The digest of records `0 … count - 1`, without anybody having sent them. */
+/** The digest of records `0 … count - 1`, without sending them. */
 export function expectedDigest(count: number): number {
   const numbers = new Float64Array(RECORD_LENGTH)
   let digest = 0

@@ -26,7 +26,7 @@ const DATA_BYTES = 4096
 const MOST_RUN = 256
 /** Looks at the other's counter before sleeping: about 20 us. */
 const LOOKS = 2000
-/** Nobody is that slow: the other side has died. */
+/** No side is that slow: the other one has died. */
 const PATIENCE_MS = 30_000
 
 /** Bytes of an arena that holds a ring of so many records, a power of two. */

@@ -76,7 +76,7 @@ A page that the file no longer has cannot be shown, and the processor has no way
 but a signal, which ends the process before any JavaScript can notice. The checked calls
 ask the kernel instead, which answers with an error. Between a check() and the access
 behind it the file can still be shortened; read() copies and has no such gap. A file that
-nobody else writes needs neither.
+no other process writes needs neither.
 `)
   const all = (test: (ending: Ending, way: string) => boolean): boolean =>
     [...endings].every(([key, ending]) => test(ending, key.split(' ')[0] as string))

@@ -1,5 +1,5 @@
 /**
- * The mistake that pins are for: a block is freed while a socket sends it, and its memory goes to somebody else.
+ * The mistake that pins are for: a block is freed while a socket sends it, and its memory goes to another block.
  *
  *     without a pin   free succeeds, the next block has the same bytes, and the client gets some of those
  *     with a pin      free throws ERR_BLOCK_PINNED, the client gets what was sent, and then free succeeds

@@ -3,6 +3,8 @@
  *
  * Raw calls keep C's names and speak offsets: plain numbers, bytes from the arena's start, 0 never a block. View calls keep
  * Node's names and speak typed arrays. Both name the same blocks: `free` takes either.
+ *
+ * Longer than other files: three quarters of its lines are the documentation of public calls.
  * @module
  */
 import type { NodeBuffer, NodeBufferConstructor, TypedArray, TypedArrayConstructor } from '../views.ts'

@@ -7,6 +7,8 @@
  *
  * A memory file is a memfd, sealed as soon as it has its length: a process that maps it can rely on every page of it being there, so no
  * access to the mapping can end a process. A call costs 1 to 2 us, opening 5.
+ *
+ * Longer than other files: one method for each call of `Files`, and each is short.
  * @module
  */
 import {

@@ -1,5 +1,7 @@
 /**
  * Allocators come, are found again, and end.
+ *
+ * Longer than other files: one command a function, in one table of weights.
  * @module
  */
 

@@ -1,5 +1,7 @@
 /**
  * Coming to arenas in all ways, what users do to pages that nobody claims, pins, and the end.
+ *
+ * Longer than other files: one command a function, in one table of weights.
  * @module
  */
 import { existsSync } from 'node:fs'

@@ -1,5 +1,7 @@
 /**
  * Blocks come, change and go; and everything that must be refused about them.
+ *
+ * Longer than other files: one command a function, in one table of weights.
  * @module
  */
 import { GiB } from '../../src/units.ts'

@@ -1,6 +1,8 @@
 /**
  * Mapped files in all modes, compared with a Buffer for what the file has and one for each page that a private mapping has of its own
  * (props/file/model.ts).
+ *
+ * Longer than other files: one command a function, in one table of weights.
  * @module
  */
 import { readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'

@@ -5,6 +5,8 @@
  *
  * Its parts: raw calls here, views in conformance/views.ts, frees in conformance/frees.ts, claims and their end in
  * conformance/claims.ts, pins in conformance/pins.ts, random programs in program.ts.
+ *
+ * Longer than other files: the raw calls in the order of the contract.
  * @module
  */
 import { suite } from 'uvu'

@@ -1,4 +1,8 @@
-/** The tool's frame: finding commands, wrong usage, output files, text for terminals, ticks and charts. */
+/**
+ * The tool's frame: finding commands, wrong usage, output files, text for terminals, ticks and charts.
+ *
+ * Longer than other files: each part of the frame is small, and they share how the tool is run.
+ */
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'

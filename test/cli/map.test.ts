@@ -1,4 +1,8 @@
-/** `sorites map` against processes whose memory is known: every owner has what was made for it, and the sums are those of smaps. */
+/**
+ * `sorites map` against processes whose memory is known: every owner has what was made for it, and the sums are those of smaps.
+ *
+ * Longer than other files: one process for each owner of memory, and the sums over all of them.
+ */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync, realpathSync } from 'node:fs'

@@ -1,4 +1,8 @@
-/** `sorites watch` against programs that grow, shrink, fail and hang, and its findings on samples that are known. */
+/**
+ * `sorites watch` against programs that grow, shrink, fail and hang, and its findings on samples that are known.
+ *
+ * Longer than other files: the programs that are watched, and what must be found in each.
+ */
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -30,7 +34,10 @@ function watch(...words: string[]): { status: number | null; stdout: string; std
   return spawnSync(process.execPath, [main, 'watch', ...words], { encoding: 'utf8', cwd: folder, env })
 }
 
-/** Waits, grows by 60 MiB of Buffers, says when, and waits as long again. */
+/**
+ * Waits, grows by 60 MiB of Buffers, says when, and waits as long again. The clock is the subject: samples have times, and a test asks which of
+ * them lie before and behind the growth. No time is asserted.
+ */
 const growing = (restMs: number): string => `
 const keep = []
 const begun = Date.now() + ${restMs}

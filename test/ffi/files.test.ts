@@ -1,4 +1,8 @@
-/** The calls about files, on the real kernel. */
+/**
+ * The calls about files, on the real kernel.
+ *
+ * Longer than other files: call by call, with each errno.
+ */
 import { execFileSync } from 'node:child_process'
 import {
   chmodSync,

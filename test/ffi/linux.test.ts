@@ -1,3 +1,8 @@
+/**
+ * Calls to the kernel about memory, against the kernel itself.
+ *
+ * Longer than other files: call by call, with each errno.
+ */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { LinuxOs } from '../../src/ffi/linux.ts'

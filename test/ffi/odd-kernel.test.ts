@@ -1,4 +1,8 @@
-/** What `LinuxOs` does with kernels and runtimes that refuse what this machine's would grant. */
+/**
+ * What `LinuxOs` does with kernels and runtimes that refuse what this machine's would grant.
+ *
+ * Longer than other files: each answer that an unusual kernel gives.
+ */
 
 import { ftruncateSync, readFileSync, statSync } from 'node:fs'
 import { constants } from 'node:os'

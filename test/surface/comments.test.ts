@@ -29,7 +29,7 @@ const FOLDERS = [
 ] as const
 
 /** Folders of `src` whose comments and messages are in plain words. */
-const PLAIN = ['src/arena', 'src/ffi']
+const PLAIN = ['src/ffi', 'src/arena', 'src/allocator', 'src/trace', 'src/cli']
 const RIDDLES = /\b(?:nobody|somebody|anybody|everybody|everyone|someone|anyone|who|whoever|whom|he|him|his)\b/i
 
 /** Files that exist only when a program is used: a user's own, or what a tool writes. */

@@ -1,6 +1,8 @@
 /**
  * Every parameter of every public call, and every option, is given every odd value there is. The call succeeds, or throws an error
  * with a stable code; what it was called on is as it was.
+ *
+ * Longer than other files: one table of odd values for every public call.
  * @module
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'

@@ -8,6 +8,8 @@
  * `guard` is 0 as long as nothing special holds, so a hot path pays one comparison for all of it. The arena knows the allocator as a
  * `Holder`, which exists before the claim does. What the allocator does in its own way is in its `Hooks`: the parts that all allocators
  * share hold them, and no caller can reach them. Cost: one comparison a call.
+ *
+ * Longer than other files: `guard` and every change of it are here, with what each refuses.
  * @module
  */
 import { type Arena, insideOf, requireArena } from '../../arena/arena.ts'

@@ -179,8 +179,8 @@ export class ConcurrentHeap extends AllocatorFacade implements FreeingAllocator 
         return news.pending
       },
       tellPages: () => this.#requests.tellPages(),
-      freed: () => afterwards(() => this.#decay.start()),
-      stirred: () => afterwards(() => this.#decay.startLater()),
+      onFreed: () => afterwards(() => this.#decay.start()),
+      onSlabSwitched: () => afterwards(() => this.#decay.startLater()),
     }
   }
 

@@ -1,10 +1,10 @@
 /**
  * Coming to a concurrent heap that is there already, and telling one from a plain heap.
  *
- *     the claim's header has the concurrent layout  ->  have the claim, if nobody has it; else a peer's view of it  ->  join
+ *     the claim's header has the concurrent layout  ->  take the claim, if it has no holder; else a peer's view of it  ->  join
  *     no other peer is there                        ->  entries are proved, every shard is rebuilt from its live spans and proved
  *
- * Who comes to others that are at work relies on them, as they rely on each other. Cost: some 100 us, and 200 ns for each span and slab where
+ * A peer that joins others at work relies on them, as they rely on each other. Cost: some 100 us, and 200 ns for each span and slab where
  * shards are rebuilt.
  * @module
  */
@@ -117,7 +117,7 @@ function makeRoom(inside: ArenaInside, offset: number, metadataBytes: number): b
   }
 }
 
-/** The claim of the concurrent heap at an offset: to have, or as a peer of who has it. */
+/** The claim of the concurrent heap at an offset: to hold, or as a peer of its holder. */
 function adoptConcurrent(arena: Arena, holder: ClaimHolder, offset: number): Claim {
   const inside = insideOf(arena)
   const { pageSize } = arena
@@ -155,7 +155,7 @@ export function verifyFound(space: Space): boolean {
   return recovered
 }
 
-/** Gives the heap's claim back, whoever made it. */
+/** Gives the heap's claim back, whichever peer made it. */
 export function destroyClaim(inside: ArenaInside, claim: Claim, pageSize: number): void {
   const { offset } = claim
   if (claim.isView !== true) {

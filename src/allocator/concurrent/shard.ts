@@ -5,9 +5,9 @@
  *     as another    looks, purges, cuts a block as a guest: under the lock; lists, slabs and kept spans are not touched
  *
  * When the lock was taken over from a peer that died the tables are rebuilt before they are used: by the owner, or, where there is none, by
- * whoever holds the lock. Where a living owner has not come by yet, others only look, record by record.
+ * the holder of the lock. Where a living owner has not come by yet, others only look, record by record.
  *
- * Cost: the lock, 26 ns where nobody else wants it, around each cut and join.
+ * Cost: the lock, 26 ns uncontended, around each cut and join.
  * @module
  */
 import { rebuildHeap } from '../heap/attach/recovery.ts'

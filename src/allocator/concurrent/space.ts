@@ -40,8 +40,8 @@ export interface SpaceHost {
   grew(byteLength: number): boolean
   gave(byteLength: number): boolean
   tellPages(): void
-  freed(): void
-  stirred(): void
+  onFreed(): void
+  onSlabSwitched(): void
 }
 
 /** A block that is longer than a shard. */
@@ -95,7 +95,7 @@ export class Space {
   }
 
   #partsOf(index: number, layout: ShardLayout): ShardParts {
-    const { claim, pageSize, zero, grew, gave, tellPages, freed, stirred } = this.#host
+    const { claim, pageSize, zero, grew, gave, tellPages, onFreed, onSlabSwitched } = this.#host
     const tables = this.#tablesOf(index, layout)
     const { base } = layout
     return {
@@ -110,7 +110,7 @@ export class Space {
         clearWords: (from, to) => clearWords(claim, tables.words, base, pageSize / 4, from, to),
         purgeWords: (from, to) => claim.purgeMetadata(base + from * 4, (to - from) * 4),
       },
-      listener: { onFreed: freed, onSlabSwitched: stirred, tellPages },
+      listener: { onFreed, onSlabSwitched, tellPages },
     }
   }
 
@@ -154,7 +154,7 @@ export class Space {
     Atomics.store(this.all, this.#entry(index) + Entry.STATE, state)
   }
 
-  /** The shards in use, whoever owns them. */
+  /** The shards in use, of all owners and of none. */
   used(): Shard[] {
     const used: Shard[] = []
     for (let index = 0; index < this.count; index++) if (this.state(index) === State.USED) used.push(this.shard(index))
@@ -409,7 +409,7 @@ export class Space {
     this.peers.locked(() => {
       const { pageSize, claim } = this.#host
       const first = Math.max(Math.floor(block.offset / pageSize) * pageSize, claim.offset)
-      // First it is no block any more; its parts are in nobody's way until they are free.
+      // First it is no block any more; its parts are used by no request until they are free.
       const { all } = this
       const entry = this.#entry(block.index)
       Atomics.store(all, entry + Entry.STATE, State.PART)
@@ -768,7 +768,7 @@ export class Space {
 
   // ---- the whole ----
 
-  /** Gives free pages back, of every shard: as owner where we are it or nobody is, else without what its owner keeps. */
+  /** Gives free pages back, of every shard: as the owner where this peer owns it or it has no owner, else without what its owner keeps. */
   purge(most: number): number {
     const before = this.committedBytes()
     let left = most
@@ -780,7 +780,7 @@ export class Space {
         shard.collectAll()
         shard.within(() => shard.space.retire())
       }
-      // In parts, so that nobody waits long for the lock.
+      // In parts, so that no peer waits long for the lock.
       for (let given = 1; given > 0 && left > 0; left -= given)
         given = shard.within(() => (shard.isBroken ? 0 : shard.space.purge(Math.min(left, PURGE_AT_ONCE))))
       if (!ours && mine) {

@@ -7,7 +7,7 @@
  *     a new life        words of the record -> publish(remote bits, next generation) -> tiles       renewSlab, renewSpan
  *
  * Remote bits of a slab are words of 16 generation bits and 16 bits of slots, slot 0 the highest of these. The remote word of a span is a
- * generation and one bit. A generation counts on when a record begins to stand for something else, so a CAS of someone who read the word
+ * generation and one bit. A generation counts on when a record begins to stand for something else, so a CAS of a thread that read the word
  * before that fails. What is read plainly between the load and the CAS was written before the generation was counted on, or the CAS fails.
  * After 65,536 new lives of one slab record within one call, or 2^31 of a span's, the number is the same again.
  *
@@ -109,7 +109,7 @@ export function collectHalf(m: Int32Array, at: number, word: number, shift: numb
     const bits = got << shift
     const before = m[word]
     found |= bits & ~before
-    // First it is free here, then it is taken there: who dies in between has lost nothing.
+    // First it is free here, then it is taken there: a thread that dies in between has lost nothing.
     m[word] = before | bits
     got = Atomics.and(m, at, ~got) & Bits.LOW & ~got
   }

@@ -16,7 +16,7 @@
  * @module
  */
 import { alignUp } from '../../bits.ts'
-import { type HeapLayout, heapLayout, LAYOUT_HASH } from '../heap/layout.ts'
+import { type HeapLayout, heapLayout, LAYOUT_HASH, rootWords, SLABS_MOST, SPANS_MOST } from '../heap/layout.ts'
 import { Size } from '../heap/size-classes.ts'
 import { At, SlabWord, SpanWord } from '../heap/words.ts'
 
@@ -69,7 +69,7 @@ export const enum Own {
   LOCK = 0,
   /** The owner's number, or 0. */
   OWNER = 1,
-  /** Not 0: who held the lock, or the owner, died. The tables are to be rebuilt before they are relied on. */
+  /** Not 0: the holder of the lock, or the owner, died. The tables are to be rebuilt before they are relied on. */
   REBUILD = 2,
   /** Not 0: there may be hints. */
   HINTED = 16,
@@ -121,12 +121,6 @@ export interface ConcurrentLayout {
 
 const UNIT_LEAST = 2 ** 18
 const SHARDS_WANTED = 32
-/** Records of all shards together, at most: as a plain heap has. */
-const SPANS_MOST = 2 ** 25
-const SLABS_MOST = 2 ** 24
-const ROOT_WORDS = 18
-const ROOTS_LEAST = 16
-const ROOTS_MOST = 1024
 
 /** Bytes of a shard for a claim. */
 export function unitOf(byteLength: number): number {
@@ -149,8 +143,7 @@ function layOutShards(
   const end = offset + byteLength
   const count = Math.ceil(end / unit) - first
   const roots = alignUp(Common.PINS_END, 16)
-  const rootCount = Math.min(Math.max(Math.floor(claim / 1024), ROOTS_LEAST), ROOTS_MOST)
-  const rootsEnd = roots + rootCount * ROOT_WORDS
+  const rootsEnd = roots + rootWords(claim)
   let base = alignUp(rootsEnd * 4, pageSize)
   const shards: ShardLayout[] = []
   for (let i = 0; i < count; i++) {

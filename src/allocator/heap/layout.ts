@@ -55,6 +55,15 @@ export function tablesOf(
   return { words, numbers, layout, offset, byteLength, pageSize, limit }
 }
 
+/** Records at most, however long the claim is. */
+export const SPANS_MOST: number = 2 ** 25
+export const SLABS_MOST: number = 2 ** 24
+
+/** Words of the table of roots of a heap of so many bytes. */
+export function rootWords(byteLength: number): number {
+  return Math.min(Math.max(Math.floor(byteLength / Root.EACH), Root.LEAST), Root.MOST) * Root.WORDS
+}
+
 /** The layout for a claim. Table sizes depend on its length and place alone. */
 export function heapLayout(offset: number, byteLength: number, pageSize: number): HeapLayout {
   const firstPage = Math.floor(offset / pageSize)
@@ -63,12 +72,12 @@ export function heapLayout(offset: number, byteLength: number, pageSize: number)
   const tileCount = Math.ceil((offset + byteLength) / Size.TILE) - firstTile
   const dirty = alignUp(At.TILES + tileCount, 16)
   const spans = alignUp(dirty + Math.ceil(pageCount / 32), 16)
-  const spanCount = Math.min(2 ** 25, Math.ceil(byteLength / (Size.SMALL_MAX / 2)) + tileCount + 8)
+  const spanCount = Math.min(SPANS_MOST, Math.ceil(byteLength / (Size.SMALL_MAX / 2)) + tileCount + 8)
   const spansEnd = spans + spanCount * SpanWord.WORDS
   const slabs = alignUp(spansEnd, 16)
-  const slabsEnd = slabs + Math.min(2 ** 24, tileCount) * SlabWord.WORDS
+  const slabsEnd = slabs + Math.min(SLABS_MOST, tileCount) * SlabWord.WORDS
   const roots = alignUp(slabsEnd, 16)
-  const rootsEnd = roots + Math.min(Math.max(Math.floor(byteLength / Root.EACH), Root.LEAST), Root.MOST) * Root.WORDS
+  const rootsEnd = roots + rootWords(byteLength)
   return { firstPage, pageCount, dirty, firstTile, tileCount, spans, spansEnd, slabs, slabsEnd, roots, rootsEnd }
 }
 

@@ -38,7 +38,7 @@ export function embedJson(value: unknown): string {
     .replaceAll('\u2029', '\\u2029')
 }
 
-/** Colours of series, which readers who confuse red and green can tell apart (Okabe and Ito). */
+/** Colours of series, which can be told apart with red-green blindness (Okabe and Ito). */
 export const PALETTE_LIGHT = [
   '#0072b2',
   '#e69f00',

@@ -1,4 +1,8 @@
-/** Allocators that end: after the end nothing is written, and what is refused has changed nothing. */
+/**
+ * Allocators that end: after the end nothing is written, and what is refused has changed nothing.
+ *
+ * Longer than other files: every order in which an allocator and what lies around it can end.
+ */
 
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'

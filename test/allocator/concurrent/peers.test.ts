@@ -1,6 +1,8 @@
 /**
  * Several peers on one heap: two heap objects of one thread are two peers, so most of it needs no second thread. What needs one, or a process
  * that dies or is stopped, runs in a child.
+ *
+ * Longer than other files: each call of the contract from a second peer.
  * @module
  */
 import { suite } from 'uvu'

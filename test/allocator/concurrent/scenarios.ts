@@ -4,6 +4,8 @@
  *
  * The ghost follows the lives of blocks: a life begins when the owner decides to hand a block out, and ends with the free that is accepted. A
  * free of an offset that has been issued again counts as one of its new life: nobody can tell them apart.
+ *
+ * Longer than other files: one list of scenarios, each short; a fault is named beside the scenario that finds it.
  * @module
  */
 

@@ -1,5 +1,7 @@
 /**
  * Conformance, third part: what is true of allocators that free single blocks.
+ *
+ * Longer than other files: every wrong free, by offset and by view.
  * @module
  */
 import { suite } from 'uvu'

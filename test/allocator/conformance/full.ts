@@ -1,6 +1,8 @@
 /**
  * Conformance: `onFull`, which is asked for room when a request does not fit. It may do anything with the allocator; whatever it does, the
  * tables are whole and nothing is lost.
+ *
+ * Longer than other files: every call that can find an allocator full, with each answer of `onFull`.
  * @module
  */
 import { suite } from 'uvu'

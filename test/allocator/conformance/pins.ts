@@ -1,6 +1,8 @@
 /**
  * The part of the conformance suite about pins: a pinned block stays where it is and as long as it is, whatever is asked of its allocator,
  * of those around it, or of the arena; other blocks are not concerned; and closing can wait for pins.
+ *
+ * Longer than other files: every call that a pin refuses, for each way to pin.
  * @module
  */
 import { suite } from 'uvu'

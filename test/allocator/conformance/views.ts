@@ -1,5 +1,7 @@
 /**
  * Conformance, second part: typed arrays over blocks.
+ *
+ * Longer than other files: every type of view through every view call.
  * @module
  */
 import { suite } from 'uvu'

@@ -1,4 +1,8 @@
-/** @module Heap: the contract, and what is its own. */
+/**
+ * Heap: the contract, and what is its own.
+ *
+ * Longer than other files: what a heap adds to the contract, call by call.
+ */
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { partsOf } from '../../../src/allocator/facade.ts'

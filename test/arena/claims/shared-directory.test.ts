@@ -1,4 +1,8 @@
-/** Claims on arenas that others have too. Two arena objects over one file stand for two processes; the threads are real. */
+/**
+ * Claims on arenas that others have too. Two arena objects over one file stand for two processes; the threads are real.
+ *
+ * Longer than other files: what two holders of one directory can do to each other.
+ */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'uvu'

@@ -1,4 +1,8 @@
-/** Files that are made: whole or not at all, for whoever is first, and nothing is left by those that are killed on the way. */
+/**
+ * Files that are made: whole or not at all, for whoever is first, and nothing is left by those that are killed on the way.
+ *
+ * Longer than other files: making a file, interrupted at every step.
+ */
 import {
   mkdirSync,
   mkdtempSync,

@@ -1,4 +1,8 @@
-/** Files that change their length under a mapping: here, by others, in a file system that clears nothing, and when the kernel refuses. */
+/**
+ * Files that change their length under a mapping: here, by others, in a file system that clears nothing, and when the kernel refuses.
+ *
+ * Longer than other files: each mode, longer and shorter, with and without a second mapping.
+ */
 
 import {
   appendFileSync,

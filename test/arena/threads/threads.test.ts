@@ -1,6 +1,8 @@
 /**
  * One mapping, several threads of a process: who closes when, who is terminated, and what is left of it. Every test is a child that
  * must end by itself, never by a signal, on every Node.
+ *
+ * Longer than other files: each moment at which a thread may end.
  */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'

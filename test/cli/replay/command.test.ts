@@ -1,6 +1,8 @@
 /**
  * `sorites replay` and `sorites convert` as a user calls them: reports, a page that stands alone, policies that fail in each way, traces that
  * are none. Every failure is one line on stderr, and leaves nothing behind.
+ *
+ * Longer than other files: every option and every wrong use of one command.
  */
 import { type SpawnSyncReturns, spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'

@@ -1,5 +1,5 @@
 /**
- * The writer of a heap, as its header says: who may change it, and whether all its tables are true.
+ * The writer of a heap, as its header says: which thread may change it, and whether all its tables are true.
  *
  *     header   byte 16    state     open: there is no writer, all tables are true     dirty: there is one, or it died
  *              byte 128   writer    process, thread, start time, boot, namespace: 32 bytes (arena/format/thread-id.ts)

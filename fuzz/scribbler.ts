@@ -7,10 +7,10 @@ import { Arena } from '../src/index.ts'
 import { Image } from './image.ts'
 import { Random } from './random.ts'
 
-const { handle, number, words } = workerData
+const { handle, number, words, seed } = workerData
 const flag: Int32Array<SharedArrayBuffer> = workerData.flag
 const image = new Image(Arena.attach(handle), number)
-const random = new Random(5, number)
+const random = new Random(seed + 2, number)
 Atomics.store(flag, 0, 1)
 Atomics.notify(flag, 0)
 while (Atomics.load(flag, 1) === 0) {

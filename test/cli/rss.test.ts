@@ -38,7 +38,9 @@ function own(name: string, text: string): string {
 for (const { name, title, hypothesis } of EXPERIMENTS)
   test(`hypothesis: ${name}`, async () => {
     const url = compiled(`src/cli/rss/experiments/${name}`)
-    const [outcome] = await runExperiments([{ name, title, hypothesis, url }], 1)
+    // One process is enough most of the time; V8's own memory may move meanwhile, and then the three that the command takes decide.
+    let [outcome] = await runExperiments([{ name, title, hypothesis, url }], 1)
+    if (!outcome!.held) [outcome] = await runExperiments([{ name, title, hypothesis, url }], 3)
     assert.ok(outcome!.held, outcome!.verdicts.map(({ held, text }) => `${held ? 'held' : 'NOT'} ${text}`).join('\n'))
     assert.ok(outcome!.skipped !== undefined || outcome!.verdicts.length > 0)
   })

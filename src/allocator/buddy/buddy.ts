@@ -265,8 +265,8 @@ export class Buddy extends AllocatorFacade implements FreeingAllocator {
   }
 
   #freeAt(offset: number): void {
-    const unit = this.#unitOf(offset)
-    const order = this.#units.states[unit] - 1
+    const order = this.#liveOrder(offset)
+    const unit = this.#unitAt(offset)
     this.#changes++
     this.#numbers[USED_BYTES] -= (1 << order) * this.minBlock
     this.#numbers[USED_COUNT]--
@@ -274,13 +274,13 @@ export class Buddy extends AllocatorFacade implements FreeingAllocator {
   }
 
   #sizeAt(offset: number): number {
-    return this.#units.sizeAt(this.#unitOf(offset)) * this.minBlock
+    return (1 << this.#liveOrder(offset)) * this.minBlock
   }
 
   #resizeAt(offset: number, usable: number, byteLength: number): boolean {
     const order = this.#orderOf(byteLength)
-    const unit = this.#unitOf(offset)
-    const old = this.#units.states[unit] - 1
+    const unit = this.#unitAt(offset)
+    const old = this.#orderOf(usable)
     const size = 2 ** order * this.minBlock
     if (order > old) {
       if (!this.#units.canGrow(unit, old, order) || !this.#pages.commit(offset + usable, size - usable)) return false
@@ -358,12 +358,17 @@ export class Buddy extends AllocatorFacade implements FreeingAllocator {
     if (end > this.#numbers[TOUCHED]) this.#numbers[TOUCHED] = end
   }
 
-  /** The unit of the live block that starts at an offset; throws when there is none. */
-  #unitOf(offset: number): number {
-    const unit = ((offset - this.#origin) * this.#rate) | 0
+  /** The order of the live block that starts at an offset; throws when there is none. Others may be able to write there: one reading. */
+  #liveOrder(offset: number): number {
+    const unit = this.#unitAt(offset)
     const state = this.#units.states[unit]
-    if (state > 0 && state <= this.#mostOrder + 1 && unit * this.minBlock + this.#origin === offset) return unit
+    if (state > 0 && state <= this.#mostOrder + 1 && this.#offset(unit) === offset) return state - 1
     throw this.#whyNot(offset)
+  }
+
+  /** The unit that an offset lies in. */
+  #unitAt(offset: number): number {
+    return ((offset - this.#origin) * this.#rate) | 0
   }
 
   #offset(unit: number): number {

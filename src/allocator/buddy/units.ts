@@ -114,7 +114,7 @@ export class BuddyUnits {
   /** Makes units above the top a live block; what lies between becomes free blocks. */
   takeAbove(unit: number, order: number): void {
     const { mostOrder } = this.layout
-    for (let gap = this.words[TOP]; gap < unit; ) {
+    for (let gap = this.top; gap < unit; ) {
       const gapOrder = gap === 0 ? mostOrder : Math.min(lowestBit(gap), mostOrder)
       this.#setFree(gap, gapOrder)
       gap += 1 << gapOrder

@@ -17,6 +17,12 @@
  */
 import type { Lab, Machine } from './lab.ts'
 
+/**
+ * Bytes that the rest of the process, V8 above all, may gain or give back during a step. It matters to the figures of a whole process;
+ * `mincore` counts the pages of the experiment alone.
+ */
+export const SLACK: number = 2 ** 22
+
 /** What is read before and after each step. Bytes, but for the faults (a count) and the times (milliseconds). */
 export const FIGURES = [
   'reserved',

@@ -112,13 +112,13 @@ test('the current slab of a class may count 2^30 frees, and starts anew', () => 
   rmSync(path)
 })
 
-for (const kind of ['Heap', 'Slab', 'Buddy', 'Bump'])
+for (const kind of ['Heap', 'Concurrent', 'Slab', 'Buddy', 'Bump'])
   test(`a thread that stores into the tables meanwhile: ${kind}`, () => {
     const program = fileURLToPath(new URL('../../../fuzz/scribble.js', import.meta.url))
     const { stdout, stderr, status, signal } = spawnSync(process.execPath, [program, kind, '200'], { encoding: 'utf8' })
     assert.is(signal, null, stderr)
     assert.is(status, 0, `${stdout}${stderr}`)
-    assert.is(stdout, '200 rounds\n')
+    assert.is(stdout, `${kind}, seed 3: 200 rounds\n`)
   })
 
 test.run()

@@ -1,8 +1,7 @@
 /** Three ways to give memory back, and what resident memory shows of each. @module */
-import type { Experiment } from '../experiment.ts'
+import { type Experiment, SLACK } from '../experiment.ts'
 
 const SPAN = 2 ** 27
-const SLACK = 2 ** 20
 
 export const experiment: Experiment = {
   name: 'give-back',

@@ -3,9 +3,6 @@ import type { Experiment } from '../experiment.ts'
 
 const SPAN = 2 ** 27
 
-/** What the rest of the process, V8 above all, may gain or give back meanwhile. */
-const SLACK = 2 ** 20
-
 export const experiment: Experiment = {
   name: 'huge-pages',
   title: 'Huge pages: fewer faults, more memory for a byte',
@@ -34,7 +31,6 @@ export const experiment: Experiment = {
     }
   },
   expect: ({ pageSize, hugePageSize }) => [
-    { step: 'write one byte', figure: 'anonymous', atLeast: hugePageSize - SLACK, atMost: hugePageSize + SLACK },
     { step: 'write one byte', figure: 'hugePages', atLeast: hugePageSize, atMost: hugePageSize },
     { step: 'give one small page back', figure: 'hugePages', atLeast: -hugePageSize, atMost: -hugePageSize },
     { step: 'give one small page back', figure: 'mincore', atLeast: -pageSize, atMost: -pageSize },

@@ -1,8 +1,7 @@
 /** Which kind of memory a mapping is counted as. @module */
-import type { Experiment } from '../experiment.ts'
+import { type Experiment, SLACK } from '../experiment.ts'
 
 const SPAN = 2 ** 25
-const SLACK = 2 ** 20
 /** Pages of a kind that do not move. */
 const none = { atLeast: -SLACK, atMost: SLACK }
 const all = { atLeast: SPAN - SLACK, atMost: SPAN + SLACK }

@@ -1,10 +1,7 @@
 /** Asking for all pages at once, against one fault for each. @module */
-import type { Experiment } from '../experiment.ts'
+import { type Experiment, SLACK } from '../experiment.ts'
 
 const SPAN = 2 ** 27
-
-/** What the rest of the process, V8 above all, may gain or give back meanwhile. */
-const SLACK = 2 ** 20
 
 export const experiment: Experiment = {
   name: 'populate',

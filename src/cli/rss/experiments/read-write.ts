@@ -1,10 +1,7 @@
 /** A page that is only read is the kernel's one page of zeros. @module */
-import type { Experiment } from '../experiment.ts'
+import { type Experiment, SLACK } from '../experiment.ts'
 
 const SPAN = 2 ** 26
-
-/** What the rest of the process, V8 above all, may gain or give back meanwhile. */
-const SLACK = 2 ** 20
 
 export const experiment: Experiment = {
   name: 'read-write',
@@ -20,7 +17,7 @@ export const experiment: Experiment = {
   },
   expect: ({ pageSize }) => [
     { step: 'read a byte of each page', figure: 'mincore', atLeast: SPAN, atMost: SPAN },
-    { step: 'read a byte of each page', figure: 'resident', atMost: 2 ** 20 },
+    { step: 'read a byte of each page', figure: 'resident', atMost: SLACK },
     { step: 'read a byte of each page', figure: 'minorFaults', atLeast: SPAN / pageSize },
     { step: 'write a byte of each page', figure: 'mincore', atLeast: 0, atMost: 0 },
     { step: 'write a byte of each page', figure: 'anonymous', atLeast: SPAN - SLACK, atMost: SPAN + SLACK },

@@ -169,7 +169,10 @@ export class ConcurrentHeap extends AllocatorFacade implements FreeingAllocator 
       limit,
       pageSize: arena.pageSize,
       aim: (home) => this.#aim(home),
-      zero: (offset, byteLength) => this.#memory.zero(offset, byteLength),
+      zero: (offset, byteLength) => {
+        this.#life.assertInside(offset, byteLength)
+        this.#memory.zero(offset, byteLength)
+      },
       grew: (length) => {
         news.grew(length)
         return news.pending

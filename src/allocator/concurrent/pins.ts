@@ -132,7 +132,8 @@ export class SharedPins {
 
   #shardOf(offset: number): number {
     const { unit, first, shards } = this.#layout
-    return Math.min(Math.max(Math.floor(offset / unit) - first, 0), shards.length - 1)
+    // NaN, which only damage leaves, is of the first.
+    return Math.min(Math.max((Math.floor(offset / unit) || 0) - first, 0), shards.length - 1)
   }
 
   #countAt(offset: number): number {

@@ -177,18 +177,23 @@ export class Shard implements ShardLock {
   collectHinted(): void {
     const { m, layout } = this
     Atomics.exchange(m, Own.HINTED, 0)
-    takeHints(m, layout.slabHints, (m[At.SLAB_TOP] - layout.slabs) / SlabWord.WORDS, (record) => {
+    takeHints(m, layout.slabHints, (this.slabs.end - layout.slabs) / SlabWord.WORDS, (record) => {
       const slab = layout.slabs + record * SlabWord.WORDS
       if (this.slabs.isTaken(slab)) this.slabs.collect(slab)
     })
-    takeHints(m, layout.spanHints, (m[At.SPAN_TOP] - layout.spans) / SpanWord.WORDS, (record) =>
+    takeHints(m, layout.spanHints, (this.#spansEnd - layout.spans) / SpanWord.WORDS, (record) =>
       this.#collectSpan(layout.spans + record * SpanWord.WORDS)
     )
   }
 
+  /** Where the records of spans end that were ever used. */
+  get #spansEnd(): number {
+    return Math.min(Math.max(this.m[At.SPAN_TOP], this.layout.spans), this.layout.spansEnd)
+  }
+
   #collectSpan(span: number): void {
     const { m } = this
-    if ((m[span + SPAN_REMOTE] & 1) === 0) return
+    if (!this.index.isRecord(span) || (m[span + SPAN_REMOTE] & 1) === 0) return
     if (collectSpan(m, span)) this.giveKept(span)
     else m[Own.LATE]++
   }
@@ -198,7 +203,7 @@ export class Shard implements ShardLock {
     const { m, layout } = this
     if (m[Own.HINTED] !== 0) this.collectHinted()
     this.slabs.collectAll()
-    for (let span = layout.spans; span < m[At.SPAN_TOP]; span += SpanWord.WORDS) this.#collectSpan(span)
+    for (let span = layout.spans, end = this.#spansEnd; span < end; span += SpanWord.WORDS) this.#collectSpan(span)
   }
 
   /** Collects all, and gives up what is kept and what stands empty: all tables are in order, and every free byte is in a free span. */
@@ -220,13 +225,13 @@ export class Shard implements ShardLock {
     const tileAt = At.TILES + Math.floor(offset / Size.TILE) - layout.firstTile
     const entry = m[tileAt]
     if (entry > 0) {
-      const slab = freeSlot(m, tileAt, offset >>> 0, layout.remote)
+      const slab = freeSlot(m, tileAt, offset >>> 0, layout)
       if (slab === 0) return false
       hint(m, layout.slabHints, Own.HINTED, (slab - layout.slabs) / SlabWord.WORDS)
       return true
     }
     if (entry === 0 || (offset & 7) !== 0) return false
-    const span = freeSpan(m, tileAt, Math.floor(offset / Window.BYTES), offset & Window.INSIDE)
+    const span = freeSpan(m, tileAt, Math.floor(offset / Window.BYTES), offset & Window.INSIDE, layout)
     if (span === 0) return false
     hint(m, layout.spanHints, Own.HINTED, (span - layout.spans) / SpanWord.WORDS)
     return true
@@ -243,23 +248,24 @@ export class Shard implements ShardLock {
       if (((product & Size.NOT_A_START) | (offset & 7)) !== 0 || !seen.slabs.live(entry, product >>> 20)) return 0
       return seen.slabs.slotSize(entry)
     }
-    const span = entry < 0 && offset % 8 === 0 ? findSpan(m, tileAt, offset & Window.INSIDE) : 0
+    const span = entry < 0 && offset % 8 === 0 ? findSpan(m, tileAt, offset & Window.INSIDE, layout) : 0
     return span !== 0 && this.index.kind(span) === SpanTag.LIVE ? m[span + SpanWord.SIZE] : 0
   }
 
   /** The record of the live span or of the slab with the live slot at an offset, in tables that are to be rebuilt: looked for in all records. */
-  findInRecords(offset: number): { span: number; slot: number } | undefined {
+  findInRecords(offset: number): { span: number; slab: number; slot: number } | undefined {
     const { m, layout, index, seen } = this
-    for (let span = layout.spans; span < m[At.SPAN_TOP]; span += SpanWord.WORDS) {
+    for (let span = layout.spans, end = this.#spansEnd; span < end; span += SpanWord.WORDS) {
       const kind = index.kind(span)
       if (kind !== SpanTag.LIVE && kind !== SpanTag.SLAB && kind !== SpanTag.HUGE) continue
       const start = index.offset(span)
       if (kind !== SpanTag.SLAB) {
-        if (start === offset) return { span, slot: -1 }
+        if (start === offset) return { span, slab: 0, slot: -1 }
       } else if (offset >= start && offset < start + m[span + SpanWord.SIZE]) {
         const slab = index.slabOf(span)
+        if (!seen.slabs.isRecord(slab)) return undefined
         const slot = seen.slabs.slotAt(slab, offset - seen.slabs.firstSlot(slab))
-        return slot >= 0 && seen.slabs.live(slab, slot) ? { span, slot } : undefined
+        return slot >= 0 && seen.slabs.live(slab, slot) ? { span, slab, slot } : undefined
       }
     }
     return undefined

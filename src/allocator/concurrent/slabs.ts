@@ -87,21 +87,24 @@ export class PeerSlabs extends Slabs {
 
   /** Collects every slab of the shard. */
   collectAll(): void {
-    const m = this.#m
-    for (let slab = this.#first; slab < m[At.SLAB_TOP]; slab += SlabWord.WORDS)
+    for (let slab = this.#first, { end } = this; slab < end; slab += SlabWord.WORDS)
       if (this.isTaken(slab)) this.#collects(slab)
   }
 
   /** Takes what others have freed in all slabs, before lists and counts are made anew. */
   takeAllRemote(): void {
-    const m = this.#m
-    const top = Math.min(Math.max(m[At.SLAB_TOP], this.#first), this.#end)
-    for (let slab = this.#first; slab < top; slab += SlabWord.WORDS) if (this.isTaken(slab)) this.takeRemote(slab)
+    for (let slab = this.#first, { end } = this; slab < end; slab += SlabWord.WORDS)
+      if (this.isTaken(slab)) this.takeRemote(slab)
+  }
+
+  /** Where the records end that were ever used. */
+  get end(): number {
+    return Math.min(Math.max(this.#m[At.SLAB_TOP], this.#first), this.#end)
   }
 
   /** Whether a record is a slab's. */
   isTaken(slab: number): boolean {
-    return this.#index.isSlab(this.#m[slab + SlabWord.SPAN], slab)
+    return this.isRecord(slab) && this.#index.isSlab(this.#m[slab + SlabWord.SPAN], slab)
   }
 
   override retire(giveUp: (span: number) => void): boolean {

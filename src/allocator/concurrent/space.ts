@@ -662,7 +662,7 @@ export class Space {
       else m[found.span + SpanWord.TAG] += SpanTag.PART - SpanTag.HUGE
       return
     }
-    const word = index.slabOf(found.span) + SlabWord.BITS + (found.slot >>> 5)
+    const word = found.slab + SlabWord.BITS + (found.slot >>> 5)
     Atomics.or(m, remoteAt(word, layout.remote, found.slot), remoteBit(found.slot))
   }
 
@@ -718,7 +718,7 @@ export class Space {
       if (shard.isBroken && !shard.owned) {
         const found = shard.findInRecords(offset)
         if (found === undefined) throw new InvalidFreeError(`${offset} is not the start of a live block of Heap`)
-        return found.slot < 0 ? shard.index.length(found.span) : shard.slabs.slotSize(shard.index.slabOf(found.span))
+        return found.slot < 0 ? shard.index.length(found.span) : shard.slabs.slotSize(found.slab)
       }
       const found = blockAt(shard.seen, offset)
       return found > 0 ? shard.slabs.slotSize(found) : shard.index.length(-found)

@@ -38,6 +38,19 @@ export function publish(m: Int32Array, at: number, value: number): void {
   else Atomics.store(m, at, value)
 }
 
+/** Where the records of slabs are, and from each to its remote bits. */
+export interface SlabTable {
+  readonly slabs: number
+  readonly slabsEnd: number
+  readonly remote: number
+}
+
+/** Where the records of spans are. */
+export interface SpanTable {
+  readonly spans: number
+  readonly spansEnd: number
+}
+
 /** The bit of a slot in its word of remote bits. */
 export function remoteBit(slot: number): number {
   return Bits.FIRST >>> (slot & 15)
@@ -50,12 +63,13 @@ export function remoteAt(word: number, remote: number, slot: number): number {
 
 /**
  * Frees the live slot that starts at an offset, for a peer that does not own the shard. `tileAt` is the index of its tile word, `low` the low
- * 32 bits of the offset; `remote` leads from a slab's record to its remote bits. The slab's record, or 0.
+ * 32 bits of the offset. The slab's record, or 0.
  */
-export function freeSlot(m: Int32Array, tileAt: number, low: number, remote: number): number {
+export function freeSlot(m: Int32Array, tileAt: number, low: number, { slabs, slabsEnd, remote }: SlabTable): number {
   for (;;) {
     const slab = m[tileAt]
-    if (slab <= 0) return 0
+    // Whoever has the heap can store anything there.
+    if (!(slab >= slabs && slab < slabsEnd) || ((slab - slabs) & (SlabWord.WORDS - 1)) !== 0) return 0
     const slot = Math.imul((low - m[slab + SlabWord.BASE]) >> 3, m[slab + SlabWord.RECIPROCAL]) >>> 20
     const word = slab + SlabWord.BITS + ((slot >>> 5) & 7)
     const at = remoteAt(word, remote, slot)
@@ -75,9 +89,10 @@ export function freeSlot(m: Int32Array, tileAt: number, low: number, remote: num
 const WALK_MOST = 512
 
 /** The record of the span that starts at `start` of a window, looked for without the lock, so that none may be found; 0 then. */
-export function findSpan(m: Int32Array, tileAt: number, start: number): number {
+export function findSpan(m: Int32Array, tileAt: number, start: number, { spans, spansEnd }: SpanTable): number {
   let span = -m[tileAt]
-  for (let steps = WALK_MOST; span > 0 && steps > 0; steps--) {
+  for (let steps = WALK_MOST; steps > 0; steps--) {
+    if (!(span >= spans && span < spansEnd) || ((span - spans) & (SpanWord.WORDS - 1)) !== 0) return 0
     const at = m[span + SpanWord.START]
     if (at === start) return span
     if (!(at < start)) return 0
@@ -87,10 +102,10 @@ export function findSpan(m: Int32Array, tileAt: number, start: number): number {
 }
 
 /** Frees the live span that starts at `start` of a window, for a peer that does not own the shard. Its record, or 0. */
-export function freeSpan(m: Int32Array, tileAt: number, window: number, start: number): number {
+export function freeSpan(m: Int32Array, tileAt: number, window: number, start: number, table: SpanTable): number {
   const live = (window << SpanTag.WINDOW_BITS) | SpanTag.LIVE
   for (;;) {
-    const span = findSpan(m, tileAt, start)
+    const span = findSpan(m, tileAt, start, table)
     if (span === 0) return 0
     const seen = Atomics.load(m, span + SPAN_REMOTE)
     if ((seen & 1) !== 0) return 0
@@ -218,6 +233,7 @@ export function takeHints(m: Int32Array, { bits, words }: Hints, top: number, vi
     if (m[high] === 0) continue
     for (let groups = Atomics.exchange(m, high, 0); groups !== 0; groups &= groups - 1) {
       const group = ((high - words) << 5) + 31 - Math.clz32(groups & -groups)
+      if (group << 5 >= top) continue
       for (let found = Atomics.exchange(m, bits + group, 0); found !== 0; found &= found - 1)
         visit((group << 5) + 31 - Math.clz32(found & -found))
     }

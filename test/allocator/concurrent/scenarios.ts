@@ -31,6 +31,7 @@ export interface Named {
 const TILE = 1
 const SLAB = 16
 const REMOTE = 32
+const SLABS = { slabs: SLAB, slabsEnd: SLAB + SlabWord.WORDS, remote: REMOTE }
 const BITS = SLAB + SlabWord.BITS
 const REM = BITS + REMOTE - SlabWord.BITS
 /** Where the slab is, and where another is that gets the same record. */
@@ -144,7 +145,7 @@ function judgeSlots(memory: readonly number[], ghost: Slots, dead: number): stri
 
 const remote = (steps: StepsModule, slot: number): Thread['calls'][number] => [
   `remote ${HERE + slot * 64}`,
-  ({ words }) => void steps.freeSlot(words, TILE, HERE + slot * 64, REMOTE),
+  ({ words }) => void steps.freeSlot(words, TILE, HERE + slot * 64, SLABS),
 ]
 const take = (steps: StepsModule): Thread['calls'][number] => [
   'take',
@@ -205,6 +206,7 @@ function slots(
 const SPAN = 16
 const SPAN_TILE = 2
 const SPAN_REM = SPAN + 7
+const SPANS = { spans: SPAN, spansEnd: SPAN + SpanWord.WORDS }
 const LIVE = SpanTag.LIVE
 
 interface SpanGhost {
@@ -231,7 +233,7 @@ function spanMemory(): number[] {
 
 const spanRemote = (steps: StepsModule, start: number): Thread['calls'][number] => [
   `remote ${start}`,
-  ({ words }) => void steps.freeSpan(words, SPAN_TILE, 0, start),
+  ({ words }) => void steps.freeSpan(words, SPAN_TILE, 0, start, SPANS),
 ]
 const spanFree = (steps: StepsModule): Thread['calls'][number] => [
   'free',

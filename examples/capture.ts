@@ -16,11 +16,16 @@ export function capture(name: string): void {
     env: { ...process.env, NO_COLOR: '1' },
   })
   if (status !== 0) throw new Error(`${name} ended with status ${status}\n${stdout}${stderr}`)
-  const lines = stdout
+  if (!replaceSection(page, name, captureText(name, stdout)))
+    throw new Error(`docs/examples.md has no <!-- ${name} --> … <!-- /${name} -->`)
+}
+
+/** What the page has of an example that printed this. */
+export function captureText(name: string, printed: string): string {
+  const lines = printed
     .trimEnd()
     .split('\n')
     .map((line) => line.trimEnd())
   while (lines[0] === '') lines.shift()
-  const text = `${originText(`npm run example -- ${name}`)}\n\n\`\`\`text\n${lines.join('\n')}\n\`\`\``
-  if (!replaceSection(page, name, text)) throw new Error(`docs/examples.md has no <!-- ${name} --> … <!-- /${name} -->`)
+  return `${originText(`npm run example -- ${name}`)}\n\n\`\`\`text\n${lines.join('\n')}\n\`\`\``
 }

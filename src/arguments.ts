@@ -34,6 +34,11 @@ export function wholeNumber(name: string, value: unknown, least = 0, most: numbe
   return value + 0
 }
 
+/** A descriptor: what the kernel has 31 bits for. */
+export function descriptor(name: string, value: unknown): number {
+  return wholeNumber(name, value, 0, 2 ** 31 - 1)
+}
+
 /** A power of two from `least` to `most`. */
 export function powerOfTwo(name: string, value: unknown, most: number, least = 1): number {
   if (typeof value !== 'number') throw new InvalidArgumentTypeError(name, 'a number', value)

@@ -3,6 +3,14 @@
  * @module
  */
 
+/** Facts of 32-bit words, for hot paths. */
+export const enum Word {
+  /** Numbers that are their own `& SMALL` can be rounded up, added and shifted with no step past 2^31. */
+  SMALL = 0x3fffffff,
+  /** 2^32 over the golden ratio: multiples of it spread keys with any steps evenly (Knuth, vol. 3, 6.4). */
+  SPREAD = 0x9e3779b1,
+}
+
 /** The least multiple of `alignment` (a power of two) that is not below `value`. */
 export function alignUp(value: number, alignment: number): number {
   return Math.ceil(value / alignment) * alignment

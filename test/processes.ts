@@ -42,6 +42,13 @@ export function processesOf(group: number): ProcessEntry[] {
   return entries
 }
 
+/** When a process began, as the kernel counts: with the number it names the process for good. Empty when there is none. */
+export function processStart(pid: number): string {
+  const stat = read(`/proc/${pid}/stat`)
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return stat === '' || ENDED.has(fields[0] as string) ? '' : (fields[19] as string)
+}
+
 /** What the processes of a group are about: command, and for each thread its state and what it waits for in the kernel. */
 export function describeProcesses(group: number): string {
   return processesOf(group)

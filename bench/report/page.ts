@@ -20,9 +20,9 @@ export function today(): string {
   return new Date().toISOString().slice(0, 10)
 }
 
-/** What stands above every result, in two lines: machine, Node and date; the command. */
+/** What stands above every result, in one line: machine, Node and date; the command. */
 export function originText(command: string, node: string = `Node ${process.version}`): string {
-  return `*${machineText()}, ${node}; ${today()};\n\`${command}\`*`
+  return `*${machineText()}, ${node}; ${today()}; \`${command}\`*`
 }
 
 /** Replaces what stands between a bench's two markers in bench/README.md. */

@@ -3,7 +3,9 @@
  *
  *     alloc, allocUnsafe                  base/views.ts       over calloc and malloc of the class itself
  *     malloc, calloc, memalign            base/requests.ts    over the class's hooks, unless the class has a faster way
- *     pin, use, stats, reset, close, …    base/lifecycle.ts
+ *     pin, use, closeWhenIdle             base/pins/pinning.ts
+ *     stats                               base/figures.ts
+ *     reset, close                        base/lifecycle.ts
  *
  * The parts are in private fields, and a class takes its own with `partsOf`, once, in the initialiser of a field: V8 takes a field that is
  * written by its initialiser alone for a constant. Cost: one call.
@@ -24,7 +26,8 @@ import type {
 } from '../views.ts'
 import { BlockMemory } from './base/block-memory.ts'
 import type { Kind, Layout } from './base/header.ts'
-import { Holder, type Hooks, insideOfArena, Lifecycle } from './base/lifecycle.ts'
+import type { Hooks } from './base/hooks.ts'
+import { Holder, insideOfArena, Lifecycle } from './base/lifecycle.ts'
 import { Requests } from './base/requests.ts'
 import { Views, viewBytes } from './base/views.ts'
 import type { Allocator, AllocatorStats, AllocOptions, StatsOptions } from './contract.ts'
@@ -72,7 +75,7 @@ export function partsOf<H extends Hooks = Hooks>(facade: AllocatorFacade): Parts
 
 /** What is shown of an allocator. @internal */
 export function factsOf(facade: AllocatorFacade): Facts {
-  return parts(facade).life.facts()
+  return parts(facade).life.figures.facts()
 }
 
 export abstract class AllocatorFacade implements Allocator {
@@ -149,15 +152,15 @@ export abstract class AllocatorFacade implements Allocator {
   }
 
   pin(block: number | ArrayBufferView): Disposable {
-    return this.#parts.life.pin(block)
+    return this.#parts.life.pinning.pin(block)
   }
 
   async use<V extends ArrayBufferView, R>(view: V, run: (view: V) => R | Promise<R>): Promise<R> {
-    return this.#parts.life.use(view, run)
+    return this.#parts.life.pinning.use(view, run)
   }
 
   stats(options?: StatsOptions): AllocatorStats {
-    return this.#parts.life.stats(options)
+    return this.#parts.life.figures.stats(options)
   }
 
   reset(): void {
@@ -169,7 +172,7 @@ export abstract class AllocatorFacade implements Allocator {
   }
 
   closeWhenIdle(): Promise<void> {
-    return this.#parts.life.closeWhenIdle(() => this.close())
+    return this.#parts.life.pinning.closeWhenIdle(() => this.close())
   }
 
   [Symbol.dispose](): void {

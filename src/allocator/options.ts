@@ -3,13 +3,13 @@
  * there: one that answers otherwise the second time gets past no check.
  * @module
  */
+import { ARENA_ALIGNMENT } from '../arena/format/layout.ts'
 import { boolean, optionsObject, powerOfTwo, wholeNumber } from '../arguments.ts'
 import { InvalidArgumentTypeError } from '../errors.ts'
-import { GiB } from '../units.ts'
 import type { AllocatorOptions, AllocOptions, StatsOptions } from './contract.ts'
 
 /** The longest alignment: that of an arena in the address space. */
-export const MOST_ALIGNMENT: number = GiB
+export const MOST_ALIGNMENT: number = ARENA_ALIGNMENT
 
 /** Told of a request that does not fit; true: it is tried again. */
 export type OnFull = (byteLength: number) => boolean

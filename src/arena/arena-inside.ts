@@ -14,8 +14,8 @@ import type { ArenaInside } from './inside.ts'
 import type { Lifetime } from './mapping/lifetime.ts'
 import type { Mapping } from './mapping/mapping.ts'
 import type { OpenState } from './mapping/open-state.ts'
-import { type Windows, windowCount } from './mapping/windows.ts'
 import type { Release } from './pin.ts'
+import { type Windows, windowCount } from './views/windows.ts'
 
 /** The parts of an arena that its inside is made of. */
 export interface InsideParts {

@@ -2,63 +2,41 @@
  * An arena: one reserved, contiguous range of addresses and its life. Reserving it takes no memory; a page becomes resident when it is
  * first written, and goes back to the kernel with `purge` or `close`.
  *
- *     Arena ── Mapping     what lies under it: pages, and giving them back      mapping/mapping.ts
- *           ── Windows     the ArrayBuffers over its data                       mapping/windows.ts
- *           ── OpenState   open, pinned, closed                                 mapping/open-state.ts
- *           ── Lifetime    closing, and unmapping after the last buffer         mapping/lifetime.ts
- *           ── Claims      which allocator holds which range                    claims/claims.ts
- *           ── Locator     identity, handle and name, for others                sources/locator.ts
- *           ── WordWaits   sleeping until others change a word                  waiting/wait.ts
+ *     Arena ── MemoryViews  views of its data, by offset                         views/memory-views.ts
+ *           ── ArenaPages   pages made resident, given back, counted             arena-pages.ts
+ *           ── OpenState    open, pinned, closed                                 mapping/open-state.ts
+ *           ── Claims       which allocator holds which range                    claims/claims.ts
+ *           ── Locator      identity, handle and name, for others                sources/locator.ts
+ *           ── WordWaits    sleeping until others change a word                  waiting/wait.ts
  *
- * Where the memory comes from (pages of this process, a file in memory, a named file, another thread, a mapped file) is settled before
- * an arena is made of it: sources/opened-arena.ts, file/file-arena.ts. An arena knows nothing of blocks. Reserving costs 10 us and no
- * resident page, 70 us and a page when it is shared; a view some 0.1 us; `offsetOf` some 20 ns, nearly all of it V8's getter for a
- * view's buffer.
+ * Each call is handed to the part that does it; arena-parts.ts puts them together. Where the memory comes from (pages of this process,
+ * a file in memory, a named file, another thread, a mapped file) is settled before an arena is made of it: sources/opened-arena.ts,
+ * file/file-arena.ts. An arena knows nothing of blocks. Reserving costs 10 us and no resident page, 70 us and a page when it is shared.
  *
- * Longer than other files: it is the public class, and half of its lines are the documentation of its calls.
+ * Longer than other files: it is the public class, and all but a few of its lines are the documentation of its calls.
  * @module
  */
-import { Buffer } from 'node:buffer'
 import { resolve } from 'node:path'
 import { filePath, type UrlLike, wholeNumber } from '../arguments.ts'
-import { alignDown } from '../bits.ts'
-import {
-  ArenaBusyError,
-  bytes,
-  InvalidArgumentTypeError,
-  OtherInstanceError,
-  OutOfRangeError,
-  UnsupportedOperationError,
-} from '../errors.ts'
+import { InvalidArgumentTypeError, OtherInstanceError, UnsupportedOperationError } from '../errors.ts'
 import { type Facts, showAs } from '../inspection.ts'
 import { versionOf } from '../instance.ts'
 import { version } from '../version.ts'
-import {
-  arrayBuffer,
-  arrayByteOffset,
-  elementBytes,
-  isTypedArray,
-  isView,
-  type NodeBuffer,
-  type NodeBufferConstructor,
-  type TypedArray,
-  type TypedArrayConstructor,
-  type View,
-  type ViewConstructor,
-  viewBuffer,
-  viewByteOffset,
+import type {
+  NodeBuffer,
+  NodeBufferConstructor,
+  TypedArray,
+  TypedArrayConstructor,
+  View,
+  ViewConstructor,
 } from '../views.ts'
-import { InsideOfArena } from './arena-inside.ts'
-import { Claims } from './claims/claims.ts'
+import type { ArenaPages } from './arena-pages.ts'
+import { type ArenaOrigin, ArenaParts, originOf } from './arena-parts.ts'
+import type { Claims } from './claims/claims.ts'
 import { MOST_BYTES } from './format/layout.ts'
 import type { ArenaInside } from './inside.ts'
-import { Extent } from './mapping/extent.ts'
-import { Lifetime } from './mapping/lifetime.ts'
-import { type Mapping, makeZero } from './mapping/mapping.ts'
-import { OpenState } from './mapping/open-state.ts'
-import { RecentBytes } from './mapping/recent-bytes.ts'
+import type { OpenState } from './mapping/open-state.ts'
 import { recheckNow } from './mapping/recheck.ts'
-import { WINDOW_BYTES, Windows } from './mapping/windows.ts'
 import {
   type ArenaOptions,
   type AttachOptions,
@@ -68,33 +46,18 @@ import {
   checkShared,
   type OpenOptions,
 } from './options.ts'
-import type { Release } from './pin.ts'
 import { type ArenaHandle, type ArenaSource, checkSource, findSource } from './sources/handle.ts'
-import { Locator, type StaleOwner } from './sources/locator.ts'
+import type { Locator, StaleOwner } from './sources/locator.ts'
 import { openNamed } from './sources/named-file.ts'
-import { joinThreads, type OpenedArena, openFile, reservePrivate, reserveShared } from './sources/opened-arena.ts'
-import { checkRef, makeRef, type ViewRef, type ViewTypeName, type ViewTypes } from './view-ref.ts'
-import { type WaitAsyncOptions, type WaitOptions, type WaitResult, WordWaits } from './waiting/wait.ts'
+import { attachTo, type OpenedArena, reservePrivate, reserveShared } from './sources/opened-arena.ts'
+import type { MemoryViews } from './views/memory-views.ts'
+import { checkRef, makeRef, type ViewRef, type ViewTypeName, type ViewTypes } from './views/view-ref.ts'
+import type { WaitAsyncOptions, WaitOptions, WaitResult, WordWaits } from './waiting/wait.ts'
 
-/** What an arena is made of. @internal */
-export interface ArenaParts {
-  /** For messages. */
-  readonly title: string
-  readonly opened: OpenedArena
-  readonly lifetime: Lifetime
-  readonly openState: OpenState
-  /** Bytes in the windows that views come from. @defaultValue the usual */
-  readonly windowBytes?: number
-  /** Whether something in a long window may not read zero. @defaultValue never */
-  readonly exposed?: (window: number) => boolean
-  /** Whether the tables can be touched, asked before closing: a file may have become too short. @defaultValue they can */
-  readonly intact?: () => boolean
-}
+/** Origins that this library has made: an arena is made of no others. */
+const made: WeakSet<ArenaOrigin> = new WeakSet()
 
-/** Parts that this library has put together: an arena is made of no others. */
-const made: WeakSet<ArenaParts> = new WeakSet()
-
-let makeArena: (parts: ArenaParts) => Arena
+let makeArena: (origin: ArenaOrigin) => Arena
 let inside: (arena: Arena) => ArenaInside
 
 let isArena: (value: unknown) => boolean
@@ -116,8 +79,8 @@ export function insideOf(arena: Arena): ArenaInside {
 }
 
 /** An arena over memory that is there. Throws `ERR_CORRUPTED` when a directory is there that cannot be right. @internal */
-export function arenaOver(parts: ArenaParts): Arena {
-  return makeArena(parts)
+export function arenaOver(origin: ArenaOrigin): Arena {
+  return makeArena(origin)
 }
 
 /** A reserved range of memory. Make one with `Arena.reserve`. */
@@ -133,80 +96,48 @@ export class Arena {
   readonly staleOwner: StaleOwner | undefined
   readonly #title: string
   readonly #locator: Locator
-  readonly #mapping: Mapping
   readonly #openState: OpenState
-  readonly #extent: Extent
-  readonly #windows: Windows
+  readonly #views: MemoryViews
+  readonly #pages: ArenaPages
   readonly #claims: Claims
-  readonly #waiting: WordWaits
-  readonly #recent: RecentBytes = new RecentBytes()
-  /** The windows' own arrays, here as well to save a step on hot paths. Both are empty after `close`. */
-  readonly #buffers: (ArrayBuffer | undefined)[]
-  readonly #bytes: Uint8Array[]
+  readonly #waits: WordWaits
   readonly #inside: ArenaInside
 
   static {
-    makeArena = (parts) => {
-      made.add(parts)
-      return new Arena(parts)
+    makeArena = (origin) => {
+      made.add(origin)
+      return new Arena(origin)
     }
     showAs(Arena.prototype, 'Arena', (arena: Arena) => arena.#facts())
     inside = (arena) => arena.#inside
     isArena = (value) => typeof value === 'object' && value !== null && #title in value
   }
 
-  private constructor(parts: ArenaParts) {
-    if (!made.has(parts)) throw new UnsupportedOperationError('an Arena is made with Arena.reserve, open or attach')
-    const { title, opened, lifetime, openState, windowBytes, exposed = () => false, intact = () => true } = parts
-    const { layout, mapping } = opened
-    const windows = new Windows(lifetime, 0, layout.byteLength, windowBytes)
-    this.byteLength = layout.byteLength
-    this.pageSize = mapping.pageSize
+  private constructor(origin: ArenaOrigin) {
+    if (!made.has(origin)) throw new UnsupportedOperationError('an Arena is made with Arena.reserve, open or attach')
+    const { title, openState, extent, claims, views, pages, waits, locator, inside, staleOwner } = new ArenaParts(
+      origin
+    )
+    this.byteLength = extent.byteLength
+    this.pageSize = inside.pageSize
+    this.staleOwner = staleOwner
     this.#title = title
-    this.#mapping = mapping
+    this.#locator = locator
     this.#openState = openState
-    this.#extent = new Extent(openState, layout.byteLength)
-    this.#windows = windows
-    this.#buffers = windows.buffers
-    this.#bytes = windows.bytes
-    const bytesAt = (offset: number, length: number): Uint8Array => windows.bytesAt(offset, length)
-    const pinBlock = (): Release => openState.pinBlock()
-    const claims = new Claims({ title, layout, mapping, lifetime, exposed, bytesAt, pinBlock })
-    const wordAt = (offset: number): number => {
-      openState.requireOpen()
-      return windows.wordAt(offset)
-    }
+    this.#views = views
+    this.#pages = pages
     this.#claims = claims
-    this.#waiting = new WordWaits(mapping, title, wordAt, () => lifetime.hold())
-    this.#locator = new Locator(title, opened, lifetime, claims)
-    this.#inside = new InsideOfArena({ mapping, openState, lifetime, windows, claims, byteLength: layout.byteLength })
-    this.staleOwner = this.#locator.begin()
-    openState.onClose({
-      store: () => {
-        if (intact()) claims.leaveAll()
-      },
-      restore: () => claims.stay(),
-      forget: () => this.#forget(),
-    })
+    this.#waits = waits
+    this.#inside = inside
   }
 
-  /** The mapping is closed: every part lets go of it. */
-  #forget(): void {
-    this.#locator.close()
-    this.#claims.revokeAll()
-    this.#recent.forget()
-    this.#waiting.close()
-  }
-
-  /** The arena in a place of its own, which goes when it cannot be made. */
-  static #at(opened: OpenedArena, { windowBytes }: CheckedOptions): Arena {
-    const { mapping, layout, name } = opened
-    const title = name === undefined ? 'the arena' : `arena "${name}"`
-    const lifetime = new Lifetime(mapping, layout.mappingBytes)
+  /** The arena of a mapping of its own, which goes when the arena cannot be made. */
+  static #of(opened: OpenedArena, { windowBytes }: CheckedOptions): Arena {
+    const origin = originOf(opened, windowBytes)
     try {
-      return makeArena({ title, opened, lifetime, openState: new OpenState(title, lifetime), windowBytes })
+      return makeArena(origin)
     } catch (error) {
-      lifetime.close(undefined)
+      origin.lifetime.close(undefined)
       throw error
     }
   }
@@ -231,7 +162,7 @@ export class Arena {
     const checked = checkOptions(options)
     const shared = checkShared(options)
     recheckNow()
-    return Arena.#at(shared ? reserveShared(byteLength, checked) : reservePrivate(byteLength, checked), checked)
+    return Arena.#of(shared ? reserveShared(byteLength, checked) : reservePrivate(byteLength, checked), checked)
   }
 
   /**
@@ -256,7 +187,7 @@ export class Arena {
   static open(path: string | UrlLike, options?: OpenOptions): Arena {
     const absolute = resolve(filePath('path', path))
     const checked = checkOptions(options)
-    return Arena.#at(openNamed(absolute, checkOpening(options), checked), checked)
+    return Arena.#of(openNamed(absolute, checkOpening(options), checked), checked)
   }
 
   /**
@@ -280,13 +211,7 @@ export class Arena {
   static attach(source: ArenaSource, options?: AttachOptions): Arena {
     const given = checkSource(source)
     const checked = checkOptions(options)
-    const found = findSource(checked.os, given)
-    if ('table' in found) return Arena.#at(joinThreads(found, checked), checked)
-    if ('fd' in found) return Arena.#at(openFile(checked.os.files.duplicate(found.fd), checked, {}), checked)
-    const path = resolve(found.path)
-    const { generation, byteLength } = found
-    const fd = checked.os.files.open(path, 'read-write')
-    return Arena.#at(openFile(fd, checked, { path, generation, dataBytes: byteLength }), checked)
+    return Arena.#of(attachTo(findSource(checked.os, given), checked), checked)
   }
 
   /** Whether `close` has been called. */
@@ -362,9 +287,7 @@ export class Arena {
   view(type: DataViewConstructor, offset: number, length: number): DataView
   view(type: NodeBufferConstructor, offset: number, length: number): NodeBuffer
   view(type: ViewConstructor, offset: number, length: number): View {
-    const byteLength = this.#extent.requireElements(elementBytes('type', type), offset, length)
-    this.#claims.expose(offset, byteLength)
-    return this.#windows.view(type, offset, length, byteLength)
+    return this.#views.view(type, offset, length)
   }
 
   /**
@@ -383,15 +306,7 @@ export class Arena {
    * ```
    */
   bytes(offset: number, byteLength: number): NodeBuffer {
-    return this.#recent.find(offset, byteLength) ?? this.#makeBytes(offset, byteLength)
-  }
-
-  #makeBytes(offset: number, byteLength: number): NodeBuffer {
-    this.#extent.requireRange(offset, byteLength)
-    this.#claims.expose(offset, byteLength)
-    const buffer = this.#windows.view(Buffer, offset, byteLength, byteLength) as NodeBuffer
-    this.#recent.put(offset, buffer)
-    return buffer
+    return this.#views.bytes(offset, byteLength)
   }
 
   /**
@@ -444,10 +359,7 @@ export class Arena {
    * ```
    */
   window(offset: number): { buffer: ArrayBuffer; start: number } {
-    this.#extent.requireByte(offset)
-    const start = alignDown(offset, WINDOW_BYTES)
-    this.#claims.expose(start, Math.min(WINDOW_BYTES, this.byteLength - start))
-    return { buffer: this.#windows.long.window(start / WINDOW_BYTES), start }
+    return this.#views.window(offset)
   }
 
   /**
@@ -463,12 +375,7 @@ export class Arena {
    * ```
    */
   offsetOf(view: ArrayBufferView): number {
-    if (!isView(view)) return this.#refuse(view)
-    const buffer = isTypedArray(view) ? arrayBuffer(view) : viewBuffer(view)
-    if (buffer === this.#buffers[0] && (this.#bytes[0] as Uint8Array).length !== 0)
-      return isTypedArray(view) ? arrayByteOffset(view) : viewByteOffset(view)
-    const start = this.#windows.startOf(buffer)
-    return start < 0 ? this.#refuse(view) : start + viewByteOffset(view)
+    return this.#views.offsetOf(view)
   }
 
   /**
@@ -484,9 +391,8 @@ export class Arena {
    * plain.resident() >= 65536 // -> true
    * ```
    */
-  populate(offset = 0, byteLength: number = this.#extent.rest(offset)): void {
-    this.#extent.requireRange(offset, byteLength)
-    if (byteLength > 0) this.#mapping.populate(offset, byteLength)
+  populate(offset = 0, byteLength?: number): void {
+    this.#pages.populate(offset, byteLength)
   }
 
   /**
@@ -504,14 +410,8 @@ export class Arena {
    * plain.resident() // -> 0
    * ```
    */
-  purge(offset = 0, byteLength: number = this.#extent.rest(offset)): void {
-    this.#extent.requireRange(offset, byteLength)
-    const claim = byteLength === 0 ? undefined : this.#claims.overlapping(offset, byteLength)
-    if (claim !== undefined)
-      throw new ArenaBusyError(
-        `${this.#title}: a purge of ${bytes(byteLength)} at offset ${offset} overlaps ${claim.describe()}, which an allocator has claimed`
-      )
-    if (byteLength > 0) makeZero(this.#mapping, offset, byteLength, (at, length) => this.#windows.bytesAt(at, length))
+  purge(offset = 0, byteLength?: number): void {
+    this.#pages.purge(offset, byteLength)
   }
 
   /**
@@ -526,9 +426,8 @@ export class Arena {
    * Arena.reserve(GiB).resident() // -> 0
    * ```
    */
-  resident(offset = 0, byteLength: number = this.#extent.rest(offset)): number {
-    this.#extent.requireRange(offset, byteLength)
-    return this.#mapping.resident(offset, byteLength)
+  resident(offset = 0, byteLength?: number): number {
+    return this.#pages.resident(offset, byteLength)
   }
 
   /**
@@ -548,8 +447,7 @@ export class Arena {
    * ```
    */
   wait(offset: number, expected: number, options?: WaitOptions): WaitResult {
-    this.#extent.requireElements(4, offset, 1)
-    return this.#waiting.wait(offset, expected, options)
+    return this.#waits.wait(offset, expected, options)
   }
 
   /**
@@ -570,9 +468,8 @@ export class Arena {
    * ['ok', 'not-equal'].includes(await woken) // -> true
    * ```
    */
-  async waitAsync(offset: number, expected: number, options?: WaitAsyncOptions): Promise<WaitResult> {
-    this.#extent.requireElements(4, offset, 1)
-    return this.#waiting.waitAsync(offset, expected, options)
+  waitAsync(offset: number, expected: number, options?: WaitAsyncOptions): Promise<WaitResult> {
+    return this.#waits.waitAsync(offset, expected, options)
   }
 
   /**
@@ -588,8 +485,7 @@ export class Arena {
    * ```
    */
   wake(offset: number, count?: number): number {
-    this.#extent.requireElements(4, offset, 1)
-    return this.#waiting.wake(offset, count)
+    return this.#waits.wake(offset, count)
   }
 
   /**
@@ -699,11 +595,5 @@ export class Arena {
   #facts(): Facts {
     const { closed, byteLength, shared, path } = this
     return { state: closed ? 'closed' : 'open', byteLength, shared, path: shared ? path : undefined }
-  }
-
-  #refuse(view: unknown): never {
-    this.#openState.requireOpen()
-    if (!isView(view)) throw new InvalidArgumentTypeError('view', 'a view', view)
-    throw new OutOfRangeError('view', `a view of ${this.#title}, with a buffer that is not detached`, view)
   }
 }

@@ -3,12 +3,12 @@
  * @module
  */
 import { boolean, oneOf, optionsObject, powerOfTwo, wholeNumber } from '../arguments.ts'
-import { InvalidArgumentTypeError, OutOfRangeError } from '../errors.ts'
+import { InvalidArgumentTypeError } from '../errors.ts'
 import type { Os } from '../ffi/os.ts'
 import type { HugePageAdvice } from '../ffi/os-pages.ts'
 import { systemOs } from '../ffi/system.ts'
-import { MOST_BYTES } from './format/layout.ts'
-import { LEAST_WINDOW_BYTES, USUAL_WINDOW_BYTES, WINDOW_BYTES } from './mapping/windows.ts'
+import { MOST_BYTES, WINDOW_BYTES } from './format/layout.ts'
+import { LEAST_WINDOW_BYTES, USUAL_WINDOW_BYTES } from './views/windows.ts'
 
 /** What can be asked of any arena. */
 export interface AttachOptions {
@@ -103,14 +103,7 @@ export function checkOptions(options: AttachOptions | undefined): CheckedOptions
 /** Bytes in the windows that views come from; undefined when nothing is asked. @internal */
 export function checkWindowBytes(windowBytes: number | undefined): number | undefined {
   if (windowBytes === undefined) return undefined
-  powerOfTwo('options.windowBytes', windowBytes, WINDOW_BYTES)
-  if (windowBytes < LEAST_WINDOW_BYTES)
-    throw new OutOfRangeError(
-      'options.windowBytes',
-      `a power of two from ${LEAST_WINDOW_BYTES} to ${WINDOW_BYTES}`,
-      windowBytes
-    )
-  return windowBytes
+  return powerOfTwo('options.windowBytes', windowBytes, WINDOW_BYTES, LEAST_WINDOW_BYTES)
 }
 
 /** The kernel to use. @internal */

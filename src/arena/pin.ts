@@ -10,7 +10,7 @@
  * count and one object for a pin.
  * @module
  */
-import { InvalidArgumentTypeError } from '../errors.ts'
+import { ArenaClosedError, InvalidArgumentTypeError } from '../errors.ts'
 import { nextTurn } from '../runtime.ts'
 
 /** Takes back what was done. Does it once. */
@@ -44,9 +44,9 @@ export class WhenIdle {
   #outcome: Promise<void> | undefined
   #resume: (() => void) | undefined
 
-  /** Whether closing is awaited. */
-  get awaited(): boolean {
-    return this.#outcome !== undefined
+  /** Throws while closing is awaited. `title`: of what is to be pinned. */
+  requirePinnable(title: string): void {
+    if (this.#outcome !== undefined) throw new ArenaClosedError(`${title} is closing and takes no new pins`)
   }
 
   /**

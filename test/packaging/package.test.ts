@@ -19,7 +19,6 @@ import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { build } from '../../packaging/build.ts'
 import { BOTH_PROGRAM, CJS_PROGRAM, ESM_PROGRAM } from '../../packaging/cells/cell.ts'
 import { exportsOf } from '../../packaging/entries.ts'
 import { OtherInstanceError } from '../../src/errors.ts'
@@ -27,6 +26,7 @@ import { loadKoffi } from '../../src/ffi/load-koffi.ts'
 import { Arena, Bump } from '../../src/index.ts'
 import { oneInstance, versionOf } from '../../src/instance.ts'
 import { version } from '../../src/version.ts'
+import { copyPackage } from '../helpers/built-package.ts'
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '../../..')
 // Beside the sources: the compiler and Node look for packages in the folders above.
@@ -42,7 +42,7 @@ test.before(async () => {
   const parts: string[] = manifest.files.map((path: string) => path.split('/')[0])
   for (const part of ['package.json', 'README.md', 'LICENSE', ...parts])
     if (part !== 'dist') cpSync(join(root, part), join(packed, part), { recursive: true })
-  await build(join(packed, 'dist'))
+  await copyPackage(join(packed, 'dist'))
   execFileSync('npm', ['pack', '--ignore-scripts', '--offline', '--silent'], { cwd: packed })
   mkdirSync(installed, { recursive: true })
   const tarball = join(packed, `${manifest.name}-${manifest.version}.tgz`)

@@ -121,7 +121,7 @@ test('a name that leads nowhere is found', () => {
   assert.not(leadsSomewhere('arena/ground.ts', 'docs/design.md'))
   assert.not(leadsSomewhere('mapping/ground.ts', 'src/arena/arena.ts'))
   assert.not(leadsSomewhere('subject.ts', 'src/arena/arena.ts'))
-  assert.ok(leadsSomewhere('mapping/windows.ts', 'src/arena/arena.ts'))
+  assert.ok(leadsSomewhere('views/windows.ts', 'src/arena/arena.ts'))
   assert.ok(leadsSomewhere('heap.md', 'docs/design.md'))
 })
 

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { build } from '../../packaging/build.ts'
+import { copyPackage } from '../helpers/built-package.ts'
 import { nodes } from '../helpers/child.ts'
 import { scratch } from '../helpers/scratch.ts'
 
@@ -18,7 +18,7 @@ const place = join(scratch, 'node_modules', 'sorites')
 test.before(async () => {
   mkdirSync(place, { recursive: true })
   copyFileSync(join(root, 'package.json'), join(place, 'package.json'))
-  await build(join(place, 'dist'))
+  await copyPackage(join(place, 'dist'))
   symlinkSync(join(root, 'node_modules', 'koffi'), join(scratch, 'node_modules', 'koffi'))
 })
 

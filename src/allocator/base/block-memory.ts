@@ -14,13 +14,12 @@
  * @module
  */
 import { float64sIn } from '../../arena/buffer-range.ts'
+import { WINDOW_BYTES } from '../../arena/format/layout.ts'
 import type { ArenaInside } from '../../arena/inside.ts'
 import { alignUp } from '../../bits.ts'
-import { GiB, MiB } from '../../units.ts'
-import type { Forgetful, Lifecycle } from './lifecycle.ts'
-
-/** Bytes of a window; no block crosses a multiple of it unless it is longer. */
-export const WINDOW_BYTES: number = GiB
+import { MiB } from '../../units.ts'
+import type { Forgetful } from './hooks.ts'
+import type { Lifecycle } from './lifecycle.ts'
 
 /** The first place from `start` on where a block does not cross a window's end, or begins a window. */
 export function placeInWindow(start: number, byteLength: number): number {

@@ -2,7 +2,7 @@
  * What allocators have that free single blocks: `usableSize`, `realloc`, many blocks at once, and what refuses a free.
  *
  *     free(p)       ->  assertFree, where something special holds; the class does the rest, for speed
- *     realloc(p, n) ->  resizeAt(p, …) in place, or a new block, a copy, and freeAt(p)
+ *     realloc(p, n) ->  assertFree likewise; the rest is in resizing.ts
  *
  * `sizeAt` and `freeAt` throw unless the offset is the start of a block that is live now, so every path through here is checked.
  * Cost above the raw call: one comparison for an offset, a look-up of the view's buffer for a view.
@@ -10,24 +10,22 @@
  */
 import { types } from 'node:util'
 import { wholeNumber } from '../../arguments.ts'
-import { DoubleFreeError, InvalidArgumentTypeError } from '../../errors.ts'
+import { DoubleFreeError } from '../../errors.ts'
 import { plainFloats } from '../../views.ts'
 import type { SizeClassStats } from '../contract.ts'
 import type { BlockMemory } from './block-memory.ts'
-import { type Hooks, INNER, type Lifecycle } from './lifecycle.ts'
+import type { Hooks } from './hooks.ts'
+import { INNER, type Lifecycle } from './lifecycle.ts'
 import { type Requests, requestOf } from './requests.ts'
+import { type ResizableBlocks, Resizing } from './resizing.ts'
 import type { Views } from './views.ts'
 
 /** What an allocator does in its own way that frees single blocks. */
-export interface FreeingHooks extends Hooks {
-  /** A block, or ERR_OUT_OF_MEMORY: `malloc` of the class. */
-  malloc(byteLength: number): number
+export interface FreeingHooks extends Hooks, Omit<ResizableBlocks, 'resizableAt'> {
   /** Usable bytes of the live block that starts here; throws as `freeAt` does. */
   sizeAt(offset: number): number
   /** Frees the live block that starts here; throws ERR_DOUBLE_FREE or ERR_INVALID_FREE when there is none. */
   freeAt(offset: number): void
-  /** Whether the live block of `usable` bytes could be given at least `byteLength` bytes, or fewer, where it is. Checks `byteLength`. */
-  resizeAt(offset: number, usable: number, byteLength: number): boolean
 }
 
 /** The parts that freeing needs. */
@@ -39,17 +37,19 @@ export interface FreeingParts {
   readonly hooks: FreeingHooks
 }
 
-export class Freeing {
+export class Freeing implements ResizableBlocks {
   readonly #parts: FreeingParts
   readonly #life: Lifecycle
   readonly #requests: Requests
   readonly #hooks: FreeingHooks
+  readonly #resizing: Resizing
 
   constructor(parts: FreeingParts) {
     this.#parts = parts
     this.#life = parts.life
     this.#requests = parts.requests
     this.#hooks = parts.hooks
+    this.#resizing = new Resizing(this, parts.requests, parts.memory)
   }
 
   usableSize(block: number | ArrayBufferView): number {
@@ -59,25 +59,24 @@ export class Freeing {
   }
 
   realloc(offset: number, byteLength: number): number {
-    if (typeof offset !== 'number') throw new InvalidArgumentTypeError('offset', 'a number', offset)
-    const moved = this.#requests.asks ? this.#resizeAsking(offset, byteLength) : this.#resize(offset, byteLength)
-    this.#requests.tellPages()
-    return moved
+    return this.#resizing.realloc(offset, byteLength)
   }
 
-  /** Apart, since a function that makes a closure takes longer each time. */
-  #resizeAsking(offset: number, byteLength: number): number {
-    return this.#requests.untilFits(byteLength, () => this.#resize(offset, byteLength))
-  }
-
-  #resize(offset: number, byteLength: number): number {
+  resizableAt(offset: number): number {
     if (this.#life.guard !== 0) this.assertFree(offset)
-    const usable = this.#hooks.sizeAt(offset)
-    if (this.#hooks.resizeAt(offset, usable, byteLength)) return offset
-    const moved = this.#hooks.malloc(byteLength)
-    this.#parts.memory.copyNew(moved, offset, Math.min(usable, byteLength))
+    return this.#hooks.sizeAt(offset)
+  }
+
+  resizeAt(offset: number, usable: number, byteLength: number): boolean {
+    return this.#hooks.resizeAt(offset, usable, byteLength)
+  }
+
+  malloc(byteLength: number): number {
+    return this.#hooks.malloc(byteLength)
+  }
+
+  freeAt(offset: number): void {
     this.#hooks.freeAt(offset)
-    return moved
   }
 
   mallocMany(byteLength: number, offsets: Float64Array): number {

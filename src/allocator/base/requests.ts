@@ -16,7 +16,8 @@ import { inStep, step } from '../../arena/ending.ts'
 import { bytes, OutOfMemoryError } from '../../errors.ts'
 import type { OnFull } from '../options.ts'
 import { PageNews, publishFull } from './channels.ts'
-import type { Forgetful, Lifecycle } from './lifecycle.ts'
+import type { Forgetful } from './hooks.ts'
+import type { Lifecycle } from './lifecycle.ts'
 
 /** One request, over all its tries. */
 export interface Request {

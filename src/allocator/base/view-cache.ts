@@ -16,12 +16,11 @@
  * and the views themselves, up to 4,096 of some 200 bytes; all of it is dropped when the allocator is closed.
  * @module
  */
+import { Word } from '../../bits.ts'
 import { isTypedArray, type View, type ViewConstructor, viewByteLength } from '../../views.ts'
 
 const enum Cache {
   ENTRIES = 4096,
-  /** 2^32 over the golden ratio: steps of any size spread evenly (Knuth, vol. 3, 6.4). */
-  SPREAD = 0x9e3779b1,
 }
 
 export class ViewCache {
@@ -39,7 +38,7 @@ export class ViewCache {
 
   /** The entry for a place: an offset in the arena, or in its window. */
   at(place: number): number {
-    return (Math.imul((place & this.#inWindow) >>> 3, Cache.SPREAD) >>> 16) & this.#mask
+    return (Math.imul((place & this.#inWindow) >>> 3, Word.SPREAD) >>> 16) & this.#mask
   }
 
   /** Enters a view of so many elements over the block at an offset. */

@@ -13,7 +13,7 @@
 import { wholeNumber } from '../../arguments.ts'
 import { OutOfRangeError } from '../../errors.ts'
 import { elementBytes, makeView, type TypedArray, type View, type ViewConstructor } from '../../views.ts'
-import type { Forgetful } from './lifecycle.ts'
+import type { Forgetful } from './hooks.ts'
 import { ViewCache } from './view-cache.ts'
 
 /** What views lie in. */

@@ -18,26 +18,17 @@
 
 import type { Arena } from '../../arena/arena.ts'
 import { float64sIn } from '../../arena/buffer-range.ts'
+import { WINDOW_BYTES } from '../../arena/format/layout.ts'
 import { optionsObject, powerOfTwo, wholeNumber } from '../../arguments.ts'
-import { alignUp, log2Ceil } from '../../bits.ts'
+import { alignUp, log2Ceil, Word } from '../../bits.ts'
 import { DoubleFreeError, InvalidFreeError } from '../../errors.ts'
 import { showAs } from '../../inspection.ts'
-import { GiB } from '../../units.ts'
+import { PageAccounts } from '../base/bits/page-accounts.ts'
 import type { BlockMemory } from '../base/block-memory.ts'
 import type { PageNews } from '../base/channels.ts'
 import { classesOfBlocks, Freeing, type FreeingHooks } from '../base/freeing.ts'
-import {
-  COMMITTED_END,
-  HEADER_BYTES,
-  METADATA_BYTES,
-  PEAK_BYTES,
-  PURGED_BYTES,
-  TOUCHED,
-  USED_BYTES,
-  USED_COUNT,
-} from '../base/header.ts'
+import { COMMITTED_END, HEADER_BYTES, PURGED_BYTES, TOUCHED, USED_BYTES, USED_COUNT } from '../base/header.ts'
 import type { Lifecycle } from '../base/lifecycle.ts'
-import { PageAccounts } from '../base/page-accounts.ts'
 import type { Requests } from '../base/requests.ts'
 import type { Views } from '../base/views.ts'
 import type { AllocatorOptions, AllocatorStats, FreeingAllocator } from '../contract.ts'
@@ -51,9 +42,6 @@ export interface BuddyOptions extends AllocatorOptions {
   /** Bytes of the smallest block, a power of two from 16 on. @defaultValue 64, more in claims above 64 GiB */
   readonly minBlock?: number | undefined
 }
-
-/** Requests below this find their order in 32-bit arithmetic. */
-const SMALL_MASK = 2 ** 30 - 1
 
 /**
  * With the equations of BuddyUnits:
@@ -204,17 +192,7 @@ export class Buddy extends AllocatorFacade implements FreeingAllocator {
   }
 
   #totals(): AllocatorStats {
-    const numbers = this.#numbers
-    return {
-      reservedBytes: this.#life.claim.byteLength,
-      committedBytes: this.#pages.committedBytes,
-      usedBytes: numbers[USED_BYTES],
-      freeSlotBytes: 0,
-      freeDirtyBytes: this.#pages.dataBytes - numbers[USED_BYTES],
-      metadataBytes: numbers[METADATA_BYTES],
-      peakCommittedBytes: numbers[PEAK_BYTES],
-      usedCount: numbers[USED_COUNT],
-    }
+    return this.#pages.totals(this.#numbers[USED_BYTES], 'dirty')
   }
 
   check(): void {
@@ -299,7 +277,7 @@ export class Buddy extends AllocatorFacade implements FreeingAllocator {
 
   /** The order of the smallest block that holds so many bytes. */
   #orderOf(byteLength: number): number {
-    if (typeof byteLength === 'number' && (byteLength & SMALL_MASK) === byteLength)
+    if (typeof byteLength === 'number' && (byteLength & Word.SMALL) === byteLength)
       return byteLength === 0 ? 0 : 32 - Math.clz32((byteLength - 1) >>> this.#shift)
     return log2Ceil(wholeNumber('byteLength', byteLength) / this.minBlock)
   }
@@ -394,5 +372,5 @@ function minBlockOf(options: BuddyOptions | undefined): number | undefined {
   optionsObject('options', options)
   const wanted = options?.minBlock
   if (wanted === undefined) return undefined
-  return powerOfTwo('options.minBlock', wanted, GiB, 16)
+  return powerOfTwo('options.minBlock', wanted, WINDOW_BYTES, 16)
 }

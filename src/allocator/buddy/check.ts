@@ -4,8 +4,8 @@
  * @module
  */
 import { CorruptedError } from '../../errors.ts'
-import { countBits } from '../base/bitmap.ts'
-import type { PageAccounts } from '../base/page-accounts.ts'
+import { countBits } from '../base/bits/bitmap.ts'
+import type { PageAccounts } from '../base/bits/page-accounts.ts'
 import { FREE, HIGH, ORDER, ORDERS } from './layout.ts'
 import type { BuddyUnits } from './units.ts'
 

@@ -8,13 +8,13 @@
  * address, up to a window, and crosses no window's end unless it is longer than one.
  * @module
  */
+import { WINDOW_BYTES } from '../../arena/format/layout.ts'
 import { alignDown, alignUp, log2Ceil } from '../../bits.ts'
 import { OutOfRangeError } from '../../errors.ts'
-import { treeWords } from '../base/bit-tree.ts'
-import { wordsFor } from '../base/bitmap.ts'
-import { WINDOW_BYTES } from '../base/block-memory.ts'
+import { treeWords } from '../base/bits/bit-tree.ts'
+import { wordsFor } from '../base/bits/bitmap.ts'
+import { pageBytes } from '../base/bits/page-accounts.ts'
 import { HEADER_BYTES, type Layout, layOut, OWN_WORD } from '../base/header.ts'
-import { pageBytes } from '../base/page-accounts.ts'
 
 /** The smallest blocks unless asked otherwise: a cache line. */
 const USUAL_MIN_BLOCK = 64

@@ -15,7 +15,7 @@
 import { type BufferRange, bytesIn, int32sIn } from '../../arena/buffer-range.ts'
 import { alignUp, lowestBit } from '../../bits.ts'
 import { CorruptedError } from '../../errors.ts'
-import { BitTree, treeWords } from '../base/bit-tree.ts'
+import { BitTree, treeWords } from '../base/bits/bit-tree.ts'
 import type { Layout } from '../base/header.ts'
 import { type BuddyLayout, FREE, HIGH, ORDER, ORDERS, TOP } from './layout.ts'
 

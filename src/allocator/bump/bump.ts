@@ -6,8 +6,8 @@
  *     bounds  | 1       1       1               |               |
  *             first                             top             touched
  *
- * One bit for each granule (8 bytes, more in claims above 64 GiB) says where a block begins, its padding included: so a mark that no
- * longer lies between two blocks is refused, live blocks are counted, and an inner claim finds the block that it lies in. Bytes from
+ * One bit for each granule (8 bytes, more in claims above 64 GiB) says where a block begins, its padding included (bounds.ts): so a mark
+ * that no longer lies between two blocks is refused, live blocks are counted, and an inner claim finds the block that it lies in. Bytes from
  * `touched` on were never handed out: `calloc` does not fill them. A block has no recorded size; only the last can be resized.
  * Padding that spans whole pages is not committed. Cost: 1/64 of the bytes used in metadata; 7 ns a block.
  * The idea is bumpalo's, and every compiler's before it.
@@ -18,37 +18,25 @@
 
 import type { Arena } from '../../arena/arena.ts'
 import { float64sIn, int32sIn } from '../../arena/buffer-range.ts'
+import { WINDOW_BYTES } from '../../arena/format/layout.ts'
 import { wholeNumber } from '../../arguments.ts'
-import { alignDown, alignUp, log2Ceil } from '../../bits.ts'
-import {
-  CorruptedError,
-  InvalidArgumentTypeError,
-  InvalidFreeError,
-  OutOfRangeError,
-  UnsupportedOperationError,
-} from '../../errors.ts'
+import { alignDown, alignUp, log2Ceil, Word } from '../../bits.ts'
+import { CorruptedError, InvalidFreeError, OutOfRangeError, UnsupportedOperationError } from '../../errors.ts'
 import { showAs } from '../../inspection.ts'
-import { clearBits, countBits, countUnused, firstBit, lastBit, wordsFor } from '../base/bitmap.ts'
+import { wordsFor } from '../base/bits/bitmap.ts'
+import { PageAccounts, pageBytes } from '../base/bits/page-accounts.ts'
 import type { BlockMemory } from '../base/block-memory.ts'
-import { placeInWindow, WINDOW_BYTES } from '../base/block-memory.ts'
+import { placeInWindow } from '../base/block-memory.ts'
 import type { PageNews } from '../base/channels.ts'
-import {
-  COMMITTED_END,
-  HEADER_BYTES,
-  type Layout,
-  layOut,
-  METADATA_BYTES,
-  OWN_NUMBER,
-  PEAK_BYTES,
-  TOUCHED,
-  USED_COUNT,
-} from '../base/header.ts'
-import type { Hooks, Lifecycle } from '../base/lifecycle.ts'
-import { PageAccounts, pageBytes } from '../base/page-accounts.ts'
+import { COMMITTED_END, HEADER_BYTES, type Layout, layOut, OWN_NUMBER, TOUCHED, USED_COUNT } from '../base/header.ts'
+import type { Hooks } from '../base/hooks.ts'
+import type { Lifecycle } from '../base/lifecycle.ts'
 import type { Requests } from '../base/requests.ts'
+import { Resizing } from '../base/resizing.ts'
 import type { AllocatorOptions, AllocatorStats } from '../contract.ts'
 import { AllocatorFacade, claimRange, factsOf, type Parts, partsOf } from '../facade.ts'
 import { checkAllocatorOptions } from '../options.ts'
+import { Bounds } from './bounds.ts'
 
 // End of the last block; its start, or 0 when it has to be looked up; and the top before it, where its padding starts.
 const TOP = OWN_NUMBER
@@ -57,9 +45,6 @@ const BOUND = OWN_NUMBER + 2
 
 /** Bits of a claim's bounds at most, which keeps indices small integers. */
 const MOST_BITS = 2 ** 33
-/** Requests below this are rounded in 32-bit arithmetic. */
-const SMALL_MASK = 2 ** 30 - 1
-
 /** Its tables for a claim of so many bytes. */
 function bumpTables(byteLength: number, pageSize: number): Layout<'pages' | 'bounds' | 'pads'> {
   const bits = wordsFor(byteLength / granuleOf(byteLength) + 1) * 4
@@ -72,9 +57,9 @@ function granuleOf(byteLength: number): number {
 }
 
 /**
- *     first <= top <= committed end;   a bit at every block's bound, none at or above the top
- *     a bit in pads where the padding before an aligned block starts, which is a bound as well as the block's own start
- *     usedCount = bounds - pads;   usedBytes = top - first - purged bytes below the top
+ * With the equations of Bounds, whose blocks are usedCount:
+ *
+ *     first <= top <= committed end;   usedBytes = top - first - purged bytes below the top
  *     committedBytes = usedBytes + freeDirtyBytes + metadataBytes
  */
 export class Bump extends AllocatorFacade {
@@ -83,6 +68,15 @@ export class Bump extends AllocatorFacade {
   readonly #memory: BlockMemory = this.#parts.memory
   readonly #requests: Requests = this.#parts.requests
   readonly #news: PageNews = this.#requests.news
+  readonly #resizing: Resizing = new Resizing(
+    {
+      resizableAt: (offset) => this.#resizableAt(offset),
+      resizeAt: (offset, usable, byteLength) => this.#resizeAt(offset, usable, byteLength),
+      malloc: (byteLength) => this.malloc(byteLength),
+    },
+    this.#requests,
+    this.#memory
+  )
   readonly #granule: number
   /** First offset that can be a block, and the end of the claim. */
   readonly #first: number
@@ -91,8 +85,9 @@ export class Bump extends AllocatorFacade {
   readonly #bitRate: number
   readonly #wordRate: number
   #numbers: Float64Array
+  readonly #blocks: Bounds
+  /** The bits of `#blocks`, here as well to save a step. */
   #bounds: Int32Array
-  #pads: Int32Array
   #pages: PageAccounts
   /** A block that ends here or before needs no page and no other window. 0 when that has to be found out: a cache. */
   #ready = 0
@@ -139,7 +134,7 @@ export class Bump extends AllocatorFacade {
     this.#wordRate = 1 / (this.#granule * 32)
     this.#numbers = float64sIn(metadata, 0, HEADER_BYTES / 8)
     this.#bounds = int32sIn(metadata, layout.at.bounds, (layout.at.pads - layout.at.bounds) / 4)
-    this.#pads = int32sIn(metadata, layout.at.pads)
+    this.#blocks = new Bounds(this.#bounds, int32sIn(metadata, layout.at.pads), this.#first, this.#granule)
     const rate = 2 / (8 * this.#granule) + 1 / (8 * arena.pageSize)
     this.#pages = new PageAccounts({
       claim,
@@ -160,7 +155,7 @@ export class Bump extends AllocatorFacade {
   }
 
   #tryMalloc(byteLength: number): number {
-    if (typeof byteLength !== 'number' || (byteLength & SMALL_MASK) !== byteLength)
+    if (typeof byteLength !== 'number' || (byteLength & Word.SMALL) !== byteLength)
       return this.#place(8, this.#round(byteLength))
     const granule = this.#granule
     const size = (byteLength + granule - 1) & -granule || granule
@@ -214,7 +209,7 @@ export class Bump extends AllocatorFacade {
     this.#life.assertOpen()
     const top = this.#top()
     wholeNumber('mark', mark, this.#first, top)
-    if (mark !== top && !this.#isMark(mark))
+    if (mark !== top && !this.#blocks.isMark(mark))
       throw new OutOfRangeError('mark', 'a mark between two blocks (this one is stale, or no mark)', mark)
     this.#life.assertUnpinned('cannot release these blocks', mark)
     this.#life.assertNoInner(mark, top - mark)
@@ -238,38 +233,29 @@ export class Bump extends AllocatorFacade {
    * ```
    */
   realloc(offset: number, byteLength: number): number {
-    if (typeof offset !== 'number') throw new InvalidArgumentTypeError('offset', 'a number', offset)
-    const moved = this.#requests.asks ? this.#resizeAsking(offset, byteLength) : this.#resize(offset, byteLength)
-    this.#requests.tellPages()
-    return moved
+    return this.#resizing.realloc(offset, byteLength)
   }
 
-  /** Apart, since a function that makes a closure takes longer each time. */
-  #resizeAsking(offset: number, byteLength: number): number {
-    return this.#requests.untilFits(byteLength, () => this.#resize(offset, byteLength))
-  }
-
-  #resize(offset: number, byteLength: number): number {
+  #resizableAt(offset: number): number {
     this.#life.assertOpen()
     this.#requireLast(offset)
-    const numbers = this.#numbers
     const usable = this.#top() - offset
     this.#life.assertBlockUnpinned(offset)
     this.#life.assertNoInner(offset, usable)
+    return usable
+  }
+
+  #resizeAt(offset: number, usable: number, byteLength: number): boolean {
     const size = this.#round(byteLength)
     if (size <= usable) {
       this.#retreat(offset + size)
-      return offset
+      return true
     }
-    if (offset + size <= this.#end && placeInWindow(offset, size) === offset) {
-      if (!this.#pages.commit(offset, size)) throw this.#requests.outOfMemory(byteLength)
-      numbers[TOP] = offset + size
-      this.#ready = 0
-      return offset
-    }
-    const moved = this.malloc(byteLength)
-    this.#memory.copyNew(moved, offset, usable)
-    return moved
+    if (offset + size > this.#end || placeInWindow(offset, size) !== offset) return false
+    if (!this.#pages.commit(offset, size)) throw this.#requests.outOfMemory(byteLength)
+    this.#numbers[TOP] = offset + size
+    this.#ready = 0
+    return true
   }
 
   /**
@@ -303,18 +289,7 @@ export class Bump extends AllocatorFacade {
   }
 
   #totals(): AllocatorStats {
-    const numbers = this.#numbers
-    const usedBytes = this.#usedBytes()
-    return {
-      reservedBytes: this.#life.claim.byteLength,
-      committedBytes: this.#pages.committedBytes,
-      usedBytes,
-      freeSlotBytes: 0,
-      freeDirtyBytes: this.#pages.dataBytes - usedBytes,
-      metadataBytes: numbers[METADATA_BYTES],
-      peakCommittedBytes: numbers[PEAK_BYTES],
-      usedCount: numbers[USED_COUNT],
-    }
+    return this.#pages.totals(this.#usedBytes(), 'dirty')
   }
 
   check(): void {
@@ -325,19 +300,8 @@ export class Bump extends AllocatorFacade {
     const top = numbers[TOP]
     if (!(top >= this.#first && top <= Math.max(numbers[COMMITTED_END], this.#first)) || top % 8 !== 0)
       throw new CorruptedError(`the top ${top} lies outside the committed bytes`)
-    const bounds = countBits(this.#bounds, 0, this.#bit(top))
-    const pads = countBits(this.#pads, 0, this.#bit(top))
-    if (
-      bounds - pads !== numbers[USED_COUNT] ||
-      countUnused(this.#bounds, 0, this.#bit(top), this.#bounds.length * 32) !== 0 ||
-      countUnused(this.#pads, 0, this.#bit(top), this.#bounds.length * 32) !== 0
-    )
-      throw new CorruptedError(
-        `${numbers[USED_COUNT]} blocks in the header, ${bounds - pads} by the bounds, or some above the top`
-      )
-    if (top > this.#first && !this.#isBound(this.#first))
-      throw new CorruptedError('bytes are in use, and no block begins at the first of them')
-    const last = this.#first + lastBit(this.#bounds, 0, this.#bit(top)) * this.#granule
+    this.#blocks.check(top, numbers[USED_COUNT])
+    const last = this.#blocks.last(top)
     if (numbers[LAST] !== 0 && numbers[LAST] !== last)
       throw new CorruptedError(`the last block begins at ${last}, the header says ${numbers[LAST]}`)
     const used = this.#usedBytes()
@@ -346,22 +310,11 @@ export class Bump extends AllocatorFacade {
   }
 
   #blockAround(offset: number, byteLength: number): { offset: number; byteLength: number } | undefined {
-    const top = this.#top()
-    if (offset < this.#first || offset + byteLength > top) return undefined
-    const bit = lastBit(this.#bounds, 0, Math.floor((offset - this.#first) / this.#granule) + 1)
-    if (countBits(this.#pads, bit, bit + 1) === 1) return undefined
-    const next = firstBit(this.#bounds, bit + 1, this.#bit(top))
-    const start = this.#first + bit * this.#granule
-    const end = next < 0 ? top : this.#first + next * this.#granule
-    return end >= offset + byteLength ? { offset: start, byteLength: end - start } : undefined
+    return this.#blocks.around(offset, byteLength, this.#top())
   }
 
   #tryCalloc(byteLength: number): number {
-    const start = this.#tryMalloc(byteLength)
-    const numbers = this.#numbers
-    if (start !== 0 && start < numbers[TOUCHED])
-      this.#memory.zeroNew(start, Math.min(numbers[TOP], numbers[TOUCHED]) - start)
-    return start
+    return this.#zeroed(this.#tryMalloc(byteLength))
   }
 
   /** A new block, the last, made to read zero. */
@@ -385,7 +338,7 @@ export class Bump extends AllocatorFacade {
     this.#ready = 0
     this.#numbers = new Float64Array(0)
     this.#bounds = new Int32Array(0)
-    this.#pads = new Int32Array(0)
+    this.#blocks.forget()
   }
 
   #round(byteLength: number): number {
@@ -400,12 +353,7 @@ export class Bump extends AllocatorFacade {
     const start = placeInWindow(alignUp(bound, Math.max(alignment, this.#granule)), size)
     const end = start + size
     if (end > this.#end || !this.#pages.commit(start, size)) return 0
-    const bit = this.#bit(bound)
-    this.#bounds[Math.floor(bit / 32)] |= 1 << bit
-    if (start !== bound) {
-      this.#pads[Math.floor(bit / 32)] |= 1 << bit
-      this.#bounds[Math.floor(this.#bit(start) / 32)] |= 1 << this.#bit(start)
-    }
+    this.#blocks.add(bound, start)
     numbers[TOP] = end
     numbers[LAST] = start
     numbers[BOUND] = bound
@@ -419,11 +367,7 @@ export class Bump extends AllocatorFacade {
   /** Takes the top down to a bound. */
   #lower(mark: number): void {
     const numbers = this.#numbers
-    const from = this.#bit(mark)
-    const to = this.#bit(this.#top())
-    numbers[USED_COUNT] -= countBits(this.#bounds, from, to) - countBits(this.#pads, from, to)
-    clearBits(this.#bounds, from, to)
-    clearBits(this.#pads, from, to)
+    numbers[USED_COUNT] -= this.#blocks.remove(mark, this.#top())
     this.#retreat(mark)
     numbers[LAST] = 0
   }
@@ -438,29 +382,12 @@ export class Bump extends AllocatorFacade {
   #requireLast(offset: number): void {
     const numbers = this.#numbers
     const top = this.#top()
-    const last = numbers[LAST] || this.#first + lastBit(this.#bounds, 0, this.#bit(top)) * this.#granule
-    if (!(offset >= this.#first && offset < top) || (offset !== last && !this.#isBlock(offset)))
+    const last = numbers[LAST] || this.#blocks.last(top)
+    if (!(offset >= this.#first && offset < top) || (offset !== last && !this.#blocks.isBlock(offset)))
       throw new InvalidFreeError(`${offset} is not the start of a live block of Bump`)
     if (offset !== last)
       throw new UnsupportedOperationError(`Bump can resize its last block only, and ${offset} is an earlier one`)
     numbers[LAST] = last
-  }
-
-  #isBound(offset: number): boolean {
-    const bit = (offset - this.#first) / this.#granule
-    return Number.isInteger(bit) && countBits(this.#bounds, bit, bit + 1) === 1
-  }
-
-  /** Whether a block starts here: a bound that is no padding. */
-  #isBlock(offset: number): boolean {
-    return this.#isBound(offset) && countBits(this.#pads, this.#bit(offset), this.#bit(offset) + 1) === 0
-  }
-
-  /** Whether the top was here once: a bound that no padding leads up to. */
-  #isMark(offset: number): boolean {
-    if (!this.#isBound(offset)) return false
-    const before = lastBit(this.#bounds, 0, this.#bit(offset))
-    return before < 0 || countBits(this.#pads, before, before + 1) === 0
   }
 
   /** Where the top bounds a walk, or a block: others may be able to write there. */
@@ -468,10 +395,6 @@ export class Bump extends AllocatorFacade {
     const top = this.#numbers[TOP]
     if (top >= this.#first && top <= this.#end) return top
     throw new CorruptedError(`the top ${top} lies outside the claim`)
-  }
-
-  #bit(offset: number): number {
-    return Math.floor((offset - this.#first) * this.#bitRate)
   }
 
   #usedBytes(): number {

@@ -3,8 +3,8 @@
  * @module
  */
 import { CorruptedError } from '../../errors.ts'
-import type { BitTree } from '../base/bit-tree.ts'
-import { countBits } from '../base/bitmap.ts'
+import type { BitTree } from '../base/bits/bit-tree.ts'
+import { countBits } from '../base/bits/bitmap.ts'
 import type { SlotGrid } from './slot-grid.ts'
 
 /** What is checked. */

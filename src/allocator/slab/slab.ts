@@ -21,24 +21,14 @@ import { wholeNumber } from '../../arguments.ts'
 import { alignUp, lowestBit } from '../../bits.ts'
 import { CorruptedError, DoubleFreeError, InvalidFreeError, UnsupportedOperationError } from '../../errors.ts'
 import { showAs } from '../../inspection.ts'
-import { BitTree, treeWords } from '../base/bit-tree.ts'
-import { firstBit, firstClear } from '../base/bitmap.ts'
+import { BitTree, treeWords } from '../base/bits/bit-tree.ts'
+import { firstBit, firstClear } from '../base/bits/bitmap.ts'
+import { PageAccounts, pageBytes } from '../base/bits/page-accounts.ts'
 import type { BlockMemory } from '../base/block-memory.ts'
 import type { PageNews } from '../base/channels.ts'
 import { checkMany, Freeing, type FreeingHooks, withIndex } from '../base/freeing.ts'
-import {
-  COMMITTED_END,
-  HEADER_BYTES,
-  layOut,
-  METADATA_BYTES,
-  OWN_NUMBER,
-  PEAK_BYTES,
-  PURGED_BYTES,
-  TOUCHED,
-  USED_COUNT,
-} from '../base/header.ts'
+import { COMMITTED_END, HEADER_BYTES, layOut, OWN_NUMBER, PURGED_BYTES, TOUCHED, USED_COUNT } from '../base/header.ts'
 import type { Lifecycle } from '../base/lifecycle.ts'
-import { PageAccounts, pageBytes } from '../base/page-accounts.ts'
 import type { Requests } from '../base/requests.ts'
 import type { Views } from '../base/views.ts'
 import type { AllocatorOptions, AllocatorStats, FreeingAllocator, SizeClassStats } from '../contract.ts'
@@ -215,18 +205,7 @@ export class Slab extends AllocatorFacade implements FreeingAllocator {
   }
 
   #totals(): AllocatorStats {
-    const numbers = this.#numbers
-    const usedBytes = numbers[USED_COUNT] * this.slotSize
-    return {
-      reservedBytes: this.#life.claim.byteLength,
-      committedBytes: this.#pages.committedBytes,
-      usedBytes,
-      freeSlotBytes: this.#pages.dataBytes - usedBytes,
-      freeDirtyBytes: 0,
-      metadataBytes: numbers[METADATA_BYTES],
-      peakCommittedBytes: numbers[PEAK_BYTES],
-      usedCount: numbers[USED_COUNT],
-    }
+    return this.#pages.totals(this.#numbers[USED_COUNT] * this.slotSize, 'slots')
   }
 
   #sizeClasses(): SizeClassStats[] {

@@ -10,11 +10,12 @@
  * largest power of two in the slot's size if a slot still fits, so that slots of 64, 4096, … bytes are aligned to their size.
  * @module
  */
+import { WINDOW_BYTES } from '../../arena/format/layout.ts'
 import { wholeNumber } from '../../arguments.ts'
 import { alignDown, alignUp } from '../../bits.ts'
 import { InvalidArgumentTypeError, OutOfRangeError } from '../../errors.ts'
-import { firstBit, firstClear, wordsFor } from '../base/bitmap.ts'
-import { placeInWindow, WINDOW_BYTES } from '../base/block-memory.ts'
+import { firstBit, firstClear, wordsFor } from '../base/bits/bitmap.ts'
+import { placeInWindow } from '../base/block-memory.ts'
 
 /** Words of a grid at most: 64 GiB of slots of 8 bytes. A longer claim is used as far as this reaches. */
 const MOST_WORDS = 2 ** 28

@@ -3,7 +3,8 @@
  * zero: one byte a window, 1 once other code could have. It never goes back to 0; a finer count would cost more than filling zeros does.
  * @module
  */
-import { WINDOW_BYTES, windowCount } from '../mapping/windows.ts'
+import { WINDOW_BYTES } from '../format/layout.ts'
+import { windowCount } from '../views/windows.ts'
 
 export class MaybeWritten {
   readonly #windows: Uint8Array

@@ -78,7 +78,8 @@ export class FileLink {
     }
   }
 
-  close(): void {
+  /** Gives the kept descriptor back. */
+  release(): void {
     if (this.#kept === undefined) return
     linkRegistry.unregister(this)
     this.#files.close(this.#kept)

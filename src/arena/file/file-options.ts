@@ -8,8 +8,8 @@
  *
  * @module
  */
-import { boolean, oneOf, optionsObject, pathText, type UrlLike, wholeNumber } from '../../arguments.ts'
-import { InvalidArgumentTypeError, OutOfRangeError } from '../../errors.ts'
+import { boolean, descriptor, oneOf, optionsObject, pathText, type UrlLike, wholeNumber } from '../../arguments.ts'
+import { InvalidArgumentTypeError, OutOfRangeError, UnsupportedOperationError } from '../../errors.ts'
 import type { Os } from '../../ffi/os.ts'
 import { MOST_BYTES } from '../format/layout.ts'
 import { checkOs, checkPermissions, checkWindowBytes, USUAL_PERMISSIONS } from '../options.ts'
@@ -18,6 +18,11 @@ const MODES = ['read', 'copy', 'write'] as const
 
 /** What stores to a mapped file do. */
 export type FileMode = (typeof MODES)[number]
+
+/** The refusal of a call that a mode does not have. @internal */
+export function unsupportedIn(title: string, mode: FileMode, call: string): UnsupportedOperationError {
+  return new UnsupportedOperationError(`${title} is mapped in mode '${mode}', which has no ${call}`)
+}
 
 /** What can be mapped: a path, a `file:` URL, an open descriptor, or an object that has one, such as a `FileHandle`. */
 export type FileTarget = string | UrlLike | number | { readonly fd: number }
@@ -126,9 +131,9 @@ function requireMode(name: string, value: unknown, mode: FileMode, only: FileMod
 }
 
 function checkTarget(file: unknown): string | number {
-  if (typeof file === 'number') return wholeNumber('file', file, 0, 2 ** 31 - 1)
+  if (typeof file === 'number') return descriptor('file', file)
   const { fd } = (file ?? {}) as { fd?: unknown }
-  if (typeof fd === 'number') return wholeNumber('file.fd', fd, 0, 2 ** 31 - 1)
+  if (typeof fd === 'number') return descriptor('file.fd', fd)
   const path = pathText('file', file)
   if (path !== undefined) return path
   throw new InvalidArgumentTypeError('file', "a path, a 'file:' URL, a descriptor or an object that has one", file)

@@ -8,12 +8,11 @@
  * Nothing is written before it is known that the file can be mapped: files of /proc and the like take a write for a command.
  * @module
  */
-import { ArenaBusyError, bytes, OutOfRangeError, UnsupportedOperationError } from '../../errors.ts'
+import { bytes, OutOfRangeError, UnsupportedOperationError } from '../../errors.ts'
 import { EIO, ENODEV, ENOENT, isErrno } from '../../ffi/errno.ts'
 import type { Os } from '../../ffi/os.ts'
 import type { Access, FileStatus } from '../../ffi/os-files.ts'
 import { MiB } from '../../units.ts'
-import { holdsMappedArena } from '../format/header.ts'
 import { ARENA_ALIGNMENT } from '../format/layout.ts'
 import { finishGrowth, type Growth, prepareGrowth } from '../sources/file-length.ts'
 import { NewFile, namingPath } from '../sources/new-file.ts'
@@ -28,6 +27,7 @@ import {
   type FileTarget,
 } from './file-options.ts'
 import { type MappedFile, mappedFileOf } from './mapped-file.ts'
+import { refuseArenaAtEnd } from './resizing.ts'
 
 /** What the page cache keeps in one piece can be mapped in one piece, with one entry of the TLB, on multiples of this. */
 const LARGE_PAGE_BYTES: number = 2 * MiB
@@ -211,8 +211,7 @@ function mapOpened<Mode extends FileMode>(options: CheckedFileOptions, opened: O
 
 function prepare(growth: Growth): void {
   const { os, title, fd, from, fileEnd } = growth
-  if (holdsMappedArena(os, fd, from, fileEnd))
-    throw new ArenaBusyError(`${title} holds an arena, whose tables are at its end: its length cannot be changed`)
+  refuseArenaAtEnd(title, os, fd, from, fileEnd)
   prepareGrowth(growth)
 }
 

@@ -10,10 +10,78 @@
  * 200 us on ext4: nearly all of it the file system's.
  * @module
  */
+import { wholeNumber } from '../../arguments.ts'
 import { ArenaBusyError, bytes, UnsupportedOperationError } from '../../errors.ts'
+import type { Os } from '../../ffi/os.ts'
 import { holdsMappedArena } from '../format/header.ts'
 import { finishGrowth, prepareGrowth } from '../sources/file-length.ts'
-import type { FileMapping } from './file-mapping.ts'
+import type { Extent } from '../views/extent.ts'
+import type { ArenaInFile } from './arena-in-file.ts'
+import type { FileLink } from './file-link.ts'
+import type { FileMapping, FilePlace } from './file-mapping.ts'
+import { unsupportedIn } from './file-options.ts'
+import type { Truncation } from './truncation.ts'
+
+/** What changes its length, and room for it on the disk. */
+export interface ResizableFile {
+  /** For messages. */
+  readonly title: string
+  readonly place: FilePlace
+  readonly fileMapping: FileMapping
+  readonly link: FileLink
+  readonly extent: Extent
+  readonly truncation: Truncation
+  readonly arena: ArenaInFile
+}
+
+/** @internal */
+export class Resizing {
+  readonly #file: ResizableFile
+
+  constructor(file: ResizableFile) {
+    this.#file = file
+  }
+
+  /** Makes the mapping, and with it the file, so long; without a length the mapping follows the file. */
+  resize(byteLength: number | undefined): void {
+    const { title, place, extent, arena } = this.#file
+    extent.requireOpen()
+    const follows = byteLength === undefined && place.mode === 'read'
+    if (place.mode !== 'write' && !follows) throw unsupportedIn(title, place.mode, 'resize')
+    if (byteLength !== undefined) wholeNumber('byteLength', byteLength, 0, place.maxByteLength)
+    if (arena.isOpened) throw arenaFixesLength(title)
+    if (byteLength === undefined) this.#follow()
+    else this.#change(byteLength)
+  }
+
+  #change(byteLength: number): void {
+    const { link, extent } = this.#file
+    link.use('read-write', (fd) => resizeFile(this.#resizable(), fd, byteLength))
+    extent.byteLength = byteLength
+  }
+
+  #follow(): void {
+    const { place, link, extent } = this.#file
+    const access = place.mode === 'write' ? 'read-write' : 'read'
+    extent.byteLength = link.use(access, (fd) => followFile(this.#resizable(), fd, place.maxByteLength))
+  }
+
+  #resizable(): Resizable {
+    const { title, place, fileMapping, extent } = this.#file
+    return { title, fileMapping, offset: place.offset, byteLength: extent.byteLength }
+  }
+
+  /** Gives the holes in a range room on the disk. */
+  reserveBlocks(offset: number, byteLength?: number): void {
+    const { title, place, fileMapping, link, extent, truncation } = this.#file
+    extent.requireOpen()
+    if (place.mode !== 'write') throw unsupportedIn(title, place.mode, 'reserveBlocks')
+    const length = extent.range(offset, byteLength)
+    if (length === 0) return
+    truncation.requireLength(offset, length)
+    link.use('read-write', (fd) => fileMapping.os.files.allocate(fd, place.offset + offset, length))
+  }
+}
 
 /** A mapping whose file may change its length. */
 export interface Resizable {
@@ -79,6 +147,14 @@ function requireFreeEnd(
       `${title} has ${bytes(fileEnd)} and goes on behind the mapping, which ends at ${offset + byteLength}: to make it shorter would ` +
         'cut what is not mapped'
     )
-  if (offset + wanted !== fileEnd && holdsMappedArena(fileMapping.os, fd, offset, fileEnd))
-    throw new ArenaBusyError(`${title} holds an arena, whose tables are at its end: its length cannot be changed`)
+  if (offset + wanted !== fileEnd) refuseArenaAtEnd(title, fileMapping.os, fd, offset, fileEnd)
+}
+
+/** Throws when a file, mapped from an offset on, holds an arena: its length is part of where the arena's tables are. */
+export function refuseArenaAtEnd(title: string, os: Os, fd: number, offset: number, fileEnd: number): void {
+  if (holdsMappedArena(os, fd, offset, fileEnd)) throw arenaFixesLength(title)
+}
+
+function arenaFixesLength(title: string): ArenaBusyError {
+  return new ArenaBusyError(`${title} holds an arena, whose tables are at its end: its length cannot be changed`)
 }

@@ -41,8 +41,11 @@
 import { alignDown, alignUp } from '../../bits.ts'
 import { GiB, KiB, MiB, TiB } from '../../units.ts'
 
+/** Bytes in a long window, except the last of an arena: no view that is not longer crosses a multiple of it, and no block does. */
+export const WINDOW_BYTES: number = GiB
+
 /** Arenas start on a multiple of this, so that alignment up to a window holds for addresses too. */
-export const ARENA_ALIGNMENT: number = GiB
+export const ARENA_ALIGNMENT: number = WINDOW_BYTES
 
 /** More than any process can address on the platforms we know (47 bits). */
 export const MOST_BYTES: number = 128 * TiB

@@ -103,7 +103,7 @@ export class OpenState {
 
   #requirePinnable(): void {
     this.requireOpen()
-    if (this.#whenIdle.awaited) throw new ArenaClosedError(`${this.title} is closing and takes no new pins`)
+    this.#whenIdle.requirePinnable(this.title)
   }
 
   #wakeWhenIdle(): void {

@@ -18,7 +18,7 @@
  * @module
  */
 import { createHash, createHmac } from 'node:crypto'
-import { filePath, type UrlLike, wholeNumber } from '../../arguments.ts'
+import { descriptor, filePath, type UrlLike, wholeNumber } from '../../arguments.ts'
 import { InvalidArgumentTypeError, OutOfRangeError } from '../../errors.ts'
 import type { Os } from '../../ffi/os.ts'
 import { identityText } from '../format/header.ts'
@@ -50,10 +50,13 @@ export interface PathSource {
 export type CheckedSource = ArenaHandle | { readonly fd: number } | PathSource
 
 /** A source that leads somewhere. @internal */
-export type FoundSource =
-  | { readonly table: ThreadTable; readonly path: string | undefined }
-  | { readonly fd: number }
-  | PathSource
+export type FoundSource = ThreadSource | { readonly fd: number } | PathSource
+
+/** A handle of another thread, found to be one. @internal */
+export interface ThreadSource {
+  readonly table: ThreadTable
+  readonly path: string | undefined
+}
 
 /** Bytes of a token's parts. */
 const PLACE_BYTES = 8
@@ -93,7 +96,7 @@ export function checkSource(source: unknown): CheckedSource {
       path: path === undefined ? undefined : filePath('source.path', path),
     }
   }
-  if (fd !== undefined) return { fd: wholeNumber('source.fd', fd, 0, 2 ** 31 - 1) }
+  if (fd !== undefined) return { fd: descriptor('source.fd', fd) }
   if (path === undefined) throw notASource(source)
   return {
     path: filePath('source.path', path),

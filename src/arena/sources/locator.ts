@@ -6,10 +6,11 @@
  * A private arena costs nothing of this until a handle is made. What the memory is decides the rest (`ArenaPlace`).
  * @module
  */
-import { ArenaClosedError } from '../../errors.ts'
 import type { Claims } from '../claims/claims.ts'
 import { type Identity, identityText, newIdentity } from '../format/header.ts'
 import type { Lifetime } from '../mapping/lifetime.ts'
+import type { OpenState } from '../mapping/open-state.ts'
+import type { ArenaPlace } from './arena-place.ts'
 import type { ArenaHandle } from './handle.ts'
 import type { OpenedArena } from './opened-arena.ts'
 
@@ -21,78 +22,76 @@ export interface StaleOwner {
   readonly threadId: number
 }
 
+/** What a locator begins with. */
+export interface LocatedArena {
+  /** For messages. */
+  readonly title: string
+  readonly opened: OpenedArena
+  readonly openState: OpenState
+  readonly lifetime: Lifetime
+  readonly claims: Claims
+}
+
 /** @internal */
 export class Locator {
-  readonly #title: string
-  readonly #opened: OpenedArena
-  readonly #lifetime: Lifetime
-  readonly #claims: Claims
-  #closed = false
+  readonly #arena: LocatedArena
   /** Of an arena that no other thread or process can have yet. */
   #identity: Identity | undefined
 
-  constructor(title: string, opened: OpenedArena, lifetime: Lifetime, claims: Claims) {
-    this.#title = title
-    this.#opened = opened
-    this.#lifetime = lifetime
-    this.#claims = claims
+  constructor(arena: LocatedArena) {
+    this.#arena = arena
   }
 
   /** Begins with what is in the memory. Gives the owner of a named arena that was found dead. */
   begin(): StaleOwner | undefined {
-    const { start, place } = this.#opened
-    this.#claims.begin(start)
-    const dead = place.hasOwner ? this.#claims.takeOwnership() : undefined
+    const { opened, claims } = this.#arena
+    const { start, place } = opened
+    claims.begin(start)
+    const dead = place.hasOwner ? claims.takeOwnership() : undefined
     return dead && { processId: dead.processId, threadId: dead.threadId }
   }
 
   /** Whether other processes can have the arena. */
   get shared(): boolean {
-    return this.#opened.place.shared
+    return this.#place.shared
   }
 
   get fd(): number | undefined {
-    return this.#closed ? undefined : this.#opened.place.fd
+    return this.#arena.openState.closed ? undefined : this.#place.fd
   }
 
   get path(): string | undefined {
-    return this.#closed ? undefined : this.#opened.place.path
+    return this.#arena.openState.closed ? undefined : this.#place.path
   }
 
   /** Which arena this is, in all threads and processes that have it or will. */
   get identity(): string {
-    this.#requireOpen()
-    this.#identity = this.#claims.identity() ?? this.#identity ?? newIdentity()
+    this.#arena.openState.requireOpen()
+    this.#identity = this.#arena.claims.identity() ?? this.#identity ?? newIdentity()
     return identityText(this.#identity)
   }
 
   handle(): ArenaHandle {
-    this.#requireOpen()
-    const { place } = this.#opened
-    return place.handle() ?? this.#invite()
+    this.#arena.openState.requireOpen()
+    return this.#place.handle() ?? this.#invite()
   }
 
   unlink(): boolean {
-    this.#requireOpen()
-    return this.#opened.place.unlink(this.#title)
-  }
-
-  /** The arena is closed. */
-  close(): void {
-    this.#closed = true
+    this.#arena.openState.requireOpen()
+    return this.#place.unlink(this.#arena.title)
   }
 
   /** Lets other threads in. */
   #invite(): ArenaHandle {
-    const { place } = this.#opened
-    place.requireInvitable(this.#title)
-    const claims = this.#claims
+    const { title, claims, lifetime } = this.#arena
+    const place = this.#place
+    place.requireInvitable(title)
     if (!claims.common) claims.invite(this.#identity ?? newIdentity())
-    this.#lifetime.share(place.invite(claims.identity() as Identity))
+    lifetime.share(place.invite(claims.identity() as Identity))
     return place.handle() as ArenaHandle
   }
 
-  #requireOpen(): void {
-    if (this.#closed) throw new ArenaClosedError(`${this.#title} is closed`)
+  get #place(): ArenaPlace {
+    return this.#arena.opened.place
   }
 }

@@ -7,17 +7,15 @@
  * @module
  */
 
-import { UnsupportedOperationError } from '../../errors.ts'
 import { ENOENT, isErrno } from '../../ffi/errno.ts'
 import type { Os } from '../../ffi/os.ts'
-import type { FileStatus } from '../../ffi/os-files.ts'
 import { type Identity, newIdentity, writeHeader, writeIdentity } from '../format/header.ts'
 import { fileLayoutOf, HEADER_BYTES } from '../format/layout.ts'
 import { BackingKind } from '../mapping/backing.ts'
 import type { CheckedOpening, CheckedOptions } from '../options.ts'
 import { finishGrowth, prepareGrowth } from './file-length.ts'
 import { NewFile, namingPath } from './new-file.ts'
-import { notSealed, type OpenedArena, openFile, openOver } from './opened-arena.ts'
+import { notSealed, type OpenedArena, openFile, openOver, requireRegular } from './opened-arena.ts'
 import { requirePlacedByUs } from './placed-files.ts'
 import { removeStale } from './temporary-names.ts'
 
@@ -54,10 +52,6 @@ function foundSite(path: string, opening: CheckedOpening, options: CheckedOption
     throw error
   }
   return openFile(fd, options, { path, byteLength: opening.byteLength })
-}
-
-function requireRegular(path: string, { regular }: FileStatus): void {
-  if (!regular) throw new UnsupportedOperationError(`${path} is no ordinary file and holds no arena`)
 }
 
 /** A new arena; undefined when the name has been taken meanwhile. */

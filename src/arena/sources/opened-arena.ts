@@ -8,11 +8,14 @@
  *     openOver         new, with an identity (named-file.ts)        threads and processes
  *     openFile         existing                                     threads and processes
  *     joinThreads      existing                                     threads, and processes where it is a file
+ *     attachTo         one of the last two, by what the source is
  * @module
  */
+import { resolve } from 'node:path'
 import { alignUp } from '../../bits.ts'
 import { CorruptedError, OutOfRangeError, UnsupportedOperationError } from '../../errors.ts'
 import type { Os } from '../../ffi/os.ts'
+import type { FileStatus } from '../../ffi/os-files.ts'
 import { rangeOf } from '../buffer-range.ts'
 import type { ArenaStart } from '../claims/directory-access.ts'
 import { holdsMappedArena, identityText, newIdentity, readHeader, requireFileLayout } from '../format/header.ts'
@@ -22,16 +25,10 @@ import type { Mapping } from '../mapping/mapping.ts'
 import { OsMapping } from '../mapping/os-mapping.ts'
 import type { CheckedOptions } from '../options.ts'
 import { ThreadOwner } from '../threads/thread-owner.ts'
-import type { ThreadTable } from '../threads/thread-table.ts'
 import type { ArenaPlace } from './arena-place.ts'
+import type { FoundSource, ThreadSource } from './handle.ts'
 import { OsPlace } from './os-place.ts'
-import { mapFilePages, reserveMapping } from './reserve.ts'
-
-/** A handle of another thread, found to be one. */
-export interface ThreadSource {
-  readonly table: ThreadTable
-  readonly path: string | undefined
-}
+import { applyOptions, mapFilePages, reserveMapping } from './reserve.ts'
 
 /** All that an arena object is made of. */
 export interface OpenedArena {
@@ -127,8 +124,9 @@ export function openFile(fd: number, options: CheckedOptions, expectation: Expec
 function inspect(fd: number, { os, sealed: wantsSeals }: CheckedOptions, expectation: Expectation): Inspected {
   const { generation, byteLength, dataBytes } = expectation
   const name = expectation.path ?? `descriptor ${fd}`
-  const { regular, byteLength: fileLength } = os.files.status(fd)
-  if (!regular) throw new UnsupportedOperationError(`${name} is no ordinary file and holds no arena`)
+  const status = os.files.status(fd)
+  requireRegular(name, status)
+  const { byteLength: fileLength } = status
   const sealed = os.files.isSealed(fd)
   if (wantsSeals && !sealed) throw notSealed(name)
   const header = new Uint8Array(HEADER_BYTES)
@@ -150,6 +148,11 @@ function inspect(fd: number, { os, sealed: wantsSeals }: CheckedOptions, expecta
   return { layout, sealed }
 }
 
+/** Throws for what is no ordinary file. */
+export function requireRegular(name: string, { regular }: FileStatus): void {
+  if (!regular) throw new UnsupportedOperationError(`${name} is no ordinary file and holds no arena`)
+}
+
 /** The refusal of a file that others can shorten. */
 export function notSealed(name: string): UnsupportedOperationError {
   return new UnsupportedOperationError(
@@ -165,17 +168,25 @@ function refuseMapped(fd: number, os: Os, fileLength: number, name: string): voi
     )
 }
 
+/** What a source leads to, of another thread or in a file. */
+export function attachTo(found: FoundSource, options: CheckedOptions): OpenedArena {
+  const { files } = options.os
+  if ('table' in found) return joinThreads(found, options)
+  if ('fd' in found) return openFile(files.duplicate(found.fd), options, {})
+  const { generation, byteLength } = found
+  const path = resolve(found.path)
+  return openFile(files.open(path, 'read-write'), options, { path, generation, dataBytes: byteLength })
+}
+
 /** What another thread of this process has mapped. */
-export function joinThreads(source: ThreadSource, options: CheckedOptions): OpenedArena {
+function joinThreads(source: ThreadSource, options: CheckedOptions): OpenedArena {
   const { os, name } = options
   const owner = ThreadOwner.join(os, source.table)
   const { base, layout, kind, fd } = owner.table.facts
   try {
     if (options.sealed && fd >= 0 && !os.files.isSealed(fd)) throw notSealed('the arena of this handle')
     const mapping = new OsMapping(os, base, backingOf(kind, os, fd, base, layout.metadataBytes), owner)
-    if (!options.dump) os.keepFromDumps(base, layout.mappingBytes)
-    if (options.hugePages === 'advise') os.adviseHugePages(base, layout.byteLength, 'advise')
-    if (options.populate) mapping.populate(0, layout.byteLength)
+    applyOptions({ mapping, base }, layout, options)
     const reach = kind === BackingKind.anonymous ? 'threads' : 'processes'
     const place = new OsPlace({ os, base, layout, kind, fd, path: source.path }, owner)
     return { layout, mapping, start: { origin: 'existing', reach, proof: 'when needed' }, place, name }

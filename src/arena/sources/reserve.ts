@@ -46,21 +46,27 @@ export function mapFilePages(layout: Layout, kind: BackingKind, fd: number, opti
 }
 
 function furnish(layout: Layout, options: CheckedOptions, fd: number, back: (base: Address) => Backing): Reserved {
-  const { os, name, hugePages, populate, dump } = options
+  const { os, name } = options
   const base = reserveAddresses(os, layout)
   try {
     const owner = new SoleOwner(os, base, layout.mappingBytes, fd)
     const mapping = new OsMapping(os, base, back(base), owner)
     os.adviseHugePages(base, layout.mappingBytes, 'never')
-    if (hugePages === 'advise') os.adviseHugePages(base, layout.byteLength, 'advise')
-    if (!dump) os.keepFromDumps(base, layout.mappingBytes)
     if (name !== undefined) os.name(base, layout.mappingBytes, name)
-    if (populate) mapping.populate(0, layout.byteLength)
+    applyOptions({ mapping, base }, layout, options)
     return { mapping, base }
   } catch (error) {
     os.release(base, layout.mappingBytes)
     throw error
   }
+}
+
+/** Does to the pages of a mapping what the options ask for. */
+export function applyOptions({ mapping, base }: Reserved, layout: Layout, options: CheckedOptions): void {
+  const { os, hugePages, populate, dump } = options
+  if (!dump) os.keepFromDumps(base, layout.mappingBytes)
+  if (hugePages === 'advise') os.adviseHugePages(base, layout.byteLength, 'advise')
+  if (populate) mapping.populate(0, layout.byteLength)
 }
 
 /** Reserves the addresses, and says when closed arenas are what keeps them. */

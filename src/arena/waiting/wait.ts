@@ -14,9 +14,12 @@ import { type AbortSignalLike, abortSignal, optionsObject, wholeNumber } from '.
 import { ArenaClosedError, InvalidArgumentTypeError, OutOfRangeError } from '../../errors.ts'
 import { monotonicNow } from '../../ffi/clock.ts'
 import type { SleepEnd } from '../../ffi/os-threads.ts'
-import { afterwards } from '../ending.ts'
+import type { Lifetime } from '../mapping/lifetime.ts'
 import type { Mapping } from '../mapping/mapping.ts'
-import { type AsyncWait, asyncWaits } from './wait-async.ts'
+import type { Extent } from '../views/extent.ts'
+import type { Windows } from '../views/windows.ts'
+import { asyncWaits } from './wait-async.ts'
+import { WordWait, type WordWaitStart } from './word-wait.ts'
 
 /** Milliseconds of one sleep. */
 const SLEEP_MS = 50
@@ -38,24 +41,27 @@ export interface WaitAsyncOptions extends WaitOptions {
 /** How a wait ended. */
 export type WaitResult = 'ok' | 'not-equal' | 'timed-out'
 
-/** Waiting on the words of one arena. Offsets have been checked. @internal */
-export class WordWaits {
-  readonly #mapping: Mapping
-  readonly #title: string
-  /** What the word at an offset is now. */
-  readonly #read: (offset: number) => number
-  /** Keeps the addresses taken until the answer is called. */
-  readonly #hold: () => () => void
-  readonly #pending: Map<AsyncWait, (error: unknown) => void> = new Map()
+/** The memory whose words are waited for. */
+export interface WaitableMemory {
+  /** For messages. */
+  readonly title: string
+  readonly mapping: Mapping
+  readonly extent: Extent
+  readonly windows: Windows
+  readonly lifetime: Lifetime
+}
 
-  constructor(mapping: Mapping, title: string, read: (offset: number) => number, hold: () => () => void) {
-    this.#mapping = mapping
-    this.#title = title
-    this.#read = read
-    this.#hold = hold
+/** Waiting on the words of one arena. @internal */
+export class WordWaits {
+  readonly #memory: WaitableMemory
+  readonly #pending: Set<WordWait> = new Set()
+
+  constructor(memory: WaitableMemory) {
+    this.#memory = memory
   }
 
   wait(offset: number, expected: number, options: WaitOptions | undefined): WaitResult {
+    this.#memory.extent.requireElements(4, offset, 1)
     const value = checkExpected(expected)
     const deadline = monotonicNow() + checkTimeout(options)
     let slept = false
@@ -70,59 +76,57 @@ export class WordWaits {
   }
 
   #sleep(offset: number, value: number, milliseconds: number): SleepEnd {
-    return this.#mapping.threads.futexWait(this.#mapping.word(offset), value, milliseconds)
+    const { mapping } = this.#memory
+    return mapping.threads.futexWait(mapping.word(offset), value, milliseconds)
   }
 
-  waitAsync(offset: number, expected: number, options: WaitAsyncOptions | undefined): Promise<WaitResult> {
+  async waitAsync(offset: number, expected: number, options: WaitAsyncOptions | undefined): Promise<WaitResult> {
+    this.#memory.extent.requireElements(4, offset, 1)
     const value = checkExpected(expected)
     const deadline = monotonicNow() + checkTimeout(options)
     const signal = abortSignal('options.signal', options?.signal)
-    if (signal?.aborted) return Promise.reject(signal.reason)
-    if (this.#read(offset) !== value) return Promise.resolve('not-equal')
-    return new Promise((resolve, reject) => {
-      const waits = asyncWaits(this.#mapping.threads)
-      const finish = (): void => {
-        this.#pending.delete(wait)
-        if (signal !== undefined) afterwards(() => signal.removeEventListener('abort', abort))
-      }
-      const fail = (error: unknown): void => {
-        waits.remove(wait)
-        reject(error)
-        finish()
-      }
-      const abort = (): void => fail(signal?.reason)
-      const wait: AsyncWait = {
-        address: this.#mapping.word(offset),
-        expected: value,
-        deadline,
-        read: () => this.#read(offset),
-        hold: this.#hold,
-        settle: (result) => {
-          resolve(result)
-          finish()
-        },
-        fail,
-      }
-      this.#pending.set(wait, fail)
-      waits.add(wait)
-      // Last: a signal of the caller's making may call back at once.
-      try {
-        if (this.#pending.has(wait)) signal?.addEventListener('abort', abort)
-      } catch (error) {
-        fail(error)
-      }
+    if (signal?.aborted) throw signal.reason
+    if (this.#read(offset) !== value) return 'not-equal'
+    return new Promise((resolve, reject) => this.#begin({ offset, expected: value, deadline, signal, resolve, reject }))
+  }
+
+  #begin(
+    asked: { offset: number } & Pick<WordWaitStart, 'expected' | 'deadline' | 'signal' | 'resolve' | 'reject'>
+  ): void {
+    const { mapping, lifetime } = this.#memory
+    const { offset, ...rest } = asked
+    const waits = asyncWaits(mapping.threads)
+    const wait = new WordWait({
+      ...rest,
+      address: mapping.word(offset),
+      waits,
+      read: () => this.#read(offset),
+      hold: () => lifetime.hold(),
+      ended: (over) => this.#pending.delete(over),
     })
+    this.#pending.add(wait)
+    waits.add(wait)
+    if (this.#pending.has(wait)) wait.listen()
   }
 
   wake(offset: number, count: number = ALL_WAITERS): number {
+    this.#memory.extent.requireElements(4, offset, 1)
+    const { mapping } = this.#memory
     const most = count === Infinity ? ALL_WAITERS : wholeNumber('count', count, 0, ALL_WAITERS)
-    return this.#mapping.threads.futexWake(this.#mapping.word(offset), most)
+    return mapping.threads.futexWake(mapping.word(offset), most)
+  }
+
+  /** What the word at an offset is now. */
+  #read(offset: number): number {
+    const { extent, windows } = this.#memory
+    extent.requireOpen()
+    return windows.wordAt(offset)
   }
 
   /** The arena is closed: promises that are pending are rejected. */
-  close(): void {
-    for (const fail of [...this.#pending.values()])
-      fail(new ArenaClosedError(`${this.#title} was closed while a wait was pending`))
+  revoke(): void {
+    for (const wait of [...this.#pending])
+      wait.fail(new ArenaClosedError(`${this.#memory.title} was closed while a wait was pending`))
   }
 }
 

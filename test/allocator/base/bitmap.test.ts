@@ -1,7 +1,7 @@
 /** @module Bits and trees of bits, against plain arrays. */
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { BitTree, treeWords } from '../../../src/allocator/base/bit-tree.ts'
+import { BitTree, treeWords } from '../../../src/allocator/base/bits/bit-tree.ts'
 import {
   clearBits,
   countBits,
@@ -10,7 +10,7 @@ import {
   lastBit,
   setBits,
   wordsFor,
-} from '../../../src/allocator/base/bitmap.ts'
+} from '../../../src/allocator/base/bits/bitmap.ts'
 import { throwsCode } from '../../helpers/errors.ts'
 import { randomOf } from '../program.ts'
 

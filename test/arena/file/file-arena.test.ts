@@ -234,7 +234,7 @@ test('write: an arena of another length than is mapped is not run over', () => {
   throwsCode(() => raw.resize(MiB), 'ERR_ARENA_BUSY', 'holds an arena')
   raw.resize(4 * MiB)
   raw.arena
-  throwsCode(() => raw.resize(4 * MiB), 'ERR_ARENA_BUSY', 'has an arena on it')
+  throwsCode(() => raw.resize(4 * MiB), 'ERR_ARENA_BUSY', 'holds an arena')
   raw.close()
 })
 

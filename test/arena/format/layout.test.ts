@@ -23,9 +23,10 @@ import {
   MOST_BYTES,
   MOST_CLAIMS,
   mostClaims,
+  WINDOW_BYTES,
 } from '../../../src/arena/format/layout.ts'
 import { THREAD_ID_BYTES } from '../../../src/arena/format/thread-id.ts'
-import { WINDOW_BYTES, windowCount, windowIndex } from '../../../src/arena/mapping/windows.ts'
+import { windowCount, windowIndex } from '../../../src/arena/views/windows.ts'
 import { GiB, KiB, MiB, TiB } from '../../../src/units.ts'
 
 const sizes = [

@@ -14,8 +14,8 @@
  * as in the Linux kernel's `sbitmap` and mimalloc's arenas.
  * @module
  */
-import { lowestBit } from '../../bits.ts'
-import { CorruptedError, counted } from '../../errors.ts'
+import { lowestBit } from '../../../bits.ts'
+import { CorruptedError, counted } from '../../../errors.ts'
 import { countUnused } from './bitmap.ts'
 
 /** Words of each level for so many leaf words, leaves first. */

@@ -24,26 +24,25 @@
  *     own buffers   64, given again for the same range  ─▶  4,096 of 256 MiB together, kept to be looked at  ─▶  forgotten (lifetime.ts)
  *
  * Foreign code can detach a buffer it was given (byte streams and `transfer` do), which moves the memory to a buffer that
- * the arena does not know. The window is then made anew, and the mapping is never unmapped: see lifetime.ts. A buffer that was forgotten,
+ * the arena does not know. The window is then made anew, and the mapping is never unmapped: see mapping/lifetime.ts. A buffer that was forgotten,
  * and is garbage at the end, may have been moved so, and counts as moved: that mapping's addresses stay taken, without memory.
  * @module
  */
 import { OutOfRangeError } from '../../errors.ts'
+import { MiB } from '../../units.ts'
 import { makeView, type View, type ViewConstructor } from '../../views.ts'
-import type { Lifetime, Seen } from './lifetime.ts'
+import { WINDOW_BYTES } from '../format/layout.ts'
+import type { Lifetime, Seen } from '../mapping/lifetime.ts'
 
-/** Bytes in a long window, except the last of an arena. */
-export const WINDOW_BYTES: number = 2 ** 30
-
-/** Bytes in the windows that views come from, at least, at most, and unless asked otherwise. */
-export const LEAST_WINDOW_BYTES: number = 2 ** 20
-export const USUAL_WINDOW_BYTES: number = 2 ** 24
+/** Bytes in the windows that views come from, at least and unless asked otherwise; at most WINDOW_BYTES. */
+export const LEAST_WINDOW_BYTES: number = MiB
+export const USUAL_WINDOW_BYTES: number = 16 * MiB
 
 /** Buffers of their own that are kept for the next view over the same range. */
 const KEPT_OWN_BUFFERS = 64
 /** Those of them that are kept to be looked at once more, how many and how many bytes long. */
 const WATCHED_BUFFERS = 4096
-const WATCHED_BYTES = 2 ** 28
+const WATCHED_BYTES = 256 * MiB
 
 /** How many windows an arena of so many bytes has. */
 export function windowCount(byteLength: number, windowBytes: number = WINDOW_BYTES): number {

@@ -7,8 +7,8 @@
  * property is read once and verified, and one of another arena is refused. It keeps nothing alive, neither the arena nor a block.
  * @module
  */
-import { oneOf, wholeNumber } from '../arguments.ts'
-import { InvalidArgumentTypeError, OutOfRangeError } from '../errors.ts'
+import { oneOf } from '../../arguments.ts'
+import { InvalidArgumentTypeError, OutOfRangeError } from '../../errors.ts'
 import {
   elementBytes,
   kindOfView,
@@ -16,7 +16,8 @@ import {
   VIEW_TYPES,
   type ViewConstructor,
   viewByteLength,
-} from '../views.ts'
+} from '../../views.ts'
+import { elementsIn } from './extent.ts'
 
 /** What a reference leads to, by the name of its type. */
 export interface ViewTypes {
@@ -71,9 +72,6 @@ export function checkRef(ref: unknown, identity: string, title: string, byteLeng
   if (typeof arena !== 'string') throw new InvalidArgumentTypeError('ref.arena', 'a string', arena)
   if (arena !== identity) throw new OutOfRangeError('ref.arena', `"${identity}", that of ${title}`, arena)
   const type = VIEW_TYPES.get(oneOf('ref.type', name, [...VIEW_TYPES.keys()])) as ViewConstructor
-  const size = elementBytes('ref.type', type)
-  const start = wholeNumber('ref.offset', offset, 0, byteLength)
-  if (start % size !== 0) throw new OutOfRangeError('ref.offset', `a multiple of ${size}`, start)
-  const most = Math.floor((byteLength - start) / size)
-  return { type, offset: start, length: wholeNumber('ref.length', length, 0, most) }
+  elementsIn(byteLength, elementBytes('ref.type', type), offset, length, 'ref.')
+  return { type, offset: offset as number, length: length as number }
 }

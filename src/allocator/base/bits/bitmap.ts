@@ -3,7 +3,7 @@
  * numbers and may exceed 2^31. Cost: a step a word, not a bit.
  * @module
  */
-import { popCount } from '../../bits.ts'
+import { popCount } from '../../../bits.ts'
 
 /** The mask of bits `[from, to)` of one word; `to - from` is 1 to 32. */
 function mask(from: number, to: number): number {

@@ -16,13 +16,22 @@
  * tables of `[offset, committedEnd)`. Cost: a few ns for `covers`; one bit a page.
  * @module
  */
-import { float64sIn, int32sIn } from '../../arena/buffer-range.ts'
-import type { Claim } from '../../arena/claim.ts'
-import { alignDown, alignUp } from '../../bits.ts'
-import { CorruptedError } from '../../errors.ts'
+import { float64sIn, int32sIn } from '../../../arena/buffer-range.ts'
+import type { Claim } from '../../../arena/claim.ts'
+import { alignDown, alignUp } from '../../../bits.ts'
+import { CorruptedError } from '../../../errors.ts'
+import type { AllocatorStats } from '../../contract.ts'
+import type { PageNews } from '../channels.ts'
+import {
+  COMMITTED_END,
+  HEADER_BYTES,
+  METADATA_BYTES,
+  PEAK_BYTES,
+  PURGED_BYTES,
+  TOUCHED,
+  USED_COUNT,
+} from '../header.ts'
 import { clearBits, countBits, countUnused, setBits, wordsFor } from './bitmap.ts'
-import type { PageNews } from './channels.ts'
-import { COMMITTED_END, HEADER_BYTES, METADATA_BYTES, PEAK_BYTES, PURGED_BYTES, TOUCHED } from './header.ts'
 
 /** What decides how many bytes an allocator may commit. */
 export interface PageTerms {
@@ -74,6 +83,23 @@ export class PageAccounts {
 
   get committedBytes(): number {
     return this.dataBytes + this.#numbers[METADATA_BYTES]
+  }
+
+  /** An allocator's figures. What is committed and in no block is free slots, or free and dirty. */
+  totals(usedBytes: number, free: 'slots' | 'dirty'): AllocatorStats {
+    const numbers = this.#numbers
+    const { dataBytes } = this
+    const freeBytes = dataBytes - usedBytes
+    return {
+      reservedBytes: this.#terms.claim.byteLength,
+      committedBytes: dataBytes + numbers[METADATA_BYTES],
+      usedBytes,
+      freeSlotBytes: free === 'slots' ? freeBytes : 0,
+      freeDirtyBytes: free === 'dirty' ? freeBytes : 0,
+      metadataBytes: numbers[METADATA_BYTES],
+      peakCommittedBytes: numbers[PEAK_BYTES],
+      usedCount: numbers[USED_COUNT],
+    }
   }
 
   /** Whether every page of the range is handed out. */

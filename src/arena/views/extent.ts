@@ -8,7 +8,7 @@
  */
 import { wholeNumber } from '../../arguments.ts'
 import { OutOfRangeError } from '../../errors.ts'
-import type { OpenState } from './open-state.ts'
+import type { OpenState } from '../mapping/open-state.ts'
 
 export class Extent {
   /** Bytes there are. A mapped file's changes when the file is resized. */
@@ -20,14 +20,14 @@ export class Extent {
     this.byteLength = byteLength
   }
 
+  requireOpen(): void {
+    this.#openState.requireOpen()
+  }
+
   /** Throws unless elements of a size lie in the memory; gives their length in bytes. */
   requireElements(size: number, offset: number, length: number): number {
-    const { byteLength } = this
     this.#openState.requireOpen()
-    wholeNumber('offset', offset, 0, byteLength)
-    if (offset % size !== 0) throw new OutOfRangeError('offset', `a multiple of ${size}`, offset)
-    wholeNumber('length', length, 0, Math.floor((byteLength - offset) / size))
-    return length * size
+    return elementsIn(this.byteLength, size, offset, length)
   }
 
   /** Throws unless a range lies in the memory. `prefix`: of the names in messages. */
@@ -35,6 +35,12 @@ export class Extent {
     this.#openState.requireOpen()
     wholeNumber(`${prefix}offset`, offset, 0, this.byteLength)
     wholeNumber(`${prefix}byteLength`, byteLength, 0, this.byteLength - offset)
+  }
+
+  /** Checks a range that goes up to the end unless a length is given; gives its length. */
+  range(offset: number, byteLength: number = this.rest(offset)): number {
+    this.requireRange(offset, byteLength)
+    return byteLength
   }
 
   /** Throws unless there is a byte at the offset. */
@@ -47,4 +53,11 @@ export class Extent {
   rest(offset: number): number {
     return typeof offset === 'number' && offset <= this.byteLength ? this.byteLength - offset : 0
   }
+}
+
+/** Throws unless elements of a size lie in so many bytes; gives their length in bytes. `prefix`: of the names in messages. */
+export function elementsIn(byteLength: number, size: number, offset: unknown, length: unknown, prefix = ''): number {
+  const start = wholeNumber(`${prefix}offset`, offset, 0, byteLength)
+  if (start % size !== 0) throw new OutOfRangeError(`${prefix}offset`, `a multiple of ${size}`, start)
+  return wholeNumber(`${prefix}length`, length, 0, Math.floor((byteLength - start) / size)) * size
 }

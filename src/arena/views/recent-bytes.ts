@@ -9,12 +9,11 @@
  * @module
  */
 import { Buffer } from 'node:buffer'
+import { Word } from '../../bits.ts'
 import type { NodeBuffer } from '../../views.ts'
 
 const enum Recent {
   ENTRIES = 256,
-  /** 2^32 over the golden ratio, as for views of blocks. */
-  SPREAD = 0x9e3779b1,
   /** From a product to an entry: its upper 8 bits. */
   SHIFT = 24,
 }
@@ -56,5 +55,5 @@ export class RecentBytes {
 }
 
 function entryOf(offset: number): number {
-  return Math.imul(offset >>> 3, Recent.SPREAD) >>> Recent.SHIFT
+  return Math.imul(offset >>> 3, Word.SPREAD) >>> Recent.SHIFT
 }

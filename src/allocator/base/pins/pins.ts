@@ -8,8 +8,8 @@
  * Cost: one map entry for a pinned block, a look-up for each free while one is pinned.
  * @module
  */
-import type { Range } from '../../arena/ranges.ts'
-import { BlockPinnedError, bytes } from '../../errors.ts'
+import type { Range } from '../../../arena/ranges.ts'
+import { BlockPinnedError, bytes } from '../../../errors.ts'
 
 /** A pinned block. */
 export interface PinnedBlock extends Range {

@@ -78,7 +78,7 @@ function getterOf<T>(prototype: object, name: PropertyKey): (of: ArrayBufferView
 }
 
 const arrays: object = getPrototypeOf(Uint8Array.prototype)
-const arrayKind = getterOf<string | undefined>(arrays, Symbol.toStringTag)
+const arrayKind: (of: unknown) => string | undefined = getterOf(arrays, Symbol.toStringTag) as never
 /** @internal */
 export const arrayBuffer: (of: ArrayBufferView) => ArrayBufferLike = getterOf<ArrayBufferLike>(arrays, 'buffer')
 /** @internal */
@@ -91,9 +91,9 @@ const dataByteLength = getterOf<number>(DataView.prototype, 'byteLength')
 /** Whether a value is a typed array, a Buffer or a DataView, of any realm. A proxy of one is none. @internal */
 export const isView: (value: unknown) => value is ArrayBufferView = ArrayBuffer.isView as never
 
-/** Whether a view is a typed array: the two getters that follow are for those, and save asking again. @internal */
-export function isTypedArray(view: ArrayBufferView): boolean {
-  return arrayKind(view) !== undefined
+/** Whether a value is a typed array: the two getters above are for those, and save asking again. @internal */
+export function isTypedArray(value: unknown): value is TypedArray {
+  return arrayKind(value) !== undefined
 }
 
 /** The name of a view's type: of a subclass that of the class below. @internal */

@@ -103,7 +103,6 @@ export class ArenaParts implements Closing {
 
   forget(): void {
     this.claims.revokeAll()
-    this.views.forget()
     this.waits.revoke()
   }
 }

@@ -51,6 +51,7 @@ import type { Locator, StaleOwner } from './sources/locator.ts'
 import { openNamed } from './sources/named-file.ts'
 import { attachTo, type OpenedArena, reservePrivate, reserveShared } from './sources/opened-arena.ts'
 import type { MemoryViews } from './views/memory-views.ts'
+import { RecentBytes } from './views/recent-bytes.ts'
 import { checkRef, makeRef, type ViewRef, type ViewTypeName, type ViewTypes } from './views/view-ref.ts'
 import type { WaitAsyncOptions, WaitOptions, WaitResult, WordWaits } from './waiting/wait.ts'
 
@@ -102,6 +103,8 @@ export class Arena {
   readonly #claims: Claims
   readonly #waits: WordWaits
   readonly #inside: ArenaInside
+  /** Here and not in a part, for speed. */
+  readonly #recent: RecentBytes = new RecentBytes()
 
   static {
     makeArena = (origin) => {
@@ -129,6 +132,7 @@ export class Arena {
     this.#claims = claims
     this.#waits = waits
     this.#inside = inside
+    openState.onClose({ forget: () => this.#recent.forget() })
   }
 
   /** The arena of a mapping of its own, which goes when the arena cannot be made. */
@@ -306,7 +310,11 @@ export class Arena {
    * ```
    */
   bytes(offset: number, byteLength: number): NodeBuffer {
-    return this.#views.bytes(offset, byteLength)
+    return this.#recent.find(offset, byteLength) ?? this.#makeBytes(offset, byteLength)
+  }
+
+  #makeBytes(offset: number, byteLength: number): NodeBuffer {
+    return this.#views.bytes(offset, byteLength, this.#recent)
   }
 
   /**

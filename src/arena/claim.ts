@@ -24,7 +24,7 @@ export interface ClaimHolder {
   readonly kind: string
   /**
    * Whether its claims stay when the arena is closed, or its process dies, so that another holder can adopt them. Other claims are
-   * dropped then. A claim in a block always goes with the block.
+   * released then. A claim in a block always goes with the block.
    * @defaultValue false
    */
   readonly lasting?: boolean

@@ -37,19 +37,24 @@ export interface FreeingParts {
   readonly hooks: FreeingHooks
 }
 
-export class Freeing implements ResizableBlocks {
+export class Freeing {
   readonly #parts: FreeingParts
   readonly #life: Lifecycle
   readonly #requests: Requests
   readonly #hooks: FreeingHooks
-  readonly #resizing: Resizing
+  readonly resizing: Resizing
 
   constructor(parts: FreeingParts) {
     this.#parts = parts
     this.#life = parts.life
     this.#requests = parts.requests
     this.#hooks = parts.hooks
-    this.#resizing = new Resizing(this, parts.requests, parts.memory)
+    const { life, hooks } = parts
+    const resizableAt = (offset: number): number => {
+      if (life.guard !== 0) this.assertFree(offset)
+      return hooks.sizeAt(offset)
+    }
+    this.resizing = new Resizing({ ...hooks, resizableAt }, parts.requests, parts.memory)
   }
 
   usableSize(block: number | ArrayBufferView): number {
@@ -59,24 +64,7 @@ export class Freeing implements ResizableBlocks {
   }
 
   realloc(offset: number, byteLength: number): number {
-    return this.#resizing.realloc(offset, byteLength)
-  }
-
-  resizableAt(offset: number): number {
-    if (this.#life.guard !== 0) this.assertFree(offset)
-    return this.#hooks.sizeAt(offset)
-  }
-
-  resizeAt(offset: number, usable: number, byteLength: number): boolean {
-    return this.#hooks.resizeAt(offset, usable, byteLength)
-  }
-
-  malloc(byteLength: number): number {
-    return this.#hooks.malloc(byteLength)
-  }
-
-  freeAt(offset: number): void {
-    this.#hooks.freeAt(offset)
+    return this.resizing.realloc(offset, byteLength)
   }
 
   mallocMany(byteLength: number, offsets: Float64Array): number {

@@ -30,6 +30,7 @@ import { classesOfBlocks, Freeing, type FreeingHooks } from '../base/freeing.ts'
 import { COMMITTED_END, HEADER_BYTES, PURGED_BYTES, TOUCHED, USED_BYTES, USED_COUNT } from '../base/header.ts'
 import type { Lifecycle } from '../base/lifecycle.ts'
 import type { Requests } from '../base/requests.ts'
+import type { Resizing } from '../base/resizing.ts'
 import type { Views } from '../base/views.ts'
 import type { AllocatorOptions, AllocatorStats, FreeingAllocator } from '../contract.ts'
 import { AllocatorFacade, claimRange, factsOf, type Parts, partsOf } from '../facade.ts'
@@ -59,6 +60,7 @@ export class Buddy extends AllocatorFacade implements FreeingAllocator {
   readonly #news: PageNews = this.#requests.news
   readonly #views: Views = this.#parts.views
   readonly #freeing: Freeing = new Freeing(this.#parts)
+  readonly #resizing: Resizing = this.#freeing.resizing
   readonly #shift: number
   readonly #mostOrder: number
   readonly #origin: number
@@ -155,7 +157,7 @@ export class Buddy extends AllocatorFacade implements FreeingAllocator {
   }
 
   realloc(offset: number, byteLength: number): number {
-    return this.#freeing.realloc(offset, byteLength)
+    return this.#resizing.realloc(offset, byteLength)
   }
 
   mallocMany(byteLength: number, offsets: Float64Array): number {

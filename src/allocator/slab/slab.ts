@@ -30,6 +30,7 @@ import { checkMany, Freeing, type FreeingHooks, withIndex } from '../base/freein
 import { COMMITTED_END, HEADER_BYTES, layOut, OWN_NUMBER, PURGED_BYTES, TOUCHED, USED_COUNT } from '../base/header.ts'
 import type { Lifecycle } from '../base/lifecycle.ts'
 import type { Requests } from '../base/requests.ts'
+import type { Resizing } from '../base/resizing.ts'
 import type { Views } from '../base/views.ts'
 import type { AllocatorOptions, AllocatorStats, FreeingAllocator, SizeClassStats } from '../contract.ts'
 import { AllocatorFacade, claimRange, factsOf, type Parts, partsOf } from '../facade.ts'
@@ -60,6 +61,7 @@ export class Slab extends AllocatorFacade implements FreeingAllocator {
   readonly #news: PageNews = this.#requests.news
   readonly #views: Views = this.#parts.views
   readonly #freeing: Freeing = new Freeing(this.#parts)
+  readonly #resizing: Resizing = this.#freeing.resizing
   readonly #grid: SlotGrid
   /** 1 / slotSize. Rounded to the nearest, a multiple of the size times this is exact: quotients are below 2^27. */
   readonly #rate: number
@@ -174,7 +176,7 @@ export class Slab extends AllocatorFacade implements FreeingAllocator {
   }
 
   realloc(offset: number, byteLength: number): number {
-    return this.#freeing.realloc(offset, byteLength)
+    return this.#resizing.realloc(offset, byteLength)
   }
 
   mallocMany(byteLength: number, offsets: Float64Array): number {

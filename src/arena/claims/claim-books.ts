@@ -153,7 +153,7 @@ export class ClaimBooks {
     this.space.give(metadataOffset, metadata.byteLength)
   }
 
-  /** After claims were dropped: keeps what the next claims can use, and ends the views of the dropped ones. */
+  /** After claims have ended: keeps what the next claims can use, and ends the views of those. */
   forget(claims: readonly HeldClaim[]): void {
     for (const { around, offset, byteLength, metadata, metadataOffset } of claims) {
       // A caller that had a block in it may still write there.

@@ -4,7 +4,7 @@
  *     release      by its holder: range and metadata read zero, the entry is free, claims inside go with it
  *     revokeInner    by the holder of the claim around it, which takes the block away: the data is that block's
  *     leaveBehind  by its holder, for others: range, metadata and entry stay
- *     leaveAll     the arena is closing: lasting claims stay in the directory, the rest is dropped; no data is touched
+ *     leaveAll     the arena is closing: lasting claims stay in the directory, the rest is released; no data is touched
  *     revokeAll    the arena is closed: every holder is told, no memory is touched
  *
  * A holder is told (`revoked`) after all books are in order, and never inside the lock.
@@ -16,7 +16,7 @@ import type { HeldClaim } from './held-claim.ts'
 
 export class ClaimEndings {
   readonly #books: ClaimBooks
-  /** Claims that were left or dropped because the arena is closing, whose holders are told when it is closed. */
+  /** Claims that were left or released because the arena is closing, whose holders are told when it is closed. */
   #untold: HeldClaim[] = []
 
   constructor(books: ClaimBooks) {
@@ -76,7 +76,7 @@ export class ClaimEndings {
 
   /**
    * This thread leaves an arena that others can have. Lasting claims stay in the directory, with what is in them, for others to adopt;
-   * the rest is dropped; every holder is told. The data is not touched, because others may be reading it.
+   * the rest is released; every holder is told. The data is not touched, because others may be reading it.
    *
    * The arena is closed even where the lock cannot be had, or the directory has been written over: the claims stay this thread's in the
    * directory then, and are free for others when it has ended. What others must read is stored all the same, and `stay` takes that back

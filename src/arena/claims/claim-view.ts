@@ -165,10 +165,10 @@ export class ClaimView implements Claim {
   leave(): void {
     if (!this.#open) return
     this.store()
-    this.#close()
+    this.#end()
   }
 
-  #close(): void {
+  #end(): void {
     this.#open = false
     this.#parts.left()
   }
@@ -176,7 +176,7 @@ export class ClaimView implements Claim {
   /** The claim, or the arena, is gone: tells the holder. */
   revoke(): void {
     if (!this.#open) return
-    this.#close()
+    this.#end()
     told(() => this.#parts.holder.revoked())
   }
 

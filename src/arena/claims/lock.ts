@@ -88,7 +88,7 @@ export class Lock {
       if (taken !== undefined) return taken === 'free'
     }
     const holder = Atomics.compareExchange(word, 0, 0n, self)
-    if (holder !== 0n) this.#giveUp(holder)
+    if (holder !== 0n) throw this.#busy(holder)
     return true
   }
 
@@ -112,9 +112,9 @@ export class Lock {
     throw new ArenaBusyError(`${title}: its directory is held by this very thread, in a call that has not returned`)
   }
 
-  #giveUp(holder: bigint): never {
+  #busy(holder: bigint): ArenaBusyError {
     const { title } = this.#options
-    throw new ArenaBusyError(
+    return new ArenaBusyError(
       `${title}: its directory is held by ${describeThread(unpackNumbers(holder))}, which has not let go for ` +
         `${SLEEPS * SLEEP_MS} ms`
     )

@@ -83,7 +83,7 @@ export class Lifetime {
   #private: Map<Mark, WeakRef<ArrayBuffer>> = new Map()
   #forgotten: Map<Mark, WeakRef<ArrayBuffer>> = new Map()
   readonly #keepers: BufferKeeper[] = []
-  #state: 'open' | 'closed' | 'dropped' | 'over' = 'open'
+  #state: 'open' | 'closed' | 'unreferenced' | 'over' = 'open'
   #moved = false
   /** Bytes that `waiting` counts of this mapping. */
   #counted = 0
@@ -163,7 +163,7 @@ export class Lifetime {
   /** The arena is garbage: what is left is to wait for its buffers. */
   holderCollected(): void {
     if (this.#state !== 'open') return
-    this.#state = 'dropped'
+    this.#state = 'unreferenced'
     this.#findMoved()
     this.#forgetBuffers(false)
     this.#wait(true)
@@ -174,7 +174,7 @@ export class Lifetime {
     if (!this.#outstanding.delete(mark)) return
     this.#private.delete(mark)
     if (this.#forgotten.delete(mark)) this.memoryMoved()
-    if ((this.#state === 'closed' || this.#state === 'dropped') && this.#outstanding.size === 0) this.#end()
+    if ((this.#state === 'closed' || this.#state === 'unreferenced') && this.#outstanding.size === 0) this.#end()
   }
 
   #register(buffer: ArrayBuffer): Mark {
@@ -220,18 +220,18 @@ export class Lifetime {
   }
 
   #end(): void {
-    const dropped = this.#state === 'dropped'
+    const unclosed = this.#state === 'unreferenced'
     this.#state = 'over'
     waiting -= this.#counted
     this.#counted = 0
-    if (dropped && this.#moved) return
-    if (!this.#tryEnd(dropped)) recheck(() => this.#tryEnd(dropped))
+    if (unclosed && this.#moved) return
+    if (!this.#tryEnd(unclosed)) recheck(() => this.#tryEnd(unclosed))
   }
 
   /** False when other threads hold the mapping up: then they have it, nothing of it is emptied, and this is tried again. */
-  #tryEnd(dropped: boolean): boolean {
+  #tryEnd(unclosed: boolean): boolean {
     try {
-      if (dropped) this.#mapping.owner.leave(false)
+      if (unclosed) this.#mapping.owner.leave(false)
       else this.#mapping.owner.drained()
     } catch (error) {
       if (error instanceof ArenaBusyError) return false

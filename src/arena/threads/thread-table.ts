@@ -5,7 +5,7 @@
  *     row         free ──take──▶ held ──close──▶ left ──drained──▶ free
  *                                  └───────────close───────────────▶
  *
- *     held   the thread has the arena open, or has views of an arena that it dropped without closing
+ *     held   the thread has the arena open, or has views of an arena that became garbage without being closed
  *     left   the thread has closed the arena; stale ArrayBuffers of it may be alive
  *
  *     mapping     open ──no row held──▶ closed ──no row taken──▶ gone ──used for another mapping──▶ open

@@ -26,7 +26,7 @@ import {
 import { WINDOW_BYTES } from '../format/layout.ts'
 import type { OpenState } from '../mapping/open-state.ts'
 import type { Extent } from './extent.ts'
-import { RecentBytes } from './recent-bytes.ts'
+import type { RecentBytes } from './recent-bytes.ts'
 import type { Windows } from './windows.ts'
 
 /** What views are made of. */
@@ -48,7 +48,6 @@ export class MemoryViews {
   /** The windows' own arrays, here as well to save a step on hot paths. Both are empty after `close`. */
   readonly #buffers: (ArrayBuffer | undefined)[]
   readonly #bytes: Uint8Array[]
-  readonly #recent: RecentBytes = new RecentBytes()
 
   constructor(memory: ViewedMemory) {
     this.#memory = memory
@@ -64,15 +63,11 @@ export class MemoryViews {
     return this.#show(type, offset, length, byteLength)
   }
 
-  /** A Buffer, and perhaps the same one when the same range is asked for again. */
-  bytes(offset: number, byteLength: number): NodeBuffer {
-    return this.#recent.find(offset, byteLength) ?? this.#makeBytes(offset, byteLength)
-  }
-
-  #makeBytes(offset: number, byteLength: number): NodeBuffer {
+  /** A Buffer over a range, which `recent` gives the next time. */
+  bytes(offset: number, byteLength: number, recent: RecentBytes): NodeBuffer {
     this.#extent.requireRange(offset, byteLength)
     const buffer = this.#show(Buffer, offset, byteLength, byteLength) as NodeBuffer
-    this.#recent.put(offset, buffer)
+    recent.put(offset, buffer)
     return buffer
   }
 
@@ -93,10 +88,19 @@ export class MemoryViews {
 
   /** The offset where a view starts. */
   offsetOf(view: unknown): number {
+    if (
+      isTypedArray(view) &&
+      arrayBuffer(view) === this.#buffers[0] &&
+      (this.#bytes[0] as Uint8Array).length !== 0
+    )
+      return arrayByteOffset(view)
+    return this.#search(view)
+  }
+
+  /** The same for a view that does not lie in the first window, or is no typed array. */
+  #search(view: unknown): number {
     if (!isView(view)) return this.#refuse(view)
-    const buffer = isTypedArray(view) ? arrayBuffer(view) : viewBuffer(view)
-    if (buffer === this.#buffers[0] && (this.#bytes[0] as Uint8Array).length !== 0)
-      return isTypedArray(view) ? arrayByteOffset(view) : viewByteOffset(view)
+    const buffer = viewBuffer(view)
     const start = this.#windows.startOf(buffer)
     return start < 0 ? this.#refuse(view) : start + viewByteOffset(view)
   }
@@ -106,10 +110,5 @@ export class MemoryViews {
     openState.requireOpen()
     if (!isView(view)) throw new InvalidArgumentTypeError('view', 'a view', view)
     throw new OutOfRangeError('view', `a view of ${title}, with a buffer that is not detached`, view)
-  }
-
-  /** Drops references to what was handed out. */
-  forget(): void {
-    this.#recent.forget()
   }
 }

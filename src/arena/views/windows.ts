@@ -161,7 +161,7 @@ export class Windows {
     const seen = this.#view(offset, byteLength)
     this.#own.delete(key)
     this.#own.set(key, seen)
-    if (this.#own.size > KEPT_OWN_BUFFERS) this.#dropOldest()
+    if (this.#own.size > KEPT_OWN_BUFFERS) this.#forgetOldest()
     return seen.buffer
   }
 
@@ -203,7 +203,7 @@ export class Windows {
     return false
   }
 
-  #dropOldest(): void {
+  #forgetOldest(): void {
     for (const [key, seen] of this.#own) {
       this.#own.delete(key)
       this.#watched.add(seen)

@@ -16,7 +16,7 @@ import {
   type Toucher,
   tablesFor,
   warmPass,
-} from '../../src/cli/replay/passes.ts'
+} from '../../src/cli/replay/run/passes.ts'
 import { GiB, type Arena as SoritesArena } from '../../src/index.ts'
 import { readTrace } from '../../src/trace/readers/read-trace.ts'
 import { importBuild, importUnchecked } from '../unchecked.ts'

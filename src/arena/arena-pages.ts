@@ -37,7 +37,8 @@ export class ArenaPages {
   }
 
   resident(offset: number, byteLength?: number): number {
-    return this.#memory.mapping.resident(offset, this.#memory.extent.range(offset, byteLength))
+    const length = this.#memory.extent.range(offset, byteLength)
+    return this.#memory.mapping.resident(offset, length)
   }
 
   /** Throws ERR_ARENA_BUSY when an allocator has claimed a part of the range. */

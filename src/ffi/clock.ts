@@ -3,8 +3,8 @@
  * still or run ahead, and a call that is to end after so many milliseconds must end all the same. About 0.5 us.
  * @module
  */
-import { CLOCK_MONOTONIC } from './constants.ts'
-import { libc } from './libc.ts'
+import { CLOCK_MONOTONIC } from './libc/constants.ts'
+import { libc } from './libc/libc.ts'
 
 /** Seconds and nanoseconds. */
 const time = new BigInt64Array(2)

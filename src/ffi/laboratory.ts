@@ -4,8 +4,8 @@
  * @module
  */
 import type { Address } from '../units.ts'
-import { MADV_FREE } from './constants.ts'
-import { LinuxOs } from './linux.ts'
+import { MADV_FREE } from './libc/constants.ts'
+import { LinuxOs } from './linux/linux.ts'
 import { requirePlatform } from './system.ts'
 
 export class LaboratoryOs extends LinuxOs {

@@ -3,7 +3,7 @@
  * @module
  */
 import { UnsupportedOperationError } from '../errors.ts'
-import { LinuxOs } from './linux.ts'
+import { LinuxOs } from './linux/linux.ts'
 import type { Os } from './os.ts'
 
 /** The architectures whose kernel numbers `constants.ts` holds. */

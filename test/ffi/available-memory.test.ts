@@ -1,6 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { availableMemory } from '../../src/ffi/available-memory.ts'
+import { availableMemory } from '../../src/ffi/linux/available-memory.ts'
 
 const MEMINFO = 'MemTotal:       1000 kB\nMemFree:         100 kB\nMemAvailable:    500 kB\n'
 const of = (files: Record<string, string>): number => availableMemory((path) => files[path])

@@ -26,7 +26,7 @@ import { basename, join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { SystemError } from '../../src/errors.ts'
-import { LinuxOs } from '../../src/ffi/linux.ts'
+import { LinuxOs } from '../../src/ffi/linux/linux.ts'
 import { KiB, MiB, TiB } from '../../src/units.ts'
 import { compiled, nodes, runChild } from '../helpers/child.ts'
 import { throwsCode } from '../helpers/errors.ts'
@@ -382,7 +382,7 @@ test('permissions are asked', () => {
 for (const node of nodes) {
   test(`Node ${node.major}: a limit on the length of files is an error, and not a signal`, async () => {
     const program = `
-      import { LinuxOs } from ${JSON.stringify(compiled('src/ffi/linux'))}
+      import { LinuxOs } from ${JSON.stringify(compiled('src/ffi/linux/linux'))}
       const { files } = new LinuxOs(), codes = []
       const fd = files.create(${JSON.stringify(freshPath())}, 0o600)
       for (const make of [() => files.createInMemory(GiB, 'x'), () => files.allocate(fd, 0, GiB)])
@@ -395,9 +395,9 @@ for (const node of nodes) {
   test(`Node ${node.major}: a descriptor outlives the worker that asked for it, and Node says nothing of it`, async () => {
     const path = freshFile('grains')
     const program = `
-      import { LinuxOs } from ${JSON.stringify(compiled('src/ffi/linux'))}
+      import { LinuxOs } from ${JSON.stringify(compiled('src/ffi/linux/linux'))}
       const thread = new Thread(\`
-        const { LinuxOs } = await import(${JSON.stringify(compiled('src/ffi/linux'))})
+        const { LinuxOs } = await import(${JSON.stringify(compiled('src/ffi/linux/linux'))})
         post(new LinuxOs().files.open(data, 'read'))\`, ${JSON.stringify(path)})
       const fd = await thread.next()
       await thread.ended()

@@ -5,7 +5,7 @@
  */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { LinuxOs } from '../../src/ffi/linux.ts'
+import { LinuxOs } from '../../src/ffi/linux/linux.ts'
 import { readMaps, readPagemap, readSmaps } from '../../src/ffi/procfs.ts'
 import { type Address, GiB, MiB, TiB } from '../../src/units.ts'
 import { throwsCode } from '../helpers/errors.ts'

@@ -1,7 +1,7 @@
 /** Room for mappings is left to the runtime: by itself, and in a child that takes all that it can get. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { MappingRoom } from '../../src/ffi/mapping-room.ts'
+import { MappingRoom } from '../../src/ffi/linux/mapping-room.ts'
 import { compiled, nodes, runChild } from '../helpers/child.ts'
 import { throwsCode } from '../helpers/errors.ts'
 import { freshFile } from '../helpers/scratch.ts'
@@ -69,7 +69,7 @@ const WAYS = {
 /** Uses up most of the room by dividing one mapping, which is faster than making many. */
 const PROGRAM = `
 import { mapFile } from ${JSON.stringify(compiled('src/arena/file/map-file'))}
-import { libc } from ${JSON.stringify(compiled('src/ffi/libc'))}
+import { libc } from ${JSON.stringify(compiled('src/ffi/libc/libc'))}
 import { systemOs } from ${JSON.stringify(compiled('src/ffi/system'))}
 import { readFileSync } from 'node:fs'
 const path = ${JSON.stringify(freshFile(new Uint8Array(8192)))}

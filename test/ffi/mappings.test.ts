@@ -1,6 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { Mappings } from '../../src/ffi/mappings.ts'
+import { Mappings } from '../../src/ffi/linux/mappings.ts'
 import type { Address } from '../../src/units.ts'
 import { throwsCode } from '../helpers/errors.ts'
 

@@ -18,9 +18,9 @@ import {
   MFD_ALLOW_SEALING,
   MFD_CLOEXEC,
   MFD_NOEXEC_SEAL,
-} from '../../src/ffi/constants.ts'
-import { type Libc, libc } from '../../src/ffi/libc.ts'
-import { LinuxOs } from '../../src/ffi/linux.ts'
+} from '../../src/ffi/libc/constants.ts'
+import { type Libc, libc } from '../../src/ffi/libc/libc.ts'
+import { LinuxOs } from '../../src/ffi/linux/linux.ts'
 import { readSmaps } from '../../src/ffi/procfs.ts'
 import { type Address, MiB } from '../../src/units.ts'
 import { nodes, runChild } from '../helpers/child.ts'

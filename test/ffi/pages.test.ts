@@ -2,7 +2,7 @@
 import { closeSync, constants, mkdirSync, openSync, readFileSync, readlinkSync, truncateSync } from 'node:fs'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { LinuxOs } from '../../src/ffi/linux.ts'
+import { LinuxOs } from '../../src/ffi/linux/linux.ts'
 import { readSmaps } from '../../src/ffi/procfs.ts'
 import type { Address } from '../../src/units.ts'
 import { throwsCode } from '../helpers/errors.ts'

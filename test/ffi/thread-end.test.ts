@@ -1,7 +1,7 @@
 /** Asking whether this thread is to end. What is left of it in real terminations: test/helpers/terminations.ts. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { threadEnd } from '../../src/ffi/thread-end.ts'
+import { threadEnd } from '../../src/ffi/libc/thread-end.ts'
 import { nodes, runChild } from '../helpers/child.ts'
 import { compiled } from '../helpers/compiled.ts'
 import { throwsCode } from '../helpers/errors.ts'

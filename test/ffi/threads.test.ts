@@ -3,8 +3,8 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { libc } from '../../src/ffi/libc.ts'
-import { LinuxOs } from '../../src/ffi/linux.ts'
+import { libc } from '../../src/ffi/libc/libc.ts'
+import { LinuxOs } from '../../src/ffi/linux/linux.ts'
 import { readThreadStat } from '../../src/ffi/procfs.ts'
 import type { Address } from '../../src/units.ts'
 import { compiled, nodes, runChild } from '../helpers/child.ts'
@@ -130,9 +130,9 @@ for (const node of nodes)
     const child = await runChild(
       `
       import { Worker } from 'node:worker_threads'
-      import { LinuxOs } from ${JSON.stringify(compiled('src/ffi/linux'))}
+      import { LinuxOs } from ${JSON.stringify(compiled('src/ffi/linux/linux'))}
       const os = new LinuxOs()
-      const text = 'import(${JSON.stringify(compiled('src/ffi/linux'))}).then(({ LinuxOs }) => ' +
+      const text = 'import(${JSON.stringify(compiled('src/ffi/linux/linux'))}).then(({ LinuxOs }) => ' +
         'require("node:worker_threads").parentPort.postMessage(new LinuxOs().threads.id())); setInterval(() => 0, 1000)'
       const seen = new Set([process.pid]), states = []
       for (let round = 0; round < 5; round++) {
@@ -156,7 +156,7 @@ for (const node of nodes)
   test(`Node ${node.major}: what a sleep in the pool reads outlives the garbage collector`, async () => {
     const child = await runChild(
       `
-      import { LinuxOs } from ${JSON.stringify(compiled('src/ffi/linux'))}
+      import { LinuxOs } from ${JSON.stringify(compiled('src/ffi/linux/linux'))}
       const real = new LinuxOs()
       const word = real.reserve(real.pageSize, real.pageSize)
       let rounds = 0, errors = 0, garbage = []

@@ -16,7 +16,7 @@
 import { constants } from 'node:os'
 import { OutOfRangeError } from '../../src/errors.ts'
 import { systemError } from '../../src/ffi/errno.ts'
-import { LinuxOs } from '../../src/ffi/linux.ts'
+import { LinuxOs } from '../../src/ffi/linux/linux.ts'
 import type { Os, Sharing } from '../../src/ffi/os.ts'
 import type { Commons } from '../../src/ffi/os-commons.ts'
 import type { Access } from '../../src/ffi/os-files.ts'

@@ -29,7 +29,7 @@ export interface SyncOptions {
   readonly byteLength?: number | undefined
 }
 
-/** What pages are asked for with. */
+/** What pages are asked for with. @internal */
 export interface PagedFile {
   /** For messages. */
   readonly title: string
@@ -99,7 +99,8 @@ export class FilePages {
 
   resident(offset: number, byteLength?: number): number {
     const { fileMapping, mapping, extent } = this.#file
-    return mapping.resident(fileMapping.lead + offset, extent.range(offset, byteLength))
+    const length = extent.range(offset, byteLength)
+    return mapping.resident(fileMapping.lead + offset, length)
   }
 
   populate(offset: number, byteLength?: number): void {

@@ -22,7 +22,7 @@ export interface StaleOwner {
   readonly threadId: number
 }
 
-/** What a locator begins with. */
+/** What a locator begins with. @internal */
 export interface LocatedArena {
   /** For messages. */
   readonly title: string

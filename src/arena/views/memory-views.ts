@@ -88,11 +88,7 @@ export class MemoryViews {
 
   /** The offset where a view starts. */
   offsetOf(view: unknown): number {
-    if (
-      isTypedArray(view) &&
-      arrayBuffer(view) === this.#buffers[0] &&
-      (this.#bytes[0] as Uint8Array).length !== 0
-    )
+    if (isTypedArray(view) && arrayBuffer(view) === this.#buffers[0] && (this.#bytes[0] as Uint8Array).length !== 0)
       return arrayByteOffset(view)
     return this.#search(view)
   }

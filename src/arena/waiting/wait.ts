@@ -41,7 +41,7 @@ export interface WaitAsyncOptions extends WaitOptions {
 /** How a wait ended. */
 export type WaitResult = 'ok' | 'not-equal' | 'timed-out'
 
-/** The memory whose words are waited for. */
+/** The memory whose words are waited for. @internal */
 export interface WaitableMemory {
   /** For messages. */
   readonly title: string

@@ -1,5 +1,5 @@
 /**
- * The pictures of an arena over time (replay/heap-map.ts), on a canvas of a pixel a cell. The mouse and the arrow keys ask a cell what is
+ * The pictures of an arena over time (replay/run/heap-map.ts), on a canvas of a pixel a cell. The mouse and the arrow keys ask a cell what is
  * in it.
  * @module
  */

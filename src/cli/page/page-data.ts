@@ -26,7 +26,7 @@ export interface FigureSeries {
   readonly values: readonly (number | null)[]
 }
 
-/** Pictures of an arena, packed (replay/heap-map.ts says how). */
+/** Pictures of an arena, packed (replay/run/heap-map.ts says how). */
 export interface PackedMap {
   readonly cells: number
   readonly frames: number

@@ -12,10 +12,10 @@ import { table } from '../terminal/table.ts'
 import { type LoadedTrace, loadTrace } from './load.ts'
 import { loadPolicy } from './load-policy.ts'
 import { Natives } from './natives.ts'
-import { replayPage } from './page.ts'
 import { POLICIES } from './policies/index.ts'
-import { type Chosen, type RunPlan, replayThrough, type TraceOutcome } from './runner.ts'
-import { jsonReport, textReport } from './text-report.ts'
+import { replayPage } from './report/page.ts'
+import { jsonReport, textReport } from './report/text-report.ts'
+import { type Chosen, type RunPlan, replayThrough, type TraceOutcome } from './run/runner.ts'
 
 const FRAMES = 120
 const WARM_MS = 1000

@@ -22,7 +22,7 @@
  * @module
  */
 import type { Arena } from '../../arena/arena.ts'
-import type { Target } from './passes.ts'
+import type { Target } from './run/passes.ts'
 
 export interface Policy {
   /**

@@ -2,7 +2,7 @@
 import { gunzipSync } from 'node:zlib'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { ABSENT, FREE_RESIDENT, HeapMap, LIVE, MOST_CELLS } from '../../../src/cli/replay/heap-map.ts'
+import { ABSENT, FREE_RESIDENT, HeapMap, LIVE, MOST_CELLS } from '../../../src/cli/replay/run/heap-map.ts'
 
 const PAGE = 4096
 

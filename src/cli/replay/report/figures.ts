@@ -2,8 +2,8 @@
  * The figures of an outcome that every report shows, computed once.
  * @module
  */
-import type { Sample } from './observe.ts'
-import type { Outcome, TraceOutcome } from './runner.ts'
+import type { Sample } from '../run/observe.ts'
+import type { Outcome, TraceOutcome } from '../run/runner.ts'
 
 /** 1 - live / used: what blocks have beyond what was asked for. */
 export function internalShare({ liveBytes, usedBytes }: Sample): number {

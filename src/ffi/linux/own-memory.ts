@@ -9,10 +9,10 @@
  * @module
  */
 import { closeSync, openSync, readSync } from 'node:fs'
-import type { Address } from '../units.ts'
-import { O_CLOEXEC } from './constants.ts'
-import { EFAULT, ENOSYS, EPERM, systemError } from './errno.ts'
-import type { Libc } from './libc.ts'
+import type { Address } from '../../units.ts'
+import { EFAULT, ENOSYS, EPERM, systemError } from '../errno.ts'
+import { O_CLOEXEC } from '../libc/constants.ts'
+import type { Libc } from '../libc/libc.ts'
 
 /** The kernel copies a little less than this in one call. */
 const MOST_BYTES = 2 ** 30

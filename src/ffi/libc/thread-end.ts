@@ -9,7 +9,7 @@
  * Where the call cannot be had, or answers differently from the beginning (other runtimes), nothing is asked.
  * @module
  */
-import { UnsupportedOperationError } from '../errors.ts'
+import { UnsupportedOperationError } from '../../errors.ts'
 
 /** What `napi_throw` says of a call without a value. */
 const NAPI_INVALID_ARG = 1

@@ -5,10 +5,11 @@
  * processes map. A round trip between two threads takes 10 to 30 us, a wake without a sleeper 0.5 us.
  * @module
  */
-import { wholeNumber } from '../arguments.ts'
-import { HIDDEN, InvalidArgumentTypeError, OutOfRangeError } from '../errors.ts'
-import type { Address } from '../units.ts'
-import { monotonicNow } from './clock.ts'
+import { wholeNumber } from '../../arguments.ts'
+import { HIDDEN, InvalidArgumentTypeError, OutOfRangeError } from '../../errors.ts'
+import type { Address } from '../../units.ts'
+import { monotonicNow } from '../clock.ts'
+import { EAGAIN, EINTR, ESRCH, ETIMEDOUT, systemError } from '../errno.ts'
 import {
   CLOCK_MONOTONIC,
   FUTEX_WAIT,
@@ -16,12 +17,11 @@ import {
   FUTEX2_SIZE_U32,
   SYSTEM_CALLS,
   type SystemCalls,
-} from './constants.ts'
-import { EAGAIN, EINTR, ESRCH, ETIMEDOUT, systemError } from './errno.ts'
-import type { Libc } from './libc.ts'
+} from '../libc/constants.ts'
+import type { Libc } from '../libc/libc.ts'
+import type { Bell, Place, SleepEnd, Threads } from '../os-threads.ts'
+import { isThreadStopped, readPlace, readThreadStat } from '../procfs.ts'
 import type { Mappings } from './mappings.ts'
-import type { Bell, Place, SleepEnd, Threads } from './os-threads.ts'
-import { isThreadStopped, readPlace, readThreadStat } from './procfs.ts'
 
 /** Words that one sleep can watch (FUTEX_WAITV_MAX). */
 const MOST_WORDS = 128

@@ -12,7 +12,7 @@
  * @module
  */
 import { gzipSync } from 'node:zlib'
-import type { PackedMap } from '../page/page-data.ts'
+import type { PackedMap } from '../../page/page-data.ts'
 
 export const MOST_CELLS = 2048
 const FULL = 254

@@ -10,7 +10,7 @@
  * @module
  */
 import { closeSync, openSync, readFileSync, readSync } from 'node:fs'
-import { ENOMEM, systemError } from './errno.ts'
+import { ENOMEM, systemError } from '../errno.ts'
 
 /** Left for the runtime, of the most that there can be. */
 const RESERVE = 4096

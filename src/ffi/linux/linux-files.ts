@@ -24,9 +24,10 @@ import {
   unlinkSync,
 } from 'node:fs'
 import { dirname } from 'node:path'
-import { filePath, wholeNumber } from '../arguments.ts'
-import { InvalidArgumentTypeError } from '../errors.ts'
-import { MiB } from '../units.ts'
+import { filePath, wholeNumber } from '../../arguments.ts'
+import { InvalidArgumentTypeError } from '../../errors.ts'
+import { MiB } from '../../units.ts'
+import { EACCES, EBADF, EFBIG, EINTR, EINVAL, ENOENT, ENOSPC, ENXIO, EOPNOTSUPP, fileError, isErrno } from '../errno.ts'
 import {
   AT_EMPTY_PATH,
   AT_FDCWD,
@@ -53,12 +54,11 @@ import {
   SEEK_DATA,
   SYSTEM_CALLS,
   type SystemCalls,
-} from './constants.ts'
+} from '../libc/constants.ts'
+import type { Libc } from '../libc/libc.ts'
+import type { Access, Credentials, FileStatus, FileSystemKind, Files } from '../os-files.ts'
 import { Descriptors, statusOf } from './descriptors.ts'
-import { EACCES, EBADF, EFBIG, EINTR, EINVAL, ENOENT, ENOSPC, ENXIO, EOPNOTSUPP, fileError, isErrno } from './errno.ts'
-import type { Libc } from './libc.ts'
 import { requireLength } from './mappings.ts'
-import type { Access, Credentials, FileStatus, FileSystemKind, Files } from './os-files.ts'
 
 /** Descriptors are C's `int`. */
 const MOST_FD = 2 ** 31 - 1

@@ -12,7 +12,7 @@
  * @module
  */
 import * as modules from 'node:module'
-import { UnsupportedOperationError } from '../errors.ts'
+import { UnsupportedOperationError } from '../../errors.ts'
 
 /** `createRequire`, by a way that webpack does not see: it takes the call for one of its own, and makes nothing of it. */
 const requireAt: (place: string) => NodeJS.Require = Reflect.get(modules, 'createRequire')

@@ -12,11 +12,11 @@
  * @module
  */
 import { constants as bufferConstants } from 'node:buffer'
-import { wholeNumber } from '../arguments.ts'
-import { isPowerOfTwo } from '../bits.ts'
-import { OutOfRangeError, UnsupportedOperationError } from '../errors.ts'
-import { type Address, GiB } from '../units.ts'
-import { availableMemory } from './available-memory.ts'
+import { wholeNumber } from '../../arguments.ts'
+import { isPowerOfTwo } from '../../bits.ts'
+import { OutOfRangeError, UnsupportedOperationError } from '../../errors.ts'
+import { type Address, GiB } from '../../units.ts'
+import { systemError } from '../errno.ts'
 import {
   MADV_DONTDUMP,
   MADV_DONTFORK,
@@ -30,18 +30,18 @@ import {
   PR_SET_VMA_ANON_NAME,
   PROT_READ,
   PROT_WRITE,
-} from './constants.ts'
-import { systemError } from './errno.ts'
-import { type Libc, libc } from './libc.ts'
+} from '../libc/constants.ts'
+import { type Libc, libc } from '../libc/libc.ts'
+import type { Os, Sharing } from '../os.ts'
+import type { Commons } from '../os-commons.ts'
+import type { Access, Files } from '../os-files.ts'
+import type { Threads } from '../os-threads.ts'
+import { availableMemory } from './available-memory.ts'
 import { LinuxCommons } from './linux-commons.ts'
 import { LinuxFiles } from './linux-files.ts'
 import { LinuxPages } from './linux-pages.ts'
 import { LinuxThreads } from './linux-threads.ts'
 import { requireLength } from './mappings.ts'
-import type { Os, Sharing } from './os.ts'
-import type { Commons } from './os-commons.ts'
-import type { Access, Files } from './os-files.ts'
-import type { Threads } from './os-threads.ts'
 
 const READ_WRITE = PROT_READ | PROT_WRITE
 const EMPTY_PAGES = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE

@@ -2,8 +2,8 @@
  * A histogram as SVG for a page: a bar a class, with round marks. The numbers are in the table beside it; a bar tells its own on hover.
  * @module
  */
-import { escapeHtml } from '../page/page.ts'
-import { roundTicks, type TickKind, tickText } from '../page/ticks.ts'
+import { escapeHtml } from '../../page/page.ts'
+import { roundTicks, type TickKind, tickText } from '../../page/ticks.ts'
 
 export interface Bars {
   readonly title: string

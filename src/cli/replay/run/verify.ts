@@ -7,13 +7,13 @@
  * Costs some microseconds an event.
  * @module
  */
-import type { Arena } from '../../arena/arena.ts'
-import { ReplayError } from '../../trace/error.ts'
-import type { Trace } from '../../trace/trace.ts'
-import { VerifiedReplay, type VerifiedTarget } from '../../trace/verified-replay.ts'
-import type { TypedArray, TypedArrayConstructor } from '../../views.ts'
+import type { Arena } from '../../../arena/arena.ts'
+import { ReplayError } from '../../../trace/error.ts'
+import type { Trace } from '../../../trace/trace.ts'
+import { VerifiedReplay, type VerifiedTarget } from '../../../trace/verified-replay.ts'
+import type { TypedArray, TypedArrayConstructor } from '../../../views.ts'
+import type { Policy } from '../policy.ts'
 import { PassError } from './passes.ts'
-import type { Policy } from './policy.ts'
 import { PolicyAllocator, PolicyError } from './policy-allocator.ts'
 
 /** Replays the trace; throws a `PassError` that names the event at which the policy failed. */

@@ -6,11 +6,11 @@
  * @module
  */
 import { constants, fstatSync } from 'node:fs'
-import { MiB } from '../units.ts'
-import { AT_EMPTY_PATH, STATX_BASIC_STATS, SYSTEM_CALLS, type SystemCalls } from './constants.ts'
-import { EINTR, ENOSYS, EPERM, fileError } from './errno.ts'
-import type { Libc } from './libc.ts'
-import type { FileStatus } from './os-files.ts'
+import { MiB } from '../../units.ts'
+import { EINTR, ENOSYS, EPERM, fileError } from '../errno.ts'
+import { AT_EMPTY_PATH, STATX_BASIC_STATS, SYSTEM_CALLS, type SystemCalls } from '../libc/constants.ts'
+import type { Libc } from '../libc/libc.ts'
+import type { FileStatus } from '../os-files.ts'
 
 /** What a status is made of; node:fs's have these names. */
 export interface RawStatus {

@@ -4,8 +4,8 @@
  * writing in each.
  * @module
  */
-import type { Arena } from '../../arena/arena.ts'
-import { CALLOC, FREE, MALLOC, MEMALIGN, REALLOC, type Trace } from '../../trace/trace.ts'
+import type { Arena } from '../../../arena/arena.ts'
+import { CALLOC, FREE, MALLOC, MEMALIGN, REALLOC, type Trace } from '../../../trace/trace.ts'
 
 /** The calls that a trace makes. */
 export interface Target {

@@ -5,8 +5,8 @@
  * one arena come in runs. A few nanoseconds a call.
  * @module
  */
-import { HIDDEN, InvalidArgumentTypeError, OutOfRangeError } from '../errors.ts'
-import type { Address } from '../units.ts'
+import { HIDDEN, InvalidArgumentTypeError, OutOfRangeError } from '../../errors.ts'
+import type { Address } from '../../units.ts'
 
 /** Below this Linux maps nothing (`vm.mmap_min_addr`), so no mapping of ours can start there. */
 const LEAST_ADDRESS = 65536

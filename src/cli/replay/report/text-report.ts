@@ -2,13 +2,13 @@
  * The report in text, and as JSON.
  * @module
  */
-import { lineChart } from '../terminal/chart.ts'
-import { bytesText, countText, shareText } from '../terminal/format.ts'
-import { paint, widthOf } from '../terminal/style.ts'
-import { type Column, table } from '../terminal/table.ts'
+import { lineChart } from '../../terminal/chart.ts'
+import { bytesText, countText, shareText } from '../../terminal/format.ts'
+import { paint, widthOf } from '../../terminal/style.ts'
+import { type Column, table } from '../../terminal/table.ts'
+import type { TraceOutcome } from '../run/runner.ts'
+import type { SizeFigures } from '../trace-figures.ts'
 import { type Line, lineOf } from './figures.ts'
-import type { TraceOutcome } from './runner.ts'
-import type { SizeFigures } from './trace-figures.ts'
 
 const MOST_CLASSES = 12
 /** Columns of the table of sizes without, and for each, allocator. */

@@ -7,14 +7,14 @@
  *     external fragmentation = 1 - used / held        held = what the policy holds of the arena, tables in it included
  * @module
  */
-import type { Arena } from '../../arena/arena.ts'
-import { CALLOC, FREE, MALLOC, REALLOC, type Trace } from '../../trace/trace.ts'
-import type { PackedMap } from '../page/page-data.ts'
+import type { Arena } from '../../../arena/arena.ts'
+import { CALLOC, FREE, MALLOC, REALLOC, type Trace } from '../../../trace/trace.ts'
+import type { PackedMap } from '../../page/page-data.ts'
+import type { Policy } from '../policy.ts'
+import { boundsOf, CLASSES, classOf } from '../size-classes.ts'
 import { HeapMap } from './heap-map.ts'
 import { ArenaToucher, PassError } from './passes.ts'
-import type { Policy } from './policy.ts'
 import { PolicyAllocator } from './policy-allocator.ts'
-import { boundsOf, CLASSES, classOf } from './size-classes.ts'
 
 /** The state after so many events. */
 export interface Sample {

@@ -11,7 +11,7 @@
  * Loading koffi itself, once a thread, cannot be divided like that: half a millisecond.
  * @module
  */
-import type { Address } from '../units.ts'
+import type { Address } from '../../units.ts'
 import { loadKoffi } from './load-koffi.ts'
 import { threadEnd } from './thread-end.ts'
 

@@ -12,9 +12,10 @@
  * @module
  */
 import { createHmac } from 'node:crypto'
-import { wholeNumber } from '../arguments.ts'
-import { UnsupportedOperationError } from '../errors.ts'
-import { type Address, GiB } from '../units.ts'
+import { wholeNumber } from '../../arguments.ts'
+import { UnsupportedOperationError } from '../../errors.ts'
+import { type Address, GiB } from '../../units.ts'
+import { EEXIST, systemError } from '../errno.ts'
 import {
   AT_RANDOM,
   MADV_NOHUGEPAGE,
@@ -25,10 +26,9 @@ import {
   MAP_PRIVATE,
   PROT_READ,
   PROT_WRITE,
-} from './constants.ts'
-import { EEXIST, systemError } from './errno.ts'
-import type { Libc } from './libc.ts'
-import { type Commons, PART_BYTES, PARTS } from './os-commons.ts'
+} from '../libc/constants.ts'
+import type { Libc } from '../libc/libc.ts'
+import { type Commons, PART_BYTES, PARTS } from '../os-commons.ts'
 import { copyOwnMemory } from './own-memory.ts'
 
 const BYTES = PARTS * PART_BYTES

@@ -8,12 +8,12 @@
  * timed passes, where only a `realloc` that is made here wants to know it.
  * @module
  */
-import type { Arena } from '../../arena/arena.ts'
-import { show } from '../../errors.ts'
-import type { VerifiedTarget } from '../../trace/verified-replay.ts'
-import type { TypedArray, TypedArrayConstructor } from '../../views.ts'
+import type { Arena } from '../../../arena/arena.ts'
+import { show } from '../../../errors.ts'
+import type { VerifiedTarget } from '../../../trace/verified-replay.ts'
+import type { TypedArray, TypedArrayConstructor } from '../../../views.ts'
+import type { Policy } from '../policy.ts'
 import type { Target } from './passes.ts'
-import type { Policy } from './policy.ts'
 
 /** The policy said that there is no room. */
 export class PolicyFullError extends Error {

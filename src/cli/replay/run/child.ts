@@ -8,16 +8,16 @@
  * @module
  */
 import { readFileSync, writeFileSync, writeSync } from 'node:fs'
-import { Arena } from '../../arena/arena.ts'
-import { OutOfMemoryError } from '../../errors.ts'
-import { decodeTrace } from '../../trace/format.ts'
-import { readBounded } from '../../trace/readers/read-trace.ts'
-import type { Trace } from '../../trace/trace.ts'
+import { Arena } from '../../../arena/arena.ts'
+import { OutOfMemoryError } from '../../../errors.ts'
+import { decodeTrace } from '../../../trace/format.ts'
+import { readBounded } from '../../../trace/readers/read-trace.ts'
+import type { Trace } from '../../../trace/trace.ts'
+import { loadPolicy } from '../load-policy.ts'
+import type { Policy, PolicyModule } from '../policy.ts'
 import type { Answer, Job, Measured } from './job.ts'
-import { loadPolicy } from './load-policy.ts'
 import { observe } from './observe.ts'
 import { ArenaToucher, coldPass, PassError, slotsLeft, type Target, tablesFor, warmPass } from './passes.ts'
-import type { Policy, PolicyModule } from './policy.ts'
 import { PolicyAllocator, PolicyError, PolicyFullError } from './policy-allocator.ts'
 import { verify } from './verify.ts'
 

@@ -2,8 +2,9 @@
  * The calls about pages, over Linux's libc: the part of `LinuxOs` that os-pages.ts specifies.
  * @module
  */
-import { OutOfRangeError } from '../errors.ts'
-import { type Address, GiB, MiB } from '../units.ts'
+import { OutOfRangeError } from '../../errors.ts'
+import { type Address, GiB, MiB } from '../../units.ts'
+import { EFAULT, EINVAL, systemError } from '../errno.ts'
 import {
   MADV_COLD,
   MADV_DONTDUMP,
@@ -22,12 +23,11 @@ import {
   MS_ASYNC,
   MS_SYNC,
   SC_PAGESIZE,
-} from './constants.ts'
-import { EFAULT, EINVAL, systemError } from './errno.ts'
-import type { Libc } from './libc.ts'
+} from '../libc/constants.ts'
+import type { Libc } from '../libc/libc.ts'
+import type { Advice, HugePageAdvice, Pages } from '../os-pages.ts'
 import { MappingRoom } from './mapping-room.ts'
 import { Mappings } from './mappings.ts'
-import type { Advice, HugePageAdvice, Pages } from './os-pages.ts'
 import { copyOwnMemory } from './own-memory.ts'
 
 const ADVICE_NUMBERS: Readonly<Record<Advice, number>> = {

@@ -6,16 +6,16 @@
  * is reduced when it is written: a sample a frame, at most 2,048 cells a picture, so the page has the same size for any trace.
  * @module
  */
-import { type Chart, FIGURE_STYLE, figure } from '../page/chart.ts'
-import { embedJson, escapeHtml, htmlPage, htmlTable } from '../page/page.ts'
-import type { HeapMapData } from '../page/page-data.ts'
-import { bytesText, countText, shareText } from '../terminal/format.ts'
+import { type Chart, FIGURE_STYLE, figure } from '../../page/chart.ts'
+import { embedJson, escapeHtml, htmlPage, htmlTable } from '../../page/page.ts'
+import type { HeapMapData } from '../../page/page-data.ts'
+import { bytesText, countText, shareText } from '../../terminal/format.ts'
+import type { Observation, Sample } from '../run/observe.ts'
+import type { TraceOutcome } from '../run/runner.ts'
+import { boundsOf } from '../size-classes.ts'
 import { barFigure } from './bar-figure.ts'
 import { externalShare, internalShare, lineOf } from './figures.ts'
 import { HEAP_STYLE } from './heap-style.ts'
-import type { Observation, Sample } from './observe.ts'
-import type { TraceOutcome } from './runner.ts'
-import { boundsOf } from './size-classes.ts'
 import { LINE_TITLES, lineCells, summaryText } from './text-report.ts'
 
 interface Observed {

@@ -51,16 +51,16 @@ export class Requests implements Forgetful {
   }
 
   /** The end of a request: asks for room where there was none, and publishes what happened to pages. The block, or 0. */
-  settle(found: number, byteLength: number, alignment = 8, zero = false): number {
+  trySettle(found: number, byteLength: number, alignment = 8, zero = false): number {
     const offset = found === 0 ? this.again(byteLength, alignment, zero) : found
     this.tellPages()
     return offset
   }
 
-  /** The end of a request that must be met: as `settle`, and ERR_OUT_OF_MEMORY when there is no room. */
+  /** The end of a request that must be met: as `trySettle`, and ERR_OUT_OF_MEMORY when there is no room. */
   must(found: number, byteLength: number, alignment = 8, zero = false): number {
     if (found !== 0 && !this.news.pending) return found
-    const offset = this.settle(found, byteLength, alignment, zero)
+    const offset = this.trySettle(found, byteLength, alignment, zero)
     if (offset === 0) throw this.outOfMemory(byteLength, alignment > 8 ? `on a multiple of ${alignment}` : '')
     return offset
   }

@@ -140,10 +140,10 @@ export class Buddy extends AllocatorFacade implements FreeingAllocator {
   tryMalloc(byteLength: number): number {
     if (this.#life.guard !== 0) this.#life.assertOpen()
     const order = this.#orderOf(byteLength)
-    if (order > this.#mostOrder) return this.#requests.settle(0, byteLength)
+    if (order > this.#mostOrder) return this.#requests.trySettle(0, byteLength)
     const from = this.#units.find(order)
-    const offset = this.#take(order, from, from >= 0 ? from : this.#units.aboveTop(order, 1), 1)
-    return offset === 0 || this.#news.pending ? this.#requests.settle(offset, byteLength) : offset
+    const offset = this.#tryTake(order, from, from >= 0 ? from : this.#units.aboveTop(order, 1), 1)
+    return offset === 0 || this.#news.pending ? this.#requests.trySettle(offset, byteLength) : offset
   }
 
   free(block: number | ArrayBufferView): void {
@@ -235,11 +235,11 @@ export class Buddy extends AllocatorFacade implements FreeingAllocator {
     const least = alignment <= this.minBlock ? order : Math.max(order, log2Ceil(alignment * this.#rate))
     const from = this.#units.find(least)
     const unit = from >= 0 ? from : this.#units.aboveTop(order, alignment)
-    if (unit < 0 || !zero) return this.#take(order, from, unit, alignment)
+    if (unit < 0 || !zero) return this.#tryTake(order, from, unit, alignment)
     // What is known of the block has to be asked before it is handed out.
     const touched = from >= 0 ? Number.POSITIVE_INFINITY : this.#numbers[TOUCHED]
     const clean = this.#pages.readsZero(this.#offset(unit), (1 << order) * this.minBlock, touched)
-    const offset = this.#take(order, from, unit, alignment)
+    const offset = this.#tryTake(order, from, unit, alignment)
     if (offset !== 0 && !(clean && offset === this.#offset(unit))) this.#memory.zeroNew(offset, alignUp(byteLength, 8))
     return offset
   }
@@ -288,7 +288,7 @@ export class Buddy extends AllocatorFacade implements FreeingAllocator {
    * A block of `order` from the free block `from`, which may be longer, or at `unit` above the top when that is -1. 0 when both are -1,
    * or the limit is reached.
    */
-  #take(order: number, from: number, unit: number, alignment: number): number {
+  #tryTake(order: number, from: number, unit: number, alignment: number): number {
     if (unit < 0) return 0
     const offset = this.#offset(unit)
     const byteLength = (1 << order) * this.minBlock
@@ -296,7 +296,7 @@ export class Buddy extends AllocatorFacade implements FreeingAllocator {
     if (numbers[PURGED_BYTES] !== 0 || offset + byteLength > numbers[COMMITTED_END]) {
       if (!this.#pages.covers(offset, byteLength) && !this.#pages.commit(offset, byteLength)) {
         const committed = this.#findCommitted(order, from, alignment)
-        return committed < 0 ? 0 : this.#take(order, committed, committed, alignment)
+        return committed < 0 ? 0 : this.#tryTake(order, committed, committed, alignment)
       }
     }
     if (from >= 0) this.#units.take(from, order)

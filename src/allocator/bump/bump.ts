@@ -151,19 +151,19 @@ export class Bump extends AllocatorFacade {
 
   tryMalloc(byteLength: number): number {
     const offset = this.#tryMalloc(byteLength)
-    return offset === 0 || this.#news.pending ? this.#requests.settle(offset, byteLength) : offset
+    return offset === 0 || this.#news.pending ? this.#requests.trySettle(offset, byteLength) : offset
   }
 
   #tryMalloc(byteLength: number): number {
     if (typeof byteLength !== 'number' || (byteLength & Word.SMALL) !== byteLength)
-      return this.#place(8, this.#round(byteLength))
+      return this.#tryPlaceSlow(8, this.#round(byteLength))
     const granule = this.#granule
     const size = (byteLength + granule - 1) & -granule || granule
     const numbers = this.#numbers
     const start = numbers[TOP]
     const end = start + size
     // Written so that it holds for the NaN that a closed allocator computes.
-    if (!(end <= this.#ready)) return this.#place(8, size)
+    if (!(end <= this.#ready)) return this.#tryPlaceSlow(8, size)
     this.#bounds[((start - this.#first) * this.#wordRate) | 0] |= 1 << ((start - this.#first) * this.#bitRate)
     numbers[TOP] = end
     numbers[LAST] = start
@@ -329,7 +329,7 @@ export class Bump extends AllocatorFacade {
   }
 
   #tryMemalign(alignment: number, byteLength: number, zero: boolean): number {
-    const start = this.#place(alignment, this.#round(byteLength))
+    const start = this.#tryPlaceSlow(alignment, this.#round(byteLength))
     return zero ? this.#zeroed(start) : start
   }
 
@@ -349,7 +349,7 @@ export class Bump extends AllocatorFacade {
   }
 
   /** A block wherever there is room for it: in another window, on pages not handed out yet. */
-  #place(alignment: number, size: number): number {
+  #tryPlaceSlow(alignment: number, size: number): number {
     this.#life.assertOpen()
     const numbers = this.#numbers
     const bound = this.#top()

@@ -151,7 +151,7 @@ export class Slab extends AllocatorFacade implements FreeingAllocator {
 
   tryMalloc(byteLength: number): number {
     const offset = this.#tryMalloc(byteLength)
-    return offset === 0 || this.#news.pending ? this.#requests.settle(offset, byteLength) : offset
+    return offset === 0 || this.#news.pending ? this.#requests.trySettle(offset, byteLength) : offset
   }
 
   #tryMalloc(byteLength: number): number {
@@ -159,7 +159,7 @@ export class Slab extends AllocatorFacade implements FreeingAllocator {
       this.#requireFits(byteLength)
     if (this.#life.guard !== 0) this.#life.assertOpen()
     const word = this.#free[this.#word]
-    if (word === 0 || this.#numbers[PURGED_BYTES] !== 0) return this.#take()
+    if (word === 0 || this.#numbers[PURGED_BYTES] !== 0) return this.#tryTakeSlow()
     this.#free[this.#word] = word & (word - 1)
     this.#numbers[USED_COUNT]++
     return this.#wordStart + lowestBit(word) * this.slotSize
@@ -330,9 +330,9 @@ export class Slab extends AllocatorFacade implements FreeingAllocator {
   }
 
   /** A slot when the usual word has none, or pages have been purged. */
-  #take(): number {
+  #tryTakeSlow(): number {
     const index = this.#tree.lowest()
-    if (index < 0) return this.#takeFresh()
+    if (index < 0) return this.#tryTakeFresh()
     const start = index === this.#word ? this.#wordStart : this.#grid.wordStart(index)
     const word = this.#free[index]
     const offset = start + lowestBit(word) * this.slotSize
@@ -341,7 +341,7 @@ export class Slab extends AllocatorFacade implements FreeingAllocator {
     this.#wordStart = start
     const clean = this.#pages.readsZero(offset, this.slotSize, this.#grid.end)
     if (!this.#pages.covers(offset, this.slotSize) && !this.#pages.commit(offset, this.slotSize))
-      return this.#takeCommitted()
+      return this.#tryTakeCommitted()
     this.#clean = clean
     this.#free[index] = word & (word - 1)
     this.#numbers[USED_COUNT]++
@@ -349,7 +349,7 @@ export class Slab extends AllocatorFacade implements FreeingAllocator {
   }
 
   /** At the limit: the first free slot that needs no page, found by looking at every one, but not again before a slot was freed. */
-  #takeCommitted(): number {
+  #tryTakeCommitted(): number {
     if (this.#refusedAt === this.#numbers[USED_COUNT]) return 0
     for (const { start, bit, count } of this.#grid.groups(this.#numbers[NEXT]))
       for (
@@ -364,12 +364,12 @@ export class Slab extends AllocatorFacade implements FreeingAllocator {
         this.#numbers[USED_COUNT]++
         return offset
       }
-    if (this.#pages.covers(this.#numbers[NEXT], this.slotSize)) return this.#takeFresh()
+    if (this.#pages.covers(this.#numbers[NEXT], this.slotSize)) return this.#tryTakeFresh()
     this.#refusedAt = this.#numbers[USED_COUNT]
     return 0
   }
 
-  #takeFresh(): number {
+  #tryTakeFresh(): number {
     const numbers = this.#numbers
     const offset = numbers[NEXT]
     const end = offset + this.slotSize

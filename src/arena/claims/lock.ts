@@ -19,10 +19,8 @@
 import { ArenaBusyError } from '../../errors.ts'
 import type { Threads } from '../../ffi/os-threads.ts'
 import type { Address } from '../../units.ts'
-import { describeThread, hasCheck, type Liveness, unpackNumbers } from '../format/thread-id.ts'
+import { describeThread, hasCheck, type Liveness, LOOKS, unpackNumbers } from '../format/thread-id.ts'
 
-/** How often to look before sleeping. */
-const LOOKS = 100
 /** How long one sleep is, in milliseconds, and how many there are before giving up. */
 const SLEEP_MS = 5
 const SLEEPS = 200

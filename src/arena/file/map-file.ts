@@ -15,7 +15,7 @@ import type { Access, FileStatus } from '../../ffi/os-files.ts'
 import { MiB } from '../../units.ts'
 import { ARENA_ALIGNMENT } from '../format/layout.ts'
 import { finishGrowth, type Growth, prepareGrowth } from '../sources/file-length.ts'
-import { NewFile, namingPath } from '../sources/new-file.ts'
+import { ATTEMPTS, NewFile, namingPath } from '../sources/new-file.ts'
 import { requirePlacedByUs } from '../sources/placed-files.ts'
 import { FileLink } from './file-link.ts'
 import { FileMapping, type FilePlace } from './file-mapping.ts'
@@ -31,9 +31,6 @@ import { refuseArenaAtEnd } from './resizing.ts'
 
 /** What the page cache keeps in one piece can be mapped in one piece, with one entry of the TLB, on multiples of this. */
 const LARGE_PAGE_BYTES: number = 2 * MiB
-
-/** How often to begin anew when the name comes and goes. */
-const ATTEMPTS = 10
 
 /** A file that is open, for as long as it takes to map it. */
 interface Opened {

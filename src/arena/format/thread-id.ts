@@ -137,6 +137,9 @@ export function hasCheck(packed: bigint): boolean {
 /** A packed id of no thread: it is dead wherever it is read. */
 export const DEAD_THREAD = 1n
 
+/** How often a thread looks at a word that another thread's id locks before it sleeps. */
+export const LOOKS = 100
+
 /** Threads that have been looked at, by their numbers in a packed id: the check of the one that has them now, or `GONE`. */
 export type ThreadsSeen = Map<bigint, number>
 const GONE = -1

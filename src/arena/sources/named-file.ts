@@ -14,30 +14,27 @@ import { fileLayoutOf, HEADER_BYTES } from '../format/layout.ts'
 import { BackingKind } from '../mapping/backing.ts'
 import type { CheckedOpening, CheckedOptions } from '../options.ts'
 import { finishGrowth, prepareGrowth } from './file-length.ts'
-import { NewFile, namingPath } from './new-file.ts'
+import { ATTEMPTS, NewFile, namingPath } from './new-file.ts'
 import { notSealed, type OpenedArena, openFile, openOver, requireRegular } from './opened-arena.ts'
 import { requirePlacedByUs } from './placed-files.ts'
 import { removeStale } from './temporary-names.ts'
-
-/** How often to begin anew when the name comes and goes. */
-const ATTEMPTS = 10
 
 /** Opens the arena at `path`, or makes it if that is asked for. */
 export function openNamed(path: string, opening: CheckedOpening, options: CheckedOptions): OpenedArena {
   for (let attempt = 1; ; attempt++) {
     try {
-      return foundSite(path, opening, options)
+      return findNamed(path, opening, options)
     } catch (error) {
       if (!isErrno(error, ENOENT) || !opening.create || attempt === ATTEMPTS) throw error
     }
     // A file with a name has no seals, so what would be made here would be refused at once.
     if (options.sealed) throw notSealed(path)
-    const opened = createSite(path, opening, options)
+    const opened = createNamed(path, opening, options)
     if (opened !== undefined) return opened
   }
 }
 
-function foundSite(path: string, opening: CheckedOpening, options: CheckedOptions): OpenedArena {
+function findNamed(path: string, opening: CheckedOpening, options: CheckedOptions): OpenedArena {
   const { files } = options.os
   // Some devices do something when they are opened.
   const found = files.statusAt(path)
@@ -55,7 +52,7 @@ function foundSite(path: string, opening: CheckedOpening, options: CheckedOption
 }
 
 /** A new arena; undefined when the name has been taken meanwhile. */
-function createSite(path: string, opening: CheckedOpening, options: CheckedOptions): OpenedArena | undefined {
+function createNamed(path: string, opening: CheckedOpening, options: CheckedOptions): OpenedArena | undefined {
   const { os } = options
   // What a process that was killed in \`unlink\` has left here takes as much memory as an arena.
   removeStale(os, path)

@@ -14,6 +14,9 @@ import { EEXIST, EINVAL, EISDIR, ENOENT, ENOSYS, EOPNOTSUPP, fileError, isErrno 
 import type { Os } from '../../ffi/os.ts'
 import { removeQuietly, removeStale, temporaryName } from './temporary-names.ts'
 
+/** How often to begin anew when the name of a file comes and goes. */
+export const ATTEMPTS = 10
+
 export class NewFile {
   readonly #os: Os
   readonly #path: string

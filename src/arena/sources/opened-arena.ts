@@ -101,7 +101,7 @@ interface Inspected {
   readonly sealed: boolean
 }
 
-/** A file that holds an arena already. The descriptor is the site's from now on: closed when the file is not what it must be. */
+/** A file that holds an arena already. The descriptor is the arena's from now on: closed when the file is not what it must be. */
 export function openFile(fd: number, options: CheckedOptions, expectation: Expectation): OpenedArena {
   const { os } = options
   const { path } = expectation

@@ -22,7 +22,14 @@ import { PART_BYTES, PARTS } from '../../ffi/os-commons.ts'
 import type { Address } from '../../units.ts'
 import type { Identity } from '../format/header.ts'
 import { type Layout, layOut } from '../format/layout.ts'
-import { currentThread, describeThread, packedLiveness, packThreadId, unpackNumbers } from '../format/thread-id.ts'
+import {
+  currentThread,
+  describeThread,
+  LOOKS,
+  packedLiveness,
+  packThreadId,
+  unpackNumbers,
+} from '../format/thread-id.ts'
 import type { BackingKind } from '../mapping/backing.ts'
 
 /** Bytes of a table. */
@@ -62,8 +69,7 @@ export interface MappingFacts {
   readonly identity: Identity
 }
 
-/** How often a thread that waits for the mutex looks before it sleeps, how long it sleeps, and how often before it gives up. */
-const LOOKS = 100
+/** How long a thread that waits for the mutex sleeps, and how often before it is refused. */
 const SLEEP_MS = 1
 const SLEEPS = 5000
 

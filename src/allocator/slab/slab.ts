@@ -19,15 +19,14 @@ import type { Arena } from '../../arena/arena.ts'
 import { float64sIn, int32sIn } from '../../arena/buffer-range.ts'
 import { wholeNumber } from '../../arguments.ts'
 import { alignUp, lowestBit } from '../../bits.ts'
-import { CorruptedError, DoubleFreeError, InvalidFreeError, UnsupportedOperationError } from '../../errors.ts'
+import { CorruptedError, UnsupportedOperationError } from '../../errors.ts'
 import { showAs } from '../../inspection.ts'
 import { BitTree, treeWords } from '../base/bits/bit-tree.ts'
-import { firstBit, firstClear } from '../base/bits/bitmap.ts'
 import { PageAccounts, pageBytes } from '../base/bits/page-accounts.ts'
 import type { BlockMemory } from '../base/block-memory.ts'
 import type { PageNews } from '../base/channels.ts'
 import { checkMany, Freeing, type FreeingHooks, withIndex } from '../base/freeing.ts'
-import { COMMITTED_END, HEADER_BYTES, layOut, OWN_NUMBER, PURGED_BYTES, TOUCHED, USED_COUNT } from '../base/header.ts'
+import { COMMITTED_END, HEADER_BYTES, layOut, PURGED_BYTES, TOUCHED, USED_COUNT } from '../base/header.ts'
 import type { Lifecycle } from '../base/lifecycle.ts'
 import type { Requests } from '../base/requests.ts'
 import type { Resizing } from '../base/resizing.ts'
@@ -36,15 +35,13 @@ import type { AllocatorOptions, AllocatorStats, FreeingAllocator, SizeClassStats
 import { AllocatorFacade, claimRange, factsOf, type Parts, partsOf } from '../facade.ts'
 import { checkAllocatorOptions } from '../options.ts'
 import { checkSlab } from './check.ts'
+import { NEXT, SlotBits } from './slot-bits.ts'
 import { SlotGrid, slotSizeOf } from './slot-grid.ts'
 
 export interface SlabOptions extends AllocatorOptions {
   /** Bytes of a slot, at least 8; rounded up to a multiple of 8. */
   readonly slotSize: number
 }
-
-/** The lowest slot that was never handed out. */
-const NEXT = OWN_NUMBER
 
 /**
  *     slots below next = usedCount + free bits set;   no free bit at or above next
@@ -66,6 +63,7 @@ export class Slab extends AllocatorFacade implements FreeingAllocator {
   /** 1 / slotSize. Rounded to the nearest, a multiple of the size times this is exact: quotients are below 2^27. */
   readonly #rate: number
   readonly #tree: BitTree
+  readonly #bits: SlotBits
   readonly #pages: PageAccounts
   #numbers: Float64Array
   #free: Int32Array
@@ -89,7 +87,7 @@ export class Slab extends AllocatorFacade implements FreeingAllocator {
       tryMemalign: (alignment, byteLength, zero) => self.#tryMemalign(alignment, byteLength, zero),
       undo: (offset) => self.#freeAt(offset),
       forget: () => self.#forget(),
-      blockAround: (offset, byteLength) => self.#blockAround(offset, byteLength),
+      blockAround: (offset, byteLength) => self.#bits.around(offset, byteLength),
       totals: () => self.#totals(),
       sizeClasses: () => self.#sizeClasses(),
       dropBlocks: () => self.#dropBlocks(),
@@ -134,6 +132,7 @@ export class Slab extends AllocatorFacade implements FreeingAllocator {
     this.#numbers = float64sIn(claim.metadata, 0, HEADER_BYTES / 8)
     this.#free = int32sIn(claim.metadata, layout.at.free)
     this.#tree = new BitTree(this.#free, 0, grid.wordCount)
+    this.#bits = new SlotBits(grid, this.#free, this.#numbers)
     const rate = 33 / 32 / (8 * slotSize) + 1 / (8 * arena.pageSize)
     this.#pages = new PageAccounts({
       claim,
@@ -197,7 +196,7 @@ export class Slab extends AllocatorFacade implements FreeingAllocator {
   #dropBlocks(): void {
     const numbers = this.#numbers
     numbers[TOUCHED] = Math.max(numbers[TOUCHED], Math.min(numbers[NEXT], this.#grid.end))
-    this.#tree.clear(this.#wordEnd())
+    this.#tree.clear(this.#bits.wordEnd)
     numbers[NEXT] = this.#grid.first
     numbers[USED_COUNT] = 0
     this.#word = 0
@@ -226,7 +225,7 @@ export class Slab extends AllocatorFacade implements FreeingAllocator {
       free: this.#free,
       next: this.#numbers[NEXT],
       usedCount: this.#numbers[USED_COUNT],
-      wordEnd: this.#wordEnd(),
+      wordEnd: this.#bits.wordEnd,
     })
     for (const { offset } of this.blocks())
       if (!this.#pages.covers(offset, this.slotSize))
@@ -236,20 +235,10 @@ export class Slab extends AllocatorFacade implements FreeingAllocator {
 
   *blocks(): Generator<{ offset: number; byteLength: number }> {
     this.#life.assertOpen()
-    for (const { start, bit, count } of this.#grid.groups(this.#numbers[NEXT]))
-      for (let slot = firstClear(this.#free, bit, bit + count); slot < bit + count; ) {
-        yield { offset: start + (slot - bit) * this.slotSize, byteLength: this.slotSize }
-        this.#life.assertOpen()
-        slot = firstClear(this.#free, slot + 1, bit + count)
-      }
-  }
-
-  #blockAround(offset: number, byteLength: number): { offset: number; byteLength: number } | undefined {
-    if (offset < this.#grid.first) return undefined
-    const start = this.#grid.groupStart(this.#grid.groupOf(offset))
-    const slot = start + Math.floor((offset - start) / this.slotSize) * this.slotSize
-    if (offset + byteLength > slot + this.slotSize || this.#whyNot(slot) !== undefined) return undefined
-    return { offset: slot, byteLength: this.slotSize }
+    for (const offset of this.#bits.live()) {
+      yield { offset, byteLength: this.slotSize }
+      this.#life.assertOpen()
+    }
   }
 
   #tryCalloc(byteLength: number): number {
@@ -275,7 +264,8 @@ export class Slab extends AllocatorFacade implements FreeingAllocator {
     const word = this.#free[index]
     const bit = 1 << slot
     const numbers = this.#numbers
-    if (slot * this.slotSize !== distance || (word & bit) !== 0 || offset >= numbers[NEXT]) throw this.#notLive(offset)
+    if (slot * this.slotSize !== distance || (word & bit) !== 0 || offset >= numbers[NEXT])
+      throw this.#bits.notLive(offset)
     this.#free[index] = word | bit
     numbers[USED_COUNT]--
     if (word !== 0) return
@@ -295,22 +285,19 @@ export class Slab extends AllocatorFacade implements FreeingAllocator {
       for (; freed < checked.length; freed++) this.#freeAt(checked[freed] as number)
     } catch (error) {
       const failed = freed
-      while (freed > 0) this.#unfree(checked[--freed] as number)
+      while (freed > 0) this.#take(checked[--freed] as number)
       throw withIndex(error, failed)
     }
   }
 
-  /** Makes a slot live again that was freed a moment ago. */
-  #unfree(offset: number): void {
-    const grid = this.#grid
-    const group = grid.groupOf(offset)
-    const slot = Math.round((offset - grid.groupStart(group)) / this.slotSize)
-    this.#free[group * grid.wordsInGroup + (slot >>> 5)] &= ~(1 << slot)
+  /** Makes a freed slot live. */
+  #take(offset: number): void {
+    this.#bits.take(offset)
     this.#numbers[USED_COUNT]++
   }
 
   #sizeAt(offset: number): number {
-    const reason = this.#whyNot(offset)
+    const reason = this.#bits.whyNot(offset)
     if (reason !== undefined) throw reason
     return this.slotSize
   }
@@ -323,6 +310,7 @@ export class Slab extends AllocatorFacade implements FreeingAllocator {
   #forget(): void {
     this.#numbers = new Float64Array(0)
     this.#free = new Int32Array(0)
+    this.#bits.forget()
   }
 
   #requireFits(byteLength: number): void {
@@ -351,19 +339,12 @@ export class Slab extends AllocatorFacade implements FreeingAllocator {
   /** At the limit: the first free slot that needs no page, found by looking at every one, but not again before a slot was freed. */
   #tryTakeCommitted(): number {
     if (this.#refusedAt === this.#numbers[USED_COUNT]) return 0
-    for (const { start, bit, count } of this.#grid.groups(this.#numbers[NEXT]))
-      for (
-        let slot = firstBit(this.#free, bit, bit + count);
-        slot >= 0;
-        slot = firstBit(this.#free, slot + 1, bit + count)
-      ) {
-        const offset = start + (slot - bit) * this.slotSize
-        if (!this.#pages.covers(offset, this.slotSize)) continue
-        this.#clean = false
-        this.#free[Math.floor(slot / 32)] &= ~(1 << slot)
-        this.#numbers[USED_COUNT]++
-        return offset
-      }
+    const offset = this.#bits.findFreed((freed) => this.#pages.covers(freed, this.slotSize))
+    if (offset !== 0) {
+      this.#clean = false
+      this.#take(offset)
+      return offset
+    }
     if (this.#pages.covers(this.#numbers[NEXT], this.slotSize)) return this.#tryTakeFresh()
     this.#refusedAt = this.#numbers[USED_COUNT]
     return 0
@@ -388,38 +369,13 @@ export class Slab extends AllocatorFacade implements FreeingAllocator {
   /** Points the caches at the group of an offset; its distance from the group's first slot. */
   #enterGroup(offset: number): number {
     const grid = this.#grid
-    if (!(offset >= grid.first && offset < grid.end)) throw this.#notLive(offset)
+    if (!(offset >= grid.first && offset < grid.end)) throw this.#bits.notLive(offset)
     const group = grid.groupOf(offset)
     this.#groupStart = grid.groupStart(group)
     this.#groupSpan = grid.slotsIn(group) * this.slotSize
     this.#groupWord = group * grid.wordsInGroup
     const distance = offset - this.#groupStart
-    if (distance >= this.#groupSpan) throw this.#notLive(offset)
+    if (distance >= this.#groupSpan) throw this.#bits.notLive(offset)
     return distance
-  }
-
-  #notLive(offset: number): Error {
-    return this.#whyNot(offset) ?? new CorruptedError(`the slot at ${offset} is live and could not be freed`)
-  }
-
-  /** The error for an offset that is not the start of a live slot. */
-  #whyNot(offset: number): Error | undefined {
-    const grid = this.#grid
-    if (!(offset >= grid.first && offset < grid.end))
-      return new InvalidFreeError(`${offset} lies outside the slots of the slab`)
-    const group = grid.groupOf(offset)
-    const slot = (offset - grid.groupStart(group)) / this.slotSize
-    if (!Number.isInteger(slot) || slot >= grid.slotsIn(group))
-      return new InvalidFreeError(`${offset} is not the start of a slot of ${this.slotSize} bytes`)
-    if (offset >= this.#numbers[NEXT]) return new InvalidFreeError(`the slot at ${offset} was never allocated`)
-    if ((this.#free[group * grid.wordsInGroup + (slot >>> 5)] & (1 << slot)) === 0) return undefined
-    return new DoubleFreeError(`the slot at ${offset} is free already`)
-  }
-
-  /** Words that stand for a slot below `next`, rounded up to whole words. */
-  #wordEnd(): number {
-    let end = 0
-    for (const { bit, count } of this.#grid.groups(this.#numbers[NEXT])) end = Math.ceil((bit + count) / 32)
-    return end
   }
 }

@@ -209,11 +209,13 @@ export class HeapSpace {
     const m = this.#m
     const { free, index, pages } = this
     if (this.#noteFullness()) wanted = 0
+    let next = wanted
     // Each turn gives something up, or opens a window: a heap that has no end of either contradicts itself.
-    for (let span = wanted, turns = TURNS + index.windowCount; ; span = 0, turns--) {
+    for (let turns = TURNS + index.windowCount; ; turns--) {
       if (turns === 0) throw new CorruptedError('Heap: memory is given up again and again, and none is there')
       if (!free.roomFor(2)) return 0
-      if (span === 0) span = free.fit(length, alignment)
+      const span = next === 0 ? free.fit(length, alignment) : next
+      next = 0
       if (span === 0) {
         // Kept spans, and slabs that stand empty, may be what is missing.
         if (this.dropKept() || this.#openFor(length, alignment) || this.retire()) continue
@@ -226,7 +228,12 @@ export class HeapSpace {
       if (rest < 0) throw index.corrupted(span)
       const size = rest < SPLINTER && kind === SpanTag.LIVE ? length + rest : length
       const missing = pages.missing(window, start, start + size)
-      if (missing > 0 && this.dropKept()) continue
+      if (missing > 0) {
+        if (this.dropKept()) continue
+        // Pages that are there already, in a longer span, rather than one more.
+        if (this.sweeper.hasSlack(missing)) next = free.fitCommitted(length, alignment)
+        if (next !== 0) continue
+      }
       if (missing > 0 || this.#limited) {
         const answer = this.#admit(missing, window, start, start + size)
         if (answer === Answer.REFUSED) return 0

@@ -8,6 +8,7 @@
  *     cut it
  *
  *     index, pages, free, cache, sweeper, huge   the spans (spans/), each over the same words
+ *     admission                                  the limit and the peak: what must be given up before a page is committed
  *     slabs                                      the slabs, which live in spans
  *
  *     SPAN_BYTES = sum of lengths of live, huge, kept and slab spans;  each page of those is committed
@@ -24,10 +25,12 @@ import { CorruptedError } from '../../errors.ts'
 import { type HeapTables, metadataInUse } from './layout.ts'
 import { Size, shorterSlab, slabLength } from './size-classes.ts'
 import { Slabs } from './slabs.ts'
+import { Admission, Answer, type Reserves } from './spans/admission.ts'
 import { FreeSpans, SPLINTER } from './spans/free-spans.ts'
 import { type HugePart, HugeSpans } from './spans/huge.ts'
 import { type HeapListener, Notices } from './spans/notices.ts'
-import { binOf, enterTile, nextBin, removeTile, resizeFree, tileAt, unbin } from './spans/records.ts'
+import { binOf, nextBin, tileAt, unbin } from './spans/records.ts'
+import { Resizing } from './spans/resizing.ts'
 import { SpanCache } from './spans/span-cache.ts'
 import { SpanIndex } from './spans/span-index.ts'
 import { type HeapMemory, SpanPages } from './spans/span-pages.ts'
@@ -46,16 +49,6 @@ const SHRINK_LEAST = 65536
 /** A heap whose spans in use are below this share of its committed pages has room to spare: a block may be longer than it need be. */
 const ROOMY = 15 / 16
 
-/** A request makes so many span records and slab records at most. */
-const RECORDS_MOST = 4
-
-/** What the loop is to do after asking for pages. */
-const enum Answer {
-  REFUSED = -1,
-  GRANTED = 0,
-  LOOK_AGAIN = 1,
-}
-
 /** What the figures of a heap, and its live blocks, are read from. */
 export type HeapView = Pick<HeapSpace, 'tables' | 'index' | 'pages' | 'slabs' | 'metadataBytes' | 'peakBytes'>
 
@@ -67,6 +60,7 @@ export class HeapSpace {
   readonly cache: SpanCache
   readonly sweeper: Sweeper
   readonly huge: HugeSpans
+  readonly admission: Admission
   readonly slabs: Slabs
   readonly notices: Notices
   /**
@@ -79,8 +73,7 @@ export class HeapSpace {
   readonly #memory: HeapMemory
   /** Bytes in use for each committed page, below which the heap has room to spare. */
   readonly #roomyPage: number
-  /** Whether there is a limit: every cut is looked at then. */
-  readonly #limited: boolean
+  readonly #resizing: Resizing
   /** Committed pages above which the heap counts as nearly full. */
   readonly #fullPages: number
   // Functions that are handed on, made once.
@@ -103,12 +96,18 @@ export class HeapSpace {
     this.cache = new SpanCache(this.index)
     this.sweeper = new Sweeper(this.index, this.pages)
     this.huge = new HugeSpans(this.index, this.free, this.pages)
+    const reserves: Reserves = {
+      dropKept: () => this.dropKept(),
+      retire: () => this.retire(),
+      metadataFor: (records, end) => this.metadataFor(records, end),
+    }
+    this.admission = new Admission(tables, this.pages, this.sweeper, reserves)
+    this.#resizing = new Resizing(this, reserves)
     this.slabs = slabs
     this.#m = tables.words
     this.#roomyPage = tables.pageSize * ROOMY
     this.#numbers = tables.numbers
     this.#memory = memory
-    this.#limited = tables.limit !== Number.POSITIVE_INFINITY
     this.#fullPages = Math.floor((Math.min(tables.limit, tables.byteLength) / tables.pageSize) * NEARLY_FULL)
   }
 
@@ -168,7 +167,10 @@ export class HeapSpace {
     if ((m[span + SpanWord.TAG] & SpanTag.KIND) !== SpanTag.FREE) throw index.corrupted(span)
     if ((m[span + SpanWord.TAG] & SpanTag.CLEAN) !== 0 || m[At.SPAN_SPARE] === 0) return 0
     // The tile table would take more memory, which counts at a limit.
-    if (this.#limited && tileAt(m, span, 0) + (length >>> Size.TILE_BITS) - index.firstTile + 1 >= m[At.TILE_TOP])
+    if (
+      this.admission.limited &&
+      tileAt(m, span, 0) + (length >>> Size.TILE_BITS) - index.firstTile + 1 >= m[At.TILE_TOP]
+    )
       return 0
     const size = m[span + SpanWord.SIZE]
     if (size - length >= SPLINTER) {
@@ -209,11 +211,13 @@ export class HeapSpace {
     const m = this.#m
     const { free, index, pages } = this
     if (this.#noteFullness()) wanted = 0
+    let next = wanted
     // Each turn gives something up, or opens a window: a heap that has no end of either contradicts itself.
-    for (let span = wanted, turns = TURNS + index.windowCount; ; span = 0, turns--) {
+    for (let turns = TURNS + index.windowCount; ; turns--) {
       if (turns === 0) throw new CorruptedError('Heap: memory is given up again and again, and none is there')
       if (!free.roomFor(2)) return 0
-      if (span === 0) span = free.fit(length, alignment)
+      const span = next === 0 ? free.fit(length, alignment) : next
+      next = 0
       if (span === 0) {
         // Kept spans, and slabs that stand empty, may be what is missing.
         if (this.dropKept() || this.#openFor(length, alignment) || this.retire()) continue
@@ -226,9 +230,14 @@ export class HeapSpace {
       if (rest < 0) throw index.corrupted(span)
       const size = rest < SPLINTER && kind === SpanTag.LIVE ? length + rest : length
       const missing = pages.missing(window, start, start + size)
-      if (missing > 0 && this.dropKept()) continue
-      if (missing > 0 || this.#limited) {
-        const answer = this.#admit(missing, window, start, start + size)
+      if (missing > 0) {
+        if (this.dropKept()) continue
+        // Pages that are there already, in a longer span, rather than one more.
+        if (this.sweeper.hasSlack(missing)) next = free.fitCommitted(length, alignment)
+        if (next !== 0) continue
+      }
+      if (missing > 0 || this.admission.limited) {
+        const answer = this.admission.admit(missing, window, start, start + size)
         if (answer === Answer.REFUSED) return 0
         if (answer === Answer.LOOK_AGAIN) continue
       }
@@ -239,7 +248,7 @@ export class HeapSpace {
         start === m[span + SpanWord.START] && rest >= SPLINTER
           ? free.cutFront(span, length, kind)
           : free.carve(span, start, size, kind)
-      this.#account(window, start + size, size)
+      this.admission.account(window, start + size, size)
       return live
     }
   }
@@ -259,12 +268,15 @@ export class HeapSpace {
       for (const { window, start, length: bytes } of parts) missing += this.pages.missing(window, start, start + bytes)
       const [head] = parts as [HugePart]
       const end = head.start + length
-      const answer = missing > 0 || this.#limited ? this.#admit(missing, head.window, head.start, end) : Answer.GRANTED
+      const answer =
+        missing > 0 || this.admission.limited
+          ? this.admission.admit(missing, head.window, head.start, end)
+          : Answer.GRANTED
       if (answer === Answer.REFUSED) return 0
       if (answer === Answer.LOOK_AGAIN) continue
       this.free.openUpTo(head.window + parts.length - 1 - this.index.firstWindow)
       return this.huge.take(parts, length, zero, ({ window, start, length: bytes }) =>
-        this.#account(window, start + bytes, bytes)
+        this.admission.account(window, start + bytes, bytes)
       )
     }
     throw new CorruptedError('Heap: memory is given up again and again, and none is there')
@@ -286,37 +298,11 @@ export class HeapSpace {
     if (w < 0) return false
     const start = Math.ceil(this.index.windowStart(w) / alignment) * alignment
     const pages = Math.ceil(length / this.tables.pageSize)
-    const answer = this.#limited
-      ? this.#admit(pages, this.index.firstWindow + w, start, start + length)
+    const answer = this.admission.limited
+      ? this.admission.admit(pages, this.index.firstWindow + w, start, start + length)
       : Answer.GRANTED
     if (answer !== Answer.GRANTED) return answer === Answer.LOOK_AGAIN
     return this.free.openUpTo(w)
-  }
-
-  /**
-   * Asked before `missing` clean pages are committed for a block at `[start, end)` of a window: keeps to the limit and to the peak. The
-   * block's own pages are spared by sweeps.
-   */
-  #admit(missing: number, window: number, start: number, end: number): Answer {
-    const { pages, sweeper } = this
-    const first = pages.page(window, start)
-    // A huge block ends windows further on.
-    const last = pages.page(window, 0) + Math.floor((end - 1) / this.tables.pageSize)
-    const answer = this.#limited ? this.#keepToLimit(missing, first, last, window * Window.BYTES + end) : Answer.GRANTED
-    if (answer !== Answer.GRANTED || !sweeper.isDue(missing)) return answer
-    if (this.retire()) return Answer.LOOK_AGAIN
-    sweeper.holdPeak(missing, first, last)
-    return Answer.GRANTED
-  }
-
-  /** As `#admit`, for the limit; `end` is where the block would end in the arena. */
-  #keepToLimit(missing: number, first: number, last: number, end: number): Answer {
-    const { pageSize, limit } = this.tables
-    const records = this.metadataFor(RECORDS_MOST, end)
-    const excess = this.pages.committedBytes + missing * pageSize + records - limit
-    if (excess <= 0) return Answer.GRANTED
-    if (this.dropKept() || this.retire()) return Answer.LOOK_AGAIN
-    return this.sweeper.makeRoom(Math.ceil(excess / pageSize), first, last) ? Answer.GRANTED : Answer.REFUSED
   }
 
   /** Joins every kept span with what is free beside it; false when there was none. */
@@ -327,18 +313,6 @@ export class HeapSpace {
   /** Gives up current slabs that stand empty; false when there was none. */
   retire(): boolean {
     return this.slabs.retire(this.#keepTiles)
-  }
-
-  /** Counts `size` bytes up to `end` in a window that have become live, and notes how far the heap has ever reached, and the peak. */
-  #account(window: number, end: number, size: number): void {
-    const m = this.#m
-    const numbers = this.#numbers
-    numbers[At.SPAN_BYTES >> 1] += size
-    const highest = window * Window.BYTES + end
-    if (highest > numbers[At.HIGHEST_END >> 1]) numbers[At.HIGHEST_END >> 1] = highest
-    if (m[At.COMMITTED] <= m[At.PEAK]) return
-    m[At.PEAK] = m[At.COMMITTED]
-    numbers[At.PEAK_BYTES >> 1] = this.committedBytes
   }
 
   // ---- giving spans back ----
@@ -402,72 +376,7 @@ export class HeapSpace {
 
   /** Changes a live span's length in place; false when the span behind it leaves no room. */
   resize(span: number, length: number): boolean {
-    const m = this.#m
-    const { index, pages } = this
-    const old = m[span + SpanWord.SIZE]
-    if (length <= old) {
-      if (old - length >= SPLINTER && this.#mayRecord()) this.#trim(span, length)
-      return true
-    }
-    let next = m[span + SpanWord.NEXT]
-    if (
-      next !== 0 &&
-      index.kind(next) === SpanTag.KEPT &&
-      old + m[next + SpanWord.SIZE] >= length &&
-      this.cache.unkeep(next)
-    ) {
-      this.#numbers[At.SPAN_BYTES >> 1] -= m[next + SpanWord.SIZE]
-      this.free.join(next)
-      next = m[span + SpanWord.NEXT]
-    }
-    if (next === 0 || index.kind(next) !== SpanTag.FREE) return false
-    const rest = old + m[next + SpanWord.SIZE] - length
-    if (rest < 0) return false
-    const whole = rest < SPLINTER ? length + rest : length
-    const window = m[span + SpanWord.TAG] >> SpanTag.WINDOW_BITS
-    const start = m[span + SpanWord.START]
-    const missing = pages.missing(window, start + old, start + whole)
-    if (missing > 0 || this.#limited) {
-      if (missing > 0 && this.dropKept()) return this.resize(span, length)
-      const answer = this.#admit(missing, window, start + old, start + whole)
-      if (answer !== Answer.GRANTED) return answer === Answer.LOOK_AGAIN && this.resize(span, length)
-    }
-    if (missing > 0) pages.commit(window, start + old, start + whole)
-    this.#grow(span, next, whole, rest)
-    this.#account(window, start + whole, whole - old)
-    return true
-  }
-
-  /** Moves the border between a live span and the free one behind it; a splinter of that goes as well. */
-  #grow(span: number, next: number, whole: number, rest: number): void {
-    const m = this.#m
-    const { tiles, firstTile } = this.index
-    m[At.FREE_PAGES] -= this.pages.whole(next)
-    if (rest < SPLINTER) {
-      unbin(m, next)
-      this.free.absorb(next)
-    } else {
-      removeTile(m, next, tiles)
-      m[next + SpanWord.START] = m[span + SpanWord.START] + whole
-      enterTile(m, next, tiles, firstTile)
-      resizeFree(m, next, rest)
-      m[At.FREE_PAGES] += this.pages.whole(next)
-    }
-    m[span + SpanWord.SIZE] = whole
-  }
-
-  /** Cuts the end off a live span. */
-  #trim(span: number, size: number): void {
-    this.#numbers[At.SPAN_BYTES >> 1] -= this.#m[span + SpanWord.SIZE] - size
-    this.free.join(this.free.split(span, size))
-    this.notices.noteRelease()
-  }
-
-  /** Whether a record can be made without passing the limit. */
-  #mayRecord(): boolean {
-    if (this.#m[At.SPAN_SPARES] > 0) return true
-    if (!this.free.roomFor(1)) return false
-    return !this.#limited || this.pages.committedBytes + this.metadataFor(1, 0) <= this.tables.limit
+    return this.#resizing.resize(span, length)
   }
 
   // ---- slabs ----
@@ -655,7 +564,7 @@ export class HeapSpace {
     if (!(numbers[At.PEAK_BYTES >> 1] >= 0 && numbers[At.PEAK_BYTES >> 1] <= end)) numbers[At.PEAK_BYTES >> 1] = 0
     this.pages.recount(live)
     for (const span of live)
-      this.#account(index.window(span), index.start(span) + index.partLength(span), index.partLength(span))
+      this.admission.account(index.window(span), index.start(span) + index.partLength(span), index.partLength(span))
     if (m[At.COMMITTED] > m[At.PEAK]) m[At.PEAK] = m[At.COMMITTED]
     this.slabs.rebuild(
       live.filter((span) => index.kind(span) === SpanTag.SLAB),

@@ -17,12 +17,19 @@ test('a heap on 64 GiB costs half a MiB of memory and a MiB of JavaScript heap a
     warm.close()
     await collect(() => true)
     gc()
-    const before = rssBytes()
-    const heapBefore = process.memoryUsage().heapUsed
-    const arena = Arena.reserve(64 * GiB)
-    const heap = new Heap(arena)
-    gc()
-    report({ rss: rssBytes() - before, heap: process.memoryUsage().heapUsed - heapBefore, data: arena.resident() })
+    // The rest of the process may grow meanwhile: the least of three counts.
+    const kept = []
+    const rounds = [1, 2, 3].map(() => {
+      const before = rssBytes()
+      const heapBefore = process.memoryUsage().heapUsed
+      const arena = Arena.reserve(64 * GiB)
+      kept.push(new Heap(arena))
+      gc()
+      return { rss: rssBytes() - before, heap: process.memoryUsage().heapUsed - heapBefore, data: arena.resident() }
+    })
+    const least = (name) => Math.min(...rounds.map((round) => round[name]))
+    report({ rss: least('rss'), heap: least('heap'), data: Math.max(...rounds.map(({ data }) => data)) })
+    const [heap] = kept
     heap.malloc(8)
     report({ metadata: heap.stats().metadataBytes })
   `)

@@ -39,6 +39,9 @@ export const SPLINTER = 64
 /** How many spans of a bin are compared where there is time. */
 const SEARCH = 8
 
+/** How many spans are looked at for one whose pages are committed. */
+const COMMITTED_SEARCH = 16
+
 /** How many spans of the exact bin are compared before a request is refused; of those behind it half as many each. */
 const THOROUGH_SEARCH = 64
 
@@ -110,6 +113,21 @@ export class FreeSpans {
       if (found !== 0) return found
       if (left > SEARCH) left >>>= 1
     }
+    return 0
+  }
+
+  /** A free span whose beginning fits and needs no page, of the shortest that are long enough; 0 when it is not among the first few. */
+  fitCommitted(length: number, alignment: number): number {
+    const m = this.#m
+    let left = COMMITTED_SEARCH
+    let bin = nextBin(m, binOf(length < Bin.SHORTEST ? Bin.SHORTEST : length))
+    for (; bin >= 0; bin = nextBin(m, bin + 1))
+      for (let span = m[At.BINS + bin]; span > 0; span = m[span + SpanWord.BIN_NEXT]) {
+        if (left-- === 0) return 0
+        const start = (m[span + SpanWord.START] + alignment - 1) & -alignment
+        if (start + length > m[span + SpanWord.START] + m[span + SpanWord.SIZE]) continue
+        if (this.#pages.missing(this.#index.window(this.#index.sound(span)), start, start + length) === 0) return span
+      }
     return 0
   }
 

@@ -21,10 +21,10 @@ import type { SpanIndex } from './span-index.ts'
 import type { SpanPages } from './span-pages.ts'
 
 /** The share of the committed pages that may lie free and dirty before a sweep comes: at first, and at most. */
-const LEAST_SLACK = 1 / 32
+const LEAST_SLACK = 1 / 64
 const MOST_SLACK = 1 / 2
 /** The share grows from the one to the other while sweeps give back so many times the peak, so that what sweeps may cost has an end. */
-const PATIENCE = 4
+const PATIENCE = 8
 /** Free and dirty bytes that are never worth a sweep. */
 const LEAST_BYTES = 65536
 /** A sweep gives back one committed page in 2^BATCH_SHIFT, or what is wanted. */
@@ -59,6 +59,13 @@ export class Sweeper {
       return false
     }
     return slack > m[At.RESIDUE] + Math.max(committed * this.#slackShare(), LEAST_BYTES / this.#pages.pageSize)
+  }
+
+  /** Whether `missing` clean pages more would raise the peak while as many lie free and dirty as a first sweep would come for. */
+  hasSlack(missing: number): boolean {
+    const m = this.#m
+    const committed = m[At.COMMITTED] + missing
+    return committed > m[At.PEAK] && this.#slack() > committed * LEAST_SLACK
   }
 
   /** The sweep that `isDue` asks for, before a block is committed on the pages `first … last`, which are spared. */

@@ -12,7 +12,6 @@
  * @module
  */
 import type { Arena } from '../arena/arena.ts'
-import type { Claim } from '../arena/claim.ts'
 import { powerOfTwo } from '../arguments.ts'
 import { InvalidArgumentTypeError, UnsupportedOperationError } from '../errors.ts'
 import type { Facts } from '../inspection.ts'
@@ -27,7 +26,7 @@ import type {
 import { BlockMemory } from './base/block-memory.ts'
 import type { Kind, Layout } from './base/header.ts'
 import type { Hooks } from './base/hooks.ts'
-import { Holder, insideOfArena, Lifecycle } from './base/lifecycle.ts'
+import { type Beginning, Holder, insideOfArena, Lifecycle } from './base/lifecycle.ts'
 import { Requests } from './base/requests.ts'
 import { Views, viewBytes } from './base/views.ts'
 import type { Allocator, AllocatorStats, AllocOptions, StatsOptions } from './contract.ts'
@@ -43,13 +42,7 @@ export interface Parts<H extends Hooks = Hooks> {
 }
 
 /** What an allocator is made over. @internal */
-export interface Claimed {
-  readonly arena: Arena
-  readonly holder: Holder
-  readonly claim: Claim
-  readonly layout: Layout
-  /** Undefined: the claim has an allocator already, whose header has the limit. */
-  readonly limit: number | undefined
+export interface Claimed extends Omit<Beginning, 'allocator' | 'hooks'> {
   readonly onFull: CheckedAllocatorOptions['onFull']
 }
 

@@ -146,6 +146,10 @@ export class Lifecycle implements PinHome, FiguresHome {
     return this.guard === CLOSED
   }
 
+  get isPinned(): boolean {
+    return (this.guard & PINNED) !== 0
+  }
+
   get isReader(): boolean {
     return (this.guard & READER) !== 0
   }

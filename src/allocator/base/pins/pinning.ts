@@ -23,6 +23,8 @@ export interface PinHome {
   readonly claim: Claim
   readonly hooks: Hooks
   readonly isClosed: boolean
+  /** Whether it knows that a block is pinned. */
+  readonly isPinned: boolean
   assertOpen(): void
   /** The offset where a view starts. */
   locateView(view: unknown): number
@@ -34,7 +36,6 @@ export class Pinning implements Forgetful {
   readonly pins: Pins = new Pins()
   readonly #home: PinHome
   readonly #whenIdle = new WhenIdle()
-  #any = false
 
   constructor(home: PinHome) {
     this.#home = home
@@ -97,8 +98,7 @@ export class Pinning implements Forgetful {
 
   #changed(): void {
     const any = this.pins.size > 0
-    if (this.#home.isClosed || any === this.#any) return
-    this.#any = any
+    if (this.#home.isClosed || any === this.#home.isPinned) return
     this.#home.pinsChanged(any)
     if (!any) this.#whenIdle.wake()
   }

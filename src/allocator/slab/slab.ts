@@ -35,8 +35,11 @@ import type { AllocatorOptions, AllocatorStats, FreeingAllocator, SizeClassStats
 import { AllocatorFacade, claimRange, factsOf, type Parts, partsOf } from '../facade.ts'
 import { checkAllocatorOptions } from '../options.ts'
 import { checkSlab } from './check.ts'
-import { NEXT, SlotBits } from './slot-bits.ts'
+import { NEXT as NEXT_NUMBER, SlotBits } from './slot-bits.ts'
 import { SlotGrid, slotSizeOf } from './slot-grid.ts'
+
+/** Of this module, for speed: an imported binding is read and checked anew in each free. */
+const NEXT = NEXT_NUMBER
 
 export interface SlabOptions extends AllocatorOptions {
   /** Bytes of a slot, at least 8; rounded up to a multiple of 8. */

@@ -512,7 +512,7 @@ export class ConcurrentHeap extends AllocatorFacade implements FreeingAllocator 
     this.#life.checkHeader()
     // Shards of those that have died have no owner then.
     const others = this.#space.peers.others()
-    const { lie, elsewhere } = proveConcurrent(this.#space, this.#roots)
+    const { lie, elsewhere } = proveConcurrent(this.#space)
     if (lie !== undefined) throw new CorruptedError(`Heap: ${lie}`)
     if (elsewhere > 0)
       throw new ArenaBusyError(

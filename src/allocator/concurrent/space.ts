@@ -14,7 +14,7 @@
 import { float64sIn, int32sIn } from '../../arena/buffer-range.ts'
 import type { Claim } from '../../arena/claim.ts'
 import type { ArenaInside } from '../../arena/inside.ts'
-import { alignUp } from '../../bits.ts'
+import { alignDown, alignUp } from '../../bits.ts'
 import { DoubleFreeError, InvalidFreeError } from '../../errors.ts'
 import { blockAround, blockAt } from '../heap/find-block.ts'
 import { CLASS_OF, CLASS_SIZE, Size } from '../heap/size-classes.ts'
@@ -81,6 +81,10 @@ export class Space {
 
   get count(): number {
     return this.layout.shards.length
+  }
+
+  get claim(): Claim {
+    return this.#host.claim
   }
 
   shard(index: number): Shard {
@@ -171,6 +175,11 @@ export class Space {
     this.#host.aim(shard)
   }
 
+  /** Of a free shard: up to here it was handed out in a life before, in bytes from its first. */
+  everUsed(index: number): number {
+    return (this.all[this.#entry(index) + Entry.LENGTH] >>> 0) * 8
+  }
+
   /** Makes a free shard ours; undefined when there is none, or the limit forbids it. `most`: bytes that are about to be committed in it. */
   #takeFree(most: number, alignment = 8, only = -1): Shard | undefined {
     return this.peers.locked(() => {
@@ -180,9 +189,9 @@ export class Space {
         const shard = this.shard(index)
         const { offset, byteLength } = shard.layout
         if (alignUp(Math.max(offset, 8), alignment) + most > offset + byteLength) continue
-        const highest = this.all[this.#entry(index) + Entry.LENGTH]
+        const highest = this.everUsed(index)
         shard.begin()
-        this.#keepHighest(shard, (highest >>> 0) * 8)
+        this.#keepHighest(shard, highest)
         const at = shard.layout.base >>> 2
         handOut(this.all, at + Own.OWNER, this.#entry(index) + Entry.STATE, this.peers.me, State.USED)
         shard.owned = true
@@ -255,6 +264,21 @@ export class Space {
         return true
       })
     )
+  }
+
+  /** Makes all tables of a shard that is not in use read zero, as is relied on when it is taken. Pages that go back take no memory then. */
+  clearTables({ base, words }: ShardLayout): void {
+    const { claim, pageSize } = this.#host
+    // A page that is the last one's alone goes with it.
+    const end = Math.min(alignUp(base + words * 4, pageSize), claim.metadata.byteLength)
+    let left = alignDown(end, pageSize)
+    try {
+      claim.purgeMetadata(base, end - base)
+    } catch {
+      // What the kernel will not take back is looked at.
+      left = base
+    }
+    for (let at = left >>> 2; at < end >>> 2; at++) if (this.all[at] !== 0) this.all[at] = 0
   }
 
   /** All pages of a shard's tables but the first, where its lock is. They read zero already. */
@@ -336,6 +360,16 @@ export class Space {
     for (let index = 0; index < this.count; index++)
       if (this.state(index) === State.BIG && this.#isPinned(index)) big += pageSize
     return pins + Math.max(0, rootsBytes) + big
+  }
+
+  /** The peak as the common part has it. */
+  get peakSaid(): number {
+    return this.#numbers[Common.PEAK / 2] as number
+  }
+
+  /** More than this can never be committed. */
+  get bytesMost(): number {
+    return this.claim.byteLength + this.layout.byteLength + 2 * this.#host.pageSize
   }
 
   // ---- big blocks ----
@@ -691,7 +725,7 @@ export class Space {
   #neverOrFreed(index: number, offset: number): Error {
     if (offset % 8 !== 0) return new InvalidFreeError(`${offset} is not a multiple of 8: no block starts there`)
     const { offset: start } = this.layout.shards[index] as ShardLayout
-    const highest = this.state(index) === State.FREE ? (this.all[this.#entry(index) + Entry.LENGTH] >>> 0) * 8 : 0
+    const highest = this.state(index) === State.FREE ? this.everUsed(index) : 0
     return offset < start + highest
       ? new DoubleFreeError(`the block at ${offset} has already been freed`)
       : new InvalidFreeError(`no block was ever handed out at ${offset}`)

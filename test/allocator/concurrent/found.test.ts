@@ -145,7 +145,7 @@ test('a number that nobody has does not cost a peer its entry that has it now', 
     const block = heap.malloc(50_000)
     const other = Heap.attach(arena, { decayMs: -1 })
     other.free(block)
-    throwsCode(() => other.destroy(), 'ERR_ARENA_BUSY')
+    assert.not(other.recovered, 'the first is there')
     other.close()
     heap.check()
   })

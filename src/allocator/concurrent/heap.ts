@@ -208,7 +208,7 @@ export class ConcurrentHeap extends AllocatorFacade implements FreeingAllocator 
         const bits = m[word]
         if (bits !== 0) {
           const place = Math.clz32(bits)
-          if (m[word + this.#remote + ((place & 16) >>> 1)] << (16 + (place & 15)) >= 0) {
+          if (m[(word + this.#remote + ((place & 16) >>> 1)) | 0] << place >= 0) {
             m[word] = bits ^ (SlabWord.FIRST_BIT >>> place)
             const start = (m[state + ClassWord.ORIGIN] + Math.imul(place, m[state + ClassWord.SIZE])) | 0
             return start >= 0 ? start : m[state + ClassWord.WINDOW] * Window.BYTES + (start & Window.INSIDE)
@@ -237,7 +237,7 @@ export class ConcurrentHeap extends AllocatorFacade implements FreeingAllocator 
           const word = entry + SlabWord.BITS + (slot >>> 5)
           const bits = m[word]
           const bit = SlabWord.FIRST_BIT >>> slot
-          if ((bits & bit) === 0 && m[word + this.#remote + ((slot & 16) >>> 1)] << (16 + (slot & 15)) >= 0) {
+          if (((bits | m[(word + this.#remote + ((slot & 16) >>> 1)) | 0]) & bit) === 0) {
             m[word] = bits | bit
             const left = (m[entry + SlabWord.COUNTDOWN] - 1) | 0
             m[entry + SlabWord.COUNTDOWN] = left
@@ -267,7 +267,7 @@ export class ConcurrentHeap extends AllocatorFacade implements FreeingAllocator 
         if (word !== 0) {
           const bits = m[word]
           const place = Math.clz32(bits)
-          if (m[word + this.#remote + ((place & 16) >>> 1)] << (16 + (place & 15)) >= 0) {
+          if (m[(word + this.#remote + ((place & 16) >>> 1)) | 0] << place >= 0) {
             m[word] = bits ^ (SlabWord.FIRST_BIT >>> place)
             const start = (m[state + ClassWord.ORIGIN] + Math.imul(place, m[state + ClassWord.SIZE])) | 0
             if (this.#notices.pending !== 0) this.#notices.tell()

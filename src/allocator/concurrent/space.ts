@@ -24,7 +24,7 @@ import { SharedPins } from './pins.ts'
 import { Shard } from './shard.ts'
 import type { ShardTables } from './shard-index.ts'
 import type { ShardParts } from './shard-space.ts'
-import { adopt, freeOwnSpan, handOut, isLiveSlot, remoteAt, remoteBit, takeSlot } from './steps.ts'
+import { adopt, freeOwnSpan, handOut, isLiveSlot, remoteAt, takeSlot } from './steps.ts'
 import { Common, type ConcurrentLayout, concurrentLayout, Entry, Own, type ShardLayout, State } from './words.ts'
 
 /** What the heap around it gives. */
@@ -697,7 +697,7 @@ export class Space {
       return
     }
     const word = found.slab + SlabWord.BITS + (found.slot >>> 5)
-    Atomics.or(m, remoteAt(word, layout.remote, found.slot), remoteBit(found.slot))
+    Atomics.or(m, remoteAt(word, layout.remote, found.slot), SlabWord.FIRST_BIT >>> found.slot)
   }
 
   #freeBigAt(offset: number): void {

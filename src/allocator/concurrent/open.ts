@@ -140,14 +140,14 @@ function adoptConcurrent(arena: Arena, holder: ClaimHolder, offset: number): Cla
 export function verifyFound(space: Space): boolean {
   const lie = proveCommon(space)
   if (lie !== undefined) throw new CorruptedError(`Heap: ${lie}`)
-  space.freeLostParts()
+  space.big.freeLostParts()
   let recovered = false
-  for (let index = 0; index < space.count; index++) {
-    const shard = space.shard(index)
-    if (space.state(index) === State.USED) recovered = verifyShard(shard) || recovered
+  for (let index = 0; index < space.entries.count; index++) {
+    const shard = space.shards.at(index)
+    if (space.entries.state(index) === State.USED) recovered = verifyShard(shard) || recovered
     else if (!shard.isUnused)
       throw new CorruptedError(`Heap: the shard at ${shard.layout.offset} is free, and has blocks`)
-    else space.clearTables(shard.layout)
+    else space.shards.clearTables(shard.layout)
   }
   // No peer is there, so none has pinned anything.
   space.pins.clear()

@@ -63,7 +63,7 @@ export function remoteAt(word: number, remote: number, slot: number): number {
 export function freeSlot(m: Int32Array, tileAt: number, low: number, { slabs, slabsEnd, remote }: SlabTable): number {
   for (;;) {
     const slab = m[tileAt]
-    // Whoever has the heap can store anything there.
+    // Any thread that has the heap can store anything there.
     if (!(slab >= slabs && slab < slabsEnd) || ((slab - slabs) & (SlabWord.WORDS - 1)) !== 0) return 0
     const slot = Math.imul((low - m[slab + SlabWord.BASE]) >> 3, m[slab + SlabWord.RECIPROCAL]) >>> 20
     const word = slab + SlabWord.BITS + ((slot >>> 5) & 7)

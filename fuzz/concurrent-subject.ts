@@ -9,10 +9,9 @@
  * as one that is in use. A case puts back the pages of the metadata that it has changed; it takes some milliseconds.
  * @module
  */
-import { HEADER_BYTES } from '../src/allocator/base/header.ts'
-import { Common, type ConcurrentLayout, concurrentLayout, type ShardLayout } from '../src/allocator/concurrent/words.ts'
-import { At, Root, SlabWord, SpanWord } from '../src/allocator/heap/words.ts'
+import { Common, type ConcurrentLayout, concurrentLayout } from '../src/allocator/concurrent/words.ts'
 import { Arena, Bump, type FreeingAllocator, Heap } from '../src/index.ts'
+import { concurrentTables } from './concurrent-tables.ts'
 import { damage, type Table } from './damage.ts'
 import { attempt, codeOf, Finding, type Subject, type Verdict } from './finding.ts'
 import type { Shape } from './heap-shapes.ts'
@@ -65,7 +64,10 @@ export class ConcurrentSubject implements Subject {
     peer.close()
     heap.close()
     this.#left = this.#read()
-    this.#tables = { left: this.#tablesOf(this.#left), died: this.#tablesOf(this.#died) }
+    this.#tables = {
+      left: concurrentTables(this.#layout, this.#left),
+      died: concurrentTables(this.#layout, this.#died),
+    }
   }
 
   dispose(): void {
@@ -197,64 +199,6 @@ export class ConcurrentSubject implements Subject {
       const wanted = words.subarray(at, at + page)
       if (Buffer.compare(bytesOf(wanted), bytesOf(now.subarray(at, at + page))) !== 0) this.#image.write(at, wanted)
     }
-  }
-
-  /** What is damaged: the common part, and the tables of shards, as far as they are in use and a few words behind. */
-  #tablesOf(words: Int32Array): Table[] {
-    const { shards, roots } = this.#layout
-    const rootsEnd = roots + ((words[At.ROOT_TOP] as number) + 1) * Root.WORDS
-    const common: Table[] = [
-      { name: 'header', start: HEADER_BYTES / 4, end: Common.PEERS, record: 1 },
-      { name: 'peers', start: Common.PEERS, end: Common.PEERS + 4 * Common.PEER_WORDS, record: Common.PEER_WORDS },
-      {
-        name: 'shards',
-        start: Common.SHARDS,
-        end: Common.SHARDS + (shards.length + 1) * Common.SHARD_WORDS,
-        record: Common.SHARD_WORDS,
-      },
-      { name: 'pins', start: Common.PINS, end: Common.PINS + 4 * Common.PIN_WORDS, record: Common.PIN_WORDS },
-      { name: 'roots', start: roots, end: rootsEnd, record: Root.WORDS },
-    ]
-    return [...common, ...shards.flatMap((_, index) => this.#tablesOfShard(words, index))]
-  }
-
-  #tablesOfShard(words: Int32Array, index: number): Table[] {
-    const layout = this.#layout.shards[index] as ShardLayout
-    const base = layout.base / 4
-    const top = (at: number, least: number): number => Math.max(words[base + at] as number, least) + base
-    const unused = words[base + At.SPAN_TOP] === 0
-    const own = { name: `shard ${index}`, start: base, end: base + At.ZERO, record: 1 }
-    // One that was never used: most of the damage goes where something is.
-    if (unused) return index % 4 === 0 ? [own] : []
-    const slabsEnd = top(At.SLAB_TOP, layout.slabs)
-    const remote = base + layout.slabs + layout.remote
-    return [
-      own,
-      { name: 'counters', start: base + At.ZERO, end: base + At.ROOT_TOP + 1, record: 1 },
-      { name: 'classes', start: base + At.CLASSES, end: base + At.CLASSES_END, record: 8 },
-      { name: 'bins', start: base + At.BIN_TOP_MAP, end: base + At.KEPT_END, record: 1 },
-      {
-        name: 'tiles',
-        start: base + At.TILES,
-        end: base + At.TILES + Math.max(8, words[base + At.TILE_TOP] as number),
-        record: 1,
-      },
-      { name: 'pages', start: base + layout.dirty, end: base + layout.dirty + 4, record: 1 },
-      {
-        name: 'spans',
-        start: base + layout.spans,
-        end: top(At.SPAN_TOP, layout.spans) + SpanWord.WORDS,
-        record: SpanWord.WORDS,
-      },
-      { name: 'slabs', start: base + layout.slabs, end: slabsEnd + SlabWord.WORDS, record: SlabWord.WORDS },
-      {
-        name: 'remote',
-        start: remote,
-        end: remote + slabsEnd + SlabWord.WORDS - base - layout.slabs,
-        record: SlabWord.WORDS,
-      },
-      { name: 'hints', start: base + layout.slabHints.bits, end: base + layout.slabHints.end, record: 1 },
-    ]
   }
 }
 

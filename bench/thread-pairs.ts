@@ -5,7 +5,7 @@
  *     random   one of 1,000 blocks is freed, and another made, by sizes in a mixed order
  *
  * Each heap is in a worker of its own, since V8 tunes code to all heaps that it has run. They take turns, some milliseconds each, and a ratio is
- * that of two turns side by side.
+ * the median of two turns side by side; a figure, the median of several pairs of workers.
  * @module
  */
 import { fileURLToPath } from 'node:url'
@@ -18,6 +18,8 @@ import { median, quantile } from './report/statistics.ts'
 const LIVE = 1000
 const TURN_MS = 5
 const WARM_TURNS = 40
+/** V8 does not compile the same program the same way each time: so many pairs of workers, one after the other. */
+const ISOLATES = 7
 
 interface Task {
   readonly turns: Int32Array
@@ -52,27 +54,37 @@ const PATTERNS = [
 export async function measurePairs(turns: number): Promise<PairRow[]> {
   const rows: PairRow[] = []
   for (const { name, ...pattern } of PATTERNS) {
-    const [plain, concurrent] = await Promise.all([side(pattern, false), side(pattern, true)])
-    const times = { plain: [] as number[], concurrent: [] as number[] }
-    for (let turn = 0; turn < turns + WARM_TURNS; turn++) {
-      const order = turn % 2 === 0 ? (['plain', 'concurrent'] as const) : (['concurrent', 'plain'] as const)
-      for (const which of order) {
-        const time = await (which === 'plain' ? plain : concurrent).turn()
-        if (turn >= WARM_TURNS) times[which].push(time)
-      }
-    }
-    await Promise.all([plain.end(), concurrent.end()])
-    rows.push({
-      name,
-      plain: quantile(times.plain, 0.1),
-      concurrent: quantile(times.concurrent, 0.1),
-      ratio: median(times.concurrent.map((time, turn) => time / (times.plain[turn] as number))),
-    })
+    const found: Omit<PairRow, 'name'>[] = []
+    for (let isolate = 0; isolate < ISOLATES; isolate++)
+      found.push(await sideBySide(pattern, Math.ceil(turns / ISOLATES)))
+    const of = (which: 'plain' | 'concurrent' | 'ratio'): number => median(found.map((row) => row[which]))
+    rows.push({ name, plain: of('plain'), concurrent: of('concurrent'), ratio: of('ratio') })
   }
   return rows
 }
 
-async function side(pattern: Pick<Task, 'least' | 'most' | 'back'>, concurrent: boolean) {
+async function sideBySide(
+  pattern: Pick<Task, 'least' | 'most' | 'back'>,
+  turns: number
+): Promise<Omit<PairRow, 'name'>> {
+  const sides = { plain: side(pattern, false), concurrent: side(pattern, true) }
+  const times = { plain: [] as number[], concurrent: [] as number[] }
+  for (let turn = 0; turn < turns + WARM_TURNS; turn++) {
+    const order = turn % 2 === 0 ? (['plain', 'concurrent'] as const) : (['concurrent', 'plain'] as const)
+    for (const which of order) {
+      const time = sides[which].turn()
+      if (turn >= WARM_TURNS) times[which].push(time)
+    }
+  }
+  await Promise.all([sides.plain.end(), sides.concurrent.end()])
+  return {
+    plain: quantile(times.plain, 0.1),
+    concurrent: quantile(times.concurrent, 0.1),
+    ratio: median(times.concurrent.map((time, turn) => time / (times.plain[turn] as number))),
+  }
+}
+
+function side(pattern: Pick<Task, 'least' | 'most' | 'back'>, concurrent: boolean) {
   const turns = new Int32Array(new SharedArrayBuffer(8))
   const times = new Float64Array(new SharedArrayBuffer(8))
   const task: Task = { ...pattern, turns, times, concurrent }
@@ -84,7 +96,7 @@ async function side(pattern: Pick<Task, 'least' | 'most' | 'back'>, concurrent: 
   }
   let turn = 0
   return {
-    turn: async (): Promise<number> => {
+    turn: (): number => {
       go(++turn)
       for (let over = Atomics.load(turns, OVER); over !== turn; over = Atomics.load(turns, OVER))
         Atomics.wait(turns, OVER, over, 1000)

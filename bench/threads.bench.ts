@@ -264,7 +264,7 @@ async function main(): Promise<void> {
 }
 
 async function printPairs(): Promise<void> {
-  const rows = (await measurePairs(quick ? 20 : 300)).map(({ name, plain, concurrent, ratio }) => [
+  const rows = (await measurePairs(quick ? 20 : 420)).map(({ name, plain, concurrent, ratio }) => [
     name,
     timeText(plain),
     timeText(concurrent),

@@ -253,13 +253,15 @@ async function main(): Promise<void> {
   console.log(
     markdownTable(['pattern, threads', 'concurrent', 'plain heaps', ...natives.map(({ name }) => `C, ${name}`)], rows)
   )
-  if (only === undefined)
+  if (only === undefined) {
+    console.log('')
     for (const mixed of [false, true]) {
       const { free, collect } = await measureFree(mixed)
       console.log(
-        `a free of 64 B by another, ${mixed ? 'at random' : 'in order'}: ${timeText(free)} ns; collecting ${timeText(collect)} ns`
+        `- a free of 64 B by another, ${mixed ? 'at random' : 'in order'}: ${timeText(free)} ns; collecting ${timeText(collect)} ns`
       )
     }
+  }
   for (const line of skipped) console.log(`${line}.`)
 }
 

@@ -6,7 +6,8 @@
  *     handed small                      each puts its blocks into a table that all have, and frees what it finds there (larson)
  *     pass 64, pass small, pass mixed   one makes blocks, another frees them
  *
- * Figures are million operations a second, of the best of many windows of 10 ms, since other work on the machine only takes away.
+ * Figures are million operations a second, of the best of many windows of 10 ms, since other work on the machine only takes away. Before them
+ * comes what a pair costs one thread (thread-pairs.ts), behind them a free by another.
  * @module
  */
 import { execFileSync } from 'node:child_process'
@@ -20,6 +21,7 @@ import { GiB } from '../src/units.ts'
 import { compile } from './native/compile.ts'
 import { markdownTable, timeText } from './report/markdown.ts'
 import { Progress } from './report/progress.ts'
+import { measurePairs } from './thread-pairs.ts'
 
 const quick = process.argv.includes('--quick')
 const SECONDS = quick ? 0.5 : 3
@@ -225,6 +227,8 @@ async function main(): Promise<void> {
   const skipped: string[] = []
   const natives = program === undefined ? [] : findNatives((line) => skipped.push(line))
   const only = process.argv.find((word) => word.startsWith('--only='))?.slice(7)
+  if (only === undefined || only === 'pairs') await printPairs()
+  if (only === 'pairs') return
   const patterns = PATTERNS.filter((pattern) => only === undefined || pattern.startsWith(only))
   const progress = new Progress(patterns.length * 2)
   const rows: string[][] = []
@@ -249,14 +253,29 @@ async function main(): Promise<void> {
   console.log(
     markdownTable(['pattern, threads', 'concurrent', 'plain heaps', ...natives.map(({ name }) => `C, ${name}`)], rows)
   )
-  if (only === undefined)
+  if (only === undefined) {
+    console.log('')
     for (const mixed of [false, true]) {
       const { free, collect } = await measureFree(mixed)
       console.log(
-        `a free of 64 B by another, ${mixed ? 'at random' : 'in order'}: ${timeText(free)} ns; collecting ${timeText(collect)} ns`
+        `- a free of 64 B by another, ${mixed ? 'at random' : 'in order'}: ${timeText(free)} ns; collecting ${timeText(collect)} ns`
       )
     }
+  }
   for (const line of skipped) console.log(`${line}.`)
+}
+
+async function printPairs(): Promise<void> {
+  const rows = (await measurePairs(quick ? 20 : 420)).map(({ name, plain, concurrent, ratio }) => [
+    name,
+    timeText(plain),
+    timeText(concurrent),
+    ratio.toFixed(2),
+  ])
+  console.log(
+    'one thread, ns a pair of malloc and free, quickest tenth; the ratio is the median of turns side by side:\n'
+  )
+  console.log(`${markdownTable(['pattern', 'plain heap', 'concurrent heap', 'ratio'], rows)}\n`)
 }
 
 if (isMainThread) await main()

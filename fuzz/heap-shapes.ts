@@ -11,6 +11,8 @@ export interface Shape {
   readonly range: { readonly offset?: number; readonly byteLength?: number }
   /** The longest request of a program. */
   readonly most: number
+  /** Blocks that a peer has pinned which died. */
+  readonly pins?: number
   fill(heap: Heap, random: Random): void
 }
 
@@ -100,5 +102,27 @@ export const shapes: readonly Shape[] = [
       heap.free(one)
       blocks(heap, random, 40)
     },
+  },
+]
+
+/** Shapes of concurrent heaps: those of small ones, and what only several shards have. */
+export const concurrentShapes: readonly Shape[] = [
+  ...shapes.filter(({ arenaBytes }) => arenaBytes < GiB),
+  {
+    name: 'blocks longer than a shard',
+    ...small,
+    fill: (heap, random) => {
+      heap.malloc(700_000)
+      const one = heap.malloc(300_000)
+      heap.malloc(270_000)
+      heap.free(one)
+      blocks(heap, random, 60)
+    },
+  },
+  {
+    name: 'pinned blocks',
+    ...small,
+    pins: 7,
+    fill: (heap, random) => void blocks(heap, random, 200),
   },
 ]

@@ -30,6 +30,12 @@ export const liveKinds: Readonly<Record<string, Kind>> = {
     options: usual,
     make: (arena) => new Heap(arena, { byteLength: BYTES, decayMs: -1 }),
   },
+  Concurrent: {
+    number: 4,
+    words: 2 ** 16,
+    options: usual,
+    make: (arena) => new Heap(arena, { byteLength: BYTES, decayMs: -1, concurrent: true }),
+  },
   Slab: {
     number: 2,
     words: 1500,

@@ -3,7 +3,7 @@
  *
  *     npm run fuzz                                 20,000 cases of all kinds, with a new seed
  *     npm run fuzz -- --cases 50000 --seed 7       so many, the same ones again for the same seed
- *     npm run fuzz -- --kind Heap                  of one kind: Heap, Slab, Buddy, Bump
+ *     npm run fuzz -- --kind Heap                  of one kind: Heap, Concurrent, Slab, Buddy, Bump
  *     npm run fuzz -- --seed 7 --case 1234         one case, as a failure prints it
  *
  * A case takes milliseconds; what takes `--hang` seconds (300), on however busy a machine, has no end. Cases run in child processes, each some thousands of them. A child that is ended by a signal, or that does not get on with a case for

@@ -3,8 +3,9 @@
  * @module
  */
 import { CheckedSubject, checkedKinds } from './checked-subject.ts'
+import { ConcurrentSubject } from './concurrent-subject.ts'
 import type { Subject } from './finding.ts'
-import { shapes } from './heap-shapes.ts'
+import { concurrentShapes, shapes } from './heap-shapes.ts'
 import { HeapSubject } from './heap-subject.ts'
 import { LiveSubject, liveKinds } from './live-subject.ts'
 import type { Random } from './random.ts'
@@ -20,6 +21,11 @@ export const makers: readonly Maker[] = [
     kind: 'Heap',
     name: shape.name,
     make: (random: Random) => new HeapSubject(shape, random),
+  })),
+  ...concurrentShapes.map((shape) => ({
+    kind: 'Concurrent',
+    name: `concurrent, ${shape.name}`,
+    make: (random: Random) => new ConcurrentSubject(shape, random),
   })),
   ...Object.keys(checkedKinds).map((kind) => ({
     kind,

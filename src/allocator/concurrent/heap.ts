@@ -4,7 +4,7 @@
  *
  *     malloc(n)   as a plain heap's, from the home shard; a slot's remote bit is looked at before it is handed out
  *     free(p)     in the home   as a plain heap's; the remote bit must be 0
- *                 elsewhere     another shard of ours, or one CAS on a word that its owner collects            (space.ts, steps.ts)
+ *                 elsewhere     another shard of ours, or one CAS on a word that its owner collects            (blocks.ts, steps.ts)
  *
  * Hot paths are written out, as in heap.ts of the plain heap; they are the steps `takeSlot` and `freeOwnSlot` of steps.ts. Cost: see
  * docs/threads.md; 64 bytes of metadata a slab more than a plain heap has.
@@ -34,11 +34,12 @@ import type { Notices } from '../heap/spans/notices.ts'
 import { binOf } from '../heap/spans/records.ts'
 import { At, Bin, ClassWord, SlabWord, SpanTag, SpanWord, Window } from '../heap/words.ts'
 import { proveConcurrent } from './check.ts'
+import type { SpaceHost } from './host.ts'
 import { destroyClaim, type OpenedPeer, verifyFound } from './open.ts'
 import { FOR_ALLOCATOR } from './pins.ts'
 import type { Shard } from './shard.ts'
 import type { ShardSpace } from './shard-space.ts'
-import { Space, type SpaceHost } from './space.ts'
+import { Space } from './space.ts'
 import { concurrentClasses, concurrentStats, liveBlocksOf } from './stats.ts'
 import { Own, SPAN_REMOTE } from './words.ts'
 
@@ -80,15 +81,15 @@ export class ConcurrentHeap extends AllocatorFacade implements FreeingAllocator 
 
   // The home: its words and places. Written when the peer comes, and again only when it gets another home: until then V8 takes them for
   // constants, which makes a malloc and free of 64 bytes a third faster.
-  #m: Int32Array = this.#space.home?.m ?? NO_WORDS
-  #shard: Shard | undefined = this.#space.home
-  #home: ShardSpace = this.#space.home?.space as ShardSpace
-  #notices: Notices = this.#space.home?.space.notices as Notices
-  #firstTile: number = this.#space.home?.layout.firstTile ?? 0
+  #m: Int32Array = this.#space.room.home?.m ?? NO_WORDS
+  #shard: Shard | undefined = this.#space.room.home
+  #home: ShardSpace = this.#space.room.home?.space as ShardSpace
+  #notices: Notices = this.#space.room.home?.space.notices as Notices
+  #firstTile: number = this.#space.room.home?.layout.firstTile ?? 0
   /** From a word of bits to the remote bits of its upper half. */
-  #remote: number = remoteOf(this.#space.home)
-  #most: number = this.#space.home === undefined ? -1 : Size.SMALL_MAX
-  #reach: number = this.#space.home?.layout.tileCount ?? 0
+  #remote: number = remoteOf(this.#space.room.home)
+  #most: number = this.#space.room.home === undefined ? -1 : Size.SMALL_MAX
+  #reach: number = this.#space.room.home?.layout.tileCount ?? 0
   readonly #decay: Decay = new Decay(this.#decaying(), this.#coming.decayMs, this.#coming.schedule)
 
   /**
@@ -102,26 +103,26 @@ export class ConcurrentHeap extends AllocatorFacade implements FreeingAllocator 
       malloc: (byteLength) => self.malloc(byteLength),
       tryCalloc: (byteLength) => self.#allocate(byteLength, 8, true),
       tryMemalign: (alignment, byteLength, zero) => self.#allocate(byteLength, alignment, zero),
-      undo: (offset) => self.#space.free(offset),
+      undo: (offset) => self.#space.blocks.free(offset),
       forget: () => self.#forget(),
       dropBlocks: () => {
         self.#space.dropAll()
         self.#roots.clear()
       },
       blockAround: (offset, byteLength) => self.#blockAround(offset, byteLength),
-      sizeAt: (offset) => self.#space.sizeAt(offset),
+      sizeAt: (offset) => self.#space.blocks.sizeAt(offset),
       totals: () => self.#totals(),
       sizeClasses: () => concurrentClasses(self.#space),
       glance: () => ({
-        usedBytes: self.#space.used().reduce((sum, { index }) => sum + index.usedBytes, 0),
-        committedBytes: self.#space.committedBytes(),
+        usedBytes: self.#space.shards.used().reduce((sum, { index }) => sum + index.usedBytes, 0),
+        committedBytes: self.#space.shards.committed.bytes,
       }),
       guarded: () => self.#guarded(),
       hold: ({ offset }) => self.#hold(offset),
-      assertUnpinned: (offset) => self.#space.assertUnpinned(offset),
+      assertUnpinned: (offset) => self.#space.blocks.assertUnpinned(offset),
       freeAt: (offset) => {
         if (self.#life.guard !== 0) self.#freeing.assertFree(offset)
-        self.#space.free(offset)
+        self.#space.blocks.free(offset)
         self.#tell()
       },
       resizeAt: (offset, _usable, byteLength) => self.#resizeAt(offset, byteLength),
@@ -156,7 +157,7 @@ export class ConcurrentHeap extends AllocatorFacade implements FreeingAllocator 
     }
     if (!found) Atomics.store(this.#space.all, STATE_WORD, State.open)
     claim.storeOnLeave({ store: () => this.#leave(), restore: () => this.#rejoin() })
-    this.#space.settle()
+    this.#space.room.settle()
     return recovered
   }
 
@@ -189,7 +190,7 @@ export class ConcurrentHeap extends AllocatorFacade implements FreeingAllocator 
 
   #makeRoots(): Roots {
     const { layout, all } = this.#space
-    return new Roots(all, layout as never, () => this.#space.committedBytes() <= this.#life.limit)
+    return new Roots(all, layout as never, () => this.#space.shards.committed.bytes <= this.#life.limit)
   }
 
   get role(): HeapRole {
@@ -208,7 +209,7 @@ export class ConcurrentHeap extends AllocatorFacade implements FreeingAllocator 
         const bits = m[word]
         if (bits !== 0) {
           const place = Math.clz32(bits)
-          if (m[word + this.#remote + ((place & 16) >>> 1)] << (16 + (place & 15)) >= 0) {
+          if (m[(word + this.#remote + ((place & 16) >>> 1)) | 0] << place >= 0) {
             m[word] = bits ^ (SlabWord.FIRST_BIT >>> place)
             const start = (m[state + ClassWord.ORIGIN] + Math.imul(place, m[state + ClassWord.SIZE])) | 0
             return start >= 0 ? start : m[state + ClassWord.WINDOW] * Window.BYTES + (start & Window.INSIDE)
@@ -237,7 +238,7 @@ export class ConcurrentHeap extends AllocatorFacade implements FreeingAllocator 
           const word = entry + SlabWord.BITS + (slot >>> 5)
           const bits = m[word]
           const bit = SlabWord.FIRST_BIT >>> slot
-          if ((bits & bit) === 0 && m[word + this.#remote + ((slot & 16) >>> 1)] << (16 + (slot & 15)) >= 0) {
+          if (((bits | m[(word + this.#remote + ((slot & 16) >>> 1)) | 0]) & bit) === 0) {
             m[word] = bits | bit
             const left = (m[entry + SlabWord.COUNTDOWN] - 1) | 0
             m[entry + SlabWord.COUNTDOWN] = left
@@ -267,7 +268,7 @@ export class ConcurrentHeap extends AllocatorFacade implements FreeingAllocator 
         if (word !== 0) {
           const bits = m[word]
           const place = Math.clz32(bits)
-          if (m[word + this.#remote + ((place & 16) >>> 1)] << (16 + (place & 15)) >= 0) {
+          if (m[(word + this.#remote + ((place & 16) >>> 1)) | 0] << place >= 0) {
             m[word] = bits ^ (SlabWord.FIRST_BIT >>> place)
             const start = (m[state + ClassWord.ORIGIN] + Math.imul(place, m[state + ClassWord.SIZE])) | 0
             if (this.#notices.pending !== 0) this.#notices.tell()
@@ -322,7 +323,7 @@ export class ConcurrentHeap extends AllocatorFacade implements FreeingAllocator 
     if (this.#life.guard !== 0) this.#life.assertWritable()
     wholeNumber('byteLength', byteLength)
     if (byteLength > this.#life.claim.byteLength) return 0
-    const offset = this.#space.allocate(byteLength, alignment, zero)
+    const offset = this.#space.room.allocate(byteLength, alignment, zero)
     this.#tell()
     if (offset !== 0) this.#life.assertInside(offset, byteLength)
     return offset
@@ -367,7 +368,7 @@ export class ConcurrentHeap extends AllocatorFacade implements FreeingAllocator 
       }
     }
     if (this.#life.guard !== 0) this.#freeing.assertFree(offset)
-    this.#space.free(offset)
+    this.#space.blocks.free(offset)
     this.#tell()
   }
 
@@ -390,8 +391,8 @@ export class ConcurrentHeap extends AllocatorFacade implements FreeingAllocator 
 
   #resizeAt(offset: number, byteLength: number): boolean {
     wholeNumber('byteLength', byteLength)
-    this.#space.assertUnpinned(offset)
-    const resized = this.#space.resize(offset, byteLength)
+    this.#space.blocks.assertUnpinned(offset)
+    const resized = this.#space.blocks.resize(offset, byteLength)
     this.#tell()
     return resized
   }
@@ -408,7 +409,7 @@ export class ConcurrentHeap extends AllocatorFacade implements FreeingAllocator 
     }
     try {
       // Another may have freed it before the pin was there.
-      this.#space.sizeAt(offset)
+      this.#space.blocks.sizeAt(offset)
     } catch (error) {
       release()
       throw error
@@ -417,7 +418,7 @@ export class ConcurrentHeap extends AllocatorFacade implements FreeingAllocator 
   }
 
   #blockAround(offset: number, byteLength: number): { offset: number; byteLength: number } | undefined {
-    const block = this.#space.blockAround(offset, byteLength)
+    const block = this.#space.blocks.blockAround(offset, byteLength)
     if (block !== undefined && !this.#around.has(block.offset))
       this.#around.set(block.offset, { byteLength: block.byteLength, pinned: false })
     return block && { offset: block.offset, byteLength: block.byteLength }
@@ -435,7 +436,7 @@ export class ConcurrentHeap extends AllocatorFacade implements FreeingAllocator 
         if (inner) around.pinned = true
         else this.#around.delete(offset)
       }
-    this.#aim(this.#space.home)
+    this.#aim(this.#space.room.home)
   }
 
   // ---- the home ----
@@ -463,7 +464,7 @@ export class ConcurrentHeap extends AllocatorFacade implements FreeingAllocator 
    */
   rest(): void {
     this.#life.assertWritable()
-    this.#space.rest()
+    this.#space.room.rest()
     this.#requests.tellPages()
   }
 
@@ -484,7 +485,7 @@ export class ConcurrentHeap extends AllocatorFacade implements FreeingAllocator 
   setRoot(name: string, offset: number): void {
     this.#life.assertWritable()
     wholeNumber('offset', offset)
-    if (offset !== 0) this.#space.sizeAt(offset)
+    if (offset !== 0) this.#space.blocks.sizeAt(offset)
     this.#space.peers.locked(() => this.#roots.set(name, offset))
   }
 
@@ -512,7 +513,7 @@ export class ConcurrentHeap extends AllocatorFacade implements FreeingAllocator 
     this.#life.checkHeader()
     // Shards of those that have died have no owner then.
     const others = this.#space.peers.others()
-    const { lie, elsewhere } = proveConcurrent(this.#space, this.#roots)
+    const { lie, elsewhere } = proveConcurrent(this.#space)
     if (lie !== undefined) throw new CorruptedError(`Heap: ${lie}`)
     if (elsewhere > 0)
       throw new ArenaBusyError(
@@ -524,7 +525,7 @@ export class ConcurrentHeap extends AllocatorFacade implements FreeingAllocator 
   #decaying(): Decaying {
     const space = this.#space
     const each = (run: (shard: Shard) => void): void => {
-      for (const shard of space.owned()) unasked(() => run(shard))
+      for (const shard of space.shards.owned()) unasked(() => run(shard))
     }
     return {
       freeDirtyBytes: () => {
@@ -592,7 +593,7 @@ export class ConcurrentHeap extends AllocatorFacade implements FreeingAllocator 
     if (this.#left) return
     try {
       if (isDetached(this.#life.claim.metadata)) return
-      this.#space.rest()
+      this.#space.room.rest()
       this.#space.peers.leave()
     } catch {}
     this.#left = true
@@ -608,7 +609,7 @@ export class ConcurrentHeap extends AllocatorFacade implements FreeingAllocator 
     this.#left = true
     this.#decay.forget()
     this.#around.clear()
-    this.#space.home = undefined
+    this.#space.room.forget()
     this.#aim(undefined)
     // Lets go of the metadata.
     this.#shard = undefined

@@ -2,7 +2,7 @@
  * Coming to a concurrent heap that is there already, and telling one from a plain heap.
  *
  *     the claim's header has the concurrent layout  ->  take the claim, if it has no holder; else a peer's view of it  ->  join
- *     no other peer is there                        ->  entries are proved, every shard is rebuilt from its live spans and proved
+ *     no other peer is there                        ->  the common part is proved, every shard in use rebuilt from its live spans and proved
  *
  * A peer that joins others at work relies on them, as they rely on each other. Cost: some 100 us, and 200 ns for each span and slab where
  * shards are rebuilt.
@@ -21,10 +21,10 @@ import { type Claimed, claimRange } from '../facade.ts'
 import { isUnfinished } from '../heap/attach/writer.ts'
 import type { CheckedAttachOptions, CheckedHeapOptions } from '../heap/options.ts'
 import { checkHeap } from '../heap/report/check.ts'
-import { proveEntries } from './check.ts'
+import { proveCommon } from './check.ts'
+import type { Shard } from './shard.ts'
 import type { Space } from './space.ts'
-import { orphan } from './steps.ts'
-import { CONCURRENT_HASH, concurrentMetadataBytes, Own } from './words.ts'
+import { CONCURRENT_HASH, concurrentMetadataBytes, Own, State } from './words.ts'
 
 /** What a peer is made from: its claim, and whether the heap was there already. */
 export interface OpenedPeer {
@@ -134,24 +134,35 @@ function adoptConcurrent(arena: Arena, holder: ClaimHolder, offset: number): Cla
 }
 
 /**
- * Before the first peer relies on tables that it has not written, under the heap's lock, with no other peer there: proves the entries, and makes
- * each shard anew from what is live. Whether a peer before it had died.
+ * Before the first peer relies on tables that it has not written, under the heap's lock, with no other peer there: proves the common part, makes
+ * each shard in use anew from what is live, and the tables of all others read zero. Whether a peer before it had died.
  */
 export function verifyFound(space: Space): boolean {
-  const lie = proveEntries(space)
+  const lie = proveCommon(space)
   if (lie !== undefined) throw new CorruptedError(`Heap: ${lie}`)
-  space.freeLostParts()
+  space.big.freeLostParts()
   let recovered = false
-  for (const shard of space.used()) {
-    const { m } = shard
-    const { owner } = shard
-    recovered ||= owner !== 0 || m[Own.REBUILD] !== 0 || m[Own.LOCK] !== 0
-    if (owner !== 0) orphan(m, Own.OWNER, Own.REBUILD, owner)
-    Atomics.store(m, Own.REBUILD, 1)
-    const found = shard.within(() => checkHeap(shard.space))
-    if (found !== undefined) throw new CorruptedError(`Heap: the shard at ${shard.layout.offset}: ${found}`)
+  for (let index = 0; index < space.entries.count; index++) {
+    const shard = space.shards.at(index)
+    if (space.entries.state(index) === State.USED) recovered = verifyShard(shard) || recovered
+    else if (!shard.isUnused)
+      throw new CorruptedError(`Heap: the shard at ${shard.layout.offset} is free, and has blocks`)
+    else space.shards.clearTables(shard.layout)
   }
-  space.pins.recount()
+  // No peer is there, so none has pinned anything.
+  space.pins.clear()
+  return recovered
+}
+
+/** Whether a peer that had the shard has died. */
+function verifyShard(shard: Shard): boolean {
+  const { m, owner } = shard
+  const recovered = owner !== 0 || m[Own.REBUILD] !== 0 || m[Own.LOCK] !== 0
+  Atomics.store(m, Own.REBUILD, 1)
+  Atomics.store(m, Own.OWNER, 0)
+  Atomics.store(m, Own.LOCK, 0)
+  const found = shard.within(() => checkHeap(shard.space))
+  if (found !== undefined) throw new CorruptedError(`Heap: the shard at ${shard.layout.offset}: ${found}`)
   return recovered
 }
 

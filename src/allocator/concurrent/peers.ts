@@ -209,7 +209,8 @@ export class Peers {
 
   #bury(dead: number): void {
     this.#leaveNothing(dead)
-    this.#clear(dead)
+    // Another peer may have the entry by now.
+    if (this.#number(dead & ENTRY) === dead) this.#clear(dead)
   }
 
   #leaveNothing(dead: number): void {
@@ -261,7 +262,8 @@ export class Peers {
       }
       const holder = Atomics.load(m, at)
       if (holder === 0) continue
-      if (!this.isThere(holder) && takeOver(m, at, holder, this.me, rebuild)) {
+      // A lock that this peer has it does not wait for: such a word was not written by it.
+      if ((holder === this.me || !this.isThere(holder)) && takeOver(m, at, holder, this.me, rebuild)) {
         if (at !== Common.LOCK) this.#buryLater(holder)
         return
       }

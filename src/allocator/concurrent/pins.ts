@@ -102,16 +102,26 @@ export class SharedPins {
         Atomics.store(all, at(index) + PEER, 0)
         any = true
       }
-    if (any) this.recount()
+    if (any) this.#recount()
+  }
+
+  /** Drops all: there is no peer that has pinned anything. */
+  clear(): void {
+    for (let index = 0, { top } = this; index < top; index++) Atomics.store(this.#all, at(index) + PEER, 0)
+    this.#all[Common.PIN_TOP] = 0
+    this.#recount()
   }
 
   /** Counts the pinned blocks of each shard. Never too few meanwhile. */
-  recount(): void {
+  #recount(): void {
     const counts = this.#layout.shards.map(() => 0)
     for (let index = 0, { top } = this; index < top; index++)
       if (this.#all[at(index) + PEER] !== 0) counts[this.#shardOf(this.#offset(index))]++
-    for (const [index, { base }] of this.#layout.shards.entries())
-      Atomics.store(this.#all, (base >>> 2) + Own.PINNED, counts[index] as number)
+    for (const [index, { base }] of this.#layout.shards.entries()) {
+      const at = (base >>> 2) + Own.PINNED
+      // A store takes a page.
+      if (this.#all[at] !== counts[index]) Atomics.store(this.#all, at, counts[index] as number)
+    }
   }
 
   #next(): number {

@@ -212,6 +212,13 @@ export class Shard implements ShardLock {
     this.within(() => this.space.park())
   }
 
+  /** Whether no record of a shard that is not in use says that a block is there. */
+  get isUnused(): boolean {
+    for (let span = this.layout.spans, end = this.#spansEnd; span < end; span += SpanWord.WORDS)
+      if (![0, SpanTag.FREE].includes(this.index.kind(span))) return false
+    return true
+  }
+
   /** Whether it has no block. */
   get isEmpty(): boolean {
     return this.index.usedBytes === 0

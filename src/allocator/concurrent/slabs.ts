@@ -12,7 +12,7 @@ import { Size } from '../heap/size-classes.ts'
 import { Slabs } from '../heap/slabs.ts'
 import { At, ClassWord, SlabWord } from '../heap/words.ts'
 import type { PeerIndex, ShardLock, ShardTables } from './shard-index.ts'
-import { collectHalf, hasRemote, renewSlab } from './steps.ts'
+import { collectHalf, Half, remoteBits, renewSlab } from './steps.ts'
 import { HALF, Own } from './words.ts'
 
 export class PeerSlabs extends Slabs {
@@ -33,25 +33,11 @@ export class PeerSlabs extends Slabs {
     this.#shard = shard
   }
 
-  override nextWord(state: number): number {
-    const current = this.#m[state + ClassWord.CURRENT]
-    if (current !== 0 && this.isRecord(current) && !this.#hasFree(current)) this.#collects(current)
-    return super.nextWord(state)
-  }
-
-  /** Whether the owner sees a free slot. */
-  #hasFree(slab: number): boolean {
-    const m = this.#m
-    const end = slab + SlabWord.BITS + Size.SLAB_WORDS
-    for (let word = slab + SlabWord.BITS; word < end; word++) if (m[word] !== 0) return true
-    return false
-  }
-
-  #collects(slab: number): boolean {
+  protected override collects(slab: number): boolean {
     const m = this.#m
     const first = slab + this.#remote
     const end = first + ((this.slots(slab) + 31) >>> 5)
-    for (let at = first; at < end; at++) if (hasRemote(m, at)) return this.collect(slab) > 0
+    for (let at = first; at < end; at++) if (remoteBits(m, at) !== 0) return this.collect(slab) > 0
     return false
   }
 
@@ -74,9 +60,9 @@ export class PeerSlabs extends Slabs {
     let freed = 0
     let known = 0
     for (let index = 0; index << 5 < slots; index++) {
-      if (!hasRemote(m, at + index)) continue
+      if (remoteBits(m, at + index) === 0) continue
       const word = slab + SlabWord.BITS + index
-      const found = collectHalf(m, at + index, word, 16) | collectHalf(m, at + HALF + index, word, 0)
+      const found = collectHalf(m, at + index, word, Half.UPPER) | collectHalf(m, at + HALF + index, word, Half.LOWER)
       if (found === 0) continue
       freed += popCount(found)
       known = (index << 5) + 32 - lowestBit(found)
@@ -88,7 +74,7 @@ export class PeerSlabs extends Slabs {
   /** Collects every slab of the shard. */
   collectAll(): void {
     for (let slab = this.#first, { end } = this; slab < end; slab += SlabWord.WORDS)
-      if (this.isTaken(slab)) this.#collects(slab)
+      if (this.isTaken(slab)) this.collects(slab)
   }
 
   /** Takes what others have freed in all slabs, before lists and counts are made anew. */
@@ -111,7 +97,7 @@ export class PeerSlabs extends Slabs {
     const m = this.#m
     for (let state: number = At.CLASSES; state < At.CLASSES_END; state += ClassWord.WORDS) {
       const current = m[state + ClassWord.CURRENT]
-      if (current !== 0 && this.isRecord(current)) this.#collects(current)
+      if (current !== 0 && this.isRecord(current)) this.collects(current)
     }
     return super.retire(giveUp)
   }
@@ -145,8 +131,7 @@ export class SeenSlabs extends Slabs {
   /** The free bits of a word of a slab. */
   #bits(slab: number, word: number): number {
     const m = this.#m
-    const at = slab + this.#remote + word
-    return m[slab + SlabWord.BITS + word] | (m[at] << 16) | (m[at + HALF] & 0xffff)
+    return m[slab + SlabWord.BITS + word] | remoteBits(m, slab + this.#remote + word)
   }
 
   override used(slab: number): number {

@@ -14,7 +14,7 @@ import type { Space } from './space.ts'
 import { State } from './words.ts'
 
 export function concurrentStats(space: Space, reservedBytes: number): AllocatorStats {
-  const metadata = space.metadataBytes()
+  const metadata = space.shards.committed.metadataBytes
   const sum = {
     committedBytes: metadata,
     usedBytes: 0,
@@ -23,18 +23,18 @@ export function concurrentStats(space: Space, reservedBytes: number): AllocatorS
     metadataBytes: metadata,
     usedCount: 0,
   }
-  for (const shard of space.used()) {
+  for (const shard of space.shards.used()) {
     const one = shard.within(() => heapStats(shard.seen))
     for (const name of Object.keys(sum) as (keyof typeof sum)[]) sum[name] += one[name]
   }
-  for (const block of bigBlocks(space)) {
-    const committed = space.bigCommitted(block)
+  for (const block of space.entries.bigBlocks()) {
+    const committed = space.entries.pagesOf(block).byteLength
     sum.committedBytes += committed
     sum.usedBytes += block.byteLength
     sum.freeDirtyBytes += committed - block.byteLength
     sum.usedCount++
   }
-  return { reservedBytes, ...sum, peakCommittedBytes: Math.max(sum.committedBytes, space.peakBytes) }
+  return { reservedBytes, ...sum, peakCommittedBytes: Math.max(sum.committedBytes, space.shards.committed.peakBytes) }
 }
 
 export function concurrentClasses(space: Space): SizeClassStats[] {
@@ -49,8 +49,8 @@ export function concurrentClasses(space: Space): SizeClassStats[] {
       freeSlotBytes: one.freeSlotBytes + (before?.freeSlotBytes ?? 0),
     })
   }
-  for (const shard of space.used()) for (const one of shard.within(() => heapSizeClasses(shard.seen))) add(one)
-  for (const { byteLength } of bigBlocks(space)) {
+  for (const shard of space.shards.used()) for (const one of shard.within(() => heapSizeClasses(shard.seen))) add(one)
+  for (const { byteLength } of space.entries.bigBlocks()) {
     const least = 2 ** Math.floor(Math.log2(byteLength))
     add({ kind: 'span', least, most: 2 * least - 8, usedCount: 1, usedBytes: byteLength, freeSlotBytes: 0 })
   }
@@ -60,17 +60,13 @@ export function concurrentClasses(space: Space): SizeClassStats[] {
 }
 
 export function* liveBlocksOf(space: Space): Generator<Block> {
-  for (let index = 0; index < space.count; index++) {
-    if (space.state(index) === State.BIG) {
-      const { offset, byteLength } = space.bigAt(index)
+  for (let index = 0; index < space.entries.count; index++) {
+    if (space.entries.state(index) === State.BIG) {
+      const { offset, byteLength } = space.entries.bigAt(index)
       yield { offset, byteLength }
-    } else if (space.state(index) === State.USED) {
-      const shard = space.shard(index)
-      yield* shard.within(() => (space.state(index) === State.USED ? [...liveBlocks(shard.seen)] : []))
+    } else if (space.entries.state(index) === State.USED) {
+      const shard = space.shards.at(index)
+      yield* shard.within(() => (space.entries.state(index) === State.USED ? [...liveBlocks(shard.seen)] : []))
     }
   }
-}
-
-function* bigBlocks(space: Space): Generator<ReturnType<Space['bigAt']>> {
-  for (let index = 0; index < space.count; index++) if (space.state(index) === State.BIG) yield space.bigAt(index)
 }

@@ -6,7 +6,8 @@
  *     collect           bits |= got -> and(remote bits, ~got), until nothing new came               collectHalf
  *     a new life        words of the record -> publish(remote bits, next generation) -> tiles       renewSlab, renewSpan
  *
- * Remote bits of a slab are words of 16 generation bits and 16 bits of slots, slot 0 the highest of these. The remote word of a span is a
+ * The remote bits of a word of slots are two words: in one the bits of the upper 16 slots, above a generation, in the other a generation above
+ * those of the lower 16. So a slot has the same bit in its word of bits and in its word of remote bits. The remote word of a span is a
  * generation and one bit. A generation counts on when a record begins to stand for something else, so a CAS of a thread that read the word
  * before that fails. What is read plainly between the load and the CAS was written before the generation was counted on, or the CAS fails.
  * After 65,536 new lives of one slab record within one call, or 2^31 of a span's, the number is the same again.
@@ -19,11 +20,10 @@ import { Size } from '../heap/size-classes.ts'
 import { SlabWord, SpanTag, SpanWord } from '../heap/words.ts'
 import { HALF, type Hints, SPAN_REMOTE } from './words.ts'
 
-const enum Bits {
-  LOW = 0xffff,
-  GENERATION = 0x10000,
-  /** Slot 0 of a word of remote bits. */
-  FIRST = 0x8000,
+/** Which bits of a word of remote bits are those of slots; the others are its generation. */
+export const enum Half {
+  UPPER = -0x10000,
+  LOWER = 0xffff,
 }
 
 /**
@@ -51,11 +51,6 @@ export interface SpanTable {
   readonly spansEnd: number
 }
 
-/** The bit of a slot in its word of remote bits. */
-export function remoteBit(slot: number): number {
-  return Bits.FIRST >>> (slot & 15)
-}
-
 /** Where the remote bit of a slot is; `word` is that of its bit, `remote` leads from a slab's record to its remote bits. */
 export function remoteAt(word: number, remote: number, slot: number): number {
   return word + remote - SlabWord.BITS + ((slot & 16) >>> 1)
@@ -79,8 +74,8 @@ export function freeSlot(m: Int32Array, tileAt: number, low: number, { slabs, sl
     const product = Math.imul((low - m[slab + SlabWord.BASE]) >> 3, m[slab + SlabWord.RECIPROCAL])
     if (product >>> 20 !== slot || ((product & Size.NOT_A_START) | (low & 7)) !== 0) return 0
     if (slot >= (m[slab + SlabWord.COUNTS] & SlabWord.SLOTS)) return 0
-    const bit = remoteBit(slot)
-    if ((seen & bit) !== 0 || (m[word] & (SlabWord.FIRST_BIT >>> slot)) !== 0) return 0
+    const bit = SlabWord.FIRST_BIT >>> slot
+    if ((seen & bit) !== 0 || (m[word] & bit) !== 0) return 0
     if (Atomics.compareExchange(m, at, seen, seen | bit) === seen) return slab
   }
 }
@@ -116,24 +111,23 @@ export function freeSpan(m: Int32Array, tileAt: number, window: number, start: n
 
 /**
  * Takes what others have freed in one half of a word of bits into that; gives the bits of those slots that are free now and were not. `at`: the
- * half's word of remote bits; `shift`: 16 for the upper half, 0 for the lower.
+ * half's word of remote bits.
  */
-export function collectHalf(m: Int32Array, at: number, word: number, shift: number): number {
+export function collectHalf(m: Int32Array, at: number, word: number, half: Half): number {
   let found = 0
-  for (let got = m[at] & Bits.LOW; got !== 0; ) {
-    const bits = got << shift
+  for (let got = m[at] & half; got !== 0; ) {
     const before = m[word]
-    found |= bits & ~before
+    found |= got & ~before
     // First it is free here, then it is taken there: a thread that dies in between has lost nothing.
-    m[word] = before | bits
-    got = Atomics.and(m, at, ~got) & Bits.LOW & ~got
+    m[word] = before | got
+    got = Atomics.and(m, at, ~got) & half & ~got
   }
   return found
 }
 
-/** Whether others have freed slots in a word of bits, whose remote bits begin at `at`. */
-export function hasRemote(m: Int32Array, at: number): boolean {
-  return ((m[at] | m[at + HALF]) & Bits.LOW) !== 0
+/** The slots of a word of bits that others have freed, whose remote bits begin at `at`. */
+export function remoteBits(m: Int32Array, at: number): number {
+  return (m[at] & Half.UPPER) | (m[at + HALF] & Half.LOWER)
 }
 
 /**
@@ -141,14 +135,13 @@ export function hasRemote(m: Int32Array, at: number): boolean {
  * that is set meanwhile is lost: it was of a free at the same moment as another.
  */
 export function renewSlab(m: Int32Array, at: number, slots: number): number {
-  const words = (slots + 31) >>> 5
+  const end = at + ((slots + 31) >>> 5)
   let late = 0
-  for (let half = at; half <= at + HALF; half += HALF)
-    for (let word = half; word < half + words; word++) {
-      const before = m[word]
-      if ((before & Bits.LOW) !== 0) late++
-      publish(m, word, (before & ~Bits.LOW) + Bits.GENERATION)
-    }
+  for (let upper = at; upper < end; upper++) {
+    if (remoteBits(m, upper) !== 0) late++
+    publish(m, upper, (m[upper] + 1) & ~Half.UPPER)
+    publish(m, upper + HALF, ((m[upper + HALF] & ~Half.LOWER) + 0x10000) | 0)
+  }
   return late
 }
 
@@ -170,18 +163,19 @@ export function takeSlot(m: Int32Array, word: number, remote: number): number {
     if (bits === 0) return -1
     const place = Math.clz32(bits)
     const at = remoteAt(word, remote, place)
-    if (m[at] << (16 + (place & 15)) >= 0) {
-      m[word] = bits ^ (SlabWord.FIRST_BIT >>> place)
+    const bit = SlabWord.FIRST_BIT >>> place
+    if ((m[at] & bit) === 0) {
+      m[word] = bits ^ bit
       return place
     }
-    Atomics.and(m, at, ~remoteBit(place))
+    Atomics.and(m, at, ~bit)
   }
 }
 
 /** Whether a slot is live, for the owner: by its bit and by its remote bit. */
 export function isLiveSlot(m: Int32Array, slab: number, slot: number, remote: number): boolean {
   const word = slab + SlabWord.BITS + (slot >>> 5)
-  return (m[word] & (SlabWord.FIRST_BIT >>> slot)) === 0 && m[remoteAt(word, remote, slot)] << (16 + (slot & 15)) >= 0
+  return ((m[word] | m[remoteAt(word, remote, slot)]) & (SlabWord.FIRST_BIT >>> slot)) === 0
 }
 
 /** Frees a live slot, for the owner; false when it is not live. */

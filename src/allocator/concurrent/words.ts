@@ -211,6 +211,8 @@ export const CONCURRENT_HASH: number = [
   UNIT_LEAST,
   SHARDS_WANTED,
   REMOTE_WORDS,
+  // The bits of the upper half stand above their generation.
+  HALF,
   SPAN_REMOTE,
   At.TILES,
 ].reduce((hash, value) => Math.imul(hash ^ value, 0x01000193), 0x811c9dc5 | 0)

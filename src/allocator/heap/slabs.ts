@@ -142,12 +142,18 @@ export class Slabs {
           this.know(current, Math.min(slots, (word - current - SlabWord.BITS) << 5))
           return word
         }
+      if (this.collects(current)) return this.nextWord(state)
       m[current + SlabWord.PREVIOUS] = FULL
       m[current + SlabWord.COUNTDOWN] = restOf(slots)
       m[current + SlabWord.COUNTS] = (slots << SlabWord.KNOWN_BITS) | slots
       this.#drop(state)
     }
     return 0
+  }
+
+  /** Whether a slab without free slots has some after all: of a heap that others use as well, what they have freed. */
+  protected collects(_slab: number): boolean {
+    return false
   }
 
   /** Makes the first slab in a class's list the current one. Its word with free slots; 0 when the list is empty. */

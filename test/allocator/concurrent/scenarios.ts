@@ -26,20 +26,54 @@ export interface Named {
   make(steps: StepsModule): Scenario
 }
 
-// ---- slots: one slab of two slots of 64 bytes ----
+// ---- slots: one slab, of which two slots of 64 bytes come and go ----
 
 const TILE = 1
 const SLAB = 16
 const REMOTE = 32
 const SLABS = { slabs: SLAB, slabsEnd: SLAB + SlabWord.WORDS, remote: REMOTE }
 const BITS = SLAB + SlabWord.BITS
-const REM = BITS + REMOTE - SlabWord.BITS
-/** Where the slab is, and where another is that gets the same record. */
+const UPPER_REMOTE = BITS + REMOTE - SlabWord.BITS
 const HERE = 4096
 const CLASS_64 = 6
 const CLASS_32 = 2
 
+/** Which half of a word of bits the two slots are in: the first one's number, their word of remote bits, and what that is made of. */
+interface Half {
+  readonly name: string
+  readonly first: number
+  readonly remote: number
+  readonly mask: number
+  generation(word: number): number
+}
+
+const UPPER: Half = {
+  name: '',
+  first: 0,
+  remote: UPPER_REMOTE,
+  mask: -0x10000,
+  generation: (word) => word & 0xffff,
+}
+const LOWER: Half = {
+  name: ', in the lower half',
+  first: 16,
+  remote: UPPER_REMOTE + 8,
+  mask: 0xffff,
+  generation: (word) => word >>> 16,
+}
+const HALVES: readonly [Half, Half] = [UPPER, LOWER]
+
+/** The steps, for slots of a half. */
+interface On {
+  readonly steps: StepsModule
+  readonly half: Half
+}
+
+const startOf = ({ first }: Half): number => HERE + first * 64
+
 interface Slots {
+  /** The half's index: a ghost is copied. */
+  half: 0 | 1
   /** The life that each slot is in, whether it lives, and in which life another's free was accepted. */
   life: number[]
   live: boolean[]
@@ -55,27 +89,28 @@ interface Slots {
   met: (boolean | null)[]
 }
 
-function slotMemory(): number[] {
+function slotMemory({ first }: Half): number[] {
   const memory = new Array(80).fill(0)
   memory[TILE] = SLAB
   memory[SLAB + SlabWord.BASE] = HERE
   memory[SLAB + SlabWord.RECIPROCAL] = CLASS_RECIPROCAL[CLASS_64]
-  memory[SLAB + SlabWord.COUNTS] = (2 << SlabWord.KNOWN_BITS) | 2
+  memory[SLAB + SlabWord.COUNTS] = ((first + 2) << SlabWord.KNOWN_BITS) | (first + 2)
   memory[BITS] = 0
-  memory[REM] = 0x10000
+  memory[UPPER.remote] = 1
+  memory[LOWER.remote] = 0x10000
   return memory
 }
 
-const slotBit = (slot: number): number => SlabWord.FIRST_BIT >>> slot
-const remoteBit = (slot: number): number => 0x8000 >>> slot
+const slotBit = ({ first }: Half, slot: number): number => SlabWord.FIRST_BIT >>> (first + slot)
 
-function slotGhost(): Slots {
+function slotGhost(half: Half): Slots {
   return {
+    half: half === UPPER ? 0 : 1,
     life: [1, 1],
     live: [true, true],
     freedIn: [0, 0],
     generation: 1,
-    where: [HERE, HERE + 64],
+    where: [startOf(half), startOf(half) + 64],
     begun: -1,
     rewriting: false,
     met: [null, null, null],
@@ -91,28 +126,29 @@ function begin(ghost: Slots, slot: number): void {
 
 type Seen = (at: number) => number
 
-function isFree(seen: Seen, slot: number): boolean {
-  return (seen(BITS) & slotBit(slot)) !== 0 || (seen(REM) & remoteBit(slot)) !== 0
+function isFree(seen: Seen, half: Half, slot: number): boolean {
+  return ((seen(BITS) | seen(half.remote)) & slotBit(half, slot)) !== 0
 }
 
 function observeSlots(ghost: Slots, thread: number, call: string, access: Access, answer: number, seen: Seen): void {
   const { kind, at, value, expected } = access
+  const half = HALVES[ghost.half]
   if (call.startsWith('remote')) {
     const offset = Number(call.slice(7))
     const its = ghost.where.indexOf(offset)
-    ghost.met[thread] ??= its >= 0 && (ghost.live[its] === true || !isFree(seen, its))
+    ghost.met[thread] ??= its >= 0 && (ghost.live[its] === true || !isFree(seen, half, its))
     if ((kind !== 'cas' && kind !== 'or') || (kind === 'cas' && answer !== expected)) return
     // The owner has begun the record's next life, and its store is on the way: that will undo this.
-    if (answer >>> 16 !== ghost.generation || ghost.rewriting) return
-    const slot = (value & ~answer & remoteBit(0)) !== 0 ? 0 : 1
+    if (half.generation(answer) !== ghost.generation || ghost.rewriting) return
+    const slot = (value & ~answer & slotBit(half, 0)) !== 0 ? 0 : 1
     if (slot !== its) throw new Error(`a free of ${offset} frees the block at ${ghost.where[slot]}`)
     if (!ghost.met[thread]) throw new Error(`a free of ${offset}, which was free all along, is accepted`)
     ghost.freedIn[slot] = ghost.life[slot] as number
     ghost.live[slot] = false
   }
   // The owner decides when it has seen that no other has freed the slot.
-  const lowest = Math.clz32(seen(BITS))
-  if (call === 'take' && at === REM && kind === 'read' && (answer & remoteBit(lowest)) === 0) {
+  const lowest = Math.clz32(seen(BITS)) - half.first
+  if (call === 'take' && at === half.remote && kind === 'read' && (answer & slotBit(half, lowest)) === 0) {
     begin(ghost, lowest)
     ghost.begun = lowest
   }
@@ -122,79 +158,78 @@ function observeSlots(ghost: Slots, thread: number, call: string, access: Access
   }
   if (call.startsWith('free') && kind === 'write' && at === BITS) ghost.live[Number(call.slice(5))] = false
   if (call === 'recycle' && kind === 'write' && at === TILE && value === 0) ghost.rewriting = true
-  if (call === 'recycle' && (kind === 'write' || kind === 'store') && at === REM) {
-    ghost.generation = value >>> 16
+  if (call === 'recycle' && (kind === 'write' || kind === 'store') && at === half.remote) {
+    ghost.generation = half.generation(value)
     ghost.rewriting = false
-    ghost.where = [HERE + 64, HERE + 96]
+    ghost.where = [startOf(half) + 64, startOf(half) + 96]
     ghost.met = ghost.met.map((met) => (met === null ? null : false))
   }
   if (call !== 'collect' || kind !== 'write' || at !== BITS) return
   for (const slot of [0, 1])
-    if ((value & ~seen(BITS) & slotBit(slot)) !== 0 && ghost.freedIn[slot] !== ghost.life[slot])
+    if ((value & ~seen(BITS) & slotBit(half, slot)) !== 0 && ghost.freedIn[slot] !== ghost.life[slot])
       throw new Error(`a free of life ${ghost.freedIn[slot]} of slot ${slot} ends its life ${ghost.life[slot]}`)
 }
 
 function judgeSlots(memory: readonly number[], ghost: Slots, dead: number): string | undefined {
   for (const slot of [0, 1]) {
-    const free = isFree((at) => memory[at] as number, slot)
+    const free = isFree((at) => memory[at] as number, HALVES[ghost.half], slot)
     if (!ghost.live[slot] && !free) return `slot ${slot} was freed, and is lost`
     if (ghost.live[slot] && free && dead === 0) return `slot ${slot} lives, and is free`
   }
   return undefined
 }
 
-const remote = (steps: StepsModule, slot: number): Thread['calls'][number] => [
-  `remote ${HERE + slot * 64}`,
-  ({ words }) => void steps.freeSlot(words, TILE, HERE + slot * 64, SLABS),
+const remote = ({ steps, half }: On, slot: number): Thread['calls'][number] => [
+  `remote ${startOf(half) + slot * 64}`,
+  ({ words }) => void steps.freeSlot(words, TILE, startOf(half) + slot * 64, SLABS),
 ]
-const take = (steps: StepsModule): Thread['calls'][number] => [
-  'take',
-  ({ words }) => steps.takeSlot(words, BITS, REMOTE),
-]
-const free = (steps: StepsModule, slot: number): Thread['calls'][number] => [
+const take = ({ steps }: On): Thread['calls'][number] => ['take', ({ words }) => steps.takeSlot(words, BITS, REMOTE)]
+const free = ({ steps, half }: On, slot: number): Thread['calls'][number] => [
   `free ${slot}`,
-  ({ words }) => void steps.freeOwnSlot(words, SLAB, slot, REMOTE),
+  ({ words }) => void steps.freeOwnSlot(words, SLAB, half.first + slot, REMOTE),
 ]
-const collect = (steps: StepsModule): Thread['calls'][number] => [
+const collect = ({ steps, half }: On): Thread['calls'][number] => [
   'collect',
-  ({ words }) => void steps.collectHalf(words, REM, BITS, 16),
+  ({ words }) => void steps.collectHalf(words, half.remote, BITS, half.mask),
 ]
 /** The slab is given up and its record becomes that of slots of 32 bytes, in the same tile: as release and make do it (slabs.ts). */
-const recycle = (steps: StepsModule): Thread['calls'][number] => [
+const recycle = ({ steps, half }: On): Thread['calls'][number] => [
   'recycle',
   ({ words }) => {
-    if ((words[BITS] as number) >>> 30 !== 3) return false
+    const both = slotBit(half, 0) | slotBit(half, 1)
+    if (((words[BITS] as number) & both) !== both) return false
     words[TILE] = 0
-    words[SLAB + SlabWord.BASE] = HERE + 64
+    words[SLAB + SlabWord.BASE] = startOf(half) + 64 - half.first * 32
     words[SLAB + SlabWord.RECIPROCAL] = CLASS_RECIPROCAL[CLASS_32] as number
-    words[SLAB + SlabWord.COUNTS] = 2
-    words[BITS] = slotBit(0) | slotBit(1)
-    steps.renewSlab(words, REM, 2)
+    words[SLAB + SlabWord.COUNTS] = half.first + 2
+    words[BITS] = both
+    steps.renewSlab(words, UPPER.remote, half.first + 2)
     words[TILE] = SLAB
     return true
   },
 ]
 
 function slots(
+  half: Half,
   name: string,
-  threads: (steps: StepsModule) => readonly (readonly Thread['calls'][number][])[],
+  threads: (on: On) => readonly (readonly Thread['calls'][number][])[],
   options: { dying?: boolean; recycled?: boolean } = {}
 ): Named {
   const { dying = false, recycled = false } = options
   return {
-    name,
+    name: name + half.name,
     dying,
-    size: threads({} as StepsModule).length,
+    size: threads({ steps: {} as StepsModule, half }).length,
     make: (steps) => ({
-      memory: slotMemory(),
-      ghost: slotGhost(),
+      memory: slotMemory(half),
+      ghost: slotGhost(half),
       shared: new Set([
         BITS,
-        REM,
-        REM + 8,
+        UPPER.remote,
+        LOWER.remote,
         ...(recycled ? [TILE, SLAB + SlabWord.BASE, SLAB + SlabWord.RECIPROCAL, SLAB + SlabWord.COUNTS] : []),
       ]),
-      threads: threads(steps).map((calls) => ({ calls })),
+      threads: threads({ steps, half }).map((calls) => ({ calls })),
       observe: observeSlots as Scenario['observe'] & object,
       judge: judgeSlots as Scenario['judge'],
     }),
@@ -492,45 +527,57 @@ function locks(
   }
 }
 
-export const scenarios: readonly Named[] = [
-  slots('two others free two slots, the owner takes', (s) => [
-    [collect(s), take(s), collect(s)],
-    [remote(s, 0)],
-    [remote(s, 1)],
+const onSlots = (half: Half): readonly Named[] => [
+  slots(half, 'two others free two slots, the owner takes', (on) => [
+    [collect(on), take(on), collect(on)],
+    [remote(on, 0)],
+    [remote(on, 1)],
   ]),
-  slots('two others free the same slot', (s) => [[collect(s)], [remote(s, 1)], [remote(s, 1)]]),
-  slots('owner and another free the same slot, the owner takes it', (s) => [
-    [free(s, 0), take(s), collect(s)],
-    [remote(s, 0)],
+  slots(half, 'two others free the same slot', (on) => [[collect(on)], [remote(on, 1)], [remote(on, 1)]]),
+  slots(half, 'owner and another free the same slot, the owner takes it', (on) => [
+    [free(on, 0), take(on), collect(on)],
+    [remote(on, 0)],
   ]),
-  slots('the same, and a third frees the other slot', (s) => [
-    [free(s, 0), take(s), collect(s)],
-    [remote(s, 0)],
-    [remote(s, 1)],
+  slots(half, 'the same, and a third frees the other slot', (on) => [
+    [free(on, 0), take(on), collect(on)],
+    [remote(on, 0)],
+    [remote(on, 1)],
   ]),
   slots(
+    half,
     'a record becomes that of another slab while stale frees are under way',
-    (s) => [[free(s, 0), collect(s), recycle(s), take(s), take(s), collect(s)], [remote(s, 1)], [remote(s, 1)]],
+    (on) => [
+      [free(on, 0), collect(on), recycle(on), take(on), take(on), collect(on)],
+      [remote(on, 1)],
+      [remote(on, 1)],
+    ],
     { recycled: true }
   ),
   slots(
+    half,
     'the same with one stale free',
-    (s) => [[free(s, 0), free(s, 1), recycle(s), take(s), take(s), collect(s)], [remote(s, 1)]],
+    (on) => [[free(on, 0), free(on, 1), recycle(on), take(on), take(on), collect(on)], [remote(on, 1)]],
     { recycled: true }
   ),
   slots(
+    half,
     'any one dies: two free, the owner collects and takes',
-    (s) => [[collect(s), take(s), collect(s)], [remote(s, 0)], [remote(s, 1)]],
+    (on) => [[collect(on), take(on), collect(on)], [remote(on, 0)], [remote(on, 1)]],
     { dying: true }
   ),
-  slots('any one dies: owner and another free', (s) => [[free(s, 0), take(s), collect(s)], [remote(s, 0)]], {
+  slots(half, 'any one dies: owner and another free', (on) => [[free(on, 0), take(on), collect(on)], [remote(on, 0)]], {
     dying: true,
   }),
   slots(
+    half,
     'any one dies: a record becomes that of another slab',
-    (s) => [[free(s, 0), collect(s), recycle(s), take(s)], [remote(s, 1)]],
+    (on) => [[free(on, 0), collect(on), recycle(on), take(on)], [remote(on, 1)]],
     { dying: true, recycled: true }
   ),
+]
+
+export const scenarios: readonly Named[] = [
+  ...HALVES.flatMap(onSlots),
   spans('two others free the same span', (s) => [[spanCollect(s)], [spanRemote(s, 64)], [spanRemote(s, 64)]]),
   spans('owner and another free the same span, the owner takes it', (s) => [
     [spanFree(s), spanTake(s), spanCollect(s)],
@@ -593,27 +640,33 @@ export const scenarios: readonly Named[] = [
 export const mutants: readonly { name: string; from: string; to: string; found: string; model?: 'pso' }[] = [
   {
     name: 'take does not look at the remote bit',
-    from: 'if (m[at] << (16 + (place & 15)) >= 0)',
-    to: 'if (m[at] << 0 !== 0.5)',
+    from: 'if ((m[at] & bit) === 0) {\n            m[word]',
+    to: 'if (m[at] !== 0.5) {\n            m[word]',
     found: 'owner and another free the same slot, the owner takes it',
   },
   {
     name: 'collect takes before it keeps',
-    from: '        m[word] = before | bits;\n        got = Atomics.and(m, at, ~got) & 65535 /* Bits.LOW */ & ~got;',
-    to: '        const taken = Atomics.and(m, at, ~got) & 65535 & ~got;\n        m[word] = before | bits;\n        got = taken;',
+    from: '        m[word] = before | got;\n        got = Atomics.and(m, at, ~got) & half & ~got;',
+    to: '        const taken = Atomics.and(m, at, ~got) & half & ~got;\n        m[word] = before | got;\n        got = taken;',
     found: 'any one dies: two free, the owner collects and takes',
   },
   {
     name: 'collect does not look again',
-    from: 'got = Atomics.and(m, at, ~got) & 65535 /* Bits.LOW */ & ~got',
-    to: 'Atomics.and(m, at, ~0xffff), got = 0',
+    from: 'got = Atomics.and(m, at, ~got) & half & ~got',
+    to: 'Atomics.and(m, at, ~half), got = 0',
     found: 'two others free two slots, the owner takes',
   },
   {
     name: 'a new life keeps the generation of a slab',
-    from: '(before & ~65535 /* Bits.LOW */) + 65536 /* Bits.GENERATION */',
-    to: '(before & ~65535)',
+    from: '(m[upper] + 1) & ~-65536 /* Half.UPPER */',
+    to: 'm[upper] & ~-65536',
     found: 'the same with one stale free',
+  },
+  {
+    name: 'a new life keeps the generation of the lower half',
+    from: '(m[upper + HALF] & ~65535 /* Half.LOWER */) + 0x10000',
+    to: '(m[upper + HALF] & ~65535)',
+    found: 'the same with one stale free, in the lower half',
   },
   {
     name: 'the place is not read again after the load',

@@ -5,14 +5,19 @@
  * @module
  */
 
-import type { HeapSpace } from '../space.ts'
+import type { HeapLayout, HeapTables } from '../layout.ts'
 import { At, Root } from '../words.ts'
+
+/** Where roots are, and in which range they lead. */
+export interface RootTables extends Pick<HeapTables, 'words' | 'offset' | 'byteLength'> {
+  readonly layout: Pick<HeapLayout, 'roots' | 'rootsEnd'>
+}
 
 /** Entries in a page. */
 const UNUSED_ENTRIES = 56
 
 /** `counters` must have been proved. */
-export function proveRoots({ tables }: HeapSpace, counters: Int32Array): string | undefined {
+export function proveRoots({ tables }: { readonly tables: RootTables }, counters: Int32Array): string | undefined {
   const { words, layout } = tables
   const end = tables.offset + tables.byteLength
   const count = (layout.rootsEnd - layout.roots) / Root.WORDS

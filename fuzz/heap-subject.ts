@@ -90,7 +90,7 @@ export class HeapSubject implements Subject {
       set(at, word)
       names.push(name)
     }
-    if (mode === 'dirty' || (mode === 'read' && random.below(2) === 0)) set(STATE_WORD, State.dirty)
+    if (mode === 'dirty' || (mode === 'read' && random.below(2) === 0)) set(STATE_WORD, State.taken)
     if (mode === 'forged' && this.#topsAreSound()) {
       for (const at of [OWN_WORD + 8, OWN_WORD + 9]) set(at, words[at] as number)
       sealTables(words, this.#layout)

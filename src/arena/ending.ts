@@ -44,11 +44,11 @@ const waiting: (() => void)[] = []
 
 /** Runs `run` as one step, which may contain others. */
 export function step<R>(run: () => R): R {
-  enter()
+  beginStep()
   try {
     return run()
   } finally {
-    leave()
+    endStep()
   }
 }
 
@@ -57,12 +57,12 @@ export function inStep(): boolean {
   return depth > 0
 }
 
-/** Begins a step that `leave` ends, for where a closure would cost too much. */
-export function enter(): void {
+/** Begins a step that `endStep` ends, for where a closure would cost too much. */
+export function beginStep(): void {
   depth++
 }
 
-export function leave(): void {
+export function endStep(): void {
   depth--
   if (depth === 0 && waiting.length > 0) callWaiting()
 }

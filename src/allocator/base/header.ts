@@ -32,9 +32,9 @@ export type Kind = keyof typeof Kind
 
 /**
  * `closed`: no allocator is here, or it is still being made; released metadata reads zero. `open`: one is, and no step is under
- * way. `dirty`: a heap that has a writer, which may be inside a step, or may have died there (heap/attach/writer.ts).
+ * way. `taken`: a heap that has a writer, which may be inside a step, or may have died there (heap/attach/writer.ts).
  */
-export const State = { closed: 0, open: 1, dirty: 2 } as const
+export const State = { closed: 0, open: 1, taken: 2 } as const
 
 // Indices of 32-bit words.
 export const STATE_WORD = 4
@@ -101,7 +101,7 @@ export function verifyHeader(metadata: BufferRange, fields: HeaderFields): void 
   const numbers = float64sIn(metadata, 0, HEADER_BYTES / 8)
   for (const [name, index, value] of wordsOf(fields)) verify(name, value, words[index])
   for (const [name, index, value] of numbersOf(fields)) verify(name, value, numbers[index])
-  if (fields.kind !== 'Heap' || words[STATE_WORD] !== State.dirty) verify('state', State.open, words[STATE_WORD])
+  if (fields.kind !== 'Heap' || words[STATE_WORD] !== State.taken) verify('state', State.open, words[STATE_WORD])
 }
 
 function verify(name: string, expected: number, found: number | undefined): void {

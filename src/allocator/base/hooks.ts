@@ -21,7 +21,7 @@ export interface Hooks {
   /** Drops what refers to the metadata, without touching it: called once, when the claim is gone. */
   forget(): void
   /** Frees every block: called when no claim lies in one. Throws nothing. */
-  dropBlocks(): void
+  freeAll(): void
   /** The live block that wholly contains the range, or undefined. */
   blockAround(offset: number, byteLength: number): Range | undefined
   /** Usable bytes of the live block that starts here; throws when there is none. Only of allocators that free single blocks. */

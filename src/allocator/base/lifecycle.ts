@@ -241,7 +241,7 @@ export class Lifecycle implements PinHome, FiguresHome {
     // One step: what the end of inner claims calls finds no block left.
     step(() => {
       this.claim.revokeInner()
-      this.hooks.dropBlocks()
+      this.hooks.freeAll()
       this.resets++
     })
   }

@@ -84,7 +84,7 @@ export class Buddy extends AllocatorFacade implements FreeingAllocator {
       blockAround: (offset, byteLength) => self.#blockAround(offset, byteLength),
       totals: () => self.#totals(),
       sizeClasses: () => classesOfBlocks(self.blocks()),
-      dropBlocks: () => self.#dropBlocks(),
+      freeAll: () => self.#freeAll(),
       glance: () => self.#totals(),
       sizeAt: (offset) => self.#sizeAt(offset),
       freeAt: (offset) => self.#freeAt(offset),
@@ -186,7 +186,7 @@ export class Buddy extends AllocatorFacade implements FreeingAllocator {
     return given
   }
 
-  #dropBlocks(): void {
+  #freeAll(): void {
     this.#units.clear()
     this.#changes++
     this.#numbers[USED_BYTES] = 0

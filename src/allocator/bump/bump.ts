@@ -101,7 +101,7 @@ export class Bump extends AllocatorFacade {
       blockAround: (offset, byteLength) => self.#blockAround(offset, byteLength),
       totals: () => self.#totals(),
       sizeClasses: () => [],
-      dropBlocks: () => self.#dropBlocks(),
+      freeAll: () => self.#freeAll(),
       glance: () => self.#totals(),
     }
   }
@@ -287,7 +287,7 @@ export class Bump extends AllocatorFacade {
     return given
   }
 
-  #dropBlocks(): void {
+  #freeAll(): void {
     this.#lower(this.#first)
   }
 

@@ -9,8 +9,8 @@
 import { checkHeap } from '../heap/report/check.ts'
 import { proveRoots } from '../heap/report/roots.ts'
 import { At, Root, Window } from '../heap/words.ts'
-import type { Shard } from './shard.ts'
-import type { Space } from './space.ts'
+import type { Shard } from './shard/shard.ts'
+import type { Space } from './space/space.ts'
 import { State } from './words.ts'
 
 /** The first contradiction, if there is one, and how many shards were not looked at. */

@@ -34,12 +34,12 @@ import type { Notices } from '../heap/spans/notices.ts'
 import { binOf } from '../heap/spans/records.ts'
 import { At, Bin, ClassWord, SlabWord, SpanTag, SpanWord, Window } from '../heap/words.ts'
 import { proveConcurrent } from './check.ts'
-import type { SpaceHost } from './host.ts'
 import { destroyClaim, type OpenedPeer, verifyFound } from './open.ts'
 import { FOR_ALLOCATOR } from './pins.ts'
-import type { Shard } from './shard.ts'
-import type { ShardSpace } from './shard-space.ts'
-import { Space } from './space.ts'
+import type { Shard } from './shard/shard.ts'
+import type { ShardSpace } from './shard/shard-space.ts'
+import type { SpaceHost } from './space/host.ts'
+import { Space } from './space/space.ts'
 import { concurrentClasses, concurrentStats, liveBlocksOf } from './stats.ts'
 import { Own, SPAN_REMOTE } from './words.ts'
 
@@ -105,8 +105,8 @@ export class ConcurrentHeap extends AllocatorFacade implements FreeingAllocator 
       tryMemalign: (alignment, byteLength, zero) => self.#allocate(byteLength, alignment, zero),
       undo: (offset) => self.#space.blocks.free(offset),
       forget: () => self.#forget(),
-      dropBlocks: () => {
-        self.#space.dropAll()
+      freeAll: () => {
+        self.#space.freeAll()
         self.#roots.clear()
       },
       blockAround: (offset, byteLength) => self.#blockAround(offset, byteLength),
@@ -210,6 +210,7 @@ export class ConcurrentHeap extends AllocatorFacade implements FreeingAllocator 
         if (bits !== 0) {
           const place = Math.clz32(bits)
           if (m[(word + this.#remote + ((place & 16) >>> 1)) | 0] << place >= 0) {
+            // Written out: take a slot.
             m[word] = bits ^ (SlabWord.FIRST_BIT >>> place)
             const start = (m[state + ClassWord.ORIGIN] + Math.imul(place, m[state + ClassWord.SIZE])) | 0
             return start >= 0 ? start : m[state + ClassWord.WINDOW] * Window.BYTES + (start & Window.INSIDE)
@@ -229,6 +230,7 @@ export class ConcurrentHeap extends AllocatorFacade implements FreeingAllocator 
       const m = this.#m
       entry = m[At.TILES + tile]
       if (entry > 0 && m[Own.PINNED] === 0) {
+        // Written out: find a slot.
         const product = Math.imul((low - m[entry + SlabWord.BASE]) >> 3, m[entry + SlabWord.RECIPROCAL])
         const slot = product >>> 20
         if (
@@ -269,6 +271,7 @@ export class ConcurrentHeap extends AllocatorFacade implements FreeingAllocator 
           const bits = m[word]
           const place = Math.clz32(bits)
           if (m[(word + this.#remote + ((place & 16) >>> 1)) | 0] << place >= 0) {
+            // Written out: take a slot.
             m[word] = bits ^ (SlabWord.FIRST_BIT >>> place)
             const start = (m[state + ClassWord.ORIGIN] + Math.imul(place, m[state + ClassWord.SIZE])) | 0
             if (this.#notices.pending !== 0) this.#notices.tell()

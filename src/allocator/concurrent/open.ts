@@ -22,8 +22,8 @@ import { isUnfinished } from '../heap/attach/writer.ts'
 import type { CheckedAttachOptions, CheckedHeapOptions } from '../heap/options.ts'
 import { checkHeap } from '../heap/report/check.ts'
 import { proveCommon } from './check.ts'
-import type { Shard } from './shard.ts'
-import type { Space } from './space.ts'
+import type { Shard } from './shard/shard.ts'
+import type { Space } from './space/space.ts'
 import { CONCURRENT_HASH, concurrentMetadataBytes, Own, State } from './words.ts'
 
 /** What a peer is made from: its claim, and whether the heap was there already. */

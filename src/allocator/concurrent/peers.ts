@@ -58,7 +58,7 @@ export class Peers {
   readonly #layout: ConcurrentLayout
   readonly #here: ThreadId
   /** Called under the heap's lock: a peer's pins are to go. */
-  readonly #dropPins: (peer: number) => void
+  readonly #releasePins: (peer: number) => void
   /** This peer's number, or 0. */
   me = 0
   #held = 0
@@ -69,7 +69,7 @@ export class Peers {
     this.#all = int32sIn(metadata)
     this.#layout = layout
     this.#here = currentThread(inside)
-    this.#dropPins = dropPins
+    this.#releasePins = dropPins
   }
 
   /**
@@ -81,7 +81,7 @@ export class Peers {
     if (taken === undefined) throw new ArenaBusyError(`Heap: ${Common.PEERS_MOST} peers have it, and no more can`)
     this.me = taken.number
     this.locked(() => {
-      if (taken.before !== 0) this.#leaveNothing(taken.before)
+      if (taken.before !== 0) this.#releaseAllOf(taken.before)
       this.buryDead()
       if (takeOver) this.buryUnknown()
       try {
@@ -120,7 +120,7 @@ export class Peers {
   leave(): void {
     const { me } = this
     this.locked(() => {
-      this.#dropPins(me)
+      this.#releasePins(me)
       this.#clear(me)
     })
     this.me = 0
@@ -208,19 +208,19 @@ export class Peers {
   }
 
   #bury(dead: number): void {
-    this.#leaveNothing(dead)
+    this.#releaseAllOf(dead)
     // Another peer may have the entry by now.
     if (this.#number(dead & ENTRY) === dead) this.#clear(dead)
   }
 
-  #leaveNothing(dead: number): void {
+  #releaseAllOf(dead: number): void {
     const all = this.#all
     for (const { base } of this.#layout.shards) {
       const shard = base >>> 2
       orphan(all, shard + Own.OWNER, shard + Own.REBUILD, dead)
       if (takeOver(all, shard + Own.LOCK, dead, this.me, shard + Own.REBUILD)) unlock(all, shard + Own.LOCK)
     }
-    this.#dropPins(dead)
+    this.#releasePins(dead)
   }
 
   /** One store: an entry without a process is free. */

@@ -88,7 +88,7 @@ export class SharedPins {
     for (let index = 0, { top } = this; index < top; index++) {
       if (all[at(index) + PEER] !== peer || this.#offset(index) !== offset) continue
       if ((all[at(index) + PINS] & FOR_ALLOCATOR) !== kind) continue
-      if (--all[at(index) + PINS] === kind) this.#drop(index)
+      if (--all[at(index) + PINS] === kind) this.#release(index)
       return
     }
   }
@@ -131,7 +131,7 @@ export class SharedPins {
     return top
   }
 
-  #drop(index: number): void {
+  #release(index: number): void {
     Atomics.store(this.#all, at(index) + PEER, 0)
     Atomics.sub(this.#all, this.#countAt(this.#offset(index)), 1)
   }

@@ -10,7 +10,7 @@
 import type { AllocatorStats, SizeClassStats } from '../contract.ts'
 import { type Block, liveBlocks } from '../heap/find-block.ts'
 import { heapSizeClasses, heapStats } from '../heap/report/stats.ts'
-import type { Space } from './space.ts'
+import type { Space } from './space/space.ts'
 import { State } from './words.ts'
 
 export function concurrentStats(space: Space, reservedBytes: number): AllocatorStats {

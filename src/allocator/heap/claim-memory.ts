@@ -13,9 +13,35 @@ import type { BlockMemory } from '../base/block-memory.ts'
 import type { PageNews } from '../base/channels.ts'
 import type { HeapMemory } from './spans/span-pages.ts'
 
-/** So many words, or a metadata of so many bytes, are long. */
+/** So many words are long. */
 const LONG_WORDS = 16384
-const LONG_BYTES = 65536
+
+/**
+ * Makes the words `[from, to)` of a table read zero, that begins on a page: where they are many by giving their whole pages back, the rest by
+ * filling. `purge` gives back the words of whole pages.
+ */
+export function clearWords(
+  words: Int32Array,
+  from: number,
+  to: number,
+  pageWords: number,
+  purge: (from: number, to: number) => void
+): void {
+  const first = Math.ceil(from / pageWords) * pageWords
+  const last = Math.floor(to / pageWords) * pageWords
+  if (to - from < LONG_WORDS || last <= first) {
+    words.fill(0, from, to)
+    return
+  }
+  try {
+    purge(first, last)
+  } catch {
+    // What the kernel will not take back is filled: a reset must not stop halfway.
+    words.fill(0, first, last)
+  }
+  words.fill(0, from, first)
+  words.fill(0, last, to)
+}
 
 export class ClaimMemory implements HeapMemory {
   readonly #claim: Claim
@@ -48,21 +74,7 @@ export class ClaimMemory implements HeapMemory {
   }
 
   clearWords(from: number, to: number): void {
-    const words = this.#words
-    const first = Math.ceil(from / this.#pageWords) * this.#pageWords
-    const last = Math.floor(to / this.#pageWords) * this.#pageWords
-    if (to - from < LONG_WORDS || words.byteLength < LONG_BYTES) {
-      words.fill(0, from, to)
-      return
-    }
-    try {
-      this.purgeWords(first, last)
-    } catch {
-      // What the kernel will not take back is filled: a reset must not stop halfway.
-      words.fill(0, first, last)
-    }
-    words.fill(0, from, first)
-    words.fill(0, last, to)
+    clearWords(this.#words, from, to, this.#pageWords, (first, last) => this.purgeWords(first, last))
   }
 
   purgeWords(from: number, to: number): void {

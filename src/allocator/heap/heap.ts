@@ -18,7 +18,7 @@
 
 import type { Arena } from '../../arena/arena.ts'
 import { int32sIn } from '../../arena/buffer-range.ts'
-import { afterwards, enter, leave } from '../../arena/ending.ts'
+import { afterwards, beginStep, endStep } from '../../arena/ending.ts'
 import { wholeNumber } from '../../arguments.ts'
 import { CorruptedError } from '../../errors.ts'
 import { showAs } from '../../inspection.ts'
@@ -136,7 +136,7 @@ export class Heap extends AllocatorFacade implements FreeingAllocator {
       forget: () => self.#forget(),
       guarded: () => self.#aim(),
       describeWriter: () => self.#role.describe(),
-      dropBlocks: () => self.#dropBlocks(),
+      freeAll: () => self.#freeAll(),
       blockAround: (offset, byteLength) => blockAround(self.#space, offset, byteLength),
       totals: () => heapStats(self.#space),
       sizeClasses: () => heapSizeClasses(self.#space),
@@ -275,8 +275,8 @@ export class Heap extends AllocatorFacade implements FreeingAllocator {
         const word = m[state + ClassWord.WORD]
         const bits = m[word]
         if (bits !== 0) {
-          // Written out: take a slot.
           const place = Math.clz32(bits)
+          // Written out: take a slot.
           m[word] = bits ^ (SlabWord.FIRST_BIT >>> place)
           const start = (m[state + ClassWord.ORIGIN] + Math.imul(place, m[state + ClassWord.SIZE])) | 0
           return start >= 0 ? start : m[state + ClassWord.WINDOW] * Window.BYTES + (start & Window.INSIDE)
@@ -336,8 +336,8 @@ export class Heap extends AllocatorFacade implements FreeingAllocator {
         const word = m[state + ClassWord.WORD]
         const bits = m[word]
         if (bits !== 0) {
-          // Written out: take a slot.
           const place = Math.clz32(bits)
+          // Written out: take a slot.
           m[word] = bits ^ (SlabWord.FIRST_BIT >>> place)
           const start = (m[state + ClassWord.ORIGIN] + Math.imul(place, m[state + ClassWord.SIZE])) | 0
           const { near } = this.#memory
@@ -456,8 +456,8 @@ export class Heap extends AllocatorFacade implements FreeingAllocator {
             const bits = m[m[state + ClassWord.WORD]]
             if (bits !== 0 && size <= Size.SMALL_MAX) {
               const word = m[state + ClassWord.WORD]
-              // Written out: take a slot.
               const place = Math.clz32(bits)
+              // Written out: take a slot.
               m[word] = bits ^ (SlabWord.FIRST_BIT >>> place)
               const start = (m[state + ClassWord.ORIGIN] + Math.imul(place, m[state + ClassWord.SIZE])) | 0
               moved = start >= 0 ? start : m[state + ClassWord.WINDOW] * Window.BYTES + (start & Window.INSIDE)
@@ -504,7 +504,7 @@ export class Heap extends AllocatorFacade implements FreeingAllocator {
   }
 
   #reallocSlow(offset: number, byteLength: number): number {
-    enter()
+    beginStep()
     try {
       const { guard } = this.#life
       if ((guard & ~PINNED) !== 0 || typeof offset !== 'number') return this.#freeing.realloc(offset, byteLength)
@@ -525,7 +525,7 @@ export class Heap extends AllocatorFacade implements FreeingAllocator {
       const found = blockAt(this.#space, offset)
       return found > 0 ? this.#freeing.realloc(offset, byteLength) : this.#reallocSpan(offset, -found, byteLength)
     } finally {
-      leave()
+      endStep()
     }
   }
 
@@ -545,8 +545,8 @@ export class Heap extends AllocatorFacade implements FreeingAllocator {
         const word = this.#space.refill(state)
         if (word !== 0) {
           const bits = m[word]
-          // Written out: take a slot.
           const place = Math.clz32(bits)
+          // Written out: take a slot.
           m[word] = bits ^ (SlabWord.FIRST_BIT >>> place)
           const start = (m[state + ClassWord.ORIGIN] + Math.imul(place, m[state + ClassWord.SIZE])) | 0
           if (this.#notices.pending !== 0) this.#tell()
@@ -878,7 +878,7 @@ export class Heap extends AllocatorFacade implements FreeingAllocator {
     this.#notices.tell()
   }
 
-  #dropBlocks(): void {
+  #freeAll(): void {
     this.#space.reset()
     this.#roots.clear()
     this.#notices.noteRelease()

@@ -70,7 +70,7 @@ export class Slabs {
   }
 
   /** The lists and counts of the slabs in these spans, made anew from their bits; slabs without live slots give their spans up. */
-  rebuild(spans: readonly number[], giveUp: (span: number) => void): void {
+  rebuild(spans: readonly number[], release: (span: number) => void): void {
     const m = this.#m
     const least = this.#least
     this.#resetClasses()
@@ -83,7 +83,7 @@ export class Slabs {
     for (const slab of taken) {
       m[m[slab + SlabWord.CLASS] + ClassWord.SLABS]++
       const span = this.park(slab)
-      if (span !== 0) giveUp(span)
+      if (span !== 0) release(span)
     }
   }
 
@@ -98,15 +98,15 @@ export class Slabs {
   }
 
   /** Leaves every class without a current slab: each slab counts its frees, and none stands empty. */
-  parkAll(giveUp: (span: number) => void): void {
+  parkAll(release: (span: number) => void): void {
     const m = this.#m
     for (let state: number = At.CLASSES; state < At.CLASSES_END; state += ClassWord.WORDS) {
       const slab = m[state + ClassWord.CURRENT]
       if (slab === 0) continue
       this.sound(slab, state)
-      this.#drop(state)
+      this.#clearCurrent(state)
       const span = this.park(slab)
-      if (span !== 0) giveUp(span)
+      if (span !== 0) release(span)
     }
   }
 
@@ -115,7 +115,7 @@ export class Slabs {
     const m = this.#m
     const slots = this.slots(slab)
     const used = this.used(slab)
-    if (used === 0) return this.giveUp(slab)
+    if (used === 0) return this.releaseSlab(slab)
     if (slots - used < restOf(slots)) {
       m[slab + SlabWord.PREVIOUS] = FULL
       m[slab + SlabWord.COUNTDOWN] = restOf(slots) - (slots - used)
@@ -146,7 +146,7 @@ export class Slabs {
       m[current + SlabWord.PREVIOUS] = FULL
       m[current + SlabWord.COUNTDOWN] = restOf(slots)
       m[current + SlabWord.COUNTS] = (slots << SlabWord.KNOWN_BITS) | slots
-      this.#drop(state)
+      this.#clearCurrent(state)
     }
     return 0
   }
@@ -205,7 +205,7 @@ export class Slabs {
         return 0
       }
     } else this.#unlist(slab)
-    return this.giveUp(slab)
+    return this.releaseSlab(slab)
   }
 
   /** As `settle`, for a slab whose countdown has passed zero: where it belongs is found from its bits. */
@@ -230,15 +230,15 @@ export class Slabs {
   }
 
   /** Gives the spans of current slabs up that stand empty; true if there was one. */
-  retire(giveUp: (span: number) => void): boolean {
+  releaseEmpty(release: (span: number) => void): boolean {
     const m = this.#m
     let any = false
     for (let state: number = At.CLASSES; state < CLASSES_USED_END; state += ClassWord.WORDS) {
       const slab = m[state + ClassWord.CURRENT]
       if (slab === 0 || !this.#standsEmpty(this.sound(slab, state))) continue
-      this.#drop(state)
-      const span = this.giveUp(slab)
-      if (span !== 0) giveUp(span)
+      this.#clearCurrent(state)
+      const span = this.releaseSlab(slab)
+      if (span !== 0) release(span)
       any = true
     }
     return any
@@ -411,7 +411,7 @@ export class Slabs {
   }
 
   /** Leaves a class without a current slab. */
-  #drop(state: number): void {
+  #clearCurrent(state: number): void {
     this.#m[state + ClassWord.CURRENT] = 0
     this.#m[state + ClassWord.WORD] = At.ZERO
   }
@@ -459,8 +459,8 @@ export class Slabs {
     this.#m[At.SLAB_SPARE] = slab
   }
 
-  /** Gives a slab up that is in no list; its span, tagged as kept. 0 where a rebuild has given it up already (concurrent/slabs.ts). */
-  protected giveUp(slab: number): number {
+  /** Gives a slab up that is in no list; its span, tagged as kept. 0 where a rebuild has given it up already (concurrent/shard/slabs.ts). */
+  protected releaseSlab(slab: number): number {
     const m = this.#m
     this.sound(slab, m[slab + SlabWord.CLASS])
     const span = m[slab + SlabWord.SPAN]

@@ -97,8 +97,8 @@ export class HeapSpace {
     this.sweeper = new Sweeper(this.index, this.pages)
     this.huge = new HugeSpans(this.index, this.free, this.pages)
     const reserves: Reserves = {
-      dropKept: () => this.dropKept(),
-      retire: () => this.retire(),
+      releaseKept: () => this.releaseKept(),
+      releaseEmpty: () => this.releaseEmpty(),
       metadataFor: (records, end) => this.metadataFor(records, end),
     }
     this.admission = new Admission(tables, this.pages, this.sweeper, reserves)
@@ -220,7 +220,7 @@ export class HeapSpace {
       next = 0
       if (span === 0) {
         // Kept spans, and slabs that stand empty, may be what is missing.
-        if (this.dropKept() || this.#openFor(length, alignment) || this.retire()) continue
+        if (this.releaseKept() || this.#openFor(length, alignment) || this.releaseEmpty()) continue
         return 0
       }
       if (index.kind(index.sound(span)) !== SpanTag.FREE) throw index.corrupted(span)
@@ -231,7 +231,7 @@ export class HeapSpace {
       const size = rest < SPLINTER && kind === SpanTag.LIVE ? length + rest : length
       const missing = pages.missing(window, start, start + size)
       if (missing > 0) {
-        if (this.dropKept()) continue
+        if (this.releaseKept()) continue
         // Pages that are there already, in a longer span, rather than one more.
         if (this.sweeper.hasSlack(missing)) next = free.fitCommitted(length, alignment)
         if (next !== 0) continue
@@ -256,11 +256,11 @@ export class HeapSpace {
   /** A huge block: the record of its first part, or 0. */
   #allocateHuge(length: number, alignment: number, zero: boolean): number {
     for (let turns = TURNS; turns > 0; turns--) {
-      this.dropKept()
+      this.releaseKept()
       const parts = this.huge.find(length, alignment)
       if (parts === undefined) {
         // A slab that stands empty may be all that lies in the way.
-        if (this.retire()) continue
+        if (this.releaseEmpty()) continue
         return 0
       }
       if (!this.free.roomFor(3 * parts.length)) return 0
@@ -289,7 +289,7 @@ export class HeapSpace {
     const keptBelow = this.#m[At.COMMITTED] > this.#fullPages ? 0 : Bin.KEPT_BELOW
     if (keptBelow === this.keptBelow) return false
     this.keptBelow = keptBelow
-    return keptBelow === 0 && this.dropKept()
+    return keptBelow === 0 && this.releaseKept()
   }
 
   /** Opens windows up to the next one that has room; false, and nothing changed, when none has or the limit forbids it. */
@@ -306,13 +306,13 @@ export class HeapSpace {
   }
 
   /** Joins every kept span with what is free beside it; false when there was none. */
-  dropKept(): boolean {
-    return this.cache.drain(this.#join)
+  releaseKept(): boolean {
+    return this.cache.releaseAll(this.#join)
   }
 
   /** Gives up current slabs that stand empty; false when there was none. */
-  retire(): boolean {
-    return this.slabs.retire(this.#keepTiles)
+  releaseEmpty(): boolean {
+    return this.slabs.releaseEmpty(this.#keepTiles)
   }
 
   // ---- giving spans back ----
@@ -361,8 +361,8 @@ export class HeapSpace {
   /** The bytes in use have halved: what is kept, and empty slabs, are joined with what is free. */
   #tidy(left: number): void {
     this.#numbers[At.LOW_WATER >> 1] = left / 2
-    this.retire()
-    this.dropKept()
+    this.releaseEmpty()
+    this.releaseKept()
   }
 
   /** Keeps the span of a slab that was given up, tagged as kept. True: its list was empty, or it was joined. */
@@ -429,7 +429,7 @@ export class HeapSpace {
   park(): void {
     this.slabs.parkAll(this.#keepTiles)
     // Of kept spans only the first in an empty list is noted.
-    this.dropKept()
+    this.releaseKept()
   }
 
   // ---- blocks that have been found: a slab's record and an offset, or minus a span's record (find-block.ts) ----
@@ -472,16 +472,16 @@ export class HeapSpace {
 
   /** Bytes that a purge could give back, or a little more. */
   freeDirtyBytes(): number {
-    this.retire()
-    this.dropKept()
+    this.releaseEmpty()
+    this.releaseKept()
     return this.pages.committedBytes - this.pages.usedBytes
   }
 
   /** Purges free pages, of the longest spans first, until `most` bytes are given back; returns bytes. */
   purge(most: number): number {
     const before = this.committedBytes
-    this.retire()
-    this.dropKept()
+    this.releaseEmpty()
+    this.releaseKept()
     this.sweeper.sweep(Math.ceil(most / this.tables.pageSize))
     if (this.pages.usedBytes === 0 && this.pages.bits.committed === 0) this.shrink()
     return before - this.committedBytes

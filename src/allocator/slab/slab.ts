@@ -93,7 +93,7 @@ export class Slab extends AllocatorFacade implements FreeingAllocator {
       blockAround: (offset, byteLength) => self.#bits.around(offset, byteLength),
       totals: () => self.#totals(),
       sizeClasses: () => self.#sizeClasses(),
-      dropBlocks: () => self.#dropBlocks(),
+      freeAll: () => self.#freeAll(),
       glance: () => self.#totals(),
       sizeAt: (offset) => self.#sizeAt(offset),
       freeAt: (offset) => self.#freeAt(offset),
@@ -196,7 +196,7 @@ export class Slab extends AllocatorFacade implements FreeingAllocator {
     return given
   }
 
-  #dropBlocks(): void {
+  #freeAll(): void {
     const numbers = this.#numbers
     numbers[TOUCHED] = Math.max(numbers[TOUCHED], Math.min(numbers[NEXT], this.#grid.end))
     this.#tree.clear(this.#bits.wordEnd)

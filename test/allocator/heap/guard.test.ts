@@ -162,10 +162,12 @@ function writtenOut(source: string, mark: string, lines: number): string[] {
 }
 
 test('what is written out in several places is the same in all of them', () => {
-  const source = readFileSync(fileURLToPath(new URL('../../../../src/allocator/heap/heap.ts', import.meta.url)), 'utf8')
+  const read = (path: string) =>
+    readFileSync(fileURLToPath(new URL(`../../../../src/${path}`, import.meta.url)), 'utf8')
+  const source = `${read('allocator/heap/heap.ts')}\n${read('allocator/concurrent/heap.ts')}`
   for (const [mark, lines, copies] of [
-    ['take a slot', 3, 4],
-    ['find a slot', 2, 3],
+    ['take a slot', 2, 6],
+    ['find a slot', 2, 4],
   ] as const) {
     const found = writtenOut(source, mark, lines)
     assert.is(found.length, copies, mark)

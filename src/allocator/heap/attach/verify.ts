@@ -44,7 +44,7 @@ export function beginHeap(space: HeapSpace, claim: Claim, writer: WriterRole): v
 /** Proves the tables that another has written; true when they had to be rebuilt. */
 export function verifyHeap(space: HeapSpace, claim: Claim, role: HeapRole, writer: WriterRole): boolean {
   try {
-    return role === 'reader' ? verifyForReader(space, writer) : verifyForWriter(space, claim, writer.dirty)
+    return role === 'reader' ? verifyForReader(space, writer) : verifyForWriter(space, claim, writer.taken)
   } catch (error) {
     claim.leave()
     throw error
@@ -67,12 +67,12 @@ function verifyForWriter(space: HeapSpace, claim: Claim, dirty: boolean): boolea
  * each walk ends by itself at what it cannot be. False: a reader rebuilds nothing.
  */
 function verifyForReader(space: HeapSpace, writer: WriterRole): false {
-  if (writer.dirty) return false
+  if (writer.taken) return false
   try {
     prove(space, true)
   } catch (error) {
     // A writer may have come meanwhile.
-    if (!writer.dirty) throw error
+    if (!writer.taken) throw error
   }
   return false
 }

@@ -1,15 +1,15 @@
 /**
  * The writer of a heap, as its header says: which thread may change it, and whether all its tables are true.
  *
- *     header   byte 16    state     open: there is no writer, all tables are true     dirty: there is one, or it died
+ *     header   byte 16    state     open: there is no writer, all tables are true     taken: there is one, or it died
  *              byte 128   writer    process, thread, start time, boot, namespace: 32 bytes (arena/format/thread-id.ts)
  *              byte 160   seal      of an open heap: a sum over its tables (seal.ts)
  *
- *     the writer holds the heap's claim;  state = dirty  <=>  there is a writer, or it died having the role
+ *     the writer holds the heap's claim;  state = taken  <=>  there is a writer, or it died having the role
  *
  * That there is one writer at a time is the arena's doing: a claim has one holder (arena/claim.ts). The record is written before the state
- * becomes dirty and cleared after it has become open, so a dirty heap always says which thread
- * has it, or had it. Adopting the claim of a dirty heap rebuilds it first (recovery.ts). So the role is given up, in the header, before the claim is given back, and a role whose claim
+ * becomes taken and cleared after it has become open, so a taken heap always says which thread
+ * has it, or had it. Adopting the claim of a taken heap rebuilds it first (recovery.ts). So the role is given up, in the header, before the claim is given back, and a role whose claim
  * is released or revoked is forgotten without a store: the memory may be another's by then. Cost: 50 us
  * for the first heap of a thread, which looks itself up; then nothing.
  * @module
@@ -50,14 +50,14 @@ export class WriterRole implements LastStore {
   }
 
   /** Whether there is a writer, or one that died. */
-  get dirty(): boolean {
-    return this.#state[0] === State.dirty
+  get taken(): boolean {
+    return this.#state[0] === State.taken
   }
 
   /** Takes the role. The caller holds the claim. */
   take(): void {
     writeThreadId(this.#metadata, WRITER, currentThread(this.#arena))
-    this.#state[0] = State.dirty
+    this.#state[0] = State.taken
     this.#held = true
   }
 

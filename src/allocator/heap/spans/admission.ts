@@ -24,9 +24,9 @@ export const enum Answer {
 /** What a heap can give up before it is refused a page, and what its tables take. */
 export interface Reserves {
   /** Joins every kept span with what is free beside it; false when there was none. */
-  dropKept(): boolean
+  releaseKept(): boolean
   /** Gives up current slabs that stand empty; false when there was none. */
-  retire(): boolean
+  releaseEmpty(): boolean
   /** Bytes of metadata that may have been written once so many more records are used, and a block ends at `end`. */
   metadataFor(records: number, end: number): number
 }
@@ -62,7 +62,7 @@ export class Admission {
     const last = pages.page(window, 0) + Math.floor((end - 1) / this.#tables.pageSize)
     const answer = this.limited ? this.#keepToLimit(missing, first, last, window * Window.BYTES + end) : Answer.GRANTED
     if (answer !== Answer.GRANTED || !sweeper.isDue(missing)) return answer
-    if (this.#reserves.retire()) return Answer.LOOK_AGAIN
+    if (this.#reserves.releaseEmpty()) return Answer.LOOK_AGAIN
     sweeper.holdPeak(missing, first, last)
     return Answer.GRANTED
   }
@@ -74,7 +74,7 @@ export class Admission {
     const records = reserves.metadataFor(RECORDS_MOST, end)
     const excess = this.#pages.committedBytes + missing * pageSize + records - limit
     if (excess <= 0) return Answer.GRANTED
-    if (reserves.dropKept() || reserves.retire()) return Answer.LOOK_AGAIN
+    if (reserves.releaseKept() || reserves.releaseEmpty()) return Answer.LOOK_AGAIN
     return this.#sweeper.makeRoom(Math.ceil(excess / pageSize), first, last) ? Answer.GRANTED : Answer.REFUSED
   }
 

@@ -57,7 +57,7 @@ export class Resizing {
     const start = m[span + SpanWord.START]
     const missing = pages.missing(window, start + old, start + whole)
     if (missing > 0 || admission.limited) {
-      if (missing > 0 && this.#reserves.dropKept()) return this.resize(span, length)
+      if (missing > 0 && this.#reserves.releaseKept()) return this.resize(span, length)
       const answer = admission.admit(missing, window, start + old, start + whole)
       if (answer !== Answer.GRANTED) return answer === Answer.LOOK_AGAIN && this.resize(span, length)
     }

@@ -3,7 +3,7 @@
  *
  *     free -- cut --> live -- free --> kept -- take --> live
  *       ^                               |
- *       +------------ drain ------------+
+ *       +---------- releaseAll ----------+
  *
  *     KEPT + bin      the span of that bin that was freed last; bins as for free spans, from 1 KiB to 128 KiB       linked one way
  *     KEPT + tiles    the same for the spans of slabs, 1 to 8 tiles
@@ -116,7 +116,7 @@ export class SpanCache {
   }
 
   /** Gives every kept span to `release`, which makes it free; false when there was none. */
-  drain(release: (span: number) => void): boolean {
+  releaseAll(release: (span: number) => void): boolean {
     const m = this.#m
     let any = false
     for (let word = 0; word < Bin.KEPT_COUNT / 32; word++) {

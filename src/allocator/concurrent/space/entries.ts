@@ -11,8 +11,8 @@
  * They change under the heap's lock. Cost: a load or two; an entry takes 16 bytes.
  * @module
  */
-import { alignUp } from '../../bits.ts'
-import { Common, type ConcurrentLayout, Entry, Own, type ShardLayout, State } from './words.ts'
+import { alignUp } from '../../../bits.ts'
+import { Common, type ConcurrentLayout, Entry, Own, type ShardLayout, State } from '../words.ts'
 
 /** A block that is longer than a shard, or that no shard has room for. */
 export interface BigBlock {

@@ -9,13 +9,13 @@
  * the pages.
  * @module
  */
-import { alignUp } from '../../bits.ts'
-import { Window } from '../heap/words.ts'
+import { alignUp } from '../../../bits.ts'
+import { Window } from '../../heap/words.ts'
+import type { Peers } from '../peers.ts'
+import { State } from '../words.ts'
 import type { Committed } from './committed.ts'
 import type { BigBlock, Entries } from './entries.ts'
 import type { SpaceHost } from './host.ts'
-import type { Peers } from './peers.ts'
-import { State } from './words.ts'
 
 export class BigBlocks {
   readonly #host: SpaceHost

@@ -6,10 +6,10 @@
  * Cost: a load more for the kind of a live span.
  * @module
  */
-import type { HeapTables } from '../heap/layout.ts'
-import { SpanIndex } from '../heap/spans/span-index.ts'
-import { SpanTag } from '../heap/words.ts'
-import { type ShardLayout, SPAN_REMOTE } from './words.ts'
+import type { HeapTables } from '../../heap/layout.ts'
+import { SpanIndex } from '../../heap/spans/span-index.ts'
+import { SpanTag } from '../../heap/words.ts'
+import { type ShardLayout, SPAN_REMOTE } from '../words.ts'
 
 /** What spans and slabs ask of their shard. */
 export interface ShardLock {

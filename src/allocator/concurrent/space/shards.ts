@@ -10,25 +10,22 @@
  * kernel.
  * @module
  */
-import { float64sIn, int32sIn } from '../../arena/buffer-range.ts'
-import type { Claim } from '../../arena/claim.ts'
-import { alignDown, alignUp } from '../../bits.ts'
-import { At } from '../heap/words.ts'
+import { float64sIn, int32sIn } from '../../../arena/buffer-range.ts'
+import { alignDown, alignUp } from '../../../bits.ts'
+import { clearWords } from '../../heap/claim-memory.ts'
+import { At } from '../../heap/words.ts'
+import type { Peers } from '../peers.ts'
+import type { SharedPins } from '../pins.ts'
+import { Shard } from '../shard/shard.ts'
+import type { ShardTables } from '../shard/shard-index.ts'
+import type { ShardParts } from '../shard/shard-space.ts'
+import { adopt, handOut } from '../steps.ts'
+import { Common, Own, type ShardLayout, State } from '../words.ts'
 import { Committed } from './committed.ts'
 import type { Entries } from './entries.ts'
 import type { SpaceHost } from './host.ts'
-import type { Peers } from './peers.ts'
-import type { SharedPins } from './pins.ts'
-import { Shard } from './shard.ts'
-import type { ShardTables } from './shard-index.ts'
-import type { ShardParts } from './shard-space.ts'
-import { adopt, handOut } from './steps.ts'
-import { Common, Own, type ShardLayout, State } from './words.ts'
 
 const PAGES_OF_NEW_SHARD = 8
-
-/** Shorter tables are filled, and their pages stay. */
-const LONG_WORDS = 16384
 
 export class Shards {
   readonly committed: Committed
@@ -60,6 +57,7 @@ export class Shards {
     const { claim, pageSize, zero, grew, gave, tellPages, onFreed, onSlabSwitched } = this.#host
     const tables = this.#tablesOf(index, layout)
     const { base } = layout
+    const purgeWords = (from: number, to: number): void => claim.purgeMetadata(base + from * 4, (to - from) * 4)
     return {
       tables,
       memory: {
@@ -69,8 +67,8 @@ export class Shards {
         },
         grew,
         zero,
-        clearWords: (from, to) => clearWords(claim, tables.words, base, pageSize / 4, from, to),
-        purgeWords: (from, to) => claim.purgeMetadata(base + from * 4, (to - from) * 4),
+        clearWords: (from, to) => clearWords(tables.words, from, to, pageSize / 4, purgeWords),
+        purgeWords,
       },
       listener: { onFreed, onSlabSwitched, tellPages },
     }
@@ -214,21 +212,4 @@ export class Shards {
     }
     for (let at = left >>> 2; at < end >>> 2; at++) if (all[at] !== 0) all[at] = 0
   }
-}
-
-/** Makes words of a shard read zero: long tables by giving their pages back, the rest by filling. */
-function clearWords(claim: Claim, m: Int32Array, base: number, pageWords: number, from: number, to: number): void {
-  const first = Math.ceil(from / pageWords) * pageWords
-  const last = Math.floor(to / pageWords) * pageWords
-  if (to - from < LONG_WORDS || last <= first) {
-    m.fill(0, from, to)
-    return
-  }
-  try {
-    claim.purgeMetadata(base + first * 4, (last - first) * 4)
-  } catch {
-    m.fill(0, first, last)
-  }
-  m.fill(0, from, first)
-  m.fill(0, last, to)
 }

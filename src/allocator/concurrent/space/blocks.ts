@@ -10,19 +10,19 @@
  * block is looked for in all records. Cost: a free by another 47 ns; one that is refused some microseconds.
  * @module
  */
-import { alignUp } from '../../bits.ts'
-import { DoubleFreeError, InvalidFreeError } from '../../errors.ts'
-import { blockAround, blockAt } from '../heap/find-block.ts'
-import { Size } from '../heap/size-classes.ts'
-import { At, SlabWord, SpanTag, SpanWord, Window } from '../heap/words.ts'
+import { alignUp } from '../../../bits.ts'
+import { DoubleFreeError, InvalidFreeError } from '../../../errors.ts'
+import { blockAround, blockAt } from '../../heap/find-block.ts'
+import { Size } from '../../heap/size-classes.ts'
+import { At, SlabWord, SpanTag, SpanWord, Window } from '../../heap/words.ts'
+import type { Peers } from '../peers.ts'
+import type { SharedPins } from '../pins.ts'
+import type { Shard } from '../shard/shard.ts'
+import { freeOwnSpan, isLiveSlot, remoteAt } from '../steps.ts'
+import { Own, SPAN_REMOTE, State } from '../words.ts'
 import type { BigBlocks } from './big-blocks.ts'
 import type { Entries } from './entries.ts'
-import type { Peers } from './peers.ts'
-import type { SharedPins } from './pins.ts'
-import type { Shard } from './shard.ts'
 import type { Shards } from './shards.ts'
-import { freeOwnSpan, isLiveSlot, remoteAt } from './steps.ts'
-import { Own, SPAN_REMOTE, State } from './words.ts'
 
 /** Where blocks are looked for. */
 export interface BlockParts {

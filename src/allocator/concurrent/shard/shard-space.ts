@@ -8,15 +8,15 @@
  * rebuilt as the lock was taken, all lists are new, and a release has nothing left to do. Cost: as those of a plain heap, and the lock.
  * @module
  */
-import { alignUp } from '../../bits.ts'
-import { metadataInUse } from '../heap/layout.ts'
-import { HeapSpace } from '../heap/space.ts'
-import type { HeapListener } from '../heap/spans/notices.ts'
-import type { HeapMemory } from '../heap/spans/span-pages.ts'
-import { At, ClassWord, SlabWord, SpanWord } from '../heap/words.ts'
+import { alignUp } from '../../../bits.ts'
+import { metadataInUse } from '../../heap/layout.ts'
+import { HeapSpace } from '../../heap/space.ts'
+import type { HeapListener } from '../../heap/spans/notices.ts'
+import type { HeapMemory } from '../../heap/spans/span-pages.ts'
+import { At, ClassWord, SlabWord, SpanWord } from '../../heap/words.ts'
+import { Own } from '../words.ts'
 import type { PeerIndex, ShardLock, ShardTables } from './shard-index.ts'
 import type { PeerSlabs } from './slabs.ts'
-import { Own } from './words.ts'
 
 /** What a shard's spans and slabs are made over. */
 export interface ShardParts {
@@ -90,12 +90,12 @@ export class ShardSpace extends HeapSpace {
     }
   }
 
-  override dropKept(): boolean {
-    return this.#index.owned && super.dropKept()
+  override releaseKept(): boolean {
+    return this.#index.owned && super.releaseKept()
   }
 
-  override retire(): boolean {
-    return this.#index.owned && super.retire()
+  override releaseEmpty(): boolean {
+    return this.#index.owned && super.releaseEmpty()
   }
 
   /** Nothing: an empty shard is given back as a whole. */

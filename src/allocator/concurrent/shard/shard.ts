@@ -10,16 +10,16 @@
  * Cost: the lock, 26 ns uncontended, around each cut and join.
  * @module
  */
-import { rebuildHeap } from '../heap/attach/recovery.ts'
-import { Size } from '../heap/size-classes.ts'
-import type { HeapView } from '../heap/space.ts'
-import { At, Bin, SlabWord, SpanTag, SpanWord, Window } from '../heap/words.ts'
-import type { Peers } from './peers.ts'
+import { rebuildHeap } from '../../heap/attach/recovery.ts'
+import { Size } from '../../heap/size-classes.ts'
+import type { HeapView } from '../../heap/space.ts'
+import { At, Bin, SlabWord, SpanTag, SpanWord, Window } from '../../heap/words.ts'
+import type { Peers } from '../peers.ts'
+import { collectSpan, findSpan, freeSlot, freeSpan, hint, renewSpan, takeHints, tryLock, unlock } from '../steps.ts'
+import { Own, type ShardLayout, SPAN_REMOTE } from '../words.ts'
 import { PeerIndex, type ShardLock } from './shard-index.ts'
 import { type ShardParts, ShardSpace } from './shard-space.ts'
 import { PeerSlabs, SeenSlabs } from './slabs.ts'
-import { collectSpan, findSpan, freeSlot, freeSpan, hint, renewSpan, takeHints, tryLock, unlock } from './steps.ts'
-import { Own, type ShardLayout, SPAN_REMOTE } from './words.ts'
 
 export class Shard implements ShardLock {
   readonly number: number

@@ -7,12 +7,12 @@
  * The common part keeps the peak of what is gone: of shards that were given back, and of big blocks. Cost: 20 ns a shard.
  * @module
  */
-import { alignUp } from '../../bits.ts'
-import { At } from '../heap/words.ts'
+import { alignUp } from '../../../bits.ts'
+import { At } from '../../heap/words.ts'
+import type { SharedPins } from '../pins.ts'
+import type { Shard } from '../shard/shard.ts'
+import { Common, State } from '../words.ts'
 import type { Entries } from './entries.ts'
-import type { SharedPins } from './pins.ts'
-import type { Shard } from './shard.ts'
-import { Common, State } from './words.ts'
 
 export class Committed {
   readonly #entries: Entries

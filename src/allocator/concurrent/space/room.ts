@@ -9,17 +9,17 @@
  * that what others have freed was collected. Cost: that of the shard where there is room; a search through all takes microseconds.
  * @module
  */
-import { alignUp } from '../../bits.ts'
-import { CLASS_OF, CLASS_SIZE, Size } from '../heap/size-classes.ts'
-import { At, ClassWord, Window } from '../heap/words.ts'
+import { alignUp } from '../../../bits.ts'
+import { CLASS_OF, CLASS_SIZE, Size } from '../../heap/size-classes.ts'
+import { At, ClassWord, Window } from '../../heap/words.ts'
+import type { Peers } from '../peers.ts'
+import type { Shard } from '../shard/shard.ts'
+import { takeSlot } from '../steps.ts'
+import { State } from '../words.ts'
 import type { BigBlocks } from './big-blocks.ts'
 import type { Entries } from './entries.ts'
 import type { SpaceHost } from './host.ts'
-import type { Peers } from './peers.ts'
-import type { Shard } from './shard.ts'
 import type { Shards } from './shards.ts'
-import { takeSlot } from './steps.ts'
-import { State } from './words.ts'
 
 /** What is asked for. */
 interface Request {
@@ -190,8 +190,8 @@ export class Room {
   #emptied(whole: number, alignment: number): number {
     const empty = this.#shards.owned().filter((shard) => {
       shard.within(() => {
-        shard.space.retire()
-        shard.space.dropKept()
+        shard.space.releaseEmpty()
+        shard.space.releaseKept()
       })
       return shard.isEmpty
     })

@@ -11,16 +11,16 @@
  * Each part holds those above it. Cost: that of the parts; a purge goes through every shard.
  * @module
  */
-import { int32sIn } from '../../arena/buffer-range.ts'
+import { int32sIn } from '../../../arena/buffer-range.ts'
+import { Peers } from '../peers.ts'
+import { SharedPins } from '../pins.ts'
+import { type ConcurrentLayout, concurrentLayout } from '../words.ts'
 import { BigBlocks } from './big-blocks.ts'
 import { Blocks } from './blocks.ts'
 import { Entries } from './entries.ts'
 import type { SpaceHost } from './host.ts'
-import { Peers } from './peers.ts'
-import { SharedPins } from './pins.ts'
 import { Room } from './room.ts'
 import { Shards } from './shards.ts'
-import { type ConcurrentLayout, concurrentLayout } from './words.ts'
 
 /** Bytes that are given back under one lock. */
 const PURGE_AT_ONCE = 2 ** 22
@@ -61,7 +61,7 @@ export class Space {
       const mine = ours || (shard.owner === 0 && this.shards.adopt(shard))
       if (mine) {
         shard.collectAll()
-        shard.within(() => shard.space.retire())
+        shard.within(() => shard.space.releaseEmpty())
       }
       // In parts, so that no peer waits long for the lock.
       for (let given = 1; given > 0 && left > 0; left -= given)
@@ -79,7 +79,7 @@ export class Space {
   }
 
   /** Frees every block: this peer is the only one. */
-  dropAll(): void {
+  freeAll(): void {
     this.room.go(undefined)
     for (const block of [...this.entries.bigBlocks()]) this.big.free(block)
     this.big.freeLostParts()

@@ -7,13 +7,13 @@
  * be rebuilt then, all lists are new, and there is nothing left to give up. Cost: 4 to 5 ns a collected block.
  * @module
  */
-import { lowestBit, popCount } from '../../bits.ts'
-import { Size } from '../heap/size-classes.ts'
-import { Slabs } from '../heap/slabs.ts'
-import { At, ClassWord, SlabWord } from '../heap/words.ts'
+import { lowestBit, popCount } from '../../../bits.ts'
+import { Size } from '../../heap/size-classes.ts'
+import { Slabs } from '../../heap/slabs.ts'
+import { At, ClassWord, SlabWord } from '../../heap/words.ts'
+import { collectHalf, Half, remoteBits, renewSlab } from '../steps.ts'
+import { HALF, Own } from '../words.ts'
 import type { PeerIndex, ShardLock, ShardTables } from './shard-index.ts'
-import { collectHalf, Half, remoteBits, renewSlab } from './steps.ts'
-import { HALF, Own } from './words.ts'
 
 export class PeerSlabs extends Slabs {
   readonly #m: Int32Array
@@ -93,13 +93,13 @@ export class PeerSlabs extends Slabs {
     return this.isRecord(slab) && this.#index.isSlab(this.#m[slab + SlabWord.SPAN], slab)
   }
 
-  override retire(giveUp: (span: number) => void): boolean {
+  override releaseEmpty(release: (span: number) => void): boolean {
     const m = this.#m
     for (let state: number = At.CLASSES; state < At.CLASSES_END; state += ClassWord.WORDS) {
       const current = m[state + ClassWord.CURRENT]
       if (current !== 0 && this.isRecord(current)) this.collects(current)
     }
-    return super.retire(giveUp)
+    return super.releaseEmpty(release)
   }
 
   protected override written(slab: number): void {
@@ -107,10 +107,10 @@ export class PeerSlabs extends Slabs {
     m[Own.LATE] += renewSlab(m, slab + this.#remote, m[slab + SlabWord.COUNTS] & SlabWord.SLOTS)
   }
 
-  protected override giveUp(slab: number): number {
+  protected override releaseSlab(slab: number): number {
     const rebuilt = this.#shard.enter()
     try {
-      return rebuilt ? 0 : super.giveUp(slab)
+      return rebuilt ? 0 : super.releaseSlab(slab)
     } finally {
       this.#shard.leave()
     }

@@ -3,9 +3,9 @@
  * interface alone.
  * @module
  */
-import type { Claim } from '../../arena/claim.ts'
-import type { ArenaInside } from '../../arena/inside.ts'
-import type { Shard } from './shard.ts'
+import type { Claim } from '../../../arena/claim.ts'
+import type { ArenaInside } from '../../../arena/inside.ts'
+import type { Shard } from '../shard/shard.ts'
 
 export interface SpaceHost {
   readonly inside: ArenaInside

@@ -124,7 +124,7 @@ for (const seed of [1, 2])
     using lab = laboratory(16 * MiB)
     const random = randomOf(seed)
     let states = 0
-    for (let step = 0; step < 120; step++) states += randomStep(lab, random)
+    for (let step = 0; step < 90; step++) states += randomStep(lab, random)
     assert.ok(states > 400, `${states} states`)
     lab.heap.check()
   })

@@ -43,7 +43,7 @@ interface Part {
   readonly ports: readonly MessagePort[]
 }
 
-/** What travels: a view, by the way that is chosen. Who sends it by copy lets go of it, by reference hands it over. */
+/** What travels: a view, by the way that is chosen. A sender by copy lets go of it, by reference hands it over. */
 class Passing {
   readonly #way: Way
   readonly #arena: Arena

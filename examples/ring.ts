@@ -1,14 +1,14 @@
 /**
  * A ring buffer of 64-byte records in a shared arena, for one producer and one consumer, in whatever threads or processes.
  *
- *     offset 0     words: records written    64: records read    128: who sleeps (1 consumer, 2 producer)
+ *     offset 0     words: records written    64: records read    128: which side sleeps (1 consumer, 2 producer)
  *     offset 4096  | record | record | record | … | as many as a power of two |
  *
  *     written - read = records in the ring            0 <= written - read <= capacity              (modulo 2^32)
  *
  * Each side writes its own counter and reads the other's, on cache lines of their own, once for a run of records: `next` says how
- * many records lie side by side and are this side's, `advance` hands them over. Who finds the ring empty, or full, looks a little
- * longer, then says that he sleeps, looks again, and sleeps on the other's counter; who has moved his counter wakes the other if he
+ * many records lie side by side and are this side's, `advance` hands them over. A side that finds the ring empty, or full, looks a little
+ * longer, then says that it sleeps, looks again, and sleeps on the other's counter; a side that has moved its counter wakes the other if it
  * sleeps. So no system call is made while both are busy, and few while they share one processor.
  *
  * The idea is the single-producer ring of every operating system; looking at the other's counter seldom is B-queue's.

@@ -1,6 +1,6 @@
 /**
  * Runs cases, one after the other, in this process: `child.js SEED FIRST END KIND FILE`. The number of the case at hand, and what is done
- * in it, is in FILE before it is done, so that whoever started this knows of a signal which case it was. Results go to standard output,
+ * in it, is in FILE before it is done, so that the parent knows of a signal which case it was. Results go to standard output,
  * one JSON object a line.
  * @module
  */

@@ -99,7 +99,7 @@ export class ConcurrentSubject implements Subject {
     return inUse
   }
 
-  /** As nobody has it: refused, or everything is as the model says. */
+  /** The heap has no peer: it is refused, or everything is as the model says. */
   #use(random: Random, lenient: boolean): Verdict {
     const heap = this.#attach(this.#arena)
     if (heap === undefined) return 'refused'

@@ -37,7 +37,7 @@ function tablesOfShard(layout: ShardLayout, index: number, words: Int32Array): T
     table('classes', base + At.CLASSES, base + At.CLASSES_END, 8),
     table('bins', base + At.BIN_TOP_MAP, base + At.KEPT_END),
     table('tiles', base + At.TILES, base + At.TILES + Math.max(8, word(At.TILE_TOP))),
-    table('pages', base + layout.dirty, base + layout.dirty + 4),
+    table('pages', base + layout.pageBits, base + layout.pageBits + 4),
     table('spans', base + layout.spans, spansEnd, SpanWord.WORDS),
     table('slabs', slabs, slabsEnd, SlabWord.WORDS),
     table('remote', slabs + layout.remote, slabsEnd + layout.remote, SlabWord.WORDS),

@@ -1,10 +1,10 @@
 /**
- * A heap that was closed, whose tables are damaged before somebody attaches to it.
+ * A heap that was closed, whose tables are damaged before it is attached to.
  *
- *     closed    a word differs from what the last writer sealed: refused, or a word that nobody reads
+ *     closed    a word differs from what the last writer sealed: refused, or a word that is not read
  *     forged    the same, and the seal is right again: the proofs are alone
- *     dirty     its writer seems to have died: rebuilt, or refused
- *     read      somebody only looks
+ *     taken     its writer seems to have died: rebuilt, or refused
+ *     read      the heap is only read
  *
  * A shape is made once; the tables are saved and put back for every case, so a case takes a fraction of a millisecond.
  * @module
@@ -26,7 +26,7 @@ const STEPS = 120
 /** Tables that a case has made longer are put back by writing zeros: so many words at most. */
 const MOST_GROWTH = 2 ** 22
 
-type Mode = 'closed' | 'forged' | 'dirty' | 'read'
+type Mode = 'closed' | 'forged' | 'taken' | 'read'
 
 export class HeapSubject implements Subject {
   readonly kind = 'Heap'
@@ -66,7 +66,7 @@ export class HeapSubject implements Subject {
   }
 
   run(random: Random, say: (what: string) => void): Verdict {
-    const mode = random.pick<Mode>(['closed', 'forged', 'forged', 'dirty', 'dirty', 'read'])
+    const mode = random.pick<Mode>(['closed', 'forged', 'forged', 'taken', 'taken', 'read'])
     const undo = this.#damage(random, mode, say)
     try {
       return mode === 'read' ? this.#look(random) : this.#use(random, mode)
@@ -90,7 +90,7 @@ export class HeapSubject implements Subject {
       set(at, word)
       names.push(name)
     }
-    if (mode === 'dirty' || (mode === 'read' && random.below(2) === 0)) set(STATE_WORD, State.taken)
+    if (mode === 'taken' || (mode === 'read' && random.below(2) === 0)) set(STATE_WORD, State.taken)
     if (mode === 'forged' && this.#topsAreSound()) {
       for (const at of [OWN_WORD + 8, OWN_WORD + 9]) set(at, words[at] as number)
       sealTables(words, this.#layout)
@@ -172,13 +172,13 @@ export class HeapSubject implements Subject {
     const now = this.#image.read(0, At.TILES)
     for (const [at, word] of old) words[at] = word
     for (const [from, to] of this.#used(words)) this.#image.write(from, words.subarray(from, to))
-    const { spansEnd, slabsEnd, roots, rootsEnd, tileCount, pageCount, dirty } = this.#layout
+    const { spansEnd, slabsEnd, roots, rootsEnd, tileCount, pageCount, pageBits } = this.#layout
     const tops = [
       [At.TILES + (words[At.TILE_TOP] as number), At.TILES + (now[At.TILE_TOP] as number), At.TILES + tileCount],
       [
-        dirty + Math.ceil((words[At.PAGE_TOP] as number) / 32),
-        dirty + Math.ceil((now[At.PAGE_TOP] as number) / 32),
-        dirty + Math.ceil(pageCount / 32),
+        pageBits + Math.ceil((words[At.PAGE_TOP] as number) / 32),
+        pageBits + Math.ceil((now[At.PAGE_TOP] as number) / 32),
+        pageBits + Math.ceil(pageCount / 32),
       ],
       [words[At.SPAN_TOP] as number, now[At.SPAN_TOP] as number, spansEnd],
       [words[At.SLAB_TOP] as number, now[At.SLAB_TOP] as number, slabsEnd],
@@ -198,10 +198,10 @@ export class HeapSubject implements Subject {
 
   /** The ranges of words in use. */
   #used(words: Int32Array): [number, number][] {
-    const { dirty, spans, slabs, roots } = this.#layout
+    const { pageBits, spans, slabs, roots } = this.#layout
     return [
       [0, At.TILES + (words[At.TILE_TOP] as number)],
-      [dirty, dirty + Math.ceil((words[At.PAGE_TOP] as number) / 32)],
+      [pageBits, pageBits + Math.ceil((words[At.PAGE_TOP] as number) / 32)],
       [spans, words[At.SPAN_TOP] as number],
       [slabs, words[At.SLAB_TOP] as number],
       [roots, roots + (words[At.ROOT_TOP] as number) * Root.WORDS],
@@ -210,7 +210,7 @@ export class HeapSubject implements Subject {
 
   /** What is damaged: each table as often as any other, and a few words behind those that grow. */
   #tablesOf(words: Int32Array): Table[] {
-    const [[, tiles], [dirty, dirtyEnd], [spans, spansEnd], [slabs, slabsEnd], [roots, rootsEnd]] = this.#used(
+    const [[, tiles], [pageBits, pageBitsEnd], [spans, spansEnd], [slabs, slabsEnd], [roots, rootsEnd]] = this.#used(
       words
     ) as [[number, number], [number, number], [number, number], [number, number], [number, number]]
     const record = { record: 1 }
@@ -222,7 +222,7 @@ export class HeapSubject implements Subject {
       { name: 'kept', start: At.KEPT_MAP, end: At.KEPT_END, ...record },
       { name: 'roots', start: roots, end: rootsEnd + Root.WORDS, record: Root.WORDS },
       { name: 'tiles', start: At.TILES, end: tiles + 8, ...record },
-      { name: 'pages', start: dirty, end: dirtyEnd + 4, ...record },
+      { name: 'pages', start: pageBits, end: pageBitsEnd + 4, ...record },
       { name: 'spans', start: spans, end: spansEnd + SpanWord.WORDS, record: SpanWord.WORDS },
       { name: 'spans', start: spans, end: spansEnd + SpanWord.WORDS, record: SpanWord.WORDS },
       ...(slabsEnd > slabs

@@ -1,5 +1,5 @@
 /**
- * An allocator in use, and somebody who stores into its tables between the calls of a program: every error has a code, every call ends,
+ * An allocator in use, and stores into its tables between the calls of a program: every error has a code, every call ends,
  * nothing faults. The tables are put back now and then, so that programs get further than to the first contradiction.
  * @module
  */

@@ -2,7 +2,7 @@
  * A random program against an allocator and a model of it. Two ways to run it:
  *
  *     strict     the tables have been proved: everything must be as the model says, and ERR_CORRUPTED is a finding
- *     lenient    somebody stores into the tables meanwhile: every error must have a code, and a view the length that was asked for
+ *     lenient    another thread stores into the tables meanwhile: every error must have a code, and a view the length that was asked for
  * @module
  */
 import type { FreeingAllocator } from '../src/allocator/contract.ts'

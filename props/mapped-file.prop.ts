@@ -77,7 +77,7 @@ test('so it does in shared memory, where the file system clears nothing', () =>
   }))
 
 test('private modes never change the file', () =>
-  hold({ modes: ['read', 'copy'], others: 'nobody', paths: [...PRIVATE, ...CARED_FOR] }))
+  hold({ modes: ['read', 'copy'], others: 'none', paths: [...PRIVATE, ...CARED_FOR] }))
 
 test('when others cut the file, checked calls are an error exactly when bytes are gone, and nothing is a signal', () =>
   hold({

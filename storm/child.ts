@@ -20,7 +20,7 @@ export interface Task {
 let fail: ((outcome: Outcome) => void) | undefined
 
 async function run({ seed, shape, commands, failing, trace }: Task): Promise<Outcome> {
-  // What nobody could catch is a failure of the program that runs.
+  // What could not be caught is a failure of the program that runs.
   const uncaught = new Promise<Outcome>((resolve) => {
     fail = resolve
   })

@@ -1,5 +1,5 @@
 /**
- * What there should be: memories, who has them, claims and live blocks. Plain data; the commands keep it and ask of it what must come of
+ * What there should be: memories and their holders, claims and live blocks. Plain data; the commands keep it and ask of it what must come of
  * a call.
  *
  *     Memory ── Party      an arena object on it, in some hand
@@ -39,7 +39,7 @@ export interface Memory {
   readonly parties: Party[]
   /** At the top level. */
   readonly claims: Claim[]
-  /** What the user has written into ranges that nobody claims. */
+  /** What the user has written into ranges without a claim. */
   raw: { offset: number; byteLength: number; seed: number }[]
 }
 
@@ -90,7 +90,7 @@ export interface Claim {
   readonly limited: boolean
   readonly slotSize: number
   readonly around: { readonly claim: Claim; readonly block: Block } | undefined
-  /** Who has it; undefined when it was left. */
+  /** The party that has it; undefined when it was left. */
   party: Party | undefined
   /** The allocator's number in the party's hand. */
   id: number
@@ -121,7 +121,7 @@ export interface Closed {
 
 export interface FileState {
   readonly path: string
-  /** What the file has; undefined when an arena was made in it, whose tables nobody outside can predict. */
+  /** What the file has; undefined when an arena was made in it, whose tables cannot be predicted from outside. */
   disk: Buffer | undefined
   readonly mappings: FileMapping[]
 }
@@ -139,7 +139,7 @@ export interface FileMapping {
   party: Party | undefined
 }
 
-/** Who is in the way of a range at one level. */
+/** The claim that is in the way of a range at one level. */
 export function overlapping(claims: readonly Claim[], offset: number, byteLength: number): Claim[] {
   return claims.filter((claim) => claim.offset < offset + byteLength && claim.offset + claim.byteLength > offset)
 }

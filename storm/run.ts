@@ -90,7 +90,7 @@ async function letGo(world: World, party: ReturnType<typeof parties>[number]): P
   }
 }
 
-/** Descriptors, `before` of which were open, and mappings are back; of memory that somebody has taken a buffer of, the addresses may stay. */
+/** Descriptors, `before` of which were open, and mappings are back; of memory whose buffer was taken, the addresses may stay. */
 async function account(world: World, before: number): Promise<void> {
   const { os, taken: robbed } = (await world.must(world.here, { do: 'account' })) as { os: FailingOs; taken: number }
   const may = before + world.abandoned
@@ -99,7 +99,7 @@ async function account(world: World, before: number): Promise<void> {
   for (let round = 0; (os.live.size > taken || open.length > may) && round < 50; round++) {
     ;(globalThis as { gc?: () => void }).gc?.()
     await new Promise((resolve) => (round < 5 ? setImmediate(resolve) : setTimeout(resolve, 1)))
-    // A thread that was terminated tells nobody: the library looks now and then.
+    // A thread that was terminated says nothing: the library looks now and then.
     recheckNow(true)
     open = openFiles()
   }

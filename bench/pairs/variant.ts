@@ -20,7 +20,7 @@ const peer = (heap: Heap): RawPeer => ({
 })
 
 /**
- * A heap whose live blocks lie in so many windows, spread evenly, in slabs and spans that are four fifths full. One long block, which nobody
+ * A heap whose live blocks lie in so many windows, spread evenly, in slabs and spans that are four fifths full. One long block, which nothing
  * writes to, takes all but an equal share of each window; the shares are filled to the last byte, and one block in five is freed again.
  */
 function inWindows(count: number): PeerMaker<number> {

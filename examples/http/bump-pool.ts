@@ -36,7 +36,7 @@ export class BumpPool {
 
   /** Takes a bump back. Throws ERR_BLOCK_PINNED while native code uses a block of it. */
   give(bump: Bump): void {
-    // Closing does not wait for those who are done with their blocks.
+    // Closing does not wait for bumps whose blocks are done with.
     if (!this.#arena.closed) bump.reset()
     this.#free.push(bump)
   }

@@ -65,7 +65,7 @@ function command(
   }
 }
 
-/** The file is what it should be, for whoever reads it; so is what the mapping shows. */
+/** The file is what it should be, for every reader; so is what the mapping shows. */
 export function verify(model: FileModel): void {
   same(readFileSync(model.path), model.disk, 'the file')
   const { mapped } = model

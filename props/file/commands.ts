@@ -22,8 +22,8 @@ import {
 } from './command.ts'
 import type { FileModel, Mapped } from './model.ts'
 
-/** Who else works on the file. */
-export type Others = 'nobody' | 'writers' | 'cutters' | 'processes'
+/** What else works on the file. */
+export type Others = 'none' | 'writers' | 'cutters' | 'processes'
 
 /** Calls that change nothing that can be seen. */
 const CARES = ['sync', 'syncAsync', 'willneed', 'random', 'cold', 'lock', 'populate'] as const
@@ -57,7 +57,7 @@ const store = (part: Part, seed: number): FileCommand =>
     model.note(`stored in ${mapped.file.mode}`)
   })
 
-/** Stores through the window to bytes behind the file's end, which are nobody's and must never be seen. */
+/** Stores through the window to bytes behind the file's end, which belong to nothing and must never be seen. */
 const stray = (): FileCommand =>
   whenOpen('stray()', (model, mapped) => {
     const { file, offset, byteLength } = mapped
@@ -134,7 +134,7 @@ const close = (): FileCommand =>
     model.note('closed')
   })
 
-/** Somebody else writes to the file, through a descriptor. */
+/** Another writes to the file, through a descriptor. */
 const write = (part: Part, seed: number): FileCommand =>
   always(`write(${part} ${seed})`, (model) => {
     const [from, to] = partOf(model.disk.length, part)
@@ -144,7 +144,7 @@ const write = (part: Part, seed: number): FileCommand =>
     model.note('written by others')
   })
 
-/** Somebody else changes the file's length. */
+/** Another changes the file's length. */
 const truncate = (fraction: number): FileCommand =>
   always(`truncate(${fraction})`, (model) => {
     const length = Math.floor(fraction * (MOST_LENGTH + 1))
@@ -215,7 +215,7 @@ export function commandsFor(modes: readonly FileMode[], others: Others): fc.Arbi
   ]
   if (modes.includes('write')) commands.push(fraction.map(resize), fraction.map(resize))
   if (modes.includes('copy')) commands.push(part.map(discard))
-  if (others !== 'nobody') commands.push(fc.tuple(part, seed).map((values) => write(...values)))
+  if (others !== 'none') commands.push(fc.tuple(part, seed).map((values) => write(...values)))
   // Not both: what a file system makes of strays when others change the length is its own affair.
   if (others === 'cutters') commands.push(fraction.map(truncate))
   else commands.push(fc.constant(undefined).map(stray))

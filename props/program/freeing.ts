@@ -188,7 +188,7 @@ export function reset(lane: Lane): void {
   lane.marks = []
 }
 
-/** Closes the allocator and makes it anew in the same place: the contents are gone, and nobody knows them to be. */
+/** Closes the allocator and makes it anew in the same place: the contents are gone, and are not known to be. */
 export function reopen(lane: Lane): void {
   const { allocator, tally } = lane
   leavePins(lane, lane.model.live, () => allocator.close())

@@ -95,7 +95,7 @@ function makeGround(byteLength: number, pageSize: number): Ground {
   return { os, arena, base, contents: new Contents(base, arena.byteLength) }
 }
 
-/** Somebody was here before: through views, as users write. */
+/** Bytes from before: through views, as users write. */
 function soil({ arena, contents }: Ground): void {
   const length = Math.min(arena.byteLength, 65536)
   for (const offset of [0, Math.floor(arena.byteLength / 16) * 8, arena.byteLength - length]) {

@@ -29,7 +29,7 @@ export interface Scenario {
   readonly pageSize: number
   /** Lengths of the arenas. */
   readonly arenas: readonly number[]
-  /** Whether somebody has written into the arenas before the allocators came. */
+  /** Whether the arenas were written to before the allocators came. */
   readonly dirty: boolean
   readonly lanes: readonly LaneSpec[]
 }

@@ -149,7 +149,7 @@ class Claim extends Command {
   }
 }
 
-/** Gives back a claim, whoever has it; its data reads zero for all. */
+/** Gives back a claim, whichever party has it; its data reads zero for all. */
 class Release extends Command {
   async run(model: Model, parties: readonly Ask[]): Promise<void> {
     const [name, claim] = [...model.claims][this.party] ?? []

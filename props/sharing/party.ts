@@ -18,7 +18,7 @@ export type Request =
   | { readonly do: 'release'; readonly name: number }
   | { readonly do: 'reopen' }
 
-/** The bytes that a fill writes: each says where it is, and by whom. */
+/** The bytes that a fill writes: each says where it is, and which party wrote it. */
 export function pattern(target: Uint8Array, offset: number, seed: number): void {
   for (let at = 0; at < target.length; at++) target[at] = (Math.imul(offset + at, 31) + seed) & 255
 }

@@ -94,7 +94,7 @@ async function makeAt(
   if (around === undefined) forgetRaw(memory, range.offset, range.byteLength)
 }
 
-/** Where a claim would be: at the top level (undefined), in a live block, or in the way of somebody. */
+/** Where a claim would be: at the top level (undefined), in a live block, or in the way of another. */
 function innermost(
   party: Party,
   { offset, byteLength }: { offset: number; byteLength: number }

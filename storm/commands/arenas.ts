@@ -1,5 +1,5 @@
 /**
- * Coming to arenas in all ways, what users do to pages that nobody claims, pins, and the end.
+ * Coming to arenas in all ways, what users do to pages without a claim, pins, and the end.
  *
  * Longer than other files: one command a function, in one table of weights.
  * @module
@@ -216,7 +216,7 @@ async function readRaw(world: World, { a, b }: Command): Promise<void> {
   if (wrong !== undefined)
     world.require(
       wrong.value === -1,
-      () => `byte ${wrong.value} of ${JSON.stringify(raw)}, which nobody claims, has changed`
+      () => `byte ${wrong.value} of ${JSON.stringify(raw)}, which has no claim, has changed`
     )
 }
 

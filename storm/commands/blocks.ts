@@ -177,7 +177,7 @@ async function realloc(world: World, command: Command): Promise<void> {
     () => `realloc of ${offset} to ${made.value.offset}, ${byteLength} bytes, lost byte ${wrong}`
   )
   claim.blocks.delete(offset)
-  // A bump allocator leaves a block that moved where it is; nobody knows what is in it.
+  // A bump allocator leaves a block that moved where it is; what is in it is not known.
   if (claim.kind !== 'Bump' && made.value.offset !== offset) claim.freed.push(offset)
   claim.marks = claim.marks.filter(({ mark }) => mark <= offset)
   if (claim.kind === 'Bump' && made.value.offset !== offset) claim.blocks.set(offset, { ...block, byteLength: 0 })

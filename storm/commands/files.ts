@@ -89,7 +89,7 @@ async function mapFile(world: World, { a, b, c }: Command): Promise<void> {
   })
 }
 
-/** The file is what the model has, for whoever reads it. */
+/** The file is what the model has, for every reader. */
 function unchanged(world: World, state: FileState): void {
   if (state.disk === undefined) return
   const found = readFileSync(state.path)
@@ -174,7 +174,7 @@ async function resize(world: World, { a, b }: Command): Promise<void> {
   unchanged(world, state)
 }
 
-/** Somebody else changes the file's length. */
+/** Another changes the file's length. */
 async function outside(world: World, { a, b, c }: Command): Promise<void> {
   const state = pick(
     world.files.filter(({ disk }) => disk !== undefined),
@@ -278,7 +278,7 @@ async function pinFile(world: World, { a, b }: Command): Promise<void> {
   if ((await world.act(mapping.hand, { do: 'pin', file: mapping.id, name })) !== undefined) mapping.pins.push(name)
 }
 
-/** The arena in a file: a memory like others. Only in a file of zeros that nobody else maps. */
+/** The arena in a file: a memory like others. Only in a file of zeros that has no other mapping. */
 async function fileArena(world: World, { a }: Command): Promise<void> {
   const mapping = pick(
     mappings(world).filter(({ party, state }) => party === undefined && state.mappings.length === 1),

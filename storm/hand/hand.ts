@@ -5,7 +5,7 @@
  *     { do: 'malloc', allocator: 3, byteLength: 100 }   ->   { value: 4096 }   or   { code: 'ERR_OUT_OF_MEMORY', message: '…' }
  *     { …, fail: [2, 0] }                               ->   …, failed: 'purge EINVAL': the second call to the kernel was made to fail
  *
- * Arenas, files, allocators, pins, views and promises have numbers, which whoever asks chooses.
+ * Arenas, files, allocators, pins, views and promises have numbers, which the caller chooses.
  * @module
  */
 import { allocatorCalls } from './allocator-calls.ts'

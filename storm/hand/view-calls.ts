@@ -1,13 +1,13 @@
 /**
  * Views that outlive what they show, and buffers that are taken away: by a byte stream, by `transfer()`, by a clone that moves them.
  *
- * After the arena was closed where nobody else has it, a view that was kept must be empty or read zero, and so must a buffer that was
- * moved: never what somebody else has put at these addresses since.
+ * After the arena was closed and no other process has it, a view that was kept must be empty or read zero, and so must a buffer that was
+ * moved: never what was put at these addresses since.
  * @module
  */
 import type { Calls, Order, Tools } from './tools.ts'
 
-/** A byte stream takes what is put into it; whoever reads it has the buffer then. */
+/** A byte stream takes what is put into it; its reader has the buffer then. */
 async function throughStream(buffer: ArrayBuffer): Promise<ArrayBuffer | undefined> {
   const stream = new ReadableStream({
     type: 'bytes',

@@ -49,7 +49,7 @@ function ground(where: string): { arena: Arena; way: Way } {
   return { arena: Arena.reserve(ARENA_BYTES, { shared: true }), way: { by: 'fd' } }
 }
 
-/** Writers in turn: some attach right after one that was killed, others after somebody has looked. */
+/** Writers in turn: some attach right after one that was killed, others after a reader has looked. */
 function writers(where: string, reading: boolean): Round {
   const { arena, way } = ground(where)
   new Heap(arena, { offset: 0, byteLength: HEAP_BYTES }).close()

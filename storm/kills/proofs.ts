@@ -1,5 +1,5 @@
 /**
- * What must be true when somebody was killed. Each throws an `Error` that says what is not.
+ * What must be true when a process was killed. Each throws an `Error` that says what is not.
  * @module
  */
 import { readdirSync, rmSync, statSync } from 'node:fs'
@@ -50,7 +50,7 @@ function proveNote(arena: Arena, notes: Notes, note: number, live: ReadonlySet<n
   must(wrong === -1, () => `byte ${wrong} of the block at ${offset}, ${notes.byteLength(note)} long, has changed`)
 }
 
-/** Claims of the dead are in nobody's way; their heaps can be had and ended; then all of it is free. */
+/** Claims of the dead are in no request's way; their heaps can be had and ended; then all of it is free. */
 export function proveDirectory(arena: Arena, random: Random): void {
   for (let left = 0; left < 200; left++) {
     const heap = leftHeap(arena)

@@ -162,7 +162,7 @@ function judge(arena: Arena, heap: Heap, control: Int32Array, deaths: number): o
   }
   // A worker that was killed in `mallocMany` and `freeMany` held up to 40 blocks more.
   if (live.size > deaths * (HELD_MOST + 40))
-    throw new Error(`${live.size} blocks are live that nobody has, after ${deaths} deaths`)
+    throw new Error(`${live.size} blocks are live that no worker has, after ${deaths} deaths`)
   for (const offset of live) heap.free(offset)
   heap.check()
   const { usedCount } = heap.stats()

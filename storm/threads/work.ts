@@ -4,8 +4,8 @@
  *     control block   | ops | stop | bad | spare | table: SLOTS offsets |             in a block of the heap itself, under the root 'table'
  *     a block         | its length | offset ^ length ^ SALT | … | the same again in its last word
  *
- * A step takes a block out of the table or makes one, proves its pattern, does something with it, and puts it back or frees it. Whoever dies
- * in a step has at most `HELD_MOST` blocks in its hands, which nobody else knows.
+ * A step takes a block out of the table or makes one, proves its pattern, does something with it, and puts it back or frees it. A worker that dies
+ * in a step has at most `HELD_MOST` blocks in its hands, which no other worker knows.
  * @module
  */
 import { type Arena, Heap } from '../../src/index.ts'

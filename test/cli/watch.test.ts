@@ -63,7 +63,7 @@ function seesBoth(list: readonly Timed[], { begun, made }: { begun: number; made
 }
 
 for (const { path, major } of nodes)
-  test(`a program that grows, Node ${major}: who grew, V8's figures, collections, what it cost`, () => {
+  test(`a program that grows, Node ${major}: which owner grew, V8's figures, collections, what it cost`, () => {
     // On a busy machine samples are rare, so the program rests twice as long until there are some on both sides of its growth.
     for (let restMs = 500; ; restMs *= 2) {
       const words = ['--json', '--html', 'page.html', '--interval', '50', '--', path, '-e', growing(restMs)]

@@ -75,7 +75,7 @@ test('open: descriptors are closed in programs that are started', () => {
   })
 })
 
-test('open: a pipe without a writer does not hold anybody up, and is no ordinary file', () => {
+test('open: a pipe without a writer does not block, and is no ordinary file', () => {
   const fifo = freshPath()
   execFileSync('mkfifo', [fifo])
   const fd = files.open(fifo, 'read')
@@ -230,7 +230,7 @@ test('names come and go', () => {
   throwsCode(() => files.open(scratch, 'read-write'), 'EISDIR')
 })
 
-test('a file without a name: nobody finds it, until it is published, and nothing is replaced', () => {
+test('a file without a name cannot be found until it is published, and nothing is replaced', () => {
   const folder = freshPath()
   mkdirSync(folder)
   const path = join(folder, 'grains')

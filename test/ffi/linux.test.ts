@@ -266,7 +266,7 @@ test('a file is laid over pages: shared, and private', () => {
   })
 })
 
-test('pages of a shared file are removed for everybody', () => {
+test('pages of a shared file are removed for all', () => {
   withMapping((address, byteLength) => {
     const fd = os.files.createInMemory(byteLength / 2, 'test')
     const half = byteLength / 2
@@ -277,7 +277,7 @@ test('pages of a shared file are removed for everybody', () => {
     assert.equal([bytes[page - 1], bytes[page], bytes[3 * page - 1], bytes[3 * page]], [7, 0, 0, 7])
     assert.equal([bytes[half + page - 1], bytes[half + page], bytes[half + 3 * page]], [7, 0, 7])
     os.files.close(fd)
-    // Nobody has it any more but the mapping: its pages go with it.
+    // The mapping alone has it now: its pages go with it.
     os.replace(address, byteLength)
     throwsCode(() => os.removePages(address, page), 'EINVAL', 'madvise')
   })

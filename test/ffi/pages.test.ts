@@ -121,7 +121,7 @@ test('populateRead brings pages in and copies none; beyond the end it is EFAULT'
   })
 })
 
-test('removePages makes a hole, for everybody', () => {
+test('removePages makes a hole, for all', () => {
   const path = freshFile(4 * page)
   withMapped(path, 4, 'shared', (address, bytes) => {
     os.removePages(plus(address, page), 2 * page)

@@ -2,7 +2,7 @@
  * The package as it is published, built once for all test files of one compilation.
  *
  *     .build/package         made by the first that asks, in a folder of its own that then gets this name; gone with the next `npm run compile`
- *     .build/package.lock    process and the time it began: of who builds. One whose process is gone is taken away
+ *     .build/package.lock    the process that builds, and the time it began. One whose process is gone is taken away
  *
  * Two that build at the same time do no harm: the first name counts. A file that asks alone builds for itself alone.
  * @module

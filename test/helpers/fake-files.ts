@@ -58,7 +58,7 @@ export class FakeFiles implements Files {
   readonly opened: Set<number> = new Set()
   /** Every descriptor that was closed here. */
   readonly closed: Set<number> = new Set()
-  /** Who this process is taken for. */
+  /** The user that this process is taken for. */
   pretended: Credentials | undefined
   readonly #real: Files
   readonly #enter: (call: FileCall) => void

@@ -9,7 +9,7 @@
  *     os.threads.dead.add(thread)     a thread that is told to have ended
  *     os.dieBefore(3)                 SIGKILL right before the third call from now
  *
- * Pages are made larger only for those who ask through this: a range that the fake calls one page is several for the kernel,
+ * Pages are made larger only for what asks through this: a range that the fake calls one page is several for the kernel,
  * which is in memory as soon as one of them is.
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * What can be reached from the public objects: through own and inherited properties, symbols and getters, whoever made the object.
+ * What can be reached from the public objects: through own and inherited properties, symbols and getters, however the object was made.
  * Nothing of it is an ArrayBuffer over metadata, an object of an internal class, or an address.
  * @module
  */

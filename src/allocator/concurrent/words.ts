@@ -123,7 +123,7 @@ const UNIT_LEAST = 2 ** 18
 const SHARDS_WANTED = 32
 
 /** Bytes of a shard for a claim. */
-export function unitOf(byteLength: number): number {
+function unitOf(byteLength: number): number {
   return Math.max(UNIT_LEAST, 2 ** Math.ceil(Math.log2(byteLength / SHARDS_WANTED)))
 }
 

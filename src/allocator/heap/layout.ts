@@ -1,8 +1,8 @@
 /**
  * Where the tables of a heap begin and end, and how much of them is in use. The words in them are in words.ts.
  *
- *     | header … kept lists | tiles      | dirty bits  | span records | slab records | roots |
- *     0                     At.TILES     dirty         spans          slabs          roots   rootsEnd
+ *     | header … kept lists | tiles      | page bits   | span records | slab records | roots |
+ *     0                     At.TILES     pageBits      spans          slabs          roots   rootsEnd
  *
  *     length of each table = what the claim could ever need; it depends on the claim's place and length, and on the page size, alone
  *
@@ -16,10 +16,10 @@ import { At, ClassWord, Root, SlabWord, SpanTag, SpanWord } from './words.ts'
 
 /** The indices of a heap's tables. */
 export interface HeapLayout {
-  /** First page of the claim (`offset / pageSize`), and the bitmap of dirty pages. */
+  /** First page of the claim (`offset / pageSize`), and the bitmap of committed pages. */
   readonly firstPage: number
   readonly pageCount: number
-  readonly dirty: number
+  readonly pageBits: number
   /** First tile of the claim, and their number. */
   readonly firstTile: number
   readonly tileCount: number
@@ -70,15 +70,15 @@ export function heapLayout(offset: number, byteLength: number, pageSize: number)
   const pageCount = Math.ceil((offset + byteLength) / pageSize) - firstPage
   const firstTile = Math.floor(offset / Size.TILE)
   const tileCount = Math.ceil((offset + byteLength) / Size.TILE) - firstTile
-  const dirty = alignUp(At.TILES + tileCount, 16)
-  const spans = alignUp(dirty + Math.ceil(pageCount / 32), 16)
+  const pageBits = alignUp(At.TILES + tileCount, 16)
+  const spans = alignUp(pageBits + Math.ceil(pageCount / 32), 16)
   const spanCount = Math.min(SPANS_MOST, Math.ceil(byteLength / (Size.SMALL_MAX / 2)) + tileCount + 8)
   const spansEnd = spans + spanCount * SpanWord.WORDS
   const slabs = alignUp(spansEnd, 16)
   const slabsEnd = slabs + Math.min(SLABS_MOST, tileCount) * SlabWord.WORDS
   const roots = alignUp(slabsEnd, 16)
   const rootsEnd = roots + rootWords(byteLength)
-  return { firstPage, pageCount, dirty, firstTile, tileCount, spans, spansEnd, slabs, slabsEnd, roots, rootsEnd }
+  return { firstPage, pageCount, pageBits, firstTile, tileCount, spans, spansEnd, slabs, slabsEnd, roots, rootsEnd }
 }
 
 /** Differs between builds that would read the tables differently. */
@@ -111,13 +111,13 @@ export function metadataInUse({ words, layout, pageSize }: HeapTables, records =
   const shift = 29 - Math.clz32(pageSize)
   const tiles = At.TILES + Math.max(words[At.TILE_TOP], Math.floor(end / Size.TILE) + 1 - layout.firstTile)
   const pages = Math.max(words[At.PAGE_TOP], Math.ceil(end / pageSize) - layout.firstPage)
-  const dirty = layout.dirty + Math.ceil(pages / 32)
+  const pageBits = layout.pageBits + Math.ceil(pages / 32)
   const spans = Math.max(words[At.SPAN_TOP], layout.spans) + records * SpanWord.WORDS
   const slabs = Math.max(words[At.SLAB_TOP], layout.slabs) + records * SlabWord.WORDS
   // Ends of tables and beginnings of the next may share a page.
   const afterTiles = pagesBetween(0, tiles, shift, 0)
-  const afterDirty = afterTiles + pagesBetween(layout.dirty, dirty, shift, (tiles - 1) >>> shift)
-  const afterSpans = afterDirty + pagesBetween(layout.spans, spans, shift, (Math.max(dirty, tiles) - 1) >>> shift)
+  const afterPageBits = afterTiles + pagesBetween(layout.pageBits, pageBits, shift, (tiles - 1) >>> shift)
+  const afterSpans = afterPageBits + pagesBetween(layout.spans, spans, shift, (Math.max(pageBits, tiles) - 1) >>> shift)
   const afterSlabs = afterSpans + pagesBetween(layout.slabs, slabs, shift, (spans - 1) >>> shift)
   const roots = layout.roots + words[At.ROOT_TOP] * Root.WORDS
   const last = (slabs > layout.slabs ? slabs : spans) - 1

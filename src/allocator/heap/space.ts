@@ -30,7 +30,7 @@ import { FreeSpans, SPLINTER } from './spans/free-spans.ts'
 import { type HugePart, HugeSpans } from './spans/huge.ts'
 import { type HeapListener, Notices } from './spans/notices.ts'
 import { binOf, nextBin, tileAt, unbin } from './spans/records.ts'
-import { Resizing } from './spans/resizing.ts'
+import { SpanResizing } from './spans/resizing.ts'
 import { SpanCache } from './spans/span-cache.ts'
 import { SpanIndex } from './spans/span-index.ts'
 import { type HeapMemory, SpanPages } from './spans/span-pages.ts'
@@ -73,7 +73,7 @@ export class HeapSpace {
   readonly #memory: HeapMemory
   /** Bytes in use for each committed page, below which the heap has room to spare. */
   readonly #roomyPage: number
-  readonly #resizing: Resizing
+  readonly #resizing: SpanResizing
   /** Committed pages above which the heap counts as nearly full. */
   readonly #fullPages: number
   // Functions that are handed on, made once.
@@ -102,7 +102,7 @@ export class HeapSpace {
       metadataFor: (records, end) => this.metadataFor(records, end),
     }
     this.admission = new Admission(tables, this.pages, this.sweeper, reserves)
-    this.#resizing = new Resizing(this, reserves)
+    this.#resizing = new SpanResizing(this, reserves)
     this.slabs = slabs
     this.#m = tables.words
     this.#roomyPage = tables.pageSize * ROOMY

@@ -19,7 +19,7 @@ import { throwsCode } from '../../helpers/errors.ts'
 import { FakeOs, type OsCall } from '../../helpers/fake-os.ts'
 import type { FakeThreads } from '../../helpers/fake-threads.ts'
 
-/** Timers that nobody can cancel. */
+/** Timers that cannot be cancelled. */
 class Timers {
   readonly runs: (() => void)[] = []
   readonly schedule = (run: () => void): (() => void) => {
@@ -72,7 +72,7 @@ test('a timer that comes after the end, twice, or after it was cancelled asks no
   assert.equal([...os.calls], calls)
 })
 
-/** A shared arena whose directory somebody holds who does not move. */
+/** A shared arena whose directory has a holder that does not move. */
 function stopped(): { os: FakeOs; arena: Arena; stop(): void; go(): void } {
   const os = new FakeOs()
   const arena = Arena.reserve(4 * MiB, { os, shared: true })
@@ -120,7 +120,7 @@ test('a close that is refused because the directory is locked has changed nothin
   for (const allocator of [heap, bump, inner]) allocator.check()
   assert.equal([heap.stats().usedCount, bump.stats().usedCount, inner.stats().usedCount], [2, 1, 1])
   heap.malloc(100)
-  // It is still dirty: whoever finds it after our death rebuilds it.
+  // Its state is still `taken`: the next writer after our death rebuilds it.
   const there = Arena.attach({ path: arena.path as string }, { os: new FakeOs({ asThread: true }) })
   os.threads.dead.add(process.pid)
   ;(insideOf(there).threads as FakeThreads).dead.add(process.pid)

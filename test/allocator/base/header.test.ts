@@ -64,7 +64,7 @@ test('no byte of the fields may change', () => {
   }
 })
 
-test('closed, dirty, empty and short metadata is refused', () => {
+test('closed, taken, empty and short metadata is refused', () => {
   for (const state of [State.closed, State.taken]) {
     const metadata = written()
     new Int32Array(metadata)[STATE_WORD] = state

@@ -6,7 +6,7 @@
  *
  * The steps see a proxy in place of their words, and `Atomics` of ours. A thread is run again from its beginning up to its next access, with the
  * values that it has read: so ordinary functions can be stopped anywhere. Atomic instructions but loads first empty the thread's buffer. A thread
- * that dies takes no further step. Its stores are visible by then: who is told of a death is told by the kernel.
+ * that dies takes no further step. Its stores are visible by then: it is the kernel that tells of a death.
  *
  * Words that no thread of a scenario writes are read without a step.
  * @module
@@ -57,7 +57,7 @@ export interface Scenario {
   ): void
   /** Told of a death. */
   died?(ghost: Ghost, thread: number): void
-  /** What is wrong at an end, where nobody moves any more. */
+  /** What is wrong at an end, where no thread moves any more. */
   judge(memory: readonly number[], ghost: Ghost, dead: number): string | undefined
 }
 

@@ -69,8 +69,8 @@ test('the tables of a free shard read zero, whatever they were', () => {
     const { arena, words, layout } = found
     const index = shardIn(found, State.FREE)
     const base = baseOf(found, index)
-    const { slabs, remote, dirty, words: count } = layout.shards[index] as (typeof layout.shards)[number]
-    for (const at of [At.COMMITTED, At.TILES + 3, dirty, slabs + 8, slabs + remote, count - 1])
+    const { slabs, remote, pageBits, words: count } = layout.shards[index] as (typeof layout.shards)[number]
+    for (const at of [At.COMMITTED, At.TILES + 3, pageBits, slabs + 8, slabs + remote, count - 1])
       words[base + at] = 0x1234
     const heap = Heap.attach(arena, { decayMs: -1 })
     assert.ok(words.subarray(base, base + count).every((word) => word === 0))
@@ -135,7 +135,7 @@ test('no peer is there, so nothing is pinned and nothing locked', () => {
   })
 })
 
-test('a number that nobody has does not cost a peer its entry that has it now', () => {
+test('a stale number does not cost the peer that has it now its entry', () => {
   leftHeap((found) => {
     const { arena, words } = found
     const heap = Heap.attach(arena, { decayMs: -1 })

@@ -130,7 +130,7 @@ coming('reset and destroy are for the only peer, close for each', () => {
   })
 })
 
-coming('who has made it may go first, and the last destroy it', () => {
+coming('the peer that made it may go first, and the last destroy it', () => {
   withTwo(({ arena, one, other }) => {
     const block = one.malloc(1000)
     one.close()
@@ -331,7 +331,7 @@ whole('check is in full when the others rest, and says so otherwise', () => {
   })
 })
 
-whole('who rests leaves all that it holds, and takes a shard again', () => {
+whole('a peer that rests leaves all that it holds, and takes a shard again', () => {
   withTwo(({ one, other }) => {
     const blocks = Array.from({ length: 500 }, (_, i) => other.malloc(i * 10))
     for (const block of blocks.slice(0, 400)) one.free(block)

@@ -3,7 +3,7 @@
  * replacements in the text of the steps.
  *
  * The ghost follows the lives of blocks: a life begins when the owner decides to hand a block out, and ends with the free that is accepted. A
- * free of an offset that has been issued again counts as one of its new life: nobody can tell them apart.
+ * free of an offset that has been issued again counts as one of its new life: nothing tells them apart.
  *
  * Longer than other files: one list of scenarios, each short; a fault is named beside the scenario that finds it.
  * @module
@@ -383,11 +383,11 @@ interface LockGhost {
   dead: number[]
   done: number
   owners: number[]
-  /** Whether who died was inside. */
+  /** Whether the dead thread was inside. */
   broken: boolean
 }
 
-/** Inside the lock two words are made the same. Who comes after a death finds them different, and is told so. */
+/** Inside the lock two words are made the same. The next holder after a death finds them different, and is told so. */
 function critical(memory: Memory, peer: number): void {
   const { words, note } = memory
   note((ghost: LockGhost) => {
@@ -457,7 +457,7 @@ function adopting(steps: StepsModule, peer: number, dead: number): readonly Thre
   ]
 }
 
-/** Whoever has the heap's lock takes the shard if it is free. */
+/** The holder of the heap's lock takes the shard if it is free. */
 function handing(steps: StepsModule, peer: number): readonly Thread['calls'][number][] {
   return [
     [
@@ -517,7 +517,7 @@ function locks(
         died: (ghost: LockGhost, thread) => void ghost.dead.push(thread + 1),
         judge: (words, ghost: LockGhost) => {
           const holder = words[LOCK] as number
-          if (holder !== 0 && !ghost.dead.includes(holder)) return 'the lock is held, and by nobody'
+          if (holder !== 0 && !ghost.dead.includes(holder)) return 'the lock is held, and has no holder'
           if (holder === 0 && words[REBUILD] === 0 && words[A] !== words[B])
             return 'what was left half-done is not said to be'
           return undefined

@@ -184,7 +184,7 @@ function goOn(other: Heap, before: ReadonlySet<number>, about: ReadonlySet<numbe
   const live = new Set([...other.blocks()].map(({ offset }) => offset))
   for (const block of settled.slice(1)) assert.ok(live.has(block), `the block at ${block} is lost`)
   for (const block of live)
-    assert.ok(before.has(block) || about.has(block), `a block at ${block} that nobody has allocated`)
+    assert.ok(before.has(block) || about.has(block), `a block at ${block} that no thread has allocated`)
   assert.not(live.has(settled[0] ?? -1))
   other.free(other.malloc(500))
 }

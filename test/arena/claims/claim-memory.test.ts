@@ -85,7 +85,7 @@ test('a heap on a tebibyte gets its tables', () => {
   assert.is(claim(arena, new Holder('Heap'), 0, TiB, 3.25 * GiB).metadata.byteLength, 3.25 * GiB)
 })
 
-test('zeroed: until somebody else could have written there', () => {
+test('zeroed: until another could have written there', () => {
   using arena = Arena.reserve(4 * GiB)
   const fresh = (offset: number): boolean => {
     const one = claim(arena, new Holder('Slab'), offset, 4096)
@@ -153,7 +153,7 @@ test('purge and clear keep to the claim, and clear is exact to the byte', () => 
   }
 })
 
-test('header and directory are in memory, for whoever maps the arena', () => {
+test('header and directory are in memory, for all that map the arena', () => {
   const os = new FakeOs()
   using arena = Arena.reserve(MiB, { os })
   const base = [...os.live.keys()][0] as Address

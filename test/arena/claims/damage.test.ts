@@ -1,6 +1,6 @@
 /**
  * Damage to the header and the directory of arenas that others can write: every word, several values, in each kind of memory. Whatever is
- * done with such an arena succeeds or is an error with a code, takes a bounded number of steps, and gives nobody a range that
+ * done with such an arena succeeds or is an error with a code, takes a bounded number of steps, and gives no one holder a range that
  * another has. `DAMAGE_SEED` sets the seed, `DAMAGE_ROUNDS` how often it is done.
  */
 import { test } from 'uvu'
@@ -64,7 +64,7 @@ function make(kind, path) {
   const layout = (named ? layouts.fileLayoutOf : layouts.layoutOf)(MiB, pageSize)
   return { fd, at: 0, layout, keep: arena, open: (os) => named ? Arena.open(path, { os }) : Arena.attach({ fd }, { os }) }
 }
-/** Who holds what, as the image is to say. */
+/** The holders, as the image is to say. */
 function setHolders(image) {
   const tokens = new BigUint64Array(image.buffer, 0, image.length / 8)
   const os = new FakeOs(), parent = process.ppid

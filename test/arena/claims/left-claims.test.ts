@@ -200,7 +200,7 @@ for (const [place, make] of [
     arena.close()
   })
 
-  test(`${place}: closing tells those who look, and what is locked runs`, () => {
+  test(`${place}: closing tells the other mappings, and what is locked runs`, () => {
     const arena = make()
     claim(arena, new Holder('Heap'), 4096, 8192, 0).leave()
     const reader = new Holder('Heap')
@@ -214,7 +214,7 @@ for (const [place, make] of [
   })
 }
 
-test('two mappings of one file see each other: one holder, readers beside him, and no claim in the way of another', () => {
+test('two mappings of one file see each other: one holder, readers beside it, and no claim in the way of another', () => {
   const path = leave()
   const [mine, theirs] = [reopen(path), reopen(path)].map(({ arena }) => arena) as [Arena, Arena]
   const writer = insideOf(mine).adopt({ holder: new Lasting('Heap') })

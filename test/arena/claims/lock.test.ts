@@ -1,4 +1,4 @@
-/** The lock on a directory: whom it keeps out, and for how long. */
+/** The lock on a directory: what it keeps out, and for how long. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Lock } from '../../../src/arena/claims/lock.ts'
@@ -98,7 +98,7 @@ test('it is had as soon as the other lets go', () => {
   assert.equal(inheritances, [])
 })
 
-test('another who took us for dead keeps it', () => {
+test('another that took us for dead keeps it', () => {
   const { word, lock } = fixture()
   lock.run(() => {
     word[0] = OTHER

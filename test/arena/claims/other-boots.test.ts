@@ -35,7 +35,7 @@ function headerOf(os: FakeOs): Uint32Array {
   return new Uint32Array(os.view((base + fileLayoutOf(MiB, os.pageSize).metadataStart) as Address, 256))
 }
 
-/** Where the one who left it was, and what becomes of its things here: claim of a slab, lock, heap. */
+/** Where the process was that left it, and what becomes of its things here: claim of a slab, lock, heap. */
 const CASES: [string, Place, 'gone' | 'kept'][] = [
   ['another boot, the same namespace', { boot: 8, namespace: 3 }, 'gone'],
   ['another boot, another namespace', { boot: 8, namespace: 4 }, 'gone'],
@@ -108,14 +108,14 @@ test('two namespaces have it, the machine starts anew, two other namespaces have
   const fourth = Arena.open(path, { os: osIn({ boot: 2, namespace: 14 }) })
   assert.is(headerOf(one)[HeaderWord.namespace], 0xffffffff)
   claim(third, new Holder('Bump'), 0, 4096)
-  // The header says that nobody can be told dead; the entries say who was.
+  // The header says that no process can be told dead; the entries say which were there.
   claim(fourth, new Holder('Bump'), 4096, 4096)
   assert.is(insideOf(fourth).adopt({ holder: new Lasting('Heap') })?.offset, 8192)
   throwsCode(() => claim(fourth, new Holder('Bump'), 0, 4096), 'ERR_ARENA_BUSY')
   for (const arena of [fourth, third, second, first]) arena.close()
 })
 
-test('the same in a mapped file, where whoever comes first is asked before there is a lock', () => {
+test('the same in a mapped file, where the first process is asked before there is a lock', () => {
   const path = freshPath()
   const options = { mode: 'write', byteLength: MiB, create: true } as const
   const lost = mapFile(path, { ...options, os: osIn({ boot: 8, namespace: 4 }) })

@@ -102,7 +102,7 @@ test('metadata of two is never in the same place, and reads zero each time', () 
   }
 })
 
-test('what lies in a block of ours is ours to grant, and nobody else’s', () => {
+test('what lies in a block of ours is ours alone to grant', () => {
   const { mine, theirs } = pair()
   const heap = new Holder('Heap', [4096, 4096])
   claim(mine, heap)
@@ -118,7 +118,7 @@ test('what lies in a block of ours is ours to grant, and nobody else’s', () =>
   assert.equal(heap.told, [1, 0])
 })
 
-test('whether a claim reads zero is known until somebody else has the arena', () => {
+test('whether a claim reads zero is known until another has the arena', () => {
   const os = new FakeOs()
   const mine = Arena.reserve(2 * GiB, { shared: true, os })
   assert.ok(claim(mine, new Holder('Slab'), 0, 4096).zeroed)
@@ -127,7 +127,7 @@ test('whether a claim reads zero is known until somebody else has the arena', ()
   assert.not(claim(theirs, new Holder('Slab'), GiB + 4096, 4096).zeroed)
 })
 
-test('who leaves drops his claims; the data stays, for others may be reading it', () => {
+test('a process that leaves gives its claims back; the data stays, for others may be reading it', () => {
   const { mine, theirs, words } = pair()
   const heap = new Holder('Heap', [0, 4096])
   const bump = new Holder('Bump')
@@ -188,13 +188,13 @@ test('claims of the dead are freed when they are in the way, with those inside, 
     'ERR_ARENA_BUSY',
     'Heap (4096 bytes at offset 16384, left by'
   )
-  // The one that is in nobody's way is left alone.
+  // The one that is in no request's way is left alone.
   assert.is(words[HeaderWord.openClaims], 3)
   mine.purge(65536, 64)
   assert.is(words[HeaderWord.openClaims], 2)
 })
 
-test('somebody from another namespace has it too: then nobody is taken for dead', () => {
+test('a process of another namespace has it too: then none is taken for dead', () => {
   const { os, mine, theirs, words } = pair()
   claim(theirs, new Holder('Slab'), 0, 4096)
   const container = new FakeOs()
@@ -206,7 +206,7 @@ test('somebody from another namespace has it too: then nobody is taken for dead'
   for (const arena of [mine, third]) throwsCode(() => claim(arena, new Holder('Bump'), 0, 64), 'ERR_ARENA_BUSY')
 })
 
-test('somebody who cannot tell where he is has it too: then nobody is taken for dead', () => {
+test('a process that cannot tell its namespace has it too: then none is taken for dead', () => {
   const { mine, words } = pair()
   const blind = new FakeOs()
   blind.threads.where = { boot: 0, namespace: 0 }
@@ -226,7 +226,7 @@ test('the lock cannot be had: closing goes on, holders are told', () => {
   mine.close()
 })
 
-test('after another start of the machine everybody from before is dead, in whatever namespace', () => {
+test('after another start of the machine every process from before is dead, in whatever namespace', () => {
   const folder = mkdtempSync(join(roomyFolder(), 'sorites-'))
   const before = new FakeOs()
   before.threads.where = { boot: 5, namespace: 6 }
@@ -262,7 +262,7 @@ test('a count of entries beyond the directory is not followed', () => {
   throwsCode(() => claim(mine, new Holder('Bump'), 0, 64), 'ERR_ARENA_BUSY')
 })
 
-test('a named file holds 252 claims, whoever makes them', () => {
+test('a named file holds 252 claims, of all processes together', () => {
   const folder = mkdtempSync(join(roomyFolder(), 'sorites-'))
   const path = join(folder, 'grains')
   const [mine, theirs] = [Arena.open(path, { byteLength: MiB, create: true }), Arena.open(path)]
@@ -275,7 +275,7 @@ test('a named file holds 252 claims, whoever makes them', () => {
   rmSync(folder, { recursive: true })
 })
 
-test('claims made before the first handle are seen by whoever attaches', () => {
+test('claims made before the first handle are seen by all that attach', () => {
   const os = new FakeOs()
   const mine = Arena.reserve(MiB, { os })
   claim(mine, new Holder('Heap'), 0, 4096)
@@ -307,7 +307,7 @@ test('what is done under the lock is done alone', () => {
   )
 })
 
-test('the last close tells holders, whoever else is gone', () => {
+test('the last close tells holders, whichever others are gone', () => {
   const { mine, theirs } = pair()
   const heap = new Lasting('Heap')
   claim(mine, heap)

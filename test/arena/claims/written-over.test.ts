@@ -131,7 +131,7 @@ for (const [name, change] of [
       assert.equal([mine.closed, words.slice(start(0) / 4, start(1) / 4)], [true, entry])
     })
 
-test('a claim that another has taken over, who could not see its holder, is that one’s: ours leaves it alone', () => {
+test('a claim that was taken over by another, which could not see its holder, is the other’s: ours leaves it alone', () => {
   for (const end of ['release', 'leave'] as const) {
     const { mine, holders, words } = pair()
     const one = claim(mine, new Lasting('Heap'), 0, 4096)

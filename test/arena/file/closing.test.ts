@@ -69,7 +69,7 @@ for (const node of nodes)
       assert.equal([report.held, report.first, report.freed], [1, 0, true])
     })
 
-    test(`${label}: a file that is dropped without close keeps its stores, and is unmapped when nobody looks`, async () => {
+    test(`${label}: a file that is dropped without close keeps its stores, and is unmapped once nothing looks at it`, async () => {
       const path = freshFile(MiB)
       const report = await run(
         node,

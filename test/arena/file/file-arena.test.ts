@@ -238,7 +238,7 @@ test('write: an arena of another length than is mapped is not run over', () => {
   raw.close()
 })
 
-test('zeroed is true of holes, until somebody could have written there', () => {
+test('zeroed is true of holes, until another could have written there', () => {
   const zeroed = (
     path: string,
     before: (file: ReturnType<typeof mapFile>) => void,

@@ -1,5 +1,5 @@
 /**
- * Files that are made: whole or not at all, for whoever is first, and nothing is left by those that are killed on the way.
+ * Files that are made: whole or not at all, by the process that is first; one that is killed on the way leaves nothing.
  *
  * Longer than other files: making a file, interrupted at every step.
  */

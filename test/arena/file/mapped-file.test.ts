@@ -135,7 +135,7 @@ test('a window shows the file from its first byte on, and nothing in front of it
   assert.equal(Buffer.from(buffer), pattern(150).subarray(100))
 })
 
-test('read: a stray store neither fails nor reaches the file, nor anybody else who maps it', () => {
+test('read: a stray store neither fails nor reaches the file, nor another mapping of it', () => {
   const path = freshFile(page)
   using file = mapFile(path, { mode: 'read' })
   using other = mapFile(path, { mode: 'read' })

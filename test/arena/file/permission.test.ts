@@ -1,6 +1,6 @@
 /**
  * Files that a process may not read, or not write: in a child that becomes another user where it can, as root may do anything. Modes
- * are such that they forbid the same to an owner who is not root.
+ * are such that they forbid the same to an owner other than root.
  *
  * The other user reaches the files from the working folder, which may lie where that user may not go.
  */

@@ -71,7 +71,7 @@ test('files that the kernel makes up are refused in every mode, with the reason,
           error = thrown as typeof error
         }
         const { code = 'none', message = '' } = error ?? {}
-        // Not everybody may write to them, or read them.
+        // Not every user may write to them, or read them.
         assert.match(
           code,
           /^(ERR_UNSUPPORTED_OPERATION|EACCES|EPERM|EROFS)$/,

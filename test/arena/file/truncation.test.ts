@@ -96,7 +96,7 @@ for (const node of nodes) {
     }
   })
 
-  test(`Node ${node.major}: somebody shortens and restores the file all the time, and checked reads survive it`, async () => {
+  test(`Node ${node.major}: another shortens and restores the file all the time, and checked reads survive it`, async () => {
     const path = freshFile(64 * page)
     const child = await runChild(
       `${MAP_FILE}

@@ -19,7 +19,7 @@ import { FakeOs } from '../../helpers/fake-os.ts'
 const os = new FakeOs()
 const self = currentThread(os)
 
-test('this thread is alive, and who it is is found out once', () => {
+test('this thread is alive, and its identity is found out once', () => {
   assert.equal([self.processId, self.threadId], [process.pid, process.pid])
   assert.ok(self.startTime > 0 && self.boot > 0)
   assert.is(currentThread(os), self)
@@ -27,7 +27,7 @@ test('this thread is alive, and who it is is found out once', () => {
   assert.is(packedLiveness(os, packThreadId(self)), 'alive')
 })
 
-test('a record is read as it was written, and nobody as nobody', () => {
+test('a record is read as it was written, and an empty one as none', () => {
   const buffer = new ArrayBuffer(96)
   const bytes = new Uint8Array(buffer).fill(255)
   const owner: ThreadId = {

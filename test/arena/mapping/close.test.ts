@@ -139,7 +139,7 @@ for (const node of nodes) {
     assert.equal(report, { unseen: true, kept: [1, 3], freed: true, replaced: 0 })
   })
 
-  test(`${label}: the last unmapping is refused: memory is given back, and nobody is disturbed`, async () => {
+  test(`${label}: the last unmapping is refused: memory is given back, and no view is disturbed`, async () => {
     const report = await run(
       node,
       `

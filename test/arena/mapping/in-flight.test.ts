@@ -74,7 +74,7 @@ function program(start: string, during: string): string {
 
 for (const node of nodes)
   for (const [name, start] of Object.entries(OPERATIONS)) {
-    test(`Node ${node.major}: closing during ${name} that nobody has pinned`, async () => {
+    test(`Node ${node.major}: closing during ${name} without a pin`, async () => {
       const { report } = (await runChild(program(start, 'await turns(1)\narena.close()'), { node })).clean()
       // The addresses stay for as long as the operation may use them.
       if (!COPIES.includes(name)) assert.is(report.waiting, 1)

@@ -1,12 +1,12 @@
 /**
- * Buffers that crossed a window's end, were forgotten for their number, and whose memory somebody has moved elsewhere: after `close` it
+ * Buffers that crossed a window's end, were forgotten for their number, and whose memory was moved elsewhere: after `close` it
  * reads zero for ever, whatever is mapped next. Every test is a child.
  */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { nodes, runChild } from '../../helpers/child.ts'
 
-/** Moves a buffer's memory to another that nobody knows: by `transfer`, or through a byte stream. */
+/** Moves a buffer's memory to another that the library does not know: by `transfer`, or through a byte stream. */
 const MOVE = `
 const move = async (buffer) => {
   if (buffer.transfer) return new Uint8Array(buffer.transfer())
@@ -47,7 +47,7 @@ for (const node of nodes) {
     assert.equal(child.clean().report, { live: 8, foreign: 0, next: 40 })
   })
 
-  test(`${label}: buffers that nobody has moved do not keep the addresses, up to some thousands`, async () => {
+  test(`${label}: buffers that were not moved do not keep the addresses, up to some thousands`, async () => {
     const child = await runChild(
       `${MOVE}
       const os = new FakeOs()

@@ -106,7 +106,7 @@ for (const node of nodes) {
       attempt('ones', forge((bytes) => bytes.fill(255)))
       attempt('another process', forge((bytes) => bytes.fill(7, 8, 16)))
       attempt('another process with a path', forge((bytes) => bytes.fill(7, 8, 16), { ...handle, path: '/dev/zero' }))
-      // What handles of this library had once: words that anybody could write.
+      // What handles of this library had once: words that any thread could write.
       attempt('table words', { byteLength: MiB, generation: handle.generation, control: new SharedArrayBuffer(4096) })
       let reads = 0
       const lying = { ...handle, get byteLength() { return ++reads === 1 ? MiB : 2 * MiB } }

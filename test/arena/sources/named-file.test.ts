@@ -1,5 +1,5 @@
 /**
- * Arenas with a name: they stay when everybody has gone, appear whole, tell of owners that died, and never meet a full disk late.
+ * Arenas with a name: they stay when all processes have gone, appear whole, tell of owners that died, and never meet a full disk late.
  *
  * Longer than other files: the whole life of a name, from making to taking away.
  */
@@ -209,7 +209,7 @@ for (const way of ['without a name', 'with a temporary name'] as const)
         failures++
         assert.is((error as { code: string }).code, 'ENOMEM', `call ${nth}`)
         assert.equal([os.live.size, os.files.opened.size], [0, 0], `call ${nth}`)
-        // What has its name is there: somebody else may have it already.
+        // What has its name is there: another may have it already.
         if (os.count('publish') + os.count('rename') === 0) assert.equal(readdirSync(folder), [], `call ${nth}`)
       }
       assert.equal(
@@ -276,7 +276,7 @@ test('the name comes and goes while it is opened', () => {
   const path = join(folder, 'grains')
   const publish = os.files.publish.bind(os.files)
   let rounds = 0
-  // Somebody else is always a little faster, and then takes his away.
+  // Another process is always a little faster, and then takes its file away.
   os.files.publish = (fd, to) => {
     if (++rounds < 4) writeFileSync(to, 'theirs')
     try {
@@ -326,7 +326,7 @@ test('purging gives blocks back, and populating takes them before it takes pages
 for (const node of nodes) {
   const label = `Node ${node.major}`
 
-  test(`${label}: of five who make it at the same time all have the same`, async () => {
+  test(`${label}: five that make it at the same time all have the same`, async () => {
     const report = await run(
       node,
       `

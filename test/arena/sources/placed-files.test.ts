@@ -1,4 +1,4 @@
-/** Files that others may have placed where ours are looked for. Who we are is pretended; one test is really somebody else. */
+/** Files that others may have placed where ours are looked for. The user is pretended; one test really runs as another. */
 import {
   chmodSync,
   chownSync,
@@ -37,7 +37,7 @@ test.after(() => {
 const OWN = 0o700
 const STICKY = 0o1777
 
-/** Who finds the file: its maker, the user 4242, or one of the maker's group. */
+/** The user that finds the file: its maker, the user 4242, or one of the maker's group. */
 type Finder = 'maker' | 'other' | 'same group'
 
 function osOf(finder: Finder): FakeOs {
@@ -105,7 +105,7 @@ test("another's file: only with permissions that let its owner write", () => {
     assert.is(opens(finder, mode, STICKY, options), expected, JSON.stringify([finder, mode, options]))
 })
 
-test('a folder of somebody else is one where others can place files', () => {
+test('a folder of another user is one where others can place files', () => {
   if (process.getuid?.() === 0) {
     const path = join(folder, 'grains')
     Arena.open(path, { create: true, byteLength: MiB }).close()
@@ -141,7 +141,7 @@ test('mapFile with create asks the same of a file that is there, and without cre
   assert.is(mapFile(path, { mode: 'write', create: true }).byteLength, 6)
 })
 
-test("a symbolic link of somebody else's, in a folder where others can make them, is not followed", () => {
+test('a symbolic link of another user, in a folder where others can make them, is not followed', () => {
   const own = join(folder, 'own')
   mkdirSync(own, { mode: 0o700 })
   const shared = join(folder, 'shared')

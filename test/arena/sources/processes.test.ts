@@ -1,4 +1,4 @@
-/** One arena, several processes: how they come to it, what they see, who dies, and what is left. */
+/** One arena, several processes: how they come to it, what they see, how they die, and what is left. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { GiB, MiB } from '../../../src/units.ts'
@@ -84,7 +84,7 @@ for (const node of nodes) {
     assert.ok(report.fallen > 3000 * report.page, `${report.fallen}`)
   })
 
-  test(`${label}: nothing is left when everybody was killed`, async () => {
+  test(`${label}: nothing is left when all were killed`, async () => {
     const report = await run(
       node,
       `

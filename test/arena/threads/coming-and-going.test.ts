@@ -43,7 +43,7 @@ for (;;) {
 }`
 
 for (const node of nodes)
-  test(`Node ${node.major}: whoever comes and goes, nothing is left of what nobody has`, async () => {
+  test(`Node ${node.major}: threads come and go, and nothing is left of what none has`, async () => {
     const child = await runChild(
       `
       import { readdirSync, readlinkSync } from 'node:fs'

@@ -74,7 +74,7 @@ test('places that are none, or another use of the entry', () => {
   assert.is(ThreadTable.at(os, table.place), undefined)
 })
 
-test('an entry is used again for another mapping; who has the old one sees that it is gone', () => {
+test('an entry is used again for another mapping; a holder of the old one sees that it is gone', () => {
   const os = new FakeOs()
   const table = ThreadTable.create(os, facts)
   table.take(os)

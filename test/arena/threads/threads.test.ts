@@ -1,5 +1,5 @@
 /**
- * One mapping, several threads of a process: who closes when, who is terminated, and what is left of it. Every test is a child that
+ * One mapping, several threads of a process: which closes when, which is terminated, and what is left of it. Every test is a child that
  * must end by itself, never by a signal, on every Node.
  *
  * Longer than other files: each moment at which a thread may end.
@@ -111,7 +111,7 @@ for (const node of nodes) {
       assert.is(report.mapped, 0)
     })
 
-    test(`${label}, ${kind}: the creator is a thread that ends; who attaches later still has the bytes`, async () => {
+    test(`${label}, ${kind}: the creator is a thread that ends; one that attaches later still has the bytes`, async () => {
       const report = await run(
         node,
         `
@@ -133,7 +133,7 @@ for (const node of nodes) {
       assert.equal(report, { seen: 9, code: 'ERR_ARENA_CLOSED', unmapped: true, left: 0, closed: true })
     })
 
-    test(`${label}, ${kind}: a worker is terminated with views; whoever closes after it ends the mapping`, async () => {
+    test(`${label}, ${kind}: a worker is terminated with views; the next close ends the mapping`, async () => {
       const report = await run(
         node,
         `
@@ -192,7 +192,7 @@ for (const node of nodes) {
       assert.ok(report.left < report.whole / 2, JSON.stringify(report))
     })
 
-    test(`${label}, ${kind}: a handle that nobody attaches to changes nothing`, async () => {
+    test(`${label}, ${kind}: a handle that is not attached to changes nothing`, async () => {
       const report = await run(
         node,
         `
@@ -286,7 +286,7 @@ for (const node of nodes) {
           post(1)
           for (let i = 0; ; i++) views[i % 1000][i & 4095] = i\`, [handle, last.handle()])
         await thread.next()
-        // This one ends with the worker: nobody else has it.
+        // This one ends with the worker: no other thread has it.
         last.close()
         await thread.kill()
         gc()

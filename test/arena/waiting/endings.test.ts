@@ -59,7 +59,7 @@ for (const node of nodes) {
     assert.equal(child.clean().report, { results: ['timed-out', 'timed-out', 'timed-out'], timers: 0 })
   })
 
-  test(`${label}: an arena that is closed while a wait of another is in a busy pool takes nobody along`, async () => {
+  test(`${label}: an arena that is closed while a wait of another is in a busy pool ends no other wait`, async () => {
     const child = await runChild(
       `
       import { pbkdf2 } from 'node:crypto'

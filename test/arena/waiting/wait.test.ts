@@ -1,4 +1,4 @@
-/** Sleeping on a word until somebody changes it and wakes the sleepers: threads, processes, promises. */
+/** Sleeping on a word until another changes it and wakes the sleepers: threads, processes, promises. */
 import { constants } from 'node:os'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -232,7 +232,7 @@ for (const node of nodes) {
         const thread = new Thread('const arena = Arena.attach(data); post(1); ' + body, arena.handle())
         await thread.next()
         if (body.includes('post(2)')) await thread.next()
-        // Who is woken sleeps, and goes to sleep again.
+        // A thread that is woken goes to sleep again.
         for (let woken = 0; woken < 3; woken += arena.wake(0)) await turns(1)
         await thread.kill()
         ended++

@@ -46,7 +46,7 @@ function fails(result: SpawnSyncReturns<string>, status: number, message: RegExp
   assert.is(result.status, status, result.stderr)
 }
 
-/** A policy of somebody's, by the text of its calls. */
+/** A policy of a user, by the text of its calls. */
 function policyFile(name: string, calls: string, before = ''): string {
   const path = join(folder, `${name}.mjs`)
   writeFileSync(

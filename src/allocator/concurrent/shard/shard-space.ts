@@ -109,7 +109,7 @@ export class ShardSpace extends HeapSpace {
 }
 
 /** Bytes of a shard's metadata that may have been written. */
-export function shardMetadataBytes(tables: ShardTables, records: number, end: number): number {
+function shardMetadataBytes(tables: ShardTables, records: number, end: number): number {
   const { words: m, layout, pageSize } = tables
   const slabs = Math.max(m[At.SLAB_TOP] - layout.slabs, 0) + records * SlabWord.WORDS
   const remote = slabs === 0 ? 0 : alignUp(slabs * 4, pageSize) + pageSize

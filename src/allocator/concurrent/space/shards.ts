@@ -174,7 +174,7 @@ export class Shards {
         this.#entries.noteEverUsed(index, Math.max(0, everUsed))
         shard.owned = false
         space.empty()
-        m.fill(0, layout.dirty, layout.dirty + Math.ceil(layout.pageCount / 32))
+        m.fill(0, layout.pageBits, layout.pageBits + Math.ceil(layout.pageCount / 32))
         m[At.COMMITTED] = 0
         m[At.PEAK] = 0
         space.tables.numbers[At.PEAK_BYTES >> 1] = 0
@@ -197,19 +197,24 @@ export class Shards {
     }
   }
 
-  /** Makes all tables of a shard that is not in use read zero, as is relied on when it is taken. Pages that go back take no memory then. */
+  /**
+   * Makes all tables of a shard that is not in use read zero, as is relied on when it is taken. Its first page stays: to fault it in again would
+   * cost the next attach more than all the rest.
+   */
   clearTables({ base, words }: ShardLayout): void {
     const { claim, pageSize } = this.#host
     const { all } = this.#entries
+    const first = Math.min(base + pageSize, alignUp(base + words * 4, pageSize))
     // A page that is the last one's alone goes with it.
     const end = Math.min(alignUp(base + words * 4, pageSize), claim.metadata.byteLength)
     let left = alignDown(end, pageSize)
     try {
-      claim.purgeMetadata(base, end - base)
+      if (end > first) claim.purgeMetadata(first, end - first)
     } catch {
       // What the kernel will not take back is looked at.
-      left = base
+      left = first
     }
-    for (let at = left >>> 2; at < end >>> 2; at++) if (all[at] !== 0) all[at] = 0
+    for (let at = base >>> 2; at < first >>> 2; at++) if (all[at] !== 0) all[at] = 0
+    for (let at = Math.max(left, first) >>> 2; at < end >>> 2; at++) if (all[at] !== 0) all[at] = 0
   }
 }

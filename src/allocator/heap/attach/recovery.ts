@@ -175,10 +175,10 @@ function verifyPageTop(space: HeapSpace): void {
   const all = Math.ceil(layout.pageCount / 32)
   let top = Math.ceil(Math.min(Math.max(words[At.PAGE_TOP], 0), layout.pageCount) / 32)
   if (all <= WHOLE_WORDS) top = all
-  else space.clearWords(layout.dirty + top, layout.dirty + all)
-  while (top > 0 && words[layout.dirty + top - 1] === 0) top--
+  else space.clearWords(layout.pageBits + top, layout.pageBits + all)
+  while (top > 0 && words[layout.pageBits + top - 1] === 0) top--
   words[At.PAGE_TOP] = Math.min(top * 32, layout.pageCount)
-  if (layout.pageCount % 32 !== 0) words[layout.dirty + all - 1] &= (1 << layout.pageCount) - 1
+  if (layout.pageCount % 32 !== 0) words[layout.pageBits + all - 1] &= (1 << layout.pageCount) - 1
 }
 
 /** Links the spans of each window in address order, with a free span for each gap. */

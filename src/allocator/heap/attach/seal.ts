@@ -44,7 +44,7 @@ interface Sum {
 
 /** The sum; undefined when a table ends where it cannot. Where they end is read once: others may be able to write there. */
 function sumOf(m: Int32Array, layout: HeapLayout): Sum | undefined {
-  const { tileCount, pageCount, dirty, spans, spansEnd, slabs, slabsEnd, roots, rootsEnd } = layout
+  const { tileCount, pageCount, pageBits, spans, spansEnd, slabs, slabsEnd, roots, rootsEnd } = layout
   const tops = [m[At.TILE_TOP], m[At.PAGE_TOP], m[At.SPAN_TOP], m[At.SLAB_TOP]] as const
   const [tileTop, pageTop, spanTop, slabTop] = tops
   if (!(tileTop >= 0 && tileTop <= tileCount && pageTop >= 0 && pageTop <= pageCount)) return undefined
@@ -56,7 +56,7 @@ function sumOf(m: Int32Array, layout: HeapLayout): Sum | undefined {
   add(sum, m, STATE_WORD + 1, OWN_WORD)
   add(sum, m, SEAL + 2, HEADER_BYTES / 4)
   add(sum, m, HEADER_BYTES / 4, At.TILES + tileTop)
-  add(sum, m, dirty, dirty + Math.ceil(pageTop / 32))
+  add(sum, m, pageBits, pageBits + Math.ceil(pageTop / 32))
   add(sum, m, spans, spanTop)
   add(sum, m, slabs, slabTop)
   add(sum, m, roots, rootsTop)

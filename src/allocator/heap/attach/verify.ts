@@ -55,11 +55,11 @@ export function verifyHeap(space: HeapSpace, claim: Claim, role: HeapRole, write
  * Before a writer acts on tables that it has not written: those of a heap that was closed are proved, and must be what its last writer
  * sealed; those of a writer that died are rebuilt, which is true then. Throws ERR_CORRUPTED.
  */
-function verifyForWriter(space: HeapSpace, claim: Claim, dirty: boolean): boolean {
-  if (dirty) rebuildHeap(space)
-  prove(space, !dirty)
-  if (!dirty) clearUnused(space, claim)
-  return dirty
+function verifyForWriter(space: HeapSpace, claim: Claim, taken: boolean): boolean {
+  if (taken) rebuildHeap(space)
+  prove(space, !taken)
+  if (!taken) clearUnused(space, claim)
+  return taken
 }
 
 /**
@@ -95,7 +95,7 @@ function clearUnused({ tables }: HeapSpace, claim: Claim): void {
   const pageWords = tables.pageSize / 4
   const unused = [
     [At.TILES, words[At.TILE_TOP], layout.tileCount],
-    [layout.dirty, Math.ceil(words[At.PAGE_TOP] / 32), Math.ceil(layout.pageCount / 32)],
+    [layout.pageBits, Math.ceil(words[At.PAGE_TOP] / 32), Math.ceil(layout.pageCount / 32)],
   ] as const
   for (const [start, used, all] of unused) {
     if (all <= WHOLE_WORDS) continue

@@ -20,7 +20,7 @@ export function provePages(proof: Proof): string | undefined {
   const top = proof.counters[At.PAGE_TOP]
   const counted = pages.bits.recount(top - 1)
   if (counted !== pages.bits.committed) return `${counted} pages are committed, the count says ${pages.bits.committed}`
-  const beyond = top % 32 === 0 ? 0 : m[layout.dirty + (top >>> 5)] & (-1 << top)
+  const beyond = top % 32 === 0 ? 0 : m[layout.pageBits + (top >>> 5)] & (-1 << top)
   if (beyond !== 0) return `a page from ${top} on is committed`
   const whole = pages.countFree()
   if (whole !== proof.counters[At.FREE_PAGES])
@@ -33,6 +33,6 @@ export function provePages(proof: Proof): string | undefined {
     const last = alignUp(start + index.partLength(span), pageSize) / pageSize - 1 - layout.firstPage
     if (pages.bits.clean(first, last) !== 0) return `the span at ${start} has a page that is not committed`
   }
-  const end = layout.dirty + Math.ceil(layout.pageCount / 32)
-  return proveZero(proof, 'page', layout.dirty, layout.dirty + Math.ceil(top / 32), end)
+  const end = layout.pageBits + Math.ceil(layout.pageCount / 32)
+  return proveZero(proof, 'page', layout.pageBits, layout.pageBits + Math.ceil(top / 32), end)
 }

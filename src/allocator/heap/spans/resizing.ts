@@ -26,7 +26,7 @@ export interface ResizingParts {
   readonly notices: Notices
 }
 
-export class Resizing {
+export class SpanResizing {
   readonly #m: Int32Array
   readonly #numbers: Float64Array
   readonly #parts: ResizingParts

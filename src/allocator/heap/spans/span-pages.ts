@@ -54,7 +54,7 @@ export class SpanPages {
     this.pageSize = tables.pageSize
     this.#shift = 31 - Math.clz32(tables.pageSize)
     this.#firstPage = tables.layout.firstPage
-    this.bits = new CommittedPages(tables.words, tables.layout.dirty, At.COMMITTED)
+    this.bits = new CommittedPages(tables.words, tables.layout.pageBits, At.COMMITTED)
   }
 
   /** The page, counted from the claim's first, that a place in a window lies in. */

@@ -196,7 +196,7 @@ test('a heap is left in a file, and found there', () => {
   }
 })
 
-test('who is refused as a writer is told which thread the writer is', async () => {
+test('a thread that is refused as a writer is told which thread the writer is', async () => {
   const arena = Arena.reserve(GiB)
   const heap = new Heap(arena)
   const main = `the main thread of process ${process.pid}`
@@ -229,7 +229,7 @@ test('who is refused as a writer is told which thread the writer is', async () =
   arena.close()
 })
 
-test('of a writer in another container nothing is known: only who is sure takes over', () => {
+test('of a writer in another container nothing is known: takeOver alone takes over', () => {
   const mine = Arena.reserve(32 * MiB, { shared: true })
   const heap = new Heap(mine, { decayMs: -1 })
   const block = heap.malloc(100)

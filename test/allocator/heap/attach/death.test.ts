@@ -1,5 +1,5 @@
 /**
- * A heap's writer is killed at random points, after so many steps of its own, as a process and as a thread. Whoever comes next finds the heap whole, every block that
+ * A heap's writer is killed at random points, after so many steps of its own, as a process and as a thread. The next writer finds the heap whole, every block that
  * the writer had noted with its bytes, and at most two more: those that a realloc was about.
  *
  *     arena   | heap, 32 MiB                     | notes: 400 offsets | steps |

@@ -1,5 +1,5 @@
 /**
- * A heap whose maker died before it was finished is none: whoever attaches passes it by, and finds the next.
+ * A heap whose maker died before it was finished is none: an attach passes it by, and finds the next.
  */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'

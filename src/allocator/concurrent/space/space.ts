@@ -68,7 +68,7 @@ export class Space {
         given = shard.within(() => (shard.isBroken ? 0 : shard.space.purge(Math.min(left, PURGE_AT_ONCE))))
       if (!ours && mine) {
         shard.tidy()
-        if (!this.shards.giveBack(shard)) this.shards.leave(shard)
+        if (!this.shards.giveBack(shard)) this.shards.leaveTidy(shard)
       } else if (mine && shard.isEmpty) {
         shard.tidy()
         if (shard === this.room.home) this.room.go(undefined)

@@ -5,7 +5,8 @@
  *     waits   a b c …  ─▶ futexWaitAny([bell, a, b, c, …], 20 ms) ─▶ look at each: changed, too late? ─▶ and again
  *                            bell rung ◀── a wait was added: it is to be slept on as well
  *
- * A wake between two sleeps wakes no thread; but the word has changed by then, which the next look sees. From a wake to
+ * A wake between two sleeps wakes no thread; but the word has changed by then, which the next look sees. The promises for one word are
+ * one sleeper, and a wake settles all of them: the kernel names one word when a sleep ends, not how often it was woken. From a wake to
  * the callback it takes 0.1 to 0.2 ms, and while nothing happens 2 % of a processor. Where the kernel cannot sleep on several
  * words (before Linux 5.16) the words are looked at by a timer instead, every twenty milliseconds in the end.
  *
@@ -87,8 +88,7 @@ export class AsyncWaits {
     this.#running = true
     try {
       while (this.#waits.size > 0) {
-        const woken = await this.#sleep([...this.#waits].slice(0, MOST_WORDS))
-        this.#look(woken)
+        this.#look(await this.#sleep(this.#words()))
       }
     } catch (error) {
       for (const wait of [...this.#waits]) wait.fail(error)
@@ -98,8 +98,22 @@ export class AsyncWaits {
     }
   }
 
-  /** Sleeps once; gives the wait that was woken, if one was. */
-  async #sleep(waits: readonly AsyncWait[]): Promise<AsyncWait | undefined> {
+  /**
+   * A wait for each word of the next sleep. A word that several promises wait for stands there once: the kernel would count a wake
+   * of each, but names only one when the sleep ends.
+   */
+  #words(): AsyncWait[] {
+    const words: Map<string, AsyncWait> = new Map()
+    for (const wait of this.#waits) {
+      if (words.size === MOST_WORDS) break
+      const word = `${wait.address} ${wait.expected}`
+      if (!words.has(word)) words.set(word, wait)
+    }
+    return [...words.values()]
+  }
+
+  /** Sleeps once; gives the address of the word that was woken, if one was. */
+  async #sleep(waits: readonly AsyncWait[]): Promise<Address | undefined> {
     const now = monotonicNow()
     let next = Infinity
     for (const { deadline } of this.#waits) if (deadline < next) next = deadline
@@ -114,7 +128,7 @@ export class AsyncWaits {
     const held = waits.map((wait) => wait.hold())
     try {
       const woken = await this.#threads.futexWaitAny(addresses, expected, Math.min(SLEEP_MS, Math.max(0, next - now)))
-      return waits[woken - 1]
+      return waits[woken - 1]?.address
     } catch (error) {
       if (isErrno(error, ENOSYS)) this.#canSleep = false
       // One whose word may be what was refused has gone meanwhile: the others sleep again.
@@ -143,13 +157,13 @@ export class AsyncWaits {
     }
   }
 
-  #look(woken: AsyncWait | undefined): void {
+  #look(woken: Address | undefined): void {
     const now = monotonicNow()
     for (const wait of [...this.#waits]) {
       // A callback of a wait that was settled before may have ended this one.
       if (!this.#waits.has(wait)) continue
       try {
-        const changed = wait === woken || wait.read() !== wait.expected
+        const changed = wait.address === woken || wait.read() !== wait.expected
         if (!changed && now < wait.deadline) continue
         this.#waits.delete(wait)
         wait.settle(changed ? 'ok' : 'timed-out')

@@ -30,9 +30,13 @@ export interface Threads {
   id(): number
 
   /**
-   * Whether a thread of a process exists and has not ended. A zombie has. One that we may not signal counts as alive.
+   * Whether a thread of a process exists and has not ended. A zombie has, and so has one that the kernel is taking down: a worker may still be
+   * there for a moment when `terminate` is done. One that we may not signal counts as alive. 30 us.
    */
   isAlive(processId: number, threadId: number): boolean
+
+  /** Whether there is such a thread, ended or not. 1 us. */
+  exists(processId: number, threadId: number): boolean
 
   /** When a thread was started, in the kernel's ticks since the machine was; 0 when there is no such thread, or it cannot be read. */
   startTime(processId: number, threadId: number): number

@@ -170,9 +170,12 @@ export function readPagemap(address: Address, byteLength: number, pageSize: numb
   return total
 }
 
+/** A flag of a thread in its stat (PF_EXITING), set before the kernel tells those that wait for its end. */
+const EXITING = 4
+
 /** What /proc/N/task/N/stat says of a thread. */
 export interface ThreadStat {
-  /** Nothing is left of it but its number: a zombie. */
+  /** It will never run a program's code again: it is a zombie, or the kernel is taking it down. */
   readonly ended: boolean
   /** Ticks from the start of the machine to its own. */
   readonly startTime: number
@@ -183,7 +186,7 @@ export function parseThreadStat(text: string): ThreadStat | undefined {
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
   const startTime = Number(fields[19])
   if (fields.length < 20 || !Number.isSafeInteger(startTime)) return undefined
-  return { ended: fields[0] === 'Z' || fields[0] === 'X', startTime }
+  return { ended: fields[0] === 'Z' || fields[0] === 'X' || (Number(fields[6]) & EXITING) !== 0, startTime }
 }
 
 /** A thread of any process; undefined when there is none, or it cannot be read. */

@@ -108,6 +108,8 @@ test("a thread's entry is read, whatever its program is called", () => {
     assert.equal(parseThreadStat(`1234 (${name}) ${rest}\n`), { ended: false, startTime: 987654 })
   assert.is(parseThreadStat(`1 (x) ${rest.replace('S', 'Z')}`)?.ended, true)
   assert.is(parseThreadStat(`1 (x) ${rest.replace('S', 'X')}`)?.ended, true)
+  // PF_EXITING: it is no zombie yet, and runs no more code.
+  assert.is(parseThreadStat(`1 (x) ${rest.replace('4194304', '4194308')}`)?.ended, true)
   for (const bad of ['', '1 (x) S', '1 (x']) assert.is(parseThreadStat(bad), undefined)
 })
 

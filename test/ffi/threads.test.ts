@@ -135,12 +135,13 @@ for (const node of nodes)
       const text = 'import(${JSON.stringify(compiled('src/ffi/linux/linux'))}).then(({ LinuxOs }) => ' +
         'require("node:worker_threads").parentPort.postMessage(new LinuxOs().threads.id())); setInterval(() => 0, 1000)'
       const seen = new Set([process.pid]), states = []
-      for (let round = 0; round < 5; round++) {
+      for (let round = 0; round < 40; round++) {
         const worker = new Worker(text, { eval: true, execArgv: [] })
         const id = await new Promise((resolve, reject) => { worker.once('message', resolve); worker.once('error', reject) })
         const alive = os.threads.isAlive(process.pid, id) && os.threads.startTime(process.pid, id) > 0
         await worker.terminate()
-        states.push([alive, os.threads.isAlive(process.pid, id), os.threads.startTime(process.pid, id), seen.has(id)])
+        // The kernel may still be taking it down: then it exists, and is not alive.
+        states.push([alive, os.threads.isAlive(process.pid, id), seen.has(id)])
         seen.add(id)
       }
       report({ states })`,
@@ -148,7 +149,7 @@ for (const node of nodes)
     )
     assert.equal(
       child.clean().report.states,
-      Array.from({ length: 5 }, () => [true, false, 0, false])
+      Array.from({ length: 40 }, () => [true, false, false])
     )
   })
 

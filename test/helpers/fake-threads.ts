@@ -33,6 +33,10 @@ export class FakeThreads implements Threads {
     return !this.dead.has(threadId) && this.#real.isAlive(processId, threadId)
   }
 
+  exists(processId: number, threadId: number): boolean {
+    return !this.dead.has(threadId) && this.#real.exists(processId, threadId)
+  }
+
   isStopped(processId: number, threadId: number): boolean {
     return this.#real.isStopped(processId, threadId)
   }

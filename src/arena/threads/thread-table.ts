@@ -159,7 +159,7 @@ export class ThreadTable {
       const threadId = this.#memory.words[word + 1] as number
       const alive = closely
         ? livenessOf(os, this.#threadOf(row, os)) !== 'dead'
-        : threadId === self || os.threads.isAlive(process.pid, threadId)
+        : threadId === self || os.threads.exists(process.pid, threadId)
       if (!alive) this.set(row, RowState.free)
     }
   }

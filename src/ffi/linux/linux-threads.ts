@@ -58,19 +58,17 @@ export class LinuxThreads implements Threads {
   }
 
   isAlive(processId: number, threadId: number): boolean {
-    wholeNumber('processId', processId, 1, MOST_THREADS)
-    wholeNumber('threadId', threadId, 1, MOST_THREADS)
-    if (!this.#exists(processId, threadId)) return false
-    // A thread of our own leaves no zombie, and reading files takes 50 times as long as the call above.
-    if (processId === process.pid) return true
-    // Killed, and not yet waited for by its parent: it can be signalled, and does nothing any more.
+    if (!this.exists(processId, threadId)) return false
+    if (processId === process.pid && threadId === this.id()) return true
+    // Killed, and not yet waited for by its parent, or on its way out: it can be signalled, and does nothing any more.
     const stat = readThreadStat(processId, threadId)
     // What cannot be read may be kept from us, or gone since.
-    return stat === undefined ? this.#exists(processId, threadId) : !stat.ended
+    return stat === undefined ? this.exists(processId, threadId) : !stat.ended
   }
 
-  /** Whether there is such a thread, a zombie or not. */
-  #exists(processId: number, threadId: number): boolean {
+  exists(processId: number, threadId: number): boolean {
+    wholeNumber('processId', processId, 1, MOST_THREADS)
+    wholeNumber('threadId', threadId, 1, MOST_THREADS)
     return this.#libc.syscall(this.#calls.tgkill, processId, threadId, 0) === 0 || this.#libc.errno() !== ESRCH
   }
 

@@ -20,7 +20,7 @@ import { resolve } from 'node:path'
 import { filePath, type UrlLike, wholeNumber } from '../arguments.ts'
 import { InvalidArgumentTypeError, OtherInstanceError, UnsupportedOperationError } from '../errors.ts'
 import { type Facts, showAs } from '../inspection.ts'
-import { versionOf } from '../instance.ts'
+import { classOf, versionOf } from '../instance.ts'
 import { version } from '../version.ts'
 import type {
   NodeBuffer,
@@ -67,7 +67,9 @@ let isArena: (value: unknown) => boolean
 export function requireArena(value: unknown): asserts value is Arena {
   if (isArena(value)) return
   const other = versionOf(value)
-  if (other === undefined) throw new InvalidArgumentTypeError('arena', 'an Arena', value)
+  // An allocator or a mapped file, of whichever copy, is no arena.
+  if (other === undefined || (classOf(value as object) ?? 'Arena') !== 'Arena')
+    throw new InvalidArgumentTypeError('arena', 'an Arena', value)
   const which = other === version ? `another copy of sorites ${version}, loaded in another realm` : `sorites ${other}`
   throw new OtherInstanceError(
     `"arena" expected an Arena of this copy of sorites ${version}, got one of ${which}: use one copy for both (npm ls sorites shows them), or pass arena.handle() and attach to it`

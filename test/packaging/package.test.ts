@@ -110,6 +110,15 @@ test('what is no arena of any version is an argument of the wrong kind', () => {
       () => new Bump(value as Arena),
       (error: Error & { code?: string }) => error.code === 'ERR_INVALID_ARG_TYPE'
     )
+  // What is one of the library's own, but not an arena: of this copy, and of another.
+  const own = Arena.reserve(8192)
+  const theirs = Object.create({ [Symbol.for('sorites.version')]: '0.0.1', [Symbol.toStringTag]: 'Heap' })
+  for (const value of [new Bump(own), theirs])
+    assert.throws(
+      () => new Bump(value as Arena),
+      (error: Error & { code?: string }) => error.code === 'ERR_INVALID_ARG_TYPE' && error.message.includes('an Arena')
+    )
+  own.close()
   const other = Object.create({ [Symbol.for('sorites.version')]: '0.0.1' })
   assert.throws(
     () => new Bump(other as Arena),

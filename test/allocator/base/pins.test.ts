@@ -209,7 +209,9 @@ test('arena.use pins for every peer of a concurrent heap, whichever of them call
     await used
   }
   // Where no block is, the arena alone is held.
-  await there.use(there.view(Uint8Array, offset + 512 * MiB, 8), () => throwsCode(() => there.close(), 'ERR_ARENA_BUSY'))
+  await there.use(there.view(Uint8Array, offset + 512 * MiB, 8), () =>
+    throwsCode(() => there.close(), 'ERR_ARENA_BUSY')
+  )
   heap.free(offset)
   there.close()
   heap.check()

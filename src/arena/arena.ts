@@ -52,7 +52,14 @@ import { openNamed } from './sources/named-file.ts'
 import { attachTo, type OpenedArena, reservePrivate, reserveShared } from './sources/opened-arena.ts'
 import type { MemoryViews } from './views/memory-views.ts'
 import { RecentBytes } from './views/recent-bytes.ts'
-import { checkRef, makeRef, type ViewRef, type ViewTypeName, type ViewTypes } from './views/view-ref.ts'
+import {
+  checkRef,
+  makeRef,
+  type ViewNameOf,
+  type ViewRef,
+  type ViewTypeName,
+  type ViewTypes,
+} from './views/view-ref.ts'
 import type { WaitAsyncOptions, WaitOptions, WaitResult, WordWaits } from './waiting/wait.ts'
 
 /** Origins that this library has made: an arena is made of no others. */
@@ -324,7 +331,7 @@ export class Arena {
    * `postMessage`, `structuredClone` and JSON, and copies nothing. It keeps neither arena nor block alive.
    *
    * @param view - A view of this arena.
-   * @returns A plain frozen object.
+   * @returns A plain frozen object, typed by the view: `ViewRef<'Float64Array'>`.
    * @throws `ERR_OUT_OF_RANGE` for a view of anything else.
    * @example
    * ```js
@@ -333,7 +340,7 @@ export class Arena {
    * arena.viewOf(ref).length // -> 12
    * ```
    */
-  refOf(view: ArrayBufferView): ViewRef {
+  refOf<V extends ArrayBufferView>(view: V): ViewRef<ViewNameOf<V>> {
     return makeRef(this.#locator.identity, view, this.offsetOf(view))
   }
 

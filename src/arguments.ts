@@ -49,10 +49,11 @@ export function powerOfTwo(name: string, value: unknown, most: number, least = 1
 
 /** One of a few strings. */
 export function oneOf<T extends string>(name: string, value: unknown, choices: readonly T[]): T {
-  if (typeof value !== 'string') throw new InvalidArgumentTypeError(name, 'a string', value)
-  if (!choices.includes(value as T))
-    throw new OutOfRangeError(name, `one of ${choices.map((c) => `'${c}'`).join(', ')}`, value)
-  return value as T
+  if (choices.includes(value as T)) return value as T
+  const expected = `one of ${choices.map((c) => `'${c}'`).join(', ')}`
+  throw typeof value === 'string'
+    ? new OutOfRangeError(name, expected, value)
+    : new InvalidArgumentTypeError(name, expected, value)
 }
 
 /** An options object, or nothing. */

@@ -30,7 +30,7 @@ export type { FileView, ReadOnlyBuffer, ReadOnlyDataView, ReadOnlyView } from '.
 export type { ArenaOptions, AttachOptions, OpenOptions } from './arena/options.ts'
 export type { ArenaHandle, ArenaSource } from './arena/sources/handle.ts'
 export type { StaleOwner } from './arena/sources/locator.ts'
-export type { ViewRef, ViewTypeName, ViewTypes } from './arena/views/view-ref.ts'
+export type { ViewNameOf, ViewRef, ViewTypeName, ViewTypes } from './arena/views/view-ref.ts'
 export type { WaitAsyncOptions, WaitOptions, WaitResult } from './arena/waiting/wait.ts'
 export type { AbortSignalLike, UrlLike } from './arguments.ts'
 export {

@@ -34,6 +34,12 @@ export function brand(prototype: object): void {
   Object.defineProperty(prototype, BRAND, { value: version })
 }
 
+/** The name of a marked object's class, 'Heap'; undefined where it says none. */
+export function classOf(value: object): string | undefined {
+  const found = (value as Record<symbol, unknown>)[Symbol.toStringTag]
+  return typeof found === 'string' ? found : undefined
+}
+
 /**
  * The version of the library that an object is of; undefined when it is of none. For error messages: it must be known already that the
  * object is none of ours.

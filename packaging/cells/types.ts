@@ -7,13 +7,15 @@ import { join } from 'node:path'
 import { type Cell, present, project, succeed, tool, type Workshop } from './cell.ts'
 
 const PROGRAM = `
-import { Arena, Heap, mapFile, type HeapOptions, type ReadOnlyView } from 'sorites'
+import { Arena, Heap, mapFile, type HeapOptions, type ReadOnlyView, type ViewRef } from 'sorites'
 import { TraceBuilder, type Trace } from 'sorites/trace'
 export const trace: Trace = new TraceBuilder().build()
 const arena: Arena = Arena.reserve(2 ** 20)
 const options: HeapOptions = { decayMs: -1 }
 const heap = new Heap(arena, options)
 const view: Float64Array = heap.alloc(Float64Array, 8)
+export const ref: ViewRef<'Float64Array'> = arena.refOf(view)
+export const found: Float64Array = arena.viewOf(ref)
 heap.free(view)
 export function read(path: string): number {
   const file = mapFile(path, { mode: 'write' })

@@ -184,7 +184,8 @@ export interface Allocator {
   /**
    * Pins a live block: its offset, or a view that starts in it. Until the pin is disposed of, calls that would free, move or resize the
    * block throw `ERR_BLOCK_PINNED`: `free`, `freeMany`, `realloc`, `reset`, `release`, `close` and `destroy` of this allocator and of
-   * those around it, and `arena.close`. Pins count. Disposing twice does nothing.
+   * those around it, and `arena.close`. Pins count. Disposing twice does nothing. Of a view that lies in an allocator in the block, the
+   * innermost live block is pinned as well.
    *
    * @param block - The block's offset in bytes, or a view that starts in it.
    * @returns The pin; `using` or `[Symbol.dispose]()` ends it.
@@ -247,7 +248,8 @@ export interface Allocator {
   /**
    * Walks everything and throws `ERR_CORRUPTED` on the first contradiction.
    *
-   * @throws `ERR_CORRUPTED`; `ERR_ARENA_CLOSED` after `close`.
+   * @throws `ERR_CORRUPTED`; `ERR_ARENA_BUSY` of a concurrent heap when other peers are at work in a part of it, and the rest was proved;
+   *   `ERR_ARENA_CLOSED` after `close`.
    * @example
    * ```js
    * heap.check()

@@ -6,7 +6,7 @@
  */
 import { wholeNumber } from '../arguments.ts'
 import type { Threads } from '../ffi/os-threads.ts'
-import type { View, ViewConstructor } from '../views.ts'
+import { type View, type ViewConstructor, viewBuffer, viewByteOffset } from '../views.ts'
 import type { BufferRange } from './buffer-range.ts'
 import type { AdoptRequest, Claim, ClaimRecord, ClaimRequest } from './claim.ts'
 import type { Claims } from './claims/claims.ts'
@@ -59,6 +59,11 @@ export class InsideOfArena implements ArenaInside {
 
   pinBlock(offset: number): Release | undefined {
     return this.#parts.claims.pinBlock(offset)
+  }
+
+  find(view: ArrayBufferView): number {
+    const start = this.#parts.windows.startOf(viewBuffer(view))
+    return start < 0 ? -1 : start + viewByteOffset(view)
   }
 
   claimed(offset: number, byteLength: number): string | undefined {

@@ -20,7 +20,7 @@ import { resolve } from 'node:path'
 import { filePath, type UrlLike, wholeNumber } from '../arguments.ts'
 import { InvalidArgumentTypeError, OtherInstanceError, UnsupportedOperationError } from '../errors.ts'
 import { type Facts, showAs } from '../inspection.ts'
-import { versionOf } from '../instance.ts'
+import { classOf, versionOf } from '../instance.ts'
 import { version } from '../version.ts'
 import type {
   NodeBuffer,
@@ -52,7 +52,14 @@ import { openNamed } from './sources/named-file.ts'
 import { attachTo, type OpenedArena, reservePrivate, reserveShared } from './sources/opened-arena.ts'
 import type { MemoryViews } from './views/memory-views.ts'
 import { RecentBytes } from './views/recent-bytes.ts'
-import { checkRef, makeRef, type ViewRef, type ViewTypeName, type ViewTypes } from './views/view-ref.ts'
+import {
+  checkRef,
+  makeRef,
+  type ViewNameOf,
+  type ViewRef,
+  type ViewTypeName,
+  type ViewTypes,
+} from './views/view-ref.ts'
 import type { WaitAsyncOptions, WaitOptions, WaitResult, WordWaits } from './waiting/wait.ts'
 
 /** Origins that this library has made: an arena is made of no others. */
@@ -67,7 +74,9 @@ let isArena: (value: unknown) => boolean
 export function requireArena(value: unknown): asserts value is Arena {
   if (isArena(value)) return
   const other = versionOf(value)
-  if (other === undefined) throw new InvalidArgumentTypeError('arena', 'an Arena', value)
+  // An allocator or a mapped file, of whichever copy, is no arena.
+  if (other === undefined || (classOf(value as object) ?? 'Arena') !== 'Arena')
+    throw new InvalidArgumentTypeError('arena', 'an Arena', value)
   const which = other === version ? `another copy of sorites ${version}, loaded in another realm` : `sorites ${other}`
   throw new OtherInstanceError(
     `"arena" expected an Arena of this copy of sorites ${version}, got one of ${which}: use one copy for both (npm ls sorites shows them), or pass arena.handle() and attach to it`
@@ -322,7 +331,7 @@ export class Arena {
    * `postMessage`, `structuredClone` and JSON, and copies nothing. It keeps neither arena nor block alive.
    *
    * @param view - A view of this arena.
-   * @returns A plain frozen object.
+   * @returns A plain frozen object, typed by the view: `ViewRef<'Float64Array'>`.
    * @throws `ERR_OUT_OF_RANGE` for a view of anything else.
    * @example
    * ```js
@@ -331,7 +340,7 @@ export class Arena {
    * arena.viewOf(ref).length // -> 12
    * ```
    */
-  refOf(view: ArrayBufferView): ViewRef {
+  refOf<V extends ArrayBufferView>(view: V): ViewRef<ViewNameOf<V>> {
     return makeRef(this.#locator.identity, view, this.offsetOf(view))
   }
 

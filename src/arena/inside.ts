@@ -24,6 +24,8 @@ export interface ArenaInside {
   expose(offset: number, byteLength: number): void
   /** Pins the live block that the byte at an offset lies in, whichever allocator has it; undefined when it lies in none. */
   pinBlock(offset: number): Release | undefined
+  /** The offset of a view in this arena's windows; below 0 when it lies in none. */
+  find(view: ArrayBufferView): number
   /** What an allocator holds of a range, for messages; undefined when none holds any of it. */
   claimed(offset: number, byteLength: number): string | undefined
   /**

@@ -5,7 +5,7 @@
  * @module
  */
 import { GiB } from '../../src/units.ts'
-import { type Block, type Claim, colliding, hold, refusals, unhold } from '../model.ts'
+import { type Block, blocksAround, type Claim, colliding, hold, refusals, unhold } from '../model.ts'
 import type { World } from '../world.ts'
 import { blockLength, type Command, type Commands, claims, parties, pick } from './picks.ts'
 
@@ -301,8 +301,10 @@ async function pinBlock(world: World, command: Command): Promise<void> {
   const by = command.c % 2 === 0 ? 'view' : 'offset'
   const order = { do: 'pinBlock', allocator: claim.id, offset: block.offset, name, by, choice: command.c >>> 2 }
   if ((await world.act(party.hand, order)) === undefined) return
-  const blocks = [block]
-  for (let { around } = claim; around !== undefined; around = around.claim.around) blocks.push(around.block)
+  // A view names the innermost block there, an offset this one.
+  const blocks = by === 'view' ? blocksAround(party, block.offset) : [block]
+  if (by === 'offset')
+    for (let { around } = claim; around !== undefined; around = around.claim.around) blocks.push(around.block)
   party.blockPins.push(hold(name, blocks))
 }
 

@@ -9,6 +9,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   realpathSync,
   rmSync,
@@ -110,6 +111,15 @@ test('what is no arena of any version is an argument of the wrong kind', () => {
       () => new Bump(value as Arena),
       (error: Error & { code?: string }) => error.code === 'ERR_INVALID_ARG_TYPE'
     )
+  // What is one of the library's own, but not an arena: of this copy, and of another.
+  const own = Arena.reserve(8192)
+  const theirs = Object.create({ [Symbol.for('sorites.version')]: '0.0.1', [Symbol.toStringTag]: 'Heap' })
+  for (const value of [new Bump(own), theirs])
+    assert.throws(
+      () => new Bump(value as Arena),
+      (error: Error & { code?: string }) => error.code === 'ERR_INVALID_ARG_TYPE' && error.message.includes('an Arena')
+    )
+  own.close()
   const other = Object.create({ [Symbol.for('sorites.version')]: '0.0.1' })
   assert.throws(
     () => new Bump(other as Arena),
@@ -134,11 +144,14 @@ test('the version and the entries are those of package.json', () => {
   for (const path of paths) assert.ok(existsSync(join(installed, path)), path)
 })
 
-test('the package has what its README links to', () => {
-  const text = readFileSync(join(installed, 'README.md'), 'utf8')
-  const links = [...text.matchAll(/\]\((?!https?:|#)([^)#\s]+)/g)].map(([, path]) => path as string)
-  assert.ok(links.length > 5)
-  for (const path of links) assert.ok(existsSync(join(installed, path)), path)
+test('the package has what its README links to, and what its other documents do', () => {
+  const documents = readdirSync(installed, { recursive: true, encoding: 'utf8' }).filter((path) => path.endsWith('.md'))
+  assert.ok(documents.length > 20)
+  for (const document of documents) {
+    const text = readFileSync(join(installed, document), 'utf8').replace(/```.*?```/gs, '')
+    for (const [, path] of text.matchAll(/\]\((?!https?:|#)([^)#\s]+)/g))
+      assert.ok(existsSync(join(installed, dirname(document), path as string)), `${document}: ${path}`)
+  }
 })
 
 test('TypeScript finds its declarations from modules and from CommonJS, without types of Node', () => {

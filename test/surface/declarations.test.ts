@@ -68,6 +68,17 @@ const over: Buffer = arena.view(Buffer, 0, 8)
 console.log(buffer.readUInt8(0) + words.getUint8(0) + columns[0]! + over.readUInt8(0), arena.view(DataView, 0, 8).getInt8(0))
 const ref: ViewRef = arena.refOf(view)
 const followed: Float64Array = arena.viewOf(ref as ViewRef<'Float64Array'>)
+const typed: [ViewRef<'Float64Array'>, ViewRef<'Buffer'>, ViewRef<'DataView'>, ViewRef<'BigInt64Array'>] = [
+  arena.refOf(view), arena.refOf(buffer), arena.refOf(words), arena.refOf(heap.alloc(BigInt64Array, 1)),
+]
+const back: [Float64Array, Buffer, DataView, Uint8Array] = [
+  arena.viewOf(typed[0]), arena.viewOf(typed[1]), arena.viewOf(typed[2]), arena.viewOf(arena.refOf(arena.view(Uint8Array, 0, 1))),
+]
+const any: (ofAny: ArrayBufferView) => ViewRef = (ofAny) => arena.refOf(ofAny)
+console.log(back.length, any(view).type)
+// @ts-expect-error a reference to floats leads to no words
+const wrongly: Int32Array = arena.viewOf(arena.refOf(view))
+console.log(wrongly)
 const opened: Heap = Heap.open(arena, { create: true, onFull: (byteLength: number) => byteLength > 8 })
 console.log(arena.bytes(0, 8).readUInt8(0), followed.length, opened.role)
 const reading = mapFile('x', { mode: 'read' })

@@ -45,7 +45,7 @@ export class Figures {
     const { offset, byteLength } = claim
     if (isClosed) return { state: 'closed', offset, byteLength }
     const { usedBytes, committedBytes } = hooks.glance()
-    return { state: isReader ? 'open, to be read' : 'open', offset, byteLength, usedBytes, committedBytes }
+    return { state: isReader ? 'open, read-only' : 'open', offset, byteLength, usedBytes, committedBytes }
   }
 
   /** Throws unless the figures are what they say they are. */

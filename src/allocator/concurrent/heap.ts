@@ -520,7 +520,7 @@ export class ConcurrentHeap extends AllocatorFacade implements FreeingAllocator 
     if (lie !== undefined) throw new CorruptedError(`Heap: ${lie}`)
     if (elsewhere > 0)
       throw new ArenaBusyError(
-        `Heap: ${elsewhere} of its shards are in use by other peers, and only the rest was proved`
+        `Heap: ${elsewhere} of its shards are in use by other peers, and only the rest was proved: all are when those have called rest()`
       )
     if (others.length === 0) this.#life.checkTotals()
   }

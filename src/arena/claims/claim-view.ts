@@ -13,6 +13,7 @@ import type { Claim, ClaimHolder, LastStore } from '../claim.ts'
 import { told } from '../ending.ts'
 import { type Mapping, makeZero } from '../mapping/mapping.ts'
 import type { Release } from '../pin.ts'
+import { contains } from '../ranges.ts'
 import { type MetadataPlace, residentOf } from './held-claim.ts'
 import type { MetadataSpace } from './metadata-space.ts'
 
@@ -52,6 +53,15 @@ export class ClaimViews {
     })
     this.#views.add(view)
     return view
+  }
+
+  /** Pins the live block around a byte, where a peer has the claim there. A reader's pins hold nothing against the writer. */
+  pinBlock(offset: number): Release | undefined {
+    for (const view of this.#views) {
+      const release = view.pinBlock(offset)
+      if (release !== undefined) return release
+    }
+    return undefined
   }
 
   /** The arena is closing: peers store what others must read. */
@@ -143,6 +153,12 @@ export class ClaimView implements Claim {
 
   pinAround(offset: number, byteLength: number): Release {
     return this.#parts.pin(offset, byteLength)
+  }
+
+  /** Has its holder pin the live block around a byte. Undefined when there is none, or this is no peer. */
+  pinBlock(offset: number): Release | undefined {
+    const { peer, holder } = this.#parts
+    return peer && contains(this, offset, 1) ? holder.pin?.(offset, 1) : undefined
   }
 
   /** Of a peer: others go on with the claim. A read-only view stores nothing. */

@@ -101,7 +101,10 @@ export class Claims implements ClaimTree {
     )
   }
 
-  /** Pins the innermost live block of ours around a byte. Undefined when there is none: only its holder knows the blocks in a claim. */
+  /**
+   * Pins the innermost live block around a byte, of a claim of ours or of one that we use as a peer. Undefined when there is none: only
+   * its holder knows the blocks in a claim.
+   */
   pinBlock(offset: number): Release | undefined {
     const around: HeldClaim[] = []
     for (
@@ -114,7 +117,7 @@ export class Claims implements ClaimTree {
       const release = holder.pin?.(offset, 1)
       if (release !== undefined) return release
     }
-    return undefined
+    return around.length === 0 ? this.#books.views.pinBlock(offset) : undefined
   }
 
   /** Every claim at the top level, of all holders, by offset. */
@@ -248,13 +251,20 @@ export class Claims implements ClaimTree {
   /** Throws when a claim of another, at the top level, is in the way. */
   #requireNoOther(holder: ClaimHolder, offset: number, byteLength: number): void {
     const other = this.#books.others.overlapping(offset, byteLength)
-    if (other !== undefined) throw this.#busy(holder, offset, byteLength, other)
+    if (other === undefined) return
+    throw this.#busy(holder, offset, byteLength, other, 'and only there can an allocator be made in a block of it')
   }
 
-  #busy(holder: ClaimHolder, offset: number, byteLength: number, other: Obstacle): ArenaBusyError {
+  #busy(
+    holder: ClaimHolder,
+    offset: number,
+    byteLength: number,
+    other: Obstacle,
+    why = 'and they are not inside one live block of it'
+  ): ArenaBusyError {
     return new ArenaBusyError(
       `${holder.kind} cannot claim ${byteLength} bytes at offset ${offset} of ${this.arena.title}: ${other.describe()} holds part ` +
-        'of them, and they are not inside one live block of it. options.offset and options.byteLength choose another range'
+        `of them, ${why}. options.offset and options.byteLength choose another range`
     )
   }
 

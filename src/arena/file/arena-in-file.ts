@@ -53,6 +53,11 @@ export class ArenaInFile {
     return this.#arena && insideOf(this.#arena).pinBlock(offset)
   }
 
+  /** The offset of a view in the arena's windows; below 0 when it lies in none. */
+  find(view: ArrayBufferView): number {
+    return this.#arena === undefined ? -1 : insideOf(this.#arena).find(view)
+  }
+
   /** What the arena has in the pages of a range, for messages; undefined when it has nothing there. */
   heldIn(offset: number, byteLength: number): string | undefined {
     const arena = this.#arena

@@ -123,7 +123,8 @@ export class MappedFile<Mode extends FileMode = FileMode> {
     this.pageSize = os.pageSize
     this.#openState = openState
     this.#extent = extent
-    this.#views = new MemoryViews({ title, openState, extent, windows, exposed: arena })
+    const elsewhere = (view: ArrayBufferView): number => arena.find(view)
+    this.#views = new MemoryViews({ title, openState, extent, windows, exposed: arena, elsewhere })
     this.#pages = new FilePages({ title, mode, fileMapping, mapping, openState, extent, truncation, arena })
     this.#resizing = new Resizing({ title, place, fileMapping, link, extent, truncation, arena })
     this.#truncation = truncation
@@ -191,7 +192,7 @@ export class MappedFile<Mode extends FileMode = FileMode> {
   /**
    * The offset where a view starts. Throws `ERR_OUT_OF_RANGE` for a view of anything else.
    *
-   * @param view - A view of this file.
+   * @param view - A view of this file, or of `file.arena`: offsets in both are the same.
    * @returns Bytes from where the mapping starts.
    * @throws `ERR_OUT_OF_RANGE`; `ERR_INVALID_ARG_TYPE` when it is no view; `ERR_ARENA_CLOSED` after `close`.
    * @example
@@ -446,7 +447,7 @@ export class MappedFile<Mode extends FileMode = FileMode> {
    * Runs an operation on a view, and holds the file open until its promise is settled. When the view starts in a live block of an
    * allocator on the file's arena, the block is pinned as well.
    *
-   * @param view - A view of this file.
+   * @param view - A view of this file, or of `file.arena`.
    * @param run - The operation; is given the view.
    * @returns What `run` gives.
    * @throws `ERR_OUT_OF_RANGE` for a view of anything else, and `ERR_ARENA_CLOSED`, as a rejection; what `run` throws.

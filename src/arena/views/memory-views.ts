@@ -38,6 +38,8 @@ export interface ViewedMemory {
   readonly windows: Windows
   /** Told of each range that a caller can write from now on. */
   readonly exposed: { expose(offset: number, byteLength: number): void }
+  /** The offset of a view in other windows over the same bytes; below 0 when it lies in none. */
+  elsewhere?(view: ArrayBufferView): number
 }
 
 /** @internal */
@@ -96,9 +98,10 @@ export class MemoryViews {
   /** The same for a view that does not lie in the first window, or is no typed array. */
   #search(view: unknown): number {
     if (!isView(view)) return this.#refuse(view)
-    const buffer = viewBuffer(view)
-    const start = this.#windows.startOf(buffer)
-    return start < 0 ? this.#refuse(view) : start + viewByteOffset(view)
+    const start = this.#windows.startOf(viewBuffer(view))
+    if (start >= 0) return start + viewByteOffset(view)
+    const other = this.#memory.elsewhere?.(view) ?? -1
+    return other < 0 ? this.#refuse(view) : other
   }
 
   #refuse(view: unknown): never {

@@ -39,6 +39,21 @@ export interface ViewTypes {
 /** The name of a type of view. */
 export type ViewTypeName = keyof ViewTypes
 
+/**
+ * The name of a view's type, as far as the compiler knows it. What is declared as a Uint8Array may be a Buffer, and its reference says
+ * so; of a view of no known type it may be any.
+ */
+export type ViewNameOf<V extends ArrayBufferView> =
+  V extends Pick<NodeBuffer, 'equals'>
+    ? 'Buffer'
+    : V extends DataView
+      ? 'DataView'
+      : V extends { readonly [Symbol.toStringTag]: infer Name extends Exclude<ViewTypeName, 'DataView'> }
+        ? Name extends 'Uint8Array'
+          ? 'Uint8Array' | 'Buffer'
+          : Name
+        : ViewTypeName
+
 /** What `arena.refOf` gives and `arena.viewOf` takes. */
 export interface ViewRef<Name extends ViewTypeName = ViewTypeName> {
   /** Which arena: its `handle().generation`. */
@@ -52,8 +67,8 @@ export interface ViewRef<Name extends ViewTypeName = ViewTypeName> {
 }
 
 /** The reference to a view that starts at `offset`. @internal */
-export function makeRef(arena: string, view: ArrayBufferView, offset: number): ViewRef {
-  const type = kindOfView(view) as ViewTypeName
+export function makeRef<V extends ArrayBufferView>(arena: string, view: V, offset: number): ViewRef<ViewNameOf<V>> {
+  const type = kindOfView(view) as ViewNameOf<V>
   const length = viewByteLength(view) / elementBytes('view', VIEW_TYPES.get(type))
   return Object.freeze({ arena, type, offset, length })
 }
@@ -65,13 +80,18 @@ export interface CheckedRef {
   readonly length: number
 }
 
+function refuseType(name: unknown): never {
+  oneOf('ref.type', name, [...VIEW_TYPES.keys()])
+  throw new InvalidArgumentTypeError('ref.type', 'the name of a type of view', name)
+}
+
 /** Throws unless it is a reference to a range of this arena. @internal */
 export function checkRef(ref: unknown, identity: string, title: string, byteLength: number): CheckedRef {
   if (typeof ref !== 'object' || ref === null) throw new InvalidArgumentTypeError('ref', 'what refOf gave', ref)
   const { arena, type: name, offset, length } = ref as Record<string, unknown>
   if (typeof arena !== 'string') throw new InvalidArgumentTypeError('ref.arena', 'a string', arena)
   if (arena !== identity) throw new OutOfRangeError('ref.arena', `"${identity}", that of ${title}`, arena)
-  const type = VIEW_TYPES.get(oneOf('ref.type', name, [...VIEW_TYPES.keys()])) as ViewConstructor
+  const type = VIEW_TYPES.get(name as string) ?? refuseType(name)
   elementsIn(byteLength, elementBytes('ref.type', type), offset, length, 'ref.')
   return { type, offset: offset as number, length: length as number }
 }

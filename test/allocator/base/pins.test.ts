@@ -182,4 +182,73 @@ test('a pin that outlives its allocator does no harm', () => {
   other.close()
 })
 
+test('arena.use pins for every peer of a concurrent heap, whichever of them calls it', async () => {
+  const arena = Arena.reserve(GiB)
+  const heap = new Heap(arena, { concurrent: true })
+  const there = Arena.attach(arena.handle())
+  const peer = Heap.attach(there)
+  const block = peer.alloc(Uint8Array, 1000)
+  const offset = there.offsetOf(block)
+  const fromHere = arena.view(Uint8Array, offset, 1000)
+  for (const [asked, view] of [
+    [there, block],
+    [there, there.bytes(offset + 8, 100)],
+    [arena, fromHere],
+  ] as const) {
+    let end: () => void = () => undefined
+    const used = asked.use(view, () => new Promise<void>((resolve) => void (end = resolve)))
+    for (const one of [heap, peer])
+      for (const call of [
+        () => one.free(offset),
+        () => one.freeMany(Float64Array.of(offset)),
+        () => one.realloc(offset, 10),
+        () => one.realloc(offset, 100_000),
+      ])
+        throwsCode(call, PINNED)
+    end()
+    await used
+  }
+  // Where no block is, the arena alone is held.
+  await there.use(there.view(Uint8Array, offset + 512 * MiB, 8), () =>
+    throwsCode(() => there.close(), 'ERR_ARENA_BUSY')
+  )
+  heap.free(offset)
+  there.close()
+  heap.check()
+  arena.close()
+})
+
+test('a block of a file is pinned by a view of the file, and by one of its arena', async () => {
+  for (const windowBytes of [undefined, MiB]) {
+    const path = freshPath('pinned')
+    const file = mapFile(path, {
+      mode: 'write',
+      create: true,
+      byteLength: 16 * MiB,
+      ...(windowBytes !== undefined && { windowBytes }),
+    })
+    throwsCode(() => file.offsetOf(new Uint8Array(1)), 'ERR_OUT_OF_RANGE')
+    const heap = new Heap(file.arena)
+    const block = heap.alloc(Buffer, 3 * MiB)
+    const offset = file.arena.offsetOf(block)
+    assert.is(file.offsetOf(block), offset)
+    assert.is(file.offsetOf(block.subarray(5)), offset + 5)
+    for (const view of [block, new DataView(block.buffer, block.byteOffset, 8), file.view(Uint8Array, offset, 8)]) {
+      assert.is(
+        await file.use(view, () => {
+          throwsCode(() => heap.free(offset), PINNED)
+          return 1
+        }),
+        1
+      )
+      const pin = heap.pin(block)
+      throwsCode(() => file.close(), PINNED)
+      pin[Symbol.dispose]()
+    }
+    throwsCode(() => file.offsetOf(new Uint8Array(1)), 'ERR_OUT_OF_RANGE')
+    file.close()
+    throwsCode(() => file.offsetOf(block), 'ERR_ARENA_CLOSED')
+  }
+})
+
 test.run()

@@ -262,6 +262,54 @@ function innerTests(subject: Subject): void {
     })
   })
 
+  test('a view in an inner allocator names the block there, whichever allocator around it is asked', async () => {
+    const arena = Arena.reserve(4 * MiB)
+    const outer = subject.on(arena)
+    const block = outer.malloc(room)
+    const middle = new Bump(arena, { offset: block, byteLength: room - (room % 8) })
+    const first = middle.alloc(Uint8Array, 8)
+    const inside = middle.malloc(32)
+    const inner = new Bump(arena, { offset: inside, byteLength: 32 })
+    const mine = inner.alloc(Uint8Array, 8)
+    const { opened, open } = gate()
+    const held = [
+      () => inner.reset(),
+      () => inner.close(),
+      () => middle.release(inside),
+      () => middle.reset(),
+      ...refusals(subject, outer, arena, block),
+    ]
+    for (const allocator of [outer, middle, inner]) {
+      const pin = allocator.pin(mine)
+      changesNothing(outer, () => {
+        for (const call of held) throwsCode(call, PINNED, 'pinned once')
+        throwsCode(() => arena.close(), PINNED, 'pinned once')
+      })
+      pin[Symbol.dispose]()
+    }
+    const used = outer.use(mine, () => opened)
+    for (const call of held) throwsCode(call, PINNED, 'pinned once')
+    open()
+    await used
+    // Where the inner one has no live block, the block around it is the innermost; and so it is for an offset.
+    for (const named of [arena.view(Uint8Array, inside + 24, 8), first, arena.view(Uint8Array, inside, 0)]) {
+      const pin = outer.pin(named)
+      if (named !== first && named.length > 0) inner.reset()
+      throwsCode(() => middle.reset(), PINNED)
+      throwsCode(() => outer.reset(), PINNED)
+      pin[Symbol.dispose]()
+    }
+    const pin = outer.pin(block)
+    inner.close()
+    middle.release(inside)
+    throwsCode(() => outer.reset(), PINNED)
+    pin[Symbol.dispose]()
+    const closing = outer.closeWhenIdle()
+    throwsCode(() => outer.pin(first), 'ERR_ARENA_CLOSED')
+    await closing
+    arena.close()
+  })
+
   test('arena.use pins in the innermost allocator that has a block there', async () => {
     const arena = Arena.reserve(4 * MiB)
     const outer = subject.on(arena)

@@ -241,6 +241,39 @@ test('a thousand roots of 64 bytes each have their own offset, and outlive a pur
   })
 })
 
+test('names that begin or end alike, or lie in one another, are different roots', () => {
+  onHeap(4 * MiB, (heap) => {
+    const letters = ['a', 'aaaa', 'aaaaa', 'aaaaaaaa', 'b', 'ba', 'aaaab', 'baaaa', 'xaaaaaaaa', 'yaaaaaaaa']
+    const named = [...letters, '\u00e9', 'e\u0301', '\ufffd', '😀', '😀😀', '\u{10ffff}', '__proto__', ' ', '  ']
+    const blocks = named.map(() => heap.malloc(8))
+    for (const [i, name] of named.entries()) heap.setRoot(name, blocks[i] as number)
+    assert.equal(
+      named.map((name) => heap.root(name)),
+      blocks
+    )
+    for (const [i, name] of named.entries()) {
+      heap.setRoot(name, 0)
+      assert.equal(
+        named.map((other) => heap.root(other)),
+        blocks.map((block, j) => (j <= i ? 0 : block))
+      )
+    }
+    heap.check()
+  })
+})
+
+test('half a surrogate pair is no name: in UTF-8 it would be the name of another root', () => {
+  onHeap(MiB, (heap) => {
+    const block = heap.malloc(8)
+    heap.setRoot('\ufffd', block)
+    for (const name of ['\ud800', '\udfff', 'a\udc00\ud800', '\ud83d']) {
+      throwsCode(() => heap.root(name), 'ERR_OUT_OF_RANGE', '"name"')
+      throwsCode(() => heap.setRoot(name, block), 'ERR_OUT_OF_RANGE', '"name"')
+    }
+    assert.is(heap.root('\ufffd'), block)
+  })
+})
+
 test('a root that was being written when its writer died is not there, and nothing contradicts it', () => {
   onHeap(MiB, (heap, arena) => {
     const block = heap.malloc(100)

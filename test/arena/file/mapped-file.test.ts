@@ -266,7 +266,12 @@ test('arguments are checked, and nothing is opened', () => {
   throwsCode(() => mapFile(new URL('https://example.org/x'), { mode: 'read', os }), 'ERR_INVALID_URL_SCHEME')
   for (const bad of [undefined, null, 'read'])
     throwsCode(() => mapFile('x', bad as never), 'ERR_INVALID_ARG_TYPE', '"options"')
-  throwsCode(() => mapFile('x', {} as never), 'ERR_INVALID_ARG_TYPE', '"options.mode"')
+  for (const mode of [undefined, null, 1])
+    throwsCode(
+      () => mapFile('x', { mode } as never),
+      'ERR_INVALID_ARG_TYPE',
+      "\"options.mode\" expected one of 'read', 'copy'"
+    )
   throwsCode(() => mapFile('x', { mode: 'r' as never }), 'ERR_OUT_OF_RANGE', "'read', 'copy', 'write'")
   for (const name of ['offset', 'byteLength', 'maxByteLength'] as const) {
     for (const bad of [-1, 0.5, NaN, 2 ** 53])

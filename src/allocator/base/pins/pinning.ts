@@ -4,11 +4,13 @@
  *     block, or a view in it  ─▶  the live block around it  ─▶  + 1 in each allocator around, in the arena, here      (pins.ts, arena/pin.ts)
  *
  *     home has PINNED  <=>  a block is pinned
+ *     view in an allocator in the block  ─▶  the innermost live block is the one that is pinned
  *
  * What is pinned stays where it is: the lifecycle refuses to free, move or drop it. Cost: a look-up, and an object for a pin.
  * @module
  */
 import type { Claim } from '../../../arena/claim.ts'
+import type { ArenaInside } from '../../../arena/inside.ts'
 import { disposable, pinned, type Release, WhenIdle } from '../../../arena/pin.ts'
 import type { Range } from '../../../arena/ranges.ts'
 import { InvalidArgumentTypeError, InvalidFreeError } from '../../../errors.ts'
@@ -20,6 +22,7 @@ import { Pins } from './pins.ts'
 /** The allocator whose blocks are pinned. */
 export interface PinHome {
   readonly kind: Kind
+  readonly inside: ArenaInside
   readonly claim: Claim
   readonly hooks: Hooks
   readonly isClosed: boolean
@@ -42,7 +45,19 @@ export class Pinning implements Forgetful {
   }
 
   pin(block: number | ArrayBufferView): Disposable {
-    return disposable(this.#hold(this.#blockOf(block)))
+    const range = this.#blockOf(block)
+    return disposable(this.#holdInside(block, range) ?? this.#hold(range))
+  }
+
+  /**
+   * Of a view that starts in an allocator in this block: pins the innermost live block there is, and with it this one, or that
+   * allocator could hand its bytes out again. An offset names a block of this allocator.
+   */
+  #holdInside(block: number | ArrayBufferView, { offset, byteLength }: Range): Release | undefined {
+    const { claim, inside } = this.#home
+    if (typeof block === 'number' || !claim.overlapsInner(offset, byteLength)) return undefined
+    this.#whenIdle.requirePinnable(this.#home.kind)
+    return inside.pinBlock(this.#home.locateView(block))
   }
 
   use<V extends ArrayBufferView, R>(view: V, run: (view: V) => R | Promise<R>): Promise<R> {

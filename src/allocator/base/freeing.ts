@@ -70,7 +70,9 @@ export class Freeing {
 
   mallocMany(byteLength: number, offsets: Float64Array): number {
     // One step: what a timer's callback does comes when all blocks are there.
-    return this.fillMany(byteLength, plainFloats('offsets', offsets), (rest) => step(() => this.#take(byteLength, rest)))
+    return this.fillMany(byteLength, plainFloats('offsets', offsets), (rest) =>
+      step(() => this.#take(byteLength, rest))
+    )
   }
 
   #take(byteLength: number, rest: Float64Array): number {
@@ -100,7 +102,8 @@ export class Freeing {
     const offsets = new Float64Array(target.length)
     const count = this.#fillUntilFull(byteLength, offsets, take)
     const stored = Math.min(count, target.length)
-    target.set(offsets.subarray(0, stored))
+    // Of a detached array nothing may be asked.
+    if (stored > 0) target.set(offsets.subarray(0, stored))
     this.#takeBack(offsets.subarray(stored, count))
     return stored
   }

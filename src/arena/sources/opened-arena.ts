@@ -186,7 +186,8 @@ function joinThreads(source: ThreadSource, options: CheckedOptions): OpenedArena
   const owner = ThreadOwner.join(os, source.table)
   const { base, layout, kind, file } = owner.table.facts
   try {
-    if (options.sealed && file.fd >= 0 && !(isOurs(os, file) && os.files.isSealed(file.fd))) throw notSealed('the arena of this handle')
+    if (options.sealed && file.fd >= 0 && !(isOurs(os, file) && os.files.isSealed(file.fd)))
+      throw notSealed('the arena of this handle')
     const mapping = new OsMapping(os, base, backingOf(kind, os, file, base, layout.metadataBytes), owner)
     applyOptions({ mapping, base }, layout, options)
     const reach = kind === BackingKind.anonymous ? 'threads' : 'processes'

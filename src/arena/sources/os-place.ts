@@ -13,6 +13,7 @@
  */
 import { UnsupportedOperationError } from '../../errors.ts'
 import type { Os } from '../../ffi/os.ts'
+import { PROCESS_ID } from '../../runtime.ts'
 import type { Address } from '../../units.ts'
 import type { Identity } from '../format/header.ts'
 import type { Layout } from '../format/layout.ts'
@@ -59,7 +60,7 @@ export class OsPlace implements ArenaPlace {
   get path(): string | undefined {
     const { kind, path } = this.#facts
     if (this.fd === undefined) return undefined
-    return (kind === BackingKind.namedFile ? path : undefined) ?? `/proc/${process.pid}/fd/${this.fd}`
+    return (kind === BackingKind.namedFile ? path : undefined) ?? `/proc/${PROCESS_ID}/fd/${this.fd}`
   }
 
   get hasOwner(): boolean {

@@ -313,8 +313,9 @@ for (const node of nodes) {
   test(`Node ${node.major}: what tests put into the runtime's globals changes nothing`, async () => {
     const child = await runChild(
       `
+      Arena.reserve(MiB).close()
       for (const [name, value] of [['pid', 1], ['arch', 'ia32']]) Object.defineProperty(process, name, { value })
-      globalThis.Buffer = undefined
+      globalThis.Buffer = globalThis.TextEncoder = undefined
       const arena = Arena.reserve(MiB, { shared: true, name: 'é' })
       const again = Arena.attach(JSON.parse(JSON.stringify(arena.handle())))
       const heap = new Heap(arena)

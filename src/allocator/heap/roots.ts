@@ -11,6 +11,7 @@
  * of any size for this; here a thousand names are enough to hang directories of the program's own on.
  * @module
  */
+import { Buffer } from 'node:buffer'
 import { InvalidArgumentTypeError, OutOfMemoryError, OutOfRangeError } from '../../errors.ts'
 import type { HeapLayout } from './layout.ts'
 import { At, Root } from './words.ts'
@@ -104,13 +105,17 @@ function offsetIndex(entry: number): number {
   return (entry * Root.WORDS + Root.NAME_WORDS) / 2
 }
 
+/** Half a surrogate pair. */
+const HALF = /\p{Surrogate}/u
+
 /** A name as the words of an entry. */
 function encode(name: unknown): Int32Array {
   if (typeof name !== 'string') throw new InvalidArgumentTypeError('name', 'a string', name)
-  const bytes = new TextEncoder().encode(name)
-  if (bytes.length === 0 || bytes.length > Root.NAME || name.includes('\0'))
+  const bytes = name.length > Root.NAME ? 0 : Buffer.byteLength(name)
+  // Half a surrogate pair has no bytes of its own: names that differ in such would be one.
+  if (bytes === 0 || bytes > Root.NAME || name.includes('\0') || HALF.test(name))
     throw new OutOfRangeError('name', `1 to ${Root.NAME} bytes of UTF-8 without NUL`, name)
   const padded = new Uint8Array(Root.NAME)
-  padded.set(bytes)
+  Buffer.from(padded.buffer).write(name)
   return new Int32Array(padded.buffer, 0, Root.NAME_WORDS)
 }

@@ -50,10 +50,9 @@ export class Views implements Forgetful {
     // A plain property, for speed: the caller may have put a getter of its own on the view, which may close the allocator, so the view is
     // taken from the table before. A view without elements has its length when it is detached, too: there is none in the cache.
     try {
-      if (cache.offsets[at] === offset && cache.types[at] === type && length !== 0) {
-        const view = cache.views[at] as TypedArray
-        if (view.length === length) return view
-      }
+      const view = cache.views[at] as TypedArray
+      if (cache.offsets[at] === offset && cache.types[at] === type && view.length === length && length !== 0)
+        return view
     } catch {}
     return this.#make(type, offset, length, byteLength)
   }

@@ -77,6 +77,16 @@ function urlText(value: unknown): string | undefined {
   return typeof href === 'string' && protocol && auth === undefined && path === undefined ? href : undefined
 }
 
+/** The path that a URL stands for. Node's errors say what is wrong with one; where it has none, the escapes are no text. */
+function pathOfUrl(name: string, url: string): string {
+  try {
+    return fileURLToPath(url)
+  } catch (error) {
+    if (typeof (error as { code?: unknown }).code === 'string') throw error
+    throw new OutOfRangeError(name, 'a file URL whose escapes are UTF-8', url)
+  }
+}
+
 /** An AbortSignal or nothing, told as Node tells one, so that one of another realm will do. */
 export function abortSignal(name: string, value: unknown): AbortSignalLike | undefined {
   if (value === undefined) return undefined
@@ -95,7 +105,7 @@ export function filePath(name: string, value: unknown): string {
 /** The same, and undefined for what is neither. */
 export function pathText(name: string, value: unknown): string | undefined {
   const url = urlText(value)
-  const path = url === undefined ? value : fileURLToPath(url)
+  const path = url === undefined ? value : pathOfUrl(name, url)
   if (typeof path !== 'string') return undefined
   // C would take the path to end at the zero.
   if (path === '' || path.includes('\0')) throw new OutOfRangeError(name, 'a path without NUL', value)

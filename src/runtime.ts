@@ -4,6 +4,7 @@
  *
  *     timers      real ones, that never keep a process alive
  *     randomness  for identities
+ *     process     its number and its processor: tests put others into `process`
  *     warnings    for errors in the caller's callbacks, which have no caller to go to
  *
  * Time that decides how a call ends is the kernel's: `Threads.now` (ffi/os-threads.ts).
@@ -17,6 +18,11 @@ const stop = clearTimeout
 const next = setImmediate
 const fill = randomFillSync
 const { emitWarning } = process
+
+/** This process, as the kernel counts. */
+export const PROCESS_ID: number = process.pid
+/** The processor's architecture, as in `process.arch`. */
+export const ARCHITECTURE: string = process.arch
 
 /** Calls `run` after `ms` milliseconds, once; the answer cancels it. The timer does not keep the process alive. */
 export function unreferencedTimer(run: () => void, ms: number): () => void {

@@ -136,6 +136,8 @@ export function plainBytes(name: string, target: unknown, least: number): Uint8A
     throw new InvalidArgumentTypeError(name, 'a Uint8Array', target)
   const byteLength = arrayByteLength(target)
   if (byteLength < least) throw new OutOfRangeError(name, `at least ${bytes(least)}`, bytes(byteLength))
+  // The buffer of a detached array can have no view.
+  if (least === 0) return new ByteArray(0)
   return new ByteArray(arrayBuffer(target), arrayByteOffset(target), least)
 }
 

@@ -14,12 +14,14 @@ import {
   elementBytes,
   type NodeBuffer,
   type NodeBufferConstructor,
+  plainFloats,
   type TypedArray,
   type TypedArrayConstructor,
   type View,
   type ViewConstructor,
   viewByteLength,
 } from '../views.ts'
+import { checkMany } from './base/freeing.ts'
 import type { AllocatorStats, AllocOptions, FreeingAllocator, StatsOptions } from './contract.ts'
 import { checkAlignment } from './options.ts'
 
@@ -40,6 +42,8 @@ export class ObservedAllocator implements FreeingAllocator {
   readonly #inner: FreeingAllocator
   readonly #offsetOf: (view: ArrayBufferView) => number
   readonly #observer: Observer
+  /** Of the views that were handed out: one that has been detached does not say any more where it was. */
+  readonly #places: WeakMap<ArrayBufferView, number> = new WeakMap()
 
   constructor(inner: FreeingAllocator, arena: { offsetOf(view: ArrayBufferView): number }, observer: Observer) {
     this.#inner = inner
@@ -99,8 +103,21 @@ export class ObservedAllocator implements FreeingAllocator {
     const view: View = zero
       ? this.#inner.alloc(type as TypedArrayConstructor, length, checked)
       : this.#inner.allocUnsafe(type as TypedArrayConstructor, length, checked)
-    this.#tell(this.#offsetOf(view), viewByteLength(view), zero, alignment > 8 ? alignment : 0)
+    const offset = this.#placeOf(view)
+    // Without one a callback has closed the allocator meanwhile.
+    if (offset === undefined) return view
+    this.#places.set(view, offset)
+    this.#tell(offset, viewByteLength(view), zero, alignment > 8 ? alignment : 0)
     return view
+  }
+
+  /** Where a view starts; undefined when it is none of the arena, which the allocator inside will say, or the arena is closed. */
+  #placeOf(view: ArrayBufferView): number | undefined {
+    try {
+      return this.#offsetOf(view)
+    } catch {
+      return undefined
+    }
   }
 
   realloc(offset: number, byteLength: number): number {
@@ -111,20 +128,25 @@ export class ObservedAllocator implements FreeingAllocator {
   }
 
   free(block: number | ArrayBufferView): void {
+    // Looked for first: a free may take the view away.
+    const offset = typeof block === 'number' ? block : (this.#places.get(block) ?? this.#placeOf(block))
     this.#inner.free(block)
-    this.#observer.freed(typeof block === 'number' ? block : this.#offsetOf(block))
+    if (offset !== undefined) this.#observer.freed(offset)
   }
 
   mallocMany(byteLength: number, offsets: Float64Array): number {
     this.#check(byteLength)
-    const count = this.#inner.mallocMany(byteLength, offsets)
-    for (const offset of offsets.subarray(0, count)) this.#tell(offset, byteLength, false, 0)
+    const plain = plainFloats('offsets', offsets)
+    const count = this.#inner.mallocMany(byteLength, plain)
+    for (let index = 0; index < count; index++) this.#tell(plain[index] as number, byteLength, false, 0)
     return count
   }
 
   freeMany(offsets: Float64Array, count?: number): void {
-    this.#inner.freeMany(offsets, count)
-    for (const offset of offsets.subarray(0, count)) this.#observer.freed(offset)
+    // A copy: the offsets may lie in a block that is freed, and the caller's array may say anything of itself.
+    const checked = checkMany(offsets, count).slice()
+    this.#inner.freeMany(checked)
+    for (const offset of checked) this.#observer.freed(offset)
   }
 
   reset(): void {

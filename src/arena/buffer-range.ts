@@ -8,6 +8,7 @@
  * is a multiple of 64, so words of any size may begin at it. A typed array over a range is made once and kept: it costs some 100 ns.
  * @module
  */
+import { types } from 'node:util'
 
 export interface BufferRange {
   readonly buffer: ArrayBuffer
@@ -70,4 +71,18 @@ export function rangeOf(buffer: ArrayBuffer): BufferRange {
 /** How many whole elements there are from byte `at` on. */
 function countFrom({ byteLength }: BufferRange, at: number, size: number): number {
   return Math.floor((byteLength - at) / size)
+}
+
+/** Buffers over the pages of mappings: another thread or process may write to them at any moment. */
+const mapped: WeakSet<ArrayBufferLike> = new WeakSet()
+
+/** Notes that a buffer is one. */
+export function noteMapped(buffer: ArrayBuffer): ArrayBuffer {
+  mapped.add(buffer)
+  return buffer
+}
+
+/** Whether another thread or process may write to a buffer while this thread reads it. */
+export function isCommon(buffer: ArrayBufferLike): boolean {
+  return types.isSharedArrayBuffer(buffer) || mapped.has(buffer)
 }

@@ -3,6 +3,7 @@
  * block, so that no two neighbours and no two positions agree for long. Both ways run at the speed of memcpy and memcmp.
  * @module
  */
+import { Buffer } from 'node:buffer'
 
 const TABLE_BYTES = 1 << 20
 

@@ -310,6 +310,30 @@ for (const node of nodes) {
     assert.match(report.message, 'win32 on')
   })
 
+  test(`Node ${node.major}: what tests put into the runtime's globals changes nothing`, async () => {
+    const child = await runChild(
+      `
+      Arena.reserve(MiB).close()
+      for (const [name, value] of [['pid', 1], ['arch', 'ia32']]) Object.defineProperty(process, name, { value })
+      globalThis.Buffer = globalThis.TextEncoder = undefined
+      const arena = Arena.reserve(MiB, { shared: true, name: 'é' })
+      const again = Arena.attach(JSON.parse(JSON.stringify(arena.handle())))
+      const heap = new Heap(arena)
+      heap.setRoot('root', heap.malloc(100))
+      const reader = Heap.attach(again)
+      const { role } = reader
+      reader.close()
+      heap.destroy()
+      arena.populate(0, 65536)
+      again.close()
+      arena.close()
+      report({ role })
+      `,
+      { node }
+    )
+    assert.is(child.clean().report.role, 'reader')
+  })
+
   test(`Node ${node.major}: where addons are forbidden the first use says what is wrong`, async () => {
     const child = await runChild(
       `try { Arena.reserve(MiB) } catch (error) { report({ code: error.code, message: error.message }) }`,

@@ -204,4 +204,33 @@ test('views of elsewhere, and of what has been taken away, are refused with a co
   arena.close()
 })
 
+test('a getter on a view that closes the allocator while the view is looked for: a view is given all the same', () => {
+  for (const concurrent of [false, true]) {
+    const arena = Arena.reserve(MiB)
+    const heap = new Heap(arena, { concurrent })
+    const view = heap.alloc(Uint8Array, 64)
+    Object.defineProperty(view, 'length', {
+      get: () => {
+        heap.close()
+        return 64
+      },
+    })
+    heap.free(arena.offsetOf(view))
+    assert.ok(ArrayBuffer.isView(heap.alloc(Uint8Array, 64)))
+    throwsCode(() => heap.malloc(8), 'ERR_ARENA_CLOSED')
+    arena.close()
+  }
+})
+
+test('a copy of nothing into a target that is detached, or out of its buffer’s bounds', () => {
+  const path = join(scratch, 'nothing')
+  writeFileSync(path, new Uint8Array(4096).fill(9))
+  const file = mapFile(path, { mode: 'read' })
+  const detached = new Uint8Array(8)
+  structuredClone(detached.buffer, { transfer: [detached.buffer] })
+  assert.is(file.read(0, 0, detached).length, 0)
+  throwsCode(() => file.read(0, 1, detached), 'ERR_OUT_OF_RANGE', '"target"')
+  file.close()
+})
+
 test.run()

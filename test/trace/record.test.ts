@@ -137,4 +137,35 @@ test('everything else is passed on', () => {
   heap.close()
 })
 
+test('a view that was detached is freed and recorded; a free that is refused is not', () => {
+  const arena = Arena.reserve(MiB)
+  const heap = new Recorder(new Heap(arena), arena)
+  const view = heap.alloc(Uint8Array, 10)
+  structuredClone(view.buffer, { transfer: [view.buffer as ArrayBuffer] })
+  heap.free(view)
+  for (const bad of [view, new Uint8Array(8)]) assert.throws(() => heap.free(bad))
+  assert.equal([...heap.trace().meta], [CALLOC, FREE])
+  arena.close()
+})
+
+test('many offsets, in an array that says other things of itself, or in a block that is freed', () => {
+  const arena = Arena.reserve(16 * MiB)
+  const heap = new Recorder(new Heap(arena, { concurrent: true }), arena)
+  class Lying extends Float64Array {
+    override subarray(): never {
+      throw new Error('no')
+    }
+  }
+  const lying = new Lying(3)
+  heap.mallocMany(40, lying)
+  heap.freeMany(lying)
+  const offsets = heap.alloc(Float64Array, 400_000)
+  heap.mallocMany(40, offsets.subarray(1, 3))
+  offsets[0] = arena.offsetOf(offsets)
+  heap.freeMany(offsets, 3)
+  const { endLiveCount, events } = heap.trace().summary
+  assert.equal([endLiveCount, events], [0, 12])
+  arena.close()
+})
+
 test.run()

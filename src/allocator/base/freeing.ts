@@ -8,7 +8,8 @@
  * Cost above the raw call: one comparison for an offset, a look-up of the view's buffer for a view.
  * @module
  */
-import { types } from 'node:util'
+import { isCommon } from '../../arena/buffer-range.ts'
+import { step } from '../../arena/ending.ts'
 import { wholeNumber } from '../../arguments.ts'
 import { DoubleFreeError } from '../../errors.ts'
 import { plainFloats } from '../../views.ts'
@@ -68,14 +69,19 @@ export class Freeing {
   }
 
   mallocMany(byteLength: number, offsets: Float64Array): number {
-    return this.fillMany(byteLength, plainFloats('offsets', offsets), (rest) => {
-      for (let count = 0; count < rest.length; count++) {
-        const offset = this.#hooks.tryMemalign(8, byteLength, false)
-        if (offset === 0) return count
-        rest[count] = offset
-      }
-      return rest.length
-    })
+    // One step: what a timer's callback does comes when all blocks are there.
+    return this.fillMany(byteLength, plainFloats('offsets', offsets), (rest) =>
+      step(() => this.#take(byteLength, rest))
+    )
+  }
+
+  #take(byteLength: number, rest: Float64Array): number {
+    for (let count = 0; count < rest.length; count++) {
+      const offset = this.#hooks.tryMemalign(8, byteLength, false)
+      if (offset === 0) return count
+      rest[count] = offset
+    }
+    return rest.length
   }
 
   /**
@@ -83,13 +89,32 @@ export class Freeing {
    * room; says how many there are. When the callback throws they are freed.
    */
   fillMany(byteLength: number, offsets: Float64Array, take: (rest: Float64Array) => number): number {
+    const requests = this.#requests
+    if (requests.asks) return this.#fillAsking(byteLength, offsets, take)
+    const count = take(offsets)
+    requests.tellPages()
+    if (count !== offsets.length) requests.publishFull(byteLength, 8)
+    return count
+  }
+
+  /** The callback has the caller's array as well, and may write to it, or detach it: so the offsets are kept apart until all is done. */
+  #fillAsking(byteLength: number, target: Float64Array, take: (rest: Float64Array) => number): number {
+    const offsets = new Float64Array(target.length)
+    const count = this.#fillUntilFull(byteLength, offsets, take)
+    const stored = Math.min(count, target.length)
+    // Of a detached array nothing may be asked.
+    if (stored > 0) target.set(offsets.subarray(0, stored))
+    this.#takeBack(offsets.subarray(stored, count))
+    return stored
+  }
+
+  #fillUntilFull(byteLength: number, offsets: Float64Array, take: (rest: Float64Array) => number): number {
     const life = this.#life
     const requests = this.#requests
     let count = take(offsets)
     requests.tellPages()
     if (count === offsets.length) return count
     requests.publishFull(byteLength, 8)
-    if (!requests.asks) return count
     const request = requestOf(byteLength)
     for (;;) {
       const { resets } = life
@@ -178,12 +203,15 @@ export function classesOfBlocks(blocks: Iterable<{ byteLength: number }>): SizeC
   return [...classes.values()].sort((a, b) => a.least - b.least)
 }
 
-/** The first `count` of the offsets: a copy where another thread could change them meanwhile. */
+/**
+ * The first `count` of the offsets: a copy where they can change meanwhile. Another thread can change them, and so can the frees, where they
+ * lie in a block that is freed.
+ */
 export function checkMany(offsets: unknown, count: unknown): Float64Array {
   const plain = plainFloats('offsets', offsets)
   const most = plain.length
   const length = count === undefined ? most : wholeNumber('count', count, 0, most)
-  if (types.isSharedArrayBuffer(plain.buffer)) return plain.slice(0, length)
+  if (isCommon(plain.buffer)) return plain.slice(0, length)
   return length === most ? plain : plain.subarray(0, length)
 }
 

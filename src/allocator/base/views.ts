@@ -47,16 +47,12 @@ export class Views implements Forgetful {
   over(type: ViewConstructor, offset: number, length: number, byteLength: number): View {
     const cache = this.#cache
     const at = cache.at(offset)
-    // A plain property, for speed: the caller may have put a getter of its own on the view. A view without elements has its length when it
-    // is detached, too: there is none in the cache.
+    // A plain property, for speed: the caller may have put a getter of its own on the view, which may close the allocator, so the view is
+    // taken from the table before. A view without elements has its length when it is detached, too: there is none in the cache.
     try {
-      if (
-        cache.offsets[at] === offset &&
-        cache.types[at] === type &&
-        (cache.views[at] as TypedArray).length === length &&
-        length !== 0
-      )
-        return cache.views[at] as View
+      const view = cache.views[at] as TypedArray
+      if (cache.offsets[at] === offset && cache.types[at] === type && view.length === length && length !== 0)
+        return view
     } catch {}
     return this.#make(type, offset, length, byteLength)
   }

@@ -567,11 +567,11 @@ export class ConcurrentHeap extends AllocatorFacade implements FreeingAllocator 
       throw new BlockPinnedError(`Heap cannot be ${call}: a block is pinned`)
   }
 
-  /** Ends this peer's part in the heap. Where others can have it, or find it again, the rest goes on; elsewhere it is gone. */
+  /** Ends this peer's part in the heap. Where others use it, can have it, or can find it again, the rest goes on; elsewhere it is gone. */
   override close(): void {
     const { claim } = this.#life
     this.#life.close(() => {
-      if (claim.stays) claim.leave()
+      if (claim.stays || this.#space.peers.others().length > 0) claim.leave()
       else {
         this.#leave()
         claim.release()

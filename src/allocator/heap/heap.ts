@@ -463,9 +463,7 @@ export class Heap extends AllocatorFacade implements FreeingAllocator {
               moved = start >= 0 ? start : m[state + ClassWord.WINDOW] * Window.BYTES + (start & Window.INSIDE)
             } else {
               // A timer's callback could do away with the slot: it is called at the end.
-              this.#quiet = true
-              moved = +this.#mallocSlow(size)
-              this.#quiet = false
+              moved = +this.#mallocQuietly(size)
               if (moved === 0) return this.#reallocAsking(offset, byteLength)
             }
             const kept = size < usable ? size : usable
@@ -574,6 +572,16 @@ export class Heap extends AllocatorFacade implements FreeingAllocator {
       }
     }
     return this.#allocate(byteLength, false, true)
+  }
+
+  /** `#mallocSlow` as part of another step, which tells what there is to tell. */
+  #mallocQuietly(byteLength: number): number {
+    this.#quiet = true
+    try {
+      return this.#mallocSlow(byteLength)
+    } finally {
+      this.#quiet = false
+    }
   }
 
   /**

@@ -3,7 +3,7 @@
  * @module
  */
 import { boolean, optionsObject, wholeNumber } from '../../arguments.ts'
-import { InvalidArgumentTypeError } from '../../errors.ts'
+import { InvalidArgumentTypeError, OutOfRangeError } from '../../errors.ts'
 import { unreferencedTimer } from '../../runtime.ts'
 import type { AllocatorOptions } from '../contract.ts'
 import { type CheckedAllocatorOptions, checkAllocatorOptions, checkOnFull, type OnFull } from '../options.ts'
@@ -62,11 +62,21 @@ export interface CheckedAttachOptions {
   readonly schedule: Schedule
 }
 
+/** Offset 0 is never a block. */
+const FIRST_BLOCK = 8
+
 /** Reads each option once: see options.ts. @internal */
 export function checkHeapOptions(options: HeapOptions | undefined): CheckedHeapOptions {
   const checked = checkAllocatorOptions(options)
   const { concurrent = false } = options ?? {}
   boolean('options.concurrent', concurrent)
+  const { offset = 0, byteLength = Infinity } = checked
+  if (offset + byteLength <= FIRST_BLOCK)
+    throw new OutOfRangeError(
+      'options.byteLength',
+      `at least ${FIRST_BLOCK + 8}: no block begins before offset 8`,
+      byteLength
+    )
   return { ...checked, ...checkPurging(options), concurrent }
 }
 

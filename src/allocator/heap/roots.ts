@@ -12,6 +12,7 @@
  * directories of the program's own on.
  * @module
  */
+import { Buffer } from 'node:buffer'
 import { InvalidArgumentTypeError, OutOfMemoryError, OutOfRangeError } from '../../errors.ts'
 import type { HeapLayout } from './layout.ts'
 import { At, Root } from './words.ts'
@@ -115,10 +116,10 @@ function encode(name: unknown): Int32Array {
   if (typeof name !== 'string') throw new InvalidArgumentTypeError('name', 'a string', name)
   // Of half a surrogate pair UTF-8 has only the replacement character, which is another name.
   if (HALF_PAIR.test(name)) throw new OutOfRangeError('name', 'whole characters, without half a surrogate pair', name)
-  const bytes = new TextEncoder().encode(name)
-  if (bytes.length === 0 || bytes.length > Root.NAME || name.includes('\0'))
+  const bytes = name.length > Root.NAME ? 0 : Buffer.byteLength(name)
+  if (bytes === 0 || bytes > Root.NAME || name.includes('\0'))
     throw new OutOfRangeError('name', `1 to ${Root.NAME} bytes of UTF-8 without NUL`, name)
   const padded = new Uint8Array(Root.NAME)
-  padded.set(bytes)
+  Buffer.from(padded.buffer).write(name)
   return new Int32Array(padded.buffer, 0, Root.NAME_WORDS)
 }

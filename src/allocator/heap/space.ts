@@ -234,6 +234,8 @@ export class HeapSpace {
         if (this.releaseKept()) continue
         // Pages that are there already, in a longer span, rather than one more.
         if (this.sweeper.hasSlack(missing)) next = free.fitCommitted(length, alignment)
+        // A splinter that goes with the block may lie on a page that is not there: then there is no better one.
+        if (next === span) next = 0
         if (next !== 0) continue
       }
       if (missing > 0 || this.admission.limited) {

@@ -23,6 +23,7 @@ import { BackingKind } from '../mapping/backing.ts'
 import type { Lifetime } from '../mapping/lifetime.ts'
 import type { Mapping } from '../mapping/mapping.ts'
 import type { OpenState } from '../mapping/open-state.ts'
+import { NO_FILE } from '../mapping/own-file.ts'
 import type { OpenedArena } from '../sources/opened-arena.ts'
 import { OsPlace } from '../sources/os-place.ts'
 import { USUAL_WINDOW_BYTES } from '../views/windows.ts'
@@ -87,7 +88,7 @@ function openedIn({ fileMapping, mapping, place }: FileArenaSource, layout: Layo
     layout,
     mapping,
     start: found ? startOfFound(common) : startOfNew(common),
-    place: new OsPlace({ os, base, layout, kind, fd: -1, path: undefined }),
+    place: new OsPlace({ os, base, layout, kind, file: NO_FILE, path: undefined }),
     name: undefined,
   }
 }

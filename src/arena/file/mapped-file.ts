@@ -33,6 +33,7 @@ import { fileBackingOf } from '../mapping/backing.ts'
 import { Lifetime } from '../mapping/lifetime.ts'
 import { OpenState } from '../mapping/open-state.ts'
 import { OsMapping } from '../mapping/os-mapping.ts'
+import { NO_FILE } from '../mapping/own-file.ts'
 import { SoleOwner } from '../mapping/owner.ts'
 import { Extent } from '../views/extent.ts'
 import { MemoryViews } from '../views/memory-views.ts'
@@ -99,7 +100,7 @@ export class MappedFile<Mode extends FileMode = FileMode> {
     const { title, path, place, fileMapping, link, windowBytes } = parts
     const { os, base, mappingBytes, lead } = fileMapping
     const { mode, maxByteLength, offset } = place
-    const owner = new SoleOwner(os, base, mappingBytes, -1)
+    const owner = new SoleOwner(os, base, mappingBytes, NO_FILE)
     const mapping = new OsMapping(os, base, fileBackingOf(os, mode === 'write'), owner)
     const lifetime = new Lifetime(mapping, mappingBytes)
     const openState = new OpenState(title, lifetime)

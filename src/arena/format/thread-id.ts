@@ -18,6 +18,7 @@
  * @module
  */
 import type { Place, Threads } from '../../ffi/os-threads.ts'
+import { PROCESS_ID } from '../../runtime.ts'
 import { type BufferRange, float64sIn, uint32sIn } from '../buffer-range.ts'
 
 /** A thread of a process on a machine. */
@@ -50,9 +51,9 @@ export function currentThread({ threads }: HasThreads): ThreadId {
   if (thread === undefined) {
     const threadId = threads.id()
     thread = {
-      processId: process.pid,
+      processId: PROCESS_ID,
       threadId,
-      startTime: threads.startTime(process.pid, threadId),
+      startTime: threads.startTime(PROCESS_ID, threadId),
       ...threads.place(),
     }
     known.set(threads, thread)

@@ -21,6 +21,7 @@ import { EOPNOTSUPP, isErrno } from '../../ffi/errno.ts'
 import type { Os } from '../../ffi/os.ts'
 import { type Address, MiB } from '../../units.ts'
 import { fillZero } from './mapping.ts'
+import { type OwnFile, requireOurs } from './own-file.ts'
 
 export interface Backing {
   /** Gives the pages of a range back as far as that can be done; the range reads zero afterwards. */
@@ -41,8 +42,8 @@ export function anonymousBacking(os: Os): Backing {
   return { purge: (address, byteLength) => os.purge(address, byteLength), populate: populateAsWritten(os) }
 }
 
-/** The pages of an arena of a certain kind, mapped at `base`. `dataStart`: where the data begins in the file behind `fd`. */
-export function backingOf(kind: BackingKind, os: Os, fd: number, base: Address, dataStart: number): Backing {
+/** The pages of an arena of a certain kind, mapped at `base`. `dataStart`: where the data begins in the file. */
+export function backingOf(kind: BackingKind, os: Os, file: OwnFile, base: Address, dataStart: number): Backing {
   if (kind === BackingKind.anonymous) return anonymousBacking(os)
   const populate = populateAsWritten(os)
   if (kind !== BackingKind.namedFile) return { purge: punchHole(os), populate }
@@ -50,7 +51,8 @@ export function backingOf(kind: BackingKind, os: Os, fd: number, base: Address, 
     purge: punchHole(os),
     populate: (address, byteLength) => {
       // Only data is ever populated.
-      os.files.allocate(fd, dataStart + (address - base), byteLength)
+      requireOurs(os, file, 'fallocate')
+      os.files.allocate(file.fd, dataStart + (address - base), byteLength)
       populate(address, byteLength)
     },
   }

@@ -17,6 +17,7 @@
  * arena, reading such a page makes it resident.)
  * @module
  */
+import { Buffer } from 'node:buffer'
 import { alignDown, alignUp } from '../../bits.ts'
 import type { Threads } from '../../ffi/os-threads.ts'
 import type { Address } from '../../units.ts'

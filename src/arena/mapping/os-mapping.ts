@@ -12,7 +12,7 @@ import { ENOMEM, systemError } from '../../ffi/errno.ts'
 import type { Os } from '../../ffi/os.ts'
 import type { Threads } from '../../ffi/os-threads.ts'
 import type { Address } from '../../units.ts'
-import { type BufferRange, rangeOf } from '../buffer-range.ts'
+import { type BufferRange, noteMapped, rangeOf } from '../buffer-range.ts'
 import type { Backing } from './backing.ts'
 import type { Mapping } from './mapping.ts'
 import type { MappingOwner } from './owner.ts'
@@ -38,7 +38,7 @@ export class OsMapping implements Mapping {
   }
 
   buffer(offset: number, byteLength: number): ArrayBuffer {
-    return this.#os.view(this.word(offset), byteLength)
+    return noteMapped(this.#os.view(this.word(offset), byteLength))
   }
 
   range(offset: number, byteLength: number): BufferRange {

@@ -9,6 +9,7 @@
  */
 import type { Os } from '../../ffi/os.ts'
 import type { Address } from '../../units.ts'
+import { closeQuietly, type OwnFile } from './own-file.ts'
 
 /**
  * What leaving has come to. `unmapped`: nothing is left. `emptied`: fresh pages lie over the range, until it is drained.
@@ -32,22 +33,22 @@ export class SoleOwner implements MappingOwner {
   readonly #os: Os
   readonly #base: Address
   readonly #byteLength: number
-  readonly #fd: number
+  readonly #file: OwnFile
   #moved = false
 
-  /** `fd`: the descriptor of its file, which is closed with it, or -1. */
-  constructor(os: Os, base: Address, byteLength: number, fd: number) {
+  /** `file`: its descriptor is closed with it. */
+  constructor(os: Os, base: Address, byteLength: number, file: OwnFile) {
     this.#os = os
     this.#base = base
     this.#byteLength = byteLength
-    this.#fd = fd
+    this.#file = file
   }
 
   leave(watched: boolean): Leaving {
     const stays = watched || this.#moved
     if (stays) this.#os.replace(this.#base, this.#byteLength)
     else this.#os.release(this.#base, this.#byteLength)
-    closeQuietly(this.#os, this.#fd)
+    closeQuietly(this.#os, this.#file)
     return stays ? 'emptied' : 'unmapped'
   }
 
@@ -61,16 +62,6 @@ export class SoleOwner implements MappingOwner {
 
   empty(): void {
     purgeQuietly(this.#os, this.#base, this.#byteLength)
-  }
-}
-
-/** Closes the descriptor behind a mapping that has been given back. It is too late to refuse; the kernel frees it in any case. */
-export function closeQuietly(os: Os, fd: number): void {
-  if (fd < 0) return
-  try {
-    os.files.close(fd)
-  } catch {
-    // What could not be written out is said by `sync`.
   }
 }
 

@@ -17,6 +17,7 @@
  * generation is the arena's identity: what is found by the path must have the same, and the same length.
  * @module
  */
+import { Buffer } from 'node:buffer'
 import { createHash, createHmac } from 'node:crypto'
 import { descriptor, filePath, type UrlLike, wholeNumber } from '../../arguments.ts'
 import { InvalidArgumentTypeError, OutOfRangeError } from '../../errors.ts'

@@ -23,6 +23,7 @@ import { HEADER_BYTES, type Layout, layoutOf } from '../format/layout.ts'
 import { BackingKind, backingOf } from '../mapping/backing.ts'
 import type { Mapping } from '../mapping/mapping.ts'
 import { OsMapping } from '../mapping/os-mapping.ts'
+import { isOurs, NO_FILE, ownFile } from '../mapping/own-file.ts'
 import type { CheckedOptions } from '../options.ts'
 import { ThreadOwner } from '../threads/thread-owner.ts'
 import type { ArenaPlace } from './arena-place.ts'
@@ -45,7 +46,7 @@ export function reservePrivate(byteLength: number, options: CheckedOptions): Ope
   const { os, name } = options
   const layout = layoutOf(byteLength, os.pageSize)
   const { mapping, base } = reserveMapping(layout, options)
-  const place = new OsPlace({ os, base, layout, kind: BackingKind.anonymous, fd: -1, path: undefined })
+  const place = new OsPlace({ os, base, layout, kind: BackingKind.anonymous, file: NO_FILE, path: undefined })
   return { layout, mapping, start: { origin: 'new', reach: 'process' }, place, name }
 }
 
@@ -74,8 +75,9 @@ export function openOver(
 ): OpenedArena {
   const { os, name } = options
   try {
-    const { mapping, base } = mapFilePages(layout, kind, fd, options)
-    return { layout, mapping, start, place: new OsPlace({ os, base, layout, kind, fd, path }), name }
+    const file = ownFile(os, fd)
+    const { mapping, base } = mapFilePages(layout, kind, file, options)
+    return { layout, mapping, start, place: new OsPlace({ os, base, layout, kind, file, path }), name }
   } catch (error) {
     os.files.close(fd)
     throw error
@@ -182,13 +184,14 @@ export function attachTo(found: FoundSource, options: CheckedOptions): OpenedAre
 function joinThreads(source: ThreadSource, options: CheckedOptions): OpenedArena {
   const { os, name } = options
   const owner = ThreadOwner.join(os, source.table)
-  const { base, layout, kind, fd } = owner.table.facts
+  const { base, layout, kind, file } = owner.table.facts
   try {
-    if (options.sealed && fd >= 0 && !os.files.isSealed(fd)) throw notSealed('the arena of this handle')
-    const mapping = new OsMapping(os, base, backingOf(kind, os, fd, base, layout.metadataBytes), owner)
+    if (options.sealed && file.fd >= 0 && !(isOurs(os, file) && os.files.isSealed(file.fd)))
+      throw notSealed('the arena of this handle')
+    const mapping = new OsMapping(os, base, backingOf(kind, os, file, base, layout.metadataBytes), owner)
     applyOptions({ mapping, base }, layout, options)
     const reach = kind === BackingKind.anonymous ? 'threads' : 'processes'
-    const place = new OsPlace({ os, base, layout, kind, fd, path: source.path }, owner)
+    const place = new OsPlace({ os, base, layout, kind, file, path: source.path }, owner)
     return { layout, mapping, start: { origin: 'existing', reach, proof: 'when needed' }, place, name }
   } catch (error) {
     owner.leave(false)

@@ -13,10 +13,12 @@
  */
 import { UnsupportedOperationError } from '../../errors.ts'
 import type { Os } from '../../ffi/os.ts'
+import { PROCESS_ID } from '../../runtime.ts'
 import type { Address } from '../../units.ts'
 import type { Identity } from '../format/header.ts'
 import type { Layout } from '../format/layout.ts'
 import { BackingKind } from '../mapping/backing.ts'
+import { type OwnFile, requireOurs } from '../mapping/own-file.ts'
 import type { MappingOwner } from '../mapping/owner.ts'
 import { ThreadOwner } from '../threads/thread-owner.ts'
 import { ThreadTable } from '../threads/thread-table.ts'
@@ -30,8 +32,7 @@ export interface OsPlaceFacts {
   readonly base: Address
   readonly layout: Layout
   readonly kind: BackingKind
-  /** The descriptor of its file, or -1. */
-  readonly fd: number
+  readonly file: OwnFile
   /** The file's name; undefined when it has none. */
   readonly path: string | undefined
 }
@@ -52,13 +53,14 @@ export class OsPlace implements ArenaPlace {
   }
 
   get fd(): number | undefined {
-    return this.#facts.fd < 0 ? undefined : this.#facts.fd
+    const { fd } = this.#facts.file
+    return fd < 0 ? undefined : fd
   }
 
   get path(): string | undefined {
     const { kind, path } = this.#facts
     if (this.fd === undefined) return undefined
-    return (kind === BackingKind.namedFile ? path : undefined) ?? `/proc/${process.pid}/fd/${this.fd}`
+    return (kind === BackingKind.namedFile ? path : undefined) ?? `/proc/${PROCESS_ID}/fd/${this.fd}`
   }
 
   get hasOwner(): boolean {
@@ -79,15 +81,16 @@ export class OsPlace implements ArenaPlace {
   }
 
   invite(identity: Identity): MappingOwner {
-    const { os, base, layout, kind, fd } = this.#facts
-    this.#threads = ThreadOwner.found(os, ThreadTable.create(os, { base, layout, kind, fd, identity }))
+    const { os, base, layout, kind, file } = this.#facts
+    this.#threads = ThreadOwner.found(os, ThreadTable.create(os, { base, layout, kind, file, identity }))
     return this.#threads
   }
 
   unlink(title: string): boolean {
-    const { os, kind, fd, path } = this.#facts
+    const { os, kind, file, path } = this.#facts
     if (path === undefined || kind !== BackingKind.namedFile)
       throw new UnsupportedOperationError(`${title} has no name to unlink`)
-    return unlinkNamed(os, path, fd)
+    requireOurs(os, file, 'unlink')
+    return unlinkNamed(os, path, file.fd)
   }
 }

@@ -17,6 +17,7 @@ import { ARENA_ALIGNMENT, type Layout } from '../format/layout.ts'
 import { anonymousBacking, type Backing, type BackingKind, backingOf } from '../mapping/backing.ts'
 import { waitingBytes } from '../mapping/lifetime.ts'
 import { OsMapping } from '../mapping/os-mapping.ts'
+import { NO_FILE, type OwnFile } from '../mapping/own-file.ts'
 import { SoleOwner } from '../mapping/owner.ts'
 import type { CheckedOptions } from '../options.ts'
 
@@ -28,28 +29,28 @@ export interface Reserved {
 
 /** Reserves what a layout needs. Throws a `SystemError`; nothing is taken then. */
 export function reserveMapping(layout: Layout, options: CheckedOptions): Reserved {
-  return furnish(layout, options, -1, () => anonymousBacking(options.os))
+  return furnish(layout, options, NO_FILE, () => anonymousBacking(options.os))
 }
 
 /**
  * Maps a file that has what a layout needs. Throws a `SystemError`; nothing is taken then. The descriptor stays open, and is the
  * caller's to close.
  */
-export function mapFilePages(layout: Layout, kind: BackingKind, fd: number, options: CheckedOptions): Reserved {
-  return furnish(layout, options, fd, (base) => {
+export function mapFilePages(layout: Layout, kind: BackingKind, file: OwnFile, options: CheckedOptions): Reserved {
+  return furnish(layout, options, file, (base) => {
     const { os } = options
     const { byteLength, metadataBytes } = layout
-    os.mapFile(base, byteLength, fd, metadataBytes, 'shared', 'read-write')
-    os.mapFile((base + byteLength) as Address, metadataBytes, fd, 0, 'shared', 'read-write')
-    return backingOf(kind, os, fd, base, metadataBytes)
+    os.mapFile(base, byteLength, file.fd, metadataBytes, 'shared', 'read-write')
+    os.mapFile((base + byteLength) as Address, metadataBytes, file.fd, 0, 'shared', 'read-write')
+    return backingOf(kind, os, file, base, metadataBytes)
   })
 }
 
-function furnish(layout: Layout, options: CheckedOptions, fd: number, back: (base: Address) => Backing): Reserved {
+function furnish(layout: Layout, options: CheckedOptions, file: OwnFile, back: (base: Address) => Backing): Reserved {
   const { os, name } = options
   const base = reserveAddresses(os, layout)
   try {
-    const owner = new SoleOwner(os, base, layout.mappingBytes, fd)
+    const owner = new SoleOwner(os, base, layout.mappingBytes, file)
     const mapping = new OsMapping(os, base, back(base), owner)
     os.adviseHugePages(base, layout.mappingBytes, 'never')
     if (name !== undefined) os.name(base, layout.mappingBytes, name)

@@ -4,7 +4,7 @@
  *     part 0    | mark | … | state of each table, 64 KiB | … | table 32 | table 33 | …       table n is the nth 4,096 bytes
  *               0          65,536                              131,072
  *
- *     table     byte 0   uses  kind  moved  fd + 1    identity (two words)   0    0
+ *     table     byte 0   uses  kind  moved  fd + 1    identity (two words)   mark of the file (float)
  *                   32   base               data bytes             metadata bytes         directory bytes          64-bit floats
  *                   64   mutex: the thread that has it, packed (format/thread-id.ts), or 0   64 bits        0    0
  *                   80   row, row, row, …
@@ -31,6 +31,7 @@ import {
   unpackNumbers,
 } from '../format/thread-id.ts'
 import type { BackingKind } from '../mapping/backing.ts'
+import type { OwnFile } from '../mapping/own-file.ts'
 
 /** Bytes of a table. */
 const BYTES = 4096
@@ -46,7 +47,7 @@ export const MOST_MAPPINGS: number = END_TABLE - FIRST_TABLE
 /** Words. */
 export const Word = { uses: 0, kind: 1, moved: 2, descriptor: 3, identity: 4 } as const
 /** 64-bit floats. */
-const Length = { base: 4, byteLength: 5, metadataBytes: 6, directoryBytes: 7 } as const
+const Length = { mark: 3, base: 4, byteLength: 5, metadataBytes: 6, directoryBytes: 7 } as const
 /** The 64-bit word. */
 const MUTEX = 8
 
@@ -63,8 +64,7 @@ export interface MappingFacts {
   readonly base: Address
   readonly layout: Layout
   readonly kind: BackingKind
-  /** The descriptor of its file, or -1. */
-  readonly fd: number
+  readonly file: OwnFile
   /** As in its header, and in every handle: random, never used again. */
   readonly identity: Identity
 }
@@ -119,7 +119,7 @@ export class TableMemory {
         lengths[Length.metadataBytes] as number
       ),
       kind: words[Word.kind] as BackingKind,
-      fd: (words[Word.descriptor] as number) - 1,
+      file: { fd: (words[Word.descriptor] as number) - 1, mark: lengths[Length.mark] as number },
       identity: [(words[Word.identity] as number) >>> 0, (words[Word.identity + 1] as number) >>> 0],
     }
   }
@@ -140,9 +140,10 @@ export class TableMemory {
     }
   }
 
-  #write({ base, layout, kind, fd, identity }: MappingFacts): void {
+  #write({ base, layout, kind, file, identity }: MappingFacts): void {
     const { words, lengths } = this
-    words.set([kind, 0, fd + 1, ...identity], Word.kind)
+    words.set([kind, 0, file.fd + 1, ...identity], Word.kind)
+    lengths[Length.mark] = file.mark
     lengths.set([base, layout.byteLength, layout.metadataBytes, layout.directoryBytes], Length.base)
   }
 

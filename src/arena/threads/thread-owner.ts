@@ -23,7 +23,8 @@ import type { Address } from '../../units.ts'
 import { rangeOf } from '../buffer-range.ts'
 import { identityText, readHeader, requireLayout } from '../format/header.ts'
 import { HEADER_BYTES } from '../format/layout.ts'
-import { closeQuietly, type Leaving, type MappingOwner, purgeQuietly } from '../mapping/owner.ts'
+import { closeQuietly } from '../mapping/own-file.ts'
+import { type Leaving, type MappingOwner, purgeQuietly } from '../mapping/owner.ts'
 import { recheck, recheckNow } from '../mapping/recheck.ts'
 import { MappingState } from './table-memory.ts'
 import { closedInAllThreads, RowState, type ThreadTable } from './thread-table.ts'
@@ -132,13 +133,13 @@ export class ThreadOwner implements MappingOwner {
   /** No thread holds the mapping: empties it, or unmaps it when no buffer is left. */
   #end(watched: boolean): Leaving {
     const { table } = this
-    const { fd } = table.facts
+    const { file } = table.facts
     const stays = watched || table.moved
     if (stays) {
       this.#os.replace(table.facts.base, table.facts.layout.mappingBytes)
       table.state = MappingState.closed
     } else this.#unmap()
-    closeQuietly(this.#os, fd)
+    closeQuietly(this.#os, file)
     return stays ? 'emptied' : 'unmapped'
   }
 

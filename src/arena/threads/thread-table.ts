@@ -17,6 +17,7 @@
  */
 import { ArenaClosedError, OutOfMemoryError } from '../../errors.ts'
 import type { Os } from '../../ffi/os.ts'
+import { PROCESS_ID } from '../../runtime.ts'
 import { currentThread, livenessOf, type ThreadId } from '../format/thread-id.ts'
 import {
   END_TABLE,
@@ -159,7 +160,7 @@ export class ThreadTable {
       const threadId = this.#memory.words[word + 1] as number
       const alive = closely
         ? livenessOf(os, this.#threadOf(row, os)) !== 'dead'
-        : threadId === self || os.threads.exists(process.pid, threadId)
+        : threadId === self || os.threads.exists(PROCESS_ID, threadId)
       if (!alive) this.set(row, RowState.free)
     }
   }
@@ -168,7 +169,7 @@ export class ThreadTable {
     const word = wordOf(row)
     const threadId = this.#memory.words[word + 1] as number
     const startTime = this.#memory.lengths[word / 2 + 1] as number
-    return { processId: process.pid, threadId, startTime, ...os.threads.place() }
+    return { processId: PROCESS_ID, threadId, startTime, ...os.threads.place() }
   }
 }
 

@@ -35,7 +35,7 @@ export class WordWait implements AsyncWait {
   readonly expected: number
   readonly deadline: number
   readonly #start: WordWaitStart
-  readonly #abort = (): void => this.fail(this.#start.signal?.reason)
+  readonly #abort = (): void => this.fail(reasonOf(this.#start.signal))
 
   constructor(start: WordWaitStart) {
     this.address = start.address
@@ -76,5 +76,14 @@ export class WordWait implements AsyncWait {
     const { signal, ended } = this.#start
     ended(this)
     if (signal !== undefined) afterwards(() => signal.removeEventListener('abort', this.#abort))
+  }
+}
+
+/** Why a signal was aborted; what its getter throws, where that throws: the promise must be settled in any case. */
+function reasonOf(signal: AbortSignalLike | undefined): unknown {
+  try {
+    return signal?.reason
+  } catch (error) {
+    return error
   }
 }

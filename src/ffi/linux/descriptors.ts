@@ -6,6 +6,7 @@
  * @module
  */
 import { constants, fstatSync } from 'node:fs'
+import { ARCHITECTURE } from '../../runtime.ts'
 import { MiB } from '../../units.ts'
 import { EINTR, ENOSYS, EPERM, fileError } from '../errno.ts'
 import { AT_EMPTY_PATH, STATX_BASIC_STATS, SYSTEM_CALLS, type SystemCalls } from '../libc/constants.ts'
@@ -38,7 +39,7 @@ export class Descriptors {
 
   /** EBADF: no such descriptor. */
   status(fd: number): RawStatus {
-    const { statx } = SYSTEM_CALLS[process.arch] as SystemCalls
+    const { statx } = SYSTEM_CALLS[ARCHITECTURE] as SystemCalls
     const words = new BigUint64Array(STATX_WORDS)
     if (this.#libc.statx(statx, fd, '', AT_EMPTY_PATH, STATX_BASIC_STATS, words) === 0)
       return statusIn(new DataView(words.buffer))

@@ -11,6 +11,7 @@
  * Longer than other files: one method for each call of `Files`, and each is short.
  * @module
  */
+import { Buffer } from 'node:buffer'
 import {
   closeSync,
   constants,
@@ -26,6 +27,7 @@ import {
 import { dirname } from 'node:path'
 import { filePath, wholeNumber } from '../../arguments.ts'
 import { InvalidArgumentTypeError } from '../../errors.ts'
+import { ARCHITECTURE } from '../../runtime.ts'
 import { MiB } from '../../units.ts'
 import { EACCES, EBADF, EFBIG, EINTR, EINVAL, ENOENT, ENOSPC, ENXIO, EOPNOTSUPP, fileError, isErrno } from '../errno.ts'
 import {
@@ -358,7 +360,7 @@ export class LinuxFiles implements Files {
     filePath('newPath', newPath)
     requirePermission('rename', path)
     requirePermission('rename', newPath)
-    const { renameat2 } = SYSTEM_CALLS[process.arch] as SystemCalls
+    const { renameat2 } = SYSTEM_CALLS[ARCHITECTURE] as SystemCalls
     if (this.#libc.renameat2(renameat2, AT_FDCWD, path, AT_FDCWD, newPath, RENAME_NOREPLACE) !== 0)
       throw fileError('rename', this.#libc.errno(), path)
   }

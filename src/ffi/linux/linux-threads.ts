@@ -7,6 +7,7 @@
  */
 import { wholeNumber } from '../../arguments.ts'
 import { HIDDEN, InvalidArgumentTypeError, OutOfRangeError } from '../../errors.ts'
+import { ARCHITECTURE, PROCESS_ID } from '../../runtime.ts'
 import type { Address } from '../../units.ts'
 import { monotonicNow } from '../clock.ts'
 import { EAGAIN, EINTR, ESRCH, ETIMEDOUT, systemError } from '../errno.ts'
@@ -41,7 +42,7 @@ export class LinuxThreads implements Threads {
   constructor(bindings: Libc, mappings: Mappings) {
     this.#libc = bindings
     this.#mappings = mappings
-    this.#calls = SYSTEM_CALLS[process.arch] as SystemCalls
+    this.#calls = SYSTEM_CALLS[ARCHITECTURE] as SystemCalls
   }
 
   bell(): Bell {
@@ -59,7 +60,7 @@ export class LinuxThreads implements Threads {
 
   isAlive(processId: number, threadId: number): boolean {
     if (!this.exists(processId, threadId)) return false
-    if (processId === process.pid && threadId === this.id()) return true
+    if (processId === PROCESS_ID && threadId === this.id()) return true
     // Killed, and not yet waited for by its parent, or on its way out: it can be signalled, and does nothing any more.
     const stat = readThreadStat(processId, threadId)
     // What cannot be read may be kept from us, or gone since.

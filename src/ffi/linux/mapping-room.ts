@@ -9,6 +9,7 @@
  * Where the files cannot be read (Node's permission model) nothing is counted, and the kernel alone decides.
  * @module
  */
+import { Buffer } from 'node:buffer'
 import { closeSync, openSync, readFileSync, readSync } from 'node:fs'
 import { ENOMEM, systemError } from '../errno.ts'
 

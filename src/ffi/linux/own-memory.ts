@@ -9,6 +9,7 @@
  * @module
  */
 import { closeSync, openSync, readSync } from 'node:fs'
+import { PROCESS_ID } from '../../runtime.ts'
 import type { Address } from '../../units.ts'
 import { EFAULT, ENOSYS, EPERM, systemError } from '../errno.ts'
 import { O_CLOEXEC } from '../libc/constants.ts'
@@ -28,7 +29,7 @@ export function copyOwnMemory(libc: Libc, address: Address, byteLength: number, 
     local[0] = to + BigInt(done)
     remote[0] = BigInt(address + done)
     local[1] = remote[1] = BigInt(Math.min(MOST_BYTES, byteLength - done))
-    const copied = libc.processVmReadv(process.pid, local, remote)
+    const copied = libc.processVmReadv(PROCESS_ID, local, remote)
     if (copied > 0) done += copied
     else {
       const errno = copied === 0 ? EFAULT : libc.errno()

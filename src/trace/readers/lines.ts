@@ -11,6 +11,7 @@
  *     }
  * @module
  */
+import { Buffer } from 'node:buffer'
 import { TraceError } from '../error.ts'
 import { LARGEST } from '../trace.ts'
 

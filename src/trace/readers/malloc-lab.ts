@@ -14,6 +14,7 @@
  * An id that is freed may be made again.
  * @module
  */
+import { Buffer } from 'node:buffer'
 import { TraceBuilder } from '../builder.ts'
 import { TraceError } from '../error.ts'
 import { FLAG_SYNTHETIC } from '../trace.ts'

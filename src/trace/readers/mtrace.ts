@@ -14,6 +14,7 @@
  * killed leaves the file in the middle of a line: that line is left out, and the trace is marked as cut short.
  * @module
  */
+import { Buffer } from 'node:buffer'
 import { TraceBuilder } from '../builder.ts'
 import { FLAG_FETCHED, FLAG_TRUNCATED, LARGEST } from '../trace.ts'
 import { type Address, Lines } from './lines.ts'

@@ -7,6 +7,7 @@
  * costs about 300 ns a line.
  * @module
  */
+import { Buffer } from 'node:buffer'
 import { closeSync, openSync, readSync } from 'node:fs'
 import { wholeNumber } from '../../arguments.ts'
 import { TraceError } from '../error.ts'

@@ -7,6 +7,7 @@
  * methods other than `stored` and `deflated` are refused.
  * @module
  */
+import { Buffer } from 'node:buffer'
 import { inflateRawSync } from 'node:zlib'
 import { TraceError } from '../error.ts'
 

@@ -130,6 +130,27 @@ coming('reset and destroy are for the only peer, close for each', () => {
   })
 })
 
+coming('the peer that made it may go first in an arena that nobody else can have', () => {
+  const arena = Arena.reserve(16 * MiB)
+  const one = new Heap(arena, { concurrent: true, decayMs: -1 })
+  const other = Heap.attach(arena, { decayMs: -1 })
+  const blocks = [one.malloc(100), other.malloc(5000), one.malloc(3 * MiB)]
+  one.close()
+  arena.bytes(blocks[0] as number, 100).fill(7)
+  throwsCode(() => new Heap(arena), 'ERR_ARENA_BUSY')
+  assert.equal(
+    [...other.blocks()].map(({ offset }) => offset).sort((a, b) => a - b),
+    blocks.sort((a, b) => a - b)
+  )
+  for (const block of blocks) other.free(block)
+  other.check()
+  other.destroy()
+  new Heap(arena, { concurrent: true }).close()
+  // The only peer's end is the heap's.
+  throwsCode(() => Heap.attach(arena), 'ERR_NOT_FOUND')
+  arena.close()
+})
+
 coming('the peer that made it may go first, and the last destroy it', () => {
   withTwo(({ arena, one, other }) => {
     const block = one.malloc(1000)

@@ -56,6 +56,9 @@ const calls: readonly [string, (allocator: FreeingAllocator, size: number) => un
   ['alloc on 8', (allocator, size) => allocator.alloc(DataView, size, { alignment: 8 })],
 ]
 
+/** Blocks that the callback leaves alone. */
+let kept: number[] = []
+
 export function fullTests(subject: Subject): void {
   const test = suite(`${subject.name}: onFull`)
   const { frees } = subject.abilities
@@ -398,6 +401,43 @@ function freeingTests(subject: Subject): void {
       ({ allocator, size }) =>
         throwsCode(() => allocator.mallocMany(size, new Float64Array(10_000)), 'ERR_ARENA_CLOSED')
     )
+  })
+
+  test('mallocMany: what the callback does to the array changes nothing of which blocks there are', () => {
+    for (const spoil of [
+      (offsets: Float64Array, held: number[]) => offsets.fill(held[0] as number),
+      (offsets: Float64Array) => void structuredClone(offsets.buffer, { transfer: [offsets.buffer as ArrayBuffer] }),
+    ])
+      for (const throws of [false, true]) {
+        const offsets = new Float64Array(10_000)
+        let blocks: number[] = []
+        full(
+          subject,
+          (_, allocator) => {
+            const free = blocks.splice(0, 4)
+            for (const block of free) allocator.free(block)
+            if (free.length > 0) return true
+            spoil(offsets, kept)
+            if (throws) throw new Error('mine')
+            return false
+          },
+          (it) => {
+            blocks = it.blocks.slice(8)
+            kept = it.blocks.slice(0, 8)
+            let count = 0
+            try {
+              count = it.allocator.mallocMany(it.size, offsets)
+            } catch (error) {
+              assert.is((error as Error).message, 'mine')
+            }
+            assert.is(it.allocator.stats().usedCount, kept.length + count)
+            it.allocator.check()
+            const made = count === 0 ? [] : offsets.subarray(0, count)
+            for (const block of [...kept, ...made]) it.allocator.free(block)
+            assert.is(it.allocator.stats().usedCount, 0)
+          }
+        )
+      }
   })
 
   test.run()

@@ -149,5 +149,22 @@ export function manyTests(subject: Subject): void {
     })
   })
 
+  test('the offsets may lie in a block that is freed with them', () => {
+    subject.run((allocator, arena) => {
+      for (const length of [64, 3000, 200_000].map((bytes) => subject.fit(bytes))) {
+        const count = Math.max(2, Math.min(40, Math.floor(length / 8)))
+        const home = allocator.tryMalloc(length)
+        if (home === 0) continue
+        const offsets = arena.view(Float64Array, home, Math.floor(length / 8))
+        const made = new Float64Array(count - 1)
+        allocator.mallocMany(subject.fit(40), made)
+        offsets.set([home, ...made])
+        allocator.freeMany(offsets, count)
+        allocator.check()
+        assert.is(allocator.stats().usedCount, 0)
+      }
+    })
+  })
+
   test.run()
 }

@@ -206,6 +206,8 @@ test('roots are found by name, and only live blocks can be roots', () => {
     throwsCode(() => heap.setRoot('index', block + 8), 'ERR_INVALID_FREE')
     throwsCode(() => heap.setRoot('', block), 'ERR_OUT_OF_RANGE', '"name"')
     throwsCode(() => heap.setRoot('x'.repeat(65), block), 'ERR_OUT_OF_RANGE', '"name"')
+    throwsCode(() => heap.setRoot('half \ud83d', block), 'ERR_OUT_OF_RANGE', '"name"')
+    assert.is(heap.root('\u{1f600}'), 0)
     throwsCode(() => heap.setRoot(1 as unknown as string, block), 'ERR_INVALID_ARG_TYPE', '"name"')
     heap.setRoot('x'.repeat(64), block)
     assert.is(heap.root('x'.repeat(64)), block)
@@ -412,6 +414,54 @@ test('a request of SMALL_MAX gets a slot and one more byte a span', () => {
     assert.is(heap.usableSize(heap.malloc(Size.SMALL_MAX)), Size.SMALL_MAX)
     assert.is(heap.usableSize(heap.malloc(Size.SMALL_MAX + 1)), Size.SMALL_MAX + 8)
   })
+})
+
+test('a range in which no block can begin is refused, and nothing is claimed', () => {
+  const arena = Arena.reserve(MiB)
+  for (const concurrent of [false, true]) {
+    throwsCode(() => new Heap(arena, { byteLength: 8, concurrent }), 'ERR_OUT_OF_RANGE', '"options.byteLength"')
+    for (const range of [{ byteLength: 16 }, { offset: 8, byteLength: 8 }]) {
+      const heap = new Heap(arena, { ...range, concurrent })
+      heap.check()
+      heap.tryMalloc(8)
+      heap.check()
+      heap.close()
+    }
+  }
+  arena.close()
+})
+
+test('a free span whose last bytes, too few for a span, lie on a page that is not there', () => {
+  const arena = Arena.reserve(MiB)
+  for (const concurrent of [false, true]) {
+    const heap = new Heap(arena, { offset: 4096, byteLength: 4104, decayMs: -1, concurrent })
+    heap.free(heap.malloc(1500))
+    assert.is(heap.malloc(4096), 4096)
+    heap.check()
+    heap.close()
+  }
+  arena.close()
+})
+
+test('a limit holds in a range of any offset and length, a part of a page too', () => {
+  const arena = Arena.reserve(MiB)
+  for (const concurrent of [false, true])
+    for (const offset of [0, 280, 2680, 4096, 4088])
+      for (const byteLength of [1352, 3232, 3816, 4104, 8192])
+        for (const limit of [8219, 8431, 12_000, 12_288, 13_000, 16_384, 17_000, 20_480, 22_000]) {
+          const heap = new Heap(arena, { offset, byteLength, limit, concurrent })
+          const blocks = []
+          for (const size of [1100, 100, byteLength - 8, 2000, 8]) {
+            const block = heap.tryMalloc(size)
+            if (block !== 0) blocks.push(block)
+            if (blocks.length === 2) heap.free(blocks.shift() as number)
+            const { committedBytes, usedCount } = heap.stats()
+            assert.ok(committedBytes <= limit || usedCount === 0, `${committedBytes} of ${limit}`)
+          }
+          heap.check()
+          heap.close()
+        }
+  arena.close()
 })
 
 test.run()

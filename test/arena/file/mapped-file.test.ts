@@ -264,6 +264,8 @@ test('arguments are checked, and nothing is opened', () => {
   for (const bad of ['', 'a\0b', -1, 1.5, NaN, 2 ** 31])
     throwsCode(() => mapFile(bad as never, { mode: 'read', os }), 'ERR_OUT_OF_RANGE', '"file"')
   throwsCode(() => mapFile(new URL('https://example.org/x'), { mode: 'read', os }), 'ERR_INVALID_URL_SCHEME')
+  // Escapes that are no UTF-8, for which Node has an error without a code.
+  throwsCode(() => mapFile(new URL('file:///%E0%A4%A'), { mode: 'read', os }), 'ERR_OUT_OF_RANGE', '"file"')
   for (const bad of [undefined, null, 'read'])
     throwsCode(() => mapFile('x', bad as never), 'ERR_INVALID_ARG_TYPE', '"options"')
   for (const mode of [undefined, null, 1])

@@ -18,7 +18,7 @@ const facts = {
   base: (64 * GiB) as Address,
   layout: layoutOf(2 * GiB, 4096),
   kind: BackingKind.memoryFile,
-  fd: 17,
+  file: { fd: 17, mark: 2 ** 52 - 1 },
   identity: [0xfedcba98, 7] as const,
 }
 
@@ -50,9 +50,9 @@ test('what is known of the mapping is found by the place', () => {
   other.state = MappingState.closed
   other.moved = true
   assert.equal([table.state, table.moved], [MappingState.closed, true])
-  const second = ThreadTable.create(os, { ...facts, fd: -1, kind: BackingKind.anonymous })
+  const second = ThreadTable.create(os, { ...facts, file: { fd: -1, mark: 0 }, kind: BackingKind.anonymous })
   assert.is.not(second.place.number, table.place.number)
-  assert.equal(ThreadTable.at(os, second.place)?.facts.fd, -1)
+  assert.equal(ThreadTable.at(os, second.place)?.facts.file.fd, -1)
   gone(table, second)
 })
 
@@ -80,9 +80,9 @@ test('an entry is used again for another mapping; a holder of the old one sees t
   table.take(os)
   table.moved = true
   gone(table)
-  const next = ThreadTable.create(os, { ...facts, fd: 3 })
+  const next = ThreadTable.create(os, { ...facts, file: { fd: 3, mark: 5 } })
   assert.equal(next.place, { number: table.place.number, uses: table.place.uses + 1 })
-  assert.equal([next.facts.fd, next.moved, next.count(RowState.free)], [3, false, MOST_THREADS])
+  assert.equal([next.facts.file.fd, next.moved, next.count(RowState.free)], [3, false, MOST_THREADS])
   assert.equal([table.state, next.state], [MappingState.gone, MappingState.open])
   assert.is(ThreadTable.at(os, table.place), undefined)
   gone(next)
@@ -222,7 +222,7 @@ for (const node of nodes)
       `
       import { ThreadTable } from ${JSON.stringify(compiled('src/arena/threads/thread-table'))}
       const os = new FakeOs(), layout = { byteLength: MiB, metadataStart: MiB, metadataBytes: MiB, directoryBytes: MiB, mappingBytes: 2 * MiB }
-      const table = ThreadTable.create(os, { base: 2 ** 40, layout, kind: 0, fd: -1, identity: [1, 2] })
+      const table = ThreadTable.create(os, { base: 2 ** 40, layout, kind: 0, file: { fd: -1, mark: 0 }, identity: [1, 2] })
       const counts = new SharedArrayBuffer(16), words = new Int32Array(counts)
       const text = \`
         const { ThreadTable } = await import(${JSON.stringify(compiled('src/arena/threads/thread-table'))})

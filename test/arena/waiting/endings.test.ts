@@ -129,4 +129,20 @@ test('a signal of the caller’s that calls back at once, or refuses to be liste
   assert.equal(child.clean().report.outcomes, ['aborted', 'no', 'timed-out'])
 })
 
+test('a signal whose reason cannot be read ends the wait with what its getter throws', async () => {
+  const child = await runChild(`
+    const arena = Arena.reserve(MiB)
+    const outcomes = []
+    for (const read of [() => { throw new Error('no reason') }, () => { arena.close() }]) {
+      const listeners = []
+      const signal = { aborted: false, addEventListener: (type, listener) => listeners.push(listener), removeEventListener() {} }
+      Object.defineProperty(signal, 'reason', { get: read })
+      const wait = arena.waitAsync(0, 0, { signal }).catch((error) => error.code ?? error.message)
+      for (const listener of listeners) listener()
+      outcomes.push(await wait)
+    }
+    report({ outcomes })`)
+  assert.equal(child.clean().report.outcomes, ['no reason', 'ERR_ARENA_CLOSED'])
+})
+
 test.run()

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { TextDecoder } from 'node:util'
 import type { HeapLayout, HeapTables } from '../layout.ts'
 import { At, Root } from '../words.ts'
 

@@ -116,11 +116,12 @@ export class Sweeper {
     const opened = this.#index.firstWindow + m[At.WINDOWS]
     const end = Math.min(opened * Window.BYTES, offset + byteLength)
     // Pages at the claim's edges that it has only a part of are never whole.
-    const whole = Math.floor(end / pageSize) - Math.ceil(offset / pageSize)
+    const whole = Math.max(0, Math.floor(end / pageSize) - Math.ceil(offset / pageSize))
     let committed = m[At.COMMITTED]
     if (offset % pageSize !== 0 && bits.clean(0, 0) === 0) committed--
     const last = layout.pageCount - 1
-    if (end % pageSize !== 0 && last > 0 && bits.clean(last, last) === 0) committed--
+    // A claim inside one page has that page as its first, and it is counted once.
+    if (end % pageSize !== 0 && (last > 0 || offset % pageSize === 0) && bits.clean(last, last) === 0) committed--
     return m[At.FREE_PAGES] - (whole - committed)
   }
 

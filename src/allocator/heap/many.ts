@@ -12,6 +12,7 @@
  * @module
  */
 
+import { tileOf } from './find-block.ts'
 import { Size } from './size-classes.ts'
 import type { HeapSpace } from './space.ts'
 import { At, ClassWord, SlabWord, SpanTag, SpanWord, Window } from './words.ts'
@@ -158,9 +159,4 @@ function unmark({ tables, index }: HeapSpace, offsets: Float64Array, failed: num
     m[slab + SlabWord.BITS + (slot >>> 5)] &= ~(SlabWord.FIRST_BIT >>> slot)
     m[slab + SlabWord.COUNTDOWN]++
   }
-}
-
-/** The tile of an offset beyond 2^32; -1 for what is no offset. */
-export function tileOf(offset: number): number {
-  return Number.isInteger(offset) && offset > 0 && offset < 2 ** 43 ? (offset / Size.TILE) | 0 : -1
 }

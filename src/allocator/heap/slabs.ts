@@ -459,7 +459,7 @@ export class Slabs {
     this.#m[At.SLAB_SPARE] = slab
   }
 
-  /** Gives a slab up that is in no list; its span, tagged as kept. 0 where a rebuild has given it up already (concurrent/shard/slabs.ts). */
+  /** Gives a slab up that is in no list; its span, tagged as kept. 0 where a rebuild has given it up already (concurrent/shard/shard-slabs.ts). */
   protected releaseSlab(slab: number): number {
     const m = this.#m
     this.sound(slab, m[slab + SlabWord.CLASS])

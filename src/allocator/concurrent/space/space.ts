@@ -71,8 +71,8 @@ export class Space {
         if (!this.shards.giveBack(shard)) this.shards.leaveTidy(shard)
       } else if (mine && shard.isEmpty) {
         shard.tidy()
-        if (shard === this.room.home) this.room.go(undefined)
-        if (!this.shards.giveBack(shard)) this.room.go(shard)
+        if (shard === this.room.home) this.room.setHome(undefined)
+        if (!this.shards.giveBack(shard)) this.room.setHome(shard)
       }
     }
     return before - this.shards.committed.bytes
@@ -80,7 +80,7 @@ export class Space {
 
   /** Frees every block: this peer is the only one. */
   freeAll(): void {
-    this.room.go(undefined)
+    this.room.setHome(undefined)
     for (const block of [...this.entries.bigBlocks()]) this.big.free(block)
     this.big.freeLostParts()
     for (const shard of this.shards.used()) {

@@ -241,16 +241,25 @@ export class HeapSpace {
         if (answer === Answer.REFUSED) return 0
         if (answer === Answer.LOOK_AGAIN) continue
       }
-      // First what can fail: a request that fails changes nothing.
-      if (zero) pages.zeroDirty(window, start, start + size)
-      pages.commit(window, start, start + size)
-      const live =
-        start === m[span + SpanWord.START] && rest >= SPLINTER
-          ? free.cutFront(span, length, kind)
-          : free.carve(span, start, size, kind)
-      this.admission.account(window, start + size, size)
-      return live
+      return this.#cut(span, start, size, kind, zero)
     }
+  }
+
+  /** Makes `[start, start + size)` of a free span, for whose pages there is room, a live span, or one of another kind. */
+  #cut(span: number, start: number, size: number, kind: number, zero: boolean): number {
+    const m = this.#m
+    const { free, pages } = this
+    const window = m[span + SpanWord.TAG] >> SpanTag.WINDOW_BITS
+    const first = m[span + SpanWord.START]
+    // First what can fail: a request that fails changes nothing.
+    if (zero) pages.zeroDirty(window, start, start + size)
+    pages.commit(window, start, start + size)
+    const live =
+      start === first && m[span + SpanWord.SIZE] - size >= SPLINTER
+        ? free.cutFront(span, size, kind)
+        : free.carve(span, start, size, kind)
+    this.admission.account(window, start + size, size)
+    return live
   }
 
   /** A huge block: the record of its first part, or 0. */

@@ -6,8 +6,8 @@
  *     free(p)     in the home   as a plain heap's; the remote bit must be 0
  *                 elsewhere     another shard of ours, or one CAS on a word that its owner collects            (blocks.ts, steps.ts)
  *
- * Hot paths are written out, as in heap.ts of the plain heap; they are the steps `takeSlot` and `freeOwnSlot` of steps.ts. Cost: see
- * docs/threads.md; 64 bytes of metadata a slab more than a plain heap has.
+ * Hot paths are written out, as in heap.ts of the plain heap: they are the steps `takeSlot`, `freeOwnSlot` and `freeOwnSpan` of steps.ts
+ * once more. Cost: see docs/threads.md; 64 bytes of metadata a slab more than a plain heap has.
  *
  * Longer than other files: it is one class, with all of the contract.
  * @module
@@ -42,6 +42,7 @@ import type { ShardSpace } from './shard/shard-space.ts'
 import type { SpaceHost } from './space/host.ts'
 import { Space } from './space/space.ts'
 import { concurrentClasses, concurrentStats, liveBlocksOf } from './stats.ts'
+import { takeKept } from './steps.ts'
 import { ShardWord, SPAN_REMOTE } from './words.ts'
 
 /** As in heap.ts. */
@@ -290,12 +291,7 @@ export class ConcurrentHeap extends AllocatorFacade implements FreeingAllocator 
             const tag = m[span + SpanWord.TAG]
             if ((tag & SpanTag.KIND) !== SpanTag.KEPT) throw shard.index.corrupted(span)
             m[at] = m[span + SpanWord.BIN_NEXT]
-            if ((m[span + SPAN_REMOTE] & 1) !== 0) {
-              // Another freed it at the moment when we did.
-              Atomics.and(m, span + SPAN_REMOTE, ~1)
-              m[ShardWord.LATE]++
-            }
-            m[span + SpanWord.TAG] = tag + SpanTag.LIVE - SpanTag.KEPT
+            if (takeKept(m, span)) m[ShardWord.LATE]++
             const start = m[span + SpanWord.START]
             const window = tag >> SpanTag.WINDOW_BITS
             const offset = window === 0 ? start : window * Window.BYTES + start
@@ -357,6 +353,7 @@ export class ConcurrentHeap extends AllocatorFacade implements FreeingAllocator 
         if ((tag & SpanTag.KIND) === SpanTag.LIVE && (tag >> SpanTag.WINDOW_BITS) * Window.BYTES + start === offset) {
           const home = this.#home
           const size = m[span + SpanWord.SIZE]
+          // The step `freeOwnSpan`: a call of it would make this short enough for V8 to inline.
           m[span + SpanWord.TAG] = tag + SpanTag.KEPT - SpanTag.LIVE
           if (size < home.keptBelow && size >= Bin.SHORTEST_KEPT) {
             // As `HeapSpace.freeSpan`.

@@ -84,7 +84,7 @@ export const enum ShardWord {
 export const SPAN_REMOTE = 7
 
 /** Words of remote bits of a slab. */
-export const REMOTE_WORDS: number = SlabWord.WORDS
+const REMOTE_WORDS: number = SlabWord.WORDS
 /** From the remote bits of the upper half of a word of bits to those of its lower half. */
 export const HALF = 8
 

@@ -6,8 +6,8 @@
  *     free(p)     in the home   as a plain heap's; the remote bit must be 0
  *                 elsewhere     another shard of ours, or one CAS on a word that its owner collects            (blocks.ts, steps.ts)
  *
- * Hot paths are written out, as in heap.ts of the plain heap: they are the steps `takeSlot`, `freeOwnSlot` and `freeOwnSpan` of steps.ts
- * once more. Cost: see docs/threads.md; 64 bytes of metadata a slab more than a plain heap has.
+ * Hot paths are written out, as in heap.ts of the plain heap: those of slots are the steps `takeSlot` and `freeOwnSlot` of steps.ts once more,
+ * and those of spans call them. Cost: see docs/threads.md; 64 bytes of metadata a slab more than a plain heap has.
  *
  * Longer than other files: it is one class, with all of the contract.
  * @module
@@ -42,8 +42,8 @@ import type { ShardSpace } from './shard/shard-space.ts'
 import type { SpaceHost } from './space/host.ts'
 import { Space } from './space/space.ts'
 import { concurrentClasses, concurrentStats, liveBlocksOf } from './stats.ts'
-import { takeKept } from './steps.ts'
-import { ShardWord, SPAN_REMOTE } from './words.ts'
+import { freeOwnSpan, takeKept } from './steps.ts'
+import { ShardWord } from './words.ts'
 
 /** As in heap.ts. */
 const STATE_OF: Int32Array = Int32Array.from(CLASS_OF, (sizeClass) => At.CLASSES + sizeClass * ClassWord.WORDS)
@@ -334,7 +334,7 @@ export class ConcurrentHeap extends AllocatorFacade implements FreeingAllocator 
     this.#requests.tellPages()
   }
 
-  /** The frees that `free` hands on. Written out, and so too long for V8 to inline. */
+  /** The frees that `free` hands on: of spans, and all that is not in the home or must be refused. */
   #freeOther(offset: number, entry: number): void {
     const m = this.#m
     if (entry < 0 && m[ShardWord.PINNED] === 0) {
@@ -348,13 +348,13 @@ export class ConcurrentHeap extends AllocatorFacade implements FreeingAllocator 
         span = m[span + SpanWord.NEXT]
         if (span === 0) break
       }
-      if (span !== 0 && m[span + SpanWord.START] === start && (m[span + SPAN_REMOTE] & 1) === 0) {
+      if (span !== 0 && m[span + SpanWord.START] === start) {
         const tag = m[span + SpanWord.TAG]
-        if ((tag & SpanTag.KIND) === SpanTag.LIVE && (tag >> SpanTag.WINDOW_BITS) * Window.BYTES + start === offset) {
+        const live =
+          (tag & SpanTag.KIND) === SpanTag.LIVE && (tag >> SpanTag.WINDOW_BITS) * Window.BYTES + start === offset
+        if (live && freeOwnSpan(m, span)) {
           const home = this.#home
           const size = m[span + SpanWord.SIZE]
-          // The step `freeOwnSpan`: a call of it would make this short enough for V8 to inline.
-          m[span + SpanWord.TAG] = tag + SpanTag.KEPT - SpanTag.LIVE
           if (size < home.keptBelow && size >= Bin.SHORTEST_KEPT) {
             // As `HeapSpace.freeSpan`.
             const at = At.KEPT + binOf(size)

@@ -1,5 +1,5 @@
 /**
- * The entries of the shards in the common part: what each part of the claim is used for.
+ * The entries of the shards in the common part of the metadata: what each shard is used for.
  *
  *     FREE    not in use: memory and tables read zero   LENGTH   up to here it was handed out in a life before
  *     USED    it has tables, and perhaps an owner

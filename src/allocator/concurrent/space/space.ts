@@ -2,7 +2,7 @@
  * All of a concurrent heap as one peer has it, part by part, and what is done to all of it at once.
  *
  *     peers, pins     the peers that use it, and the blocks that must stay           peers.ts, pins.ts
- *     entries         what each part of the claim is used for                        entries.ts
+ *     entries         what each shard is used for                                    entries.ts
  *     shards          the shards, and how they change hands                          shards.ts, committed.ts
  *     big             blocks longer than a shard                                     big-blocks.ts
  *     room            which shard a request gets a block from                        room.ts

@@ -192,7 +192,7 @@ export class ConcurrentHeap extends AllocatorFacade implements FreeingAllocator 
 
   #makeRoots(): Roots {
     const { layout, all } = this.#space
-    return new Roots(all, layout as never, () => this.#space.shards.committed.bytes <= this.#life.limit)
+    return new Roots(all, layout, () => this.#space.shards.committed.bytes <= this.#life.limit)
   }
 
   get role(): HeapRole {

@@ -155,15 +155,6 @@ export class Shard implements ShardLock {
     }
   }
 
-  /** As `cut`, from the longest free span, for a block that grows. */
-  cutRoomy(length: number): number {
-    return this.within(() => {
-      const span = this.space.allocateRoomy(length)
-      if (span !== 0) renewSpan(this.m, this.index.sound(span))
-      return span
-    })
-  }
-
   /** Gives a span that is tagged as kept, and hangs in no list, to where it belongs. */
   giveKept(span: number): void {
     this.space.freeTagged(span)

@@ -10,11 +10,11 @@
  * @module
  */
 import { Common, type ConcurrentLayout, concurrentLayout } from '../src/allocator/concurrent/words.ts'
-import { Arena, Bump, type FreeingAllocator, Heap } from '../src/index.ts'
+import { Arena, type FreeingAllocator, Heap } from '../src/index.ts'
 import { concurrentTables } from './concurrent-tables.ts'
 import { damage, type Table } from './damage.ts'
 import { attempt, codeOf, Finding, type Subject, type Verdict } from './finding.ts'
-import type { Shape } from './heap-shapes.ts'
+import { arenaFor, type Shape } from './heap-shapes.ts'
 import { Image } from './image.ts'
 import { Program } from './program.ts'
 import type { Random } from './random.ts'
@@ -40,9 +40,7 @@ export class ConcurrentSubject implements Subject {
   readonly #high: number
 
   constructor(shape: Shape, random: Random) {
-    const arena = Arena.reserve(shape.arenaBytes, { shared: true })
-    const { offset = 0, byteLength = shape.arenaBytes - offset } = shape.range
-    if (offset > 0) new Bump(arena, { byteLength: offset })
+    const { arena, offset, byteLength } = arenaFor(shape)
     const heap = new Heap(arena, { ...shape.range, decayMs: -1, concurrent: true })
     this.#shape = shape
     this.#arena = arena

@@ -2,7 +2,7 @@
  * Heaps of all shapes to damage: what each of them has in its tables that the others have not.
  * @module
  */
-import { GiB, type Heap, MiB } from '../src/index.ts'
+import { Arena, Bump, GiB, type Heap, MiB } from '../src/index.ts'
 import type { Random } from './random.ts'
 
 export interface Shape {
@@ -14,6 +14,14 @@ export interface Shape {
   /** Blocks that a peer has pinned which died. */
   readonly pins?: number
   fill(heap: Heap, random: Random): void
+}
+
+/** An arena for a heap of this shape, and the range that the heap is to have. What lies in front of the range is taken. */
+export function arenaFor({ arenaBytes, range }: Shape): { arena: Arena; offset: number; byteLength: number } {
+  const arena = Arena.reserve(arenaBytes, { shared: true })
+  const { offset = 0, byteLength = arenaBytes - offset } = range
+  if (offset > 0) new Bump(arena, { byteLength: offset })
+  return { arena, offset, byteLength }
 }
 
 const small = { arenaBytes: 4 * MiB, range: {}, most: 200_000 }

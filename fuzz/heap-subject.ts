@@ -13,10 +13,10 @@ import { OWN_WORD, STATE_WORD, State } from '../src/allocator/base/header.ts'
 import { sealTables } from '../src/allocator/heap/attach/seal.ts'
 import { type HeapLayout, heapLayout, heapMetadataBytes } from '../src/allocator/heap/layout.ts'
 import { At, Root, SlabWord, SpanWord } from '../src/allocator/heap/words.ts'
-import { Arena, Bump, Heap } from '../src/index.ts'
+import { type Arena, Heap } from '../src/index.ts'
 import { damage, type Table } from './damage.ts'
 import { attempt, codeOf, Finding, type Subject, type Verdict } from './finding.ts'
-import type { Shape } from './heap-shapes.ts'
+import { arenaFor, type Shape } from './heap-shapes.ts'
 import { Image } from './image.ts'
 import { Program } from './program.ts'
 import type { Random } from './random.ts'
@@ -42,9 +42,7 @@ export class HeapSubject implements Subject {
   readonly #high: number
 
   constructor(shape: Shape, random: Random) {
-    const arena = Arena.reserve(shape.arenaBytes, { shared: true })
-    const { offset = 0, byteLength = shape.arenaBytes - offset } = shape.range
-    if (offset > 0) new Bump(arena, { byteLength: offset })
+    const { arena, offset, byteLength } = arenaFor(shape)
     const heap = new Heap(arena, { ...shape.range, decayMs: -1 })
     shape.fill(heap, random)
     this.#blocks = listOf(heap)

@@ -100,7 +100,7 @@ export interface Claim {
   leave(): void
 }
 
-/** What is asked of `Arena.claim`. */
+/** What is asked of `ArenaInside.claim` (inside.ts). */
 export interface ClaimRequest {
   readonly holder: ClaimHolder
   /** Default 0. A multiple of 8. */
@@ -111,7 +111,7 @@ export interface ClaimRequest {
   readonly metadataBytes: (byteLength: number) => number
 }
 
-/** What is asked of `Arena.adopt`. */
+/** What is asked of `ArenaInside.adopt`. */
 export interface AdoptRequest {
   /** The new holder. A claim of its kind is adopted. */
   readonly holder: ClaimHolder

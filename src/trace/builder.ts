@@ -1,6 +1,8 @@
 /**
  * Collects events into a trace: the columns double as they fill, and slots are given out again, last freed first, so that the
- * replayer's table stays as short as it can be.
+ * replayer's table stays as short as it can be. Slots of a trace are entries of that table, and have nothing to do with those of a slab.
+ *
+ * Cost: 12 bytes an event, twice that while a column grows; nothing is verified before `build`.
  * @module
  */
 import { CALLOC, FLAG_RECORDED, FREE, MALLOC, MEMALIGN, REALLOC, summarize, type Trace } from './trace.ts'
@@ -56,9 +58,9 @@ export class TraceBuilder {
   }
 
   /**
-   * `alignment` is a power of two up to 1 GiB.
+   * Adds a memalign.
    *
-   * @param alignment - In bytes.
+   * @param alignment - In bytes, a power of two up to 1 GiB.
    * @param byteLength - Bytes, below 2^31.
    * @returns The block's slot.
    * @throws Nothing.
@@ -72,7 +74,7 @@ export class TraceBuilder {
   }
 
   /**
-   * The format has no realloc to 0 bytes (C frees there): it is recorded as one byte.
+   * Adds a realloc. The format has none to 0 bytes, which would be a free in C: it is recorded as one byte.
    *
    * @param slot - What the block's call gave.
    * @param byteLength - The new length in bytes.

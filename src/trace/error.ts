@@ -1,5 +1,8 @@
 /**
  * What can be wrong with a trace, or with an allocator that a trace is replayed through.
+ *
+ *     TraceError      `fault` says which rule of the format is broken, `event` or `line` where
+ *     ReplayError     `event` says at which call the allocator broke its contract
  * @module
  */
 

@@ -92,7 +92,6 @@ export function summarize(columns: TraceColumns): TraceSummary {
   // No trace needs more slots than events: a wild slot number is refused before it makes a table.
   const table = Math.min(largest(slot) + 1, meta.length)
   const sizes = new Float64Array(table).fill(-1)
-  const threads = new Uint8Array(1 << 16)
   let live = 0
   let peakLiveBytes = 0
   let blocks = 0
@@ -103,7 +102,6 @@ export function summarize(columns: TraceColumns): TraceSummary {
     const at = slot[event]!
     const bytes = size[event]!
     checkEvent(event, meta[event]!, at, bytes, table, sizes[at]! >= 0)
-    threads[meta[event]! >>> 16] = 1
     if (sizes[at]! >= 0) live -= sizes[at]!
     sizes[at] = op === FREE ? -1 : bytes
     if (op === FREE) endLiveCount--
@@ -117,7 +115,6 @@ export function summarize(columns: TraceColumns): TraceSummary {
       if (live > peakLiveBytes) peakLiveBytes = live
     }
   }
-  const threadCount = threads.reduce((sum, seen) => sum + seen, 0)
   return {
     events: meta.length,
     slots: table,
@@ -125,9 +122,16 @@ export function summarize(columns: TraceColumns): TraceSummary {
     peakLiveBytes,
     endLiveBytes: live,
     endLiveCount,
-    threads: threadCount,
+    threads: countThreads(meta),
     requestedBytes,
   }
+}
+
+/** How many threads the events are of. */
+function countThreads(meta: Int32Array): number {
+  const seen = new Uint8Array(1 << 16)
+  for (let event = 0; event < meta.length; event++) seen[meta[event]! >>> 16] = 1
+  return seen.reduce((sum, one) => sum + one, 0)
 }
 
 function largest(column: Int32Array): number {

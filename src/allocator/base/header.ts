@@ -38,13 +38,13 @@ export const State = { closed: 0, open: 1, taken: 2 } as const
 
 // Indices of 32-bit words.
 export const STATE_WORD = 4
-export const ZEROED_WORD = 6
+const ZEROED_WORD = 6
 /** First 32-bit word of the allocator's own. */
 export const OWN_WORD = 32
 
 // Indices of 64-bit floats.
-export const CLAIM_OFFSET = 4
-export const CLAIM_BYTES = 5
+const CLAIM_OFFSET = 4
+const CLAIM_BYTES = 5
 /** Committed bytes past which the allocator is full; Infinity when there is no limit. */
 export const LIMIT = 6
 /** Bytes of metadata that may have been written. */

@@ -11,7 +11,7 @@ import { proveRoots } from '../heap/report/roots.ts'
 import { At, Root, Window } from '../heap/words.ts'
 import type { Shard } from './shard/shard.ts'
 import type { Space } from './space/space.ts'
-import { State } from './words.ts'
+import { ShardState } from './words.ts'
 
 /** The first contradiction, if there is one, and how many shards were not looked at. */
 export function proveConcurrent(space: Space): { lie: string | undefined; elsewhere: number } {
@@ -40,7 +40,7 @@ function proveShard(shard: Shard): string | undefined {
 /** What no shard has alone. */
 export function proveCommon(space: Space): string | undefined {
   return space.peers.locked(() => {
-    const peak = space.shards.committed.peakSaid
+    const peak = space.shards.committed.notedPeak
     if (!(peak >= 0 && peak <= space.shards.committed.most)) return `${peak} bytes at the peak`
     return proveEntries(space) ?? proveNames(space)
   })
@@ -50,9 +50,13 @@ export function proveCommon(space: Space): string | undefined {
 function proveEntries(space: Space): string | undefined {
   for (let index = 0; index < space.entries.count; index++) {
     const state = space.entries.state(index)
-    if (!(state >= State.FREE && state <= State.PART)) return `shard ${index} has state ${state}`
+    if (!(state >= ShardState.FREE && state <= ShardState.PART)) return `shard ${index} has state ${state}`
     const lie =
-      state === State.BIG ? proveBig(space, index) : state === State.FREE ? proveFree(space, index) : undefined
+      state === ShardState.BIG
+        ? proveBig(space, index)
+        : state === ShardState.FREE
+          ? proveFree(space, index)
+          : undefined
     if (lie !== undefined) return lie
   }
   return undefined
@@ -79,7 +83,7 @@ function proveBig(space: Space, index: number): string | undefined {
   )
     return `the big block in shard ${index} has ${byteLength} bytes at ${offset}`
   for (let part = index + 1; part <= last; part++)
-    if (space.entries.state(part) !== State.PART) return `the big block in shard ${index} has no shard ${part}`
+    if (space.entries.state(part) !== ShardState.PART) return `the big block in shard ${index} has no shard ${part}`
   return undefined
 }
 

@@ -6,8 +6,8 @@
  *     free(p)     in the home   as a plain heap's; the remote bit must be 0
  *                 elsewhere     another shard of ours, or one CAS on a word that its owner collects            (blocks.ts, steps.ts)
  *
- * Hot paths are written out, as in heap.ts of the plain heap; they are the steps `takeSlot` and `freeOwnSlot` of steps.ts. Cost: see
- * docs/threads.md; 64 bytes of metadata a slab more than a plain heap has.
+ * Hot paths are written out, as in heap.ts of the plain heap: those of slots are the steps `takeSlot` and `freeOwnSlot` of steps.ts once more,
+ * and those of spans call them. Cost: see docs/threads.md; 64 bytes of metadata a slab more than a plain heap has.
  *
  * Longer than other files: it is one class, with all of the contract.
  * @module
@@ -26,7 +26,8 @@ import type { Requests } from '../base/requests.ts'
 import type { Views } from '../base/views.ts'
 import type { AllocatorStats, FreeingAllocator } from '../contract.ts'
 import { AllocatorFacade, factsOf, type Parts, partsOf } from '../facade.ts'
-import { Decay, type Decaying } from '../heap/decay.ts'
+import { Decay, type Decaying, unasked } from '../heap/decay.ts'
+import { tileOf } from '../heap/find-block.ts'
 import type { HeapRole } from '../heap/options.ts'
 import { Roots } from '../heap/roots.ts'
 import { CLASS_OF, Size } from '../heap/size-classes.ts'
@@ -41,19 +42,20 @@ import type { ShardSpace } from './shard/shard-space.ts'
 import type { SpaceHost } from './space/host.ts'
 import { Space } from './space/space.ts'
 import { concurrentClasses, concurrentStats, liveBlocksOf } from './stats.ts'
-import { Own, SPAN_REMOTE } from './words.ts'
+import { freeOwnSpan, takeKept } from './steps.ts'
+import { ShardWord } from './words.ts'
 
 /** As in heap.ts. */
 const STATE_OF: Int32Array = Int32Array.from(CLASS_OF, (sizeClass) => At.CLASSES + sizeClass * ClassWord.WORDS)
 
 const NO_WORDS = new Int32Array(0)
 
-/** What the constructor was called with, for the fields, which are made before its body runs. */
-let coming: OpenedPeer | undefined
+/** What the constructor was called with: the initialisers of the fields need it, and they run before the constructor's own statements. */
+let opening: OpenedPeer | undefined
 
-function takeComing(): OpenedPeer {
-  const taken = coming as OpenedPeer
-  coming = undefined
+function takeOpening(): OpenedPeer {
+  const taken = opening as OpenedPeer
+  opening = undefined
   return taken
 }
 
@@ -68,7 +70,7 @@ export class ConcurrentHeap extends AllocatorFacade implements FreeingAllocator 
   readonly #memory: BlockMemory = this.#parts.memory
   readonly #views: Views = this.#parts.views
   readonly #freeing: Freeing = new Freeing(this.#parts)
-  readonly #coming: OpenedPeer = takeComing()
+  readonly #opened: OpenedPeer = takeOpening()
   readonly #space: Space = new Space(this.#host())
   readonly #roots: Roots = this.#makeRoots()
   /** Blocks that an allocator may have been put into, and whether they are pinned for it. */
@@ -90,7 +92,7 @@ export class ConcurrentHeap extends AllocatorFacade implements FreeingAllocator 
   #remote: number = remoteOf(this.#space.room.home)
   #most: number = this.#space.room.home === undefined ? -1 : Size.SMALL_MAX
   #reach: number = this.#space.room.home?.layout.tileCount ?? 0
-  readonly #decay: Decay = new Decay(this.#decaying(), this.#coming.decayMs, this.#coming.schedule)
+  readonly #decay: Decay = new Decay(this.#decaying(), this.#opened.decayMs, this.#opened.schedule)
 
   /**
    * Whether what a peer left that died was rebuilt when this one attached. Set by the constructor: with an initialiser here the compiler would
@@ -134,7 +136,7 @@ export class ConcurrentHeap extends AllocatorFacade implements FreeingAllocator 
   }
 
   constructor(opened: OpenedPeer) {
-    coming = opened
+    opening = opened
     super(opened.claimed, ConcurrentHeap.#hooksOf)
     this.recovered = this.#recovered
   }
@@ -142,7 +144,7 @@ export class ConcurrentHeap extends AllocatorFacade implements FreeingAllocator 
   /** Becomes a peer, the first one of a new heap or of one that is there, and takes a home if it can. */
   #join(): boolean {
     const { claim } = this.#life
-    const { found, takeOver } = this.#coming
+    const { found, takeOver } = this.#opened
     const { peers } = this.#space
     let recovered = false
     try {
@@ -157,7 +159,7 @@ export class ConcurrentHeap extends AllocatorFacade implements FreeingAllocator 
     }
     if (!found) Atomics.store(this.#space.all, STATE_WORD, State.open)
     claim.storeOnLeave({ store: () => this.#leave(), restore: () => this.#rejoin() })
-    this.#space.room.settle()
+    this.#space.room.ensureHome()
     return recovered
   }
 
@@ -169,7 +171,7 @@ export class ConcurrentHeap extends AllocatorFacade implements FreeingAllocator 
       claim,
       limit,
       pageSize: arena.pageSize,
-      aim: (home) => this.#aim(home),
+      homeChanged: (home) => this.#useHome(home),
       zero: (offset, byteLength) => {
         this.#life.assertInside(offset, byteLength)
         this.#memory.zero(offset, byteLength)
@@ -190,7 +192,7 @@ export class ConcurrentHeap extends AllocatorFacade implements FreeingAllocator 
 
   #makeRoots(): Roots {
     const { layout, all } = this.#space
-    return new Roots(all, layout as never, () => this.#space.shards.committed.bytes <= this.#life.limit)
+    return new Roots(all, layout, () => this.#space.shards.committed.bytes <= this.#life.limit)
   }
 
   get role(): HeapRole {
@@ -229,7 +231,7 @@ export class ConcurrentHeap extends AllocatorFacade implements FreeingAllocator 
     if (tile >>> 0 < this.#reach) {
       const m = this.#m
       entry = m[At.TILES + tile]
-      if (entry > 0 && m[Own.PINNED] === 0) {
+      if (entry > 0 && m[ShardWord.PINNED] === 0) {
         // Written out: find a slot.
         const product = Math.imul((low - m[entry + SlabWord.BASE]) >> 3, m[entry + SlabWord.RECIPROCAL])
         const slot = product >>> 20
@@ -289,19 +291,14 @@ export class ConcurrentHeap extends AllocatorFacade implements FreeingAllocator 
             const tag = m[span + SpanWord.TAG]
             if ((tag & SpanTag.KIND) !== SpanTag.KEPT) throw shard.index.corrupted(span)
             m[at] = m[span + SpanWord.BIN_NEXT]
-            if ((m[span + SPAN_REMOTE] & 1) !== 0) {
-              // Another freed it at the moment when we did.
-              Atomics.and(m, span + SPAN_REMOTE, ~1)
-              m[Own.LATE]++
-            }
-            m[span + SpanWord.TAG] = tag + SpanTag.LIVE - SpanTag.KEPT
+            if (takeKept(m, span)) m[ShardWord.LATE]++
             const start = m[span + SpanWord.START]
             const window = tag >> SpanTag.WINDOW_BITS
             const offset = window === 0 ? start : window * Window.BYTES + start
             if (!(offset >= this.#low && offset < this.#end)) throw this.#life.outside(offset)
             return offset
           }
-          if (m[Own.HINTED] === 0) break
+          if (m[ShardWord.HINTED] === 0) break
           shard.collectHinted()
         }
         const span = shard.takeFree(length, at - At.KEPT) || shard.cut(length, 8, false)
@@ -337,10 +334,10 @@ export class ConcurrentHeap extends AllocatorFacade implements FreeingAllocator 
     this.#requests.tellPages()
   }
 
-  /** The frees that `free` hands on. Written out, and so too long for V8 to inline. */
+  /** The frees that `free` hands on: of spans, and all that is not in the home or must be refused. */
   #freeOther(offset: number, entry: number): void {
     const m = this.#m
-    if (entry < 0 && m[Own.PINNED] === 0) {
+    if (entry < 0 && m[ShardWord.PINNED] === 0) {
       const start = (offset | 0) & Window.INSIDE
       let span = -entry
       let last = -1
@@ -351,12 +348,13 @@ export class ConcurrentHeap extends AllocatorFacade implements FreeingAllocator 
         span = m[span + SpanWord.NEXT]
         if (span === 0) break
       }
-      if (span !== 0 && m[span + SpanWord.START] === start && (m[span + SPAN_REMOTE] & 1) === 0) {
+      if (span !== 0 && m[span + SpanWord.START] === start) {
         const tag = m[span + SpanWord.TAG]
-        if ((tag & SpanTag.KIND) === SpanTag.LIVE && (tag >> SpanTag.WINDOW_BITS) * Window.BYTES + start === offset) {
+        const live =
+          (tag & SpanTag.KIND) === SpanTag.LIVE && (tag >> SpanTag.WINDOW_BITS) * Window.BYTES + start === offset
+        if (live && freeOwnSpan(m, span)) {
           const home = this.#home
           const size = m[span + SpanWord.SIZE]
-          m[span + SpanWord.TAG] = tag + SpanTag.KEPT - SpanTag.LIVE
           if (size < home.keptBelow && size >= Bin.SHORTEST_KEPT) {
             // As `HeapSpace.freeSpan`.
             const at = At.KEPT + binOf(size)
@@ -439,13 +437,14 @@ export class ConcurrentHeap extends AllocatorFacade implements FreeingAllocator 
         if (inner) around.pinned = true
         else this.#around.delete(offset)
       }
-    this.#aim(this.#space.room.home)
+    this.#useHome(this.#space.room.home)
   }
 
   // ---- the home ----
 
-  #aim(home: Shard | undefined): void {
-    // While fields are being made they are made from the home.
+  /** Points the fast paths at the home; at nothing where there is none, or where what holds forbids them. */
+  #useHome(home: Shard | undefined): void {
+    // The fields are not there yet: their initialisers take the home themselves.
     if (!(#reach in this)) return
     const { guard } = this.#life
     if (home !== undefined && home !== this.#shard) {
@@ -613,23 +612,9 @@ export class ConcurrentHeap extends AllocatorFacade implements FreeingAllocator 
     this.#decay.forget()
     this.#around.clear()
     this.#space.room.forget()
-    this.#aim(undefined)
+    this.#useHome(undefined)
     // Lets go of the metadata.
     this.#shard = undefined
     this.#m = NO_WORDS
   }
-}
-
-/** What a timer does to tables that contradict themselves, or that another holds: nothing. The next call finds it. */
-function unasked(run: () => void): void {
-  try {
-    run()
-  } catch (error) {
-    if (!(error instanceof CorruptedError || error instanceof ArenaBusyError)) throw error
-  }
-}
-
-/** The tile of an offset beyond 2^32; -1 for what is no offset. */
-function tileOf(offset: number): number {
-  return Number.isInteger(offset) && offset > 0 && offset < 2 ** 43 ? (offset / Size.TILE) | 0 : -1
 }

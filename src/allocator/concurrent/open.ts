@@ -24,7 +24,7 @@ import { checkHeap } from '../heap/report/check.ts'
 import { proveCommon } from './check.ts'
 import type { Shard } from './shard/shard.ts'
 import type { Space } from './space/space.ts'
-import { CONCURRENT_HASH, concurrentMetadataBytes, Own, State } from './words.ts'
+import { CONCURRENT_HASH, concurrentMetadataBytes, ShardState, ShardWord } from './words.ts'
 
 /** What a peer is made from: its claim, and whether the heap was there already. */
 export interface OpenedPeer {
@@ -145,7 +145,7 @@ export function verifyFound(space: Space): boolean {
   let recovered = false
   for (let index = 0; index < entries.count; index++) {
     const shard = shards.at(index)
-    if (entries.state(index) === State.USED) recovered = verifyShard(shard) || recovered
+    if (entries.state(index) === ShardState.USED) recovered = verifyShard(shard) || recovered
     else if (!shard.isUnused)
       throw new CorruptedError(`Heap: the shard at ${shard.layout.offset} is free, and has blocks`)
     else shards.clearTables(shard.layout)
@@ -158,10 +158,10 @@ export function verifyFound(space: Space): boolean {
 /** Whether a peer that had the shard has died. */
 function verifyShard(shard: Shard): boolean {
   const { m, owner } = shard
-  const recovered = owner !== 0 || m[Own.REBUILD] !== 0 || m[Own.LOCK] !== 0
-  Atomics.store(m, Own.REBUILD, 1)
-  Atomics.store(m, Own.OWNER, 0)
-  Atomics.store(m, Own.LOCK, 0)
+  const recovered = owner !== 0 || m[ShardWord.REBUILD] !== 0 || m[ShardWord.LOCK] !== 0
+  Atomics.store(m, ShardWord.REBUILD, 1)
+  Atomics.store(m, ShardWord.OWNER, 0)
+  Atomics.store(m, ShardWord.LOCK, 0)
   const found = shard.within(() => checkHeap(shard.space))
   if (found !== undefined) throw new CorruptedError(`Heap: the shard at ${shard.layout.offset}: ${found}`)
   return recovered

@@ -30,7 +30,7 @@ import type { ArenaInside } from '../../arena/inside.ts'
 import { ArenaBusyError } from '../../errors.ts'
 import { monotonicNow } from '../../ffi/clock.ts'
 import { orphan, takeOver, tryLock, unlock } from './steps.ts'
-import { Common, type ConcurrentLayout, Own } from './words.ts'
+import { Common, type ConcurrentLayout, ShardWord } from './words.ts'
 
 /** How long to wait for a holder that cannot go on, in milliseconds, and for one that can: on a machine with much to do it may get no turn. */
 const PATIENCE_MS = 500
@@ -48,7 +48,8 @@ const ENTRY = 127
 const COUNT_MOST = 0x7fffff
 
 const { wait } = Atomics
-const nothing = new Int32Array(new SharedArrayBuffer(4))
+/** A word that no thread changes or wakes: to wait on it is to sleep. */
+const asleep = new Int32Array(new SharedArrayBuffer(4))
 
 export class Peers {
   readonly #inside: ArenaInside
@@ -63,27 +64,32 @@ export class Peers {
   me = 0
   #held = 0
 
-  constructor(inside: ArenaInside, metadata: BufferRange, layout: ConcurrentLayout, dropPins: (peer: number) => void) {
+  constructor(
+    inside: ArenaInside,
+    metadata: BufferRange,
+    layout: ConcurrentLayout,
+    releasePins: (peer: number) => void
+  ) {
     this.#inside = inside
     this.#metadata = metadata
     this.#all = int32sIn(metadata)
     this.#layout = layout
     this.#here = currentThread(inside)
-    this.#releasePins = dropPins
+    this.#releasePins = releasePins
   }
 
   /**
    * Takes a number, under the lock on the arena's directory. `first` is called, under the heap's lock, when no other has joined: until it is
-   * done none can.
+   * done none can. `unknownAreGone`: peers whose threads cannot be looked up are buried as well.
    */
-  join(takeOver = false, first: () => void = () => undefined): void {
+  join(unknownAreGone = false, first: () => void = () => undefined): void {
     const taken = this.#inside.locked(() => this.#takeNumber())
     if (taken === undefined) throw new ArenaBusyError(`Heap: ${Common.PEERS_MOST} peers have it, and no more can`)
     this.me = taken.number
     this.locked(() => {
       if (taken.before !== 0) this.#releaseAllOf(taken.before)
       this.buryDead()
-      if (takeOver) this.buryUnknown()
+      if (unknownAreGone) this.buryUnknown()
       try {
         if (!this.#numbers().some((peer) => peer !== this.me && this.#hasJoined(peer))) first()
       } catch (error) {
@@ -142,8 +148,8 @@ export class Peers {
     return sameThread(thread, this.#here) || livenessOf(this.#inside, thread) !== 'dead'
   }
 
-  /** We hold what the dead one held: that must not be lost when the heap's lock cannot be had now. */
-  #buryLater(dead: number): void {
+  /** As `buryIfDead`, or not at all where the heap's lock cannot be had: what the caller has taken over must not be lost for that. */
+  #tryBury(dead: number): void {
     try {
       this.buryIfDead(dead)
     } catch (error) {
@@ -217,8 +223,9 @@ export class Peers {
     const all = this.#all
     for (const { base } of this.#layout.shards) {
       const shard = base >>> 2
-      orphan(all, shard + Own.OWNER, shard + Own.REBUILD, dead)
-      if (takeOver(all, shard + Own.LOCK, dead, this.me, shard + Own.REBUILD)) unlock(all, shard + Own.LOCK)
+      orphan(all, shard + ShardWord.OWNER, shard + ShardWord.REBUILD, dead)
+      if (takeOver(all, shard + ShardWord.LOCK, dead, this.me, shard + ShardWord.REBUILD))
+        unlock(all, shard + ShardWord.LOCK)
     }
     this.#releasePins(dead)
   }
@@ -230,20 +237,21 @@ export class Peers {
 
   /** Runs something under the heap's lock, which may be nested. */
   locked<R>(run: () => R): R {
-    this.enter()
+    this.lock()
     try {
       return run()
     } finally {
-      this.leaveLock()
+      this.unlock()
     }
   }
 
-  enter(): void {
+  /** Takes the heap's lock, which may be nested. */
+  lock(): void {
     if (this.#held === 0) this.acquire(this.#all, Common.LOCK, 0)
     this.#held++
   }
 
-  leaveLock(): void {
+  unlock(): void {
     if (--this.#held === 0) unlock(this.#all, Common.LOCK)
   }
 
@@ -258,13 +266,13 @@ export class Peers {
     for (let sleep = SLEEP_LEAST_MS; ; sleep = Math.min(sleep * 2, SLEEP_MOST_MS)) {
       for (let i = 0; i < SLEEPS; i++) {
         if (tryLock(m, at, this.me)) return
-        wait(nothing, 0, 0, sleep)
+        wait(asleep, 0, 0, sleep)
       }
       const holder = Atomics.load(m, at)
       if (holder === 0) continue
       // A lock that this peer has it does not wait for: such a word was not written by it.
       if ((holder === this.me || !this.isThere(holder)) && takeOver(m, at, holder, this.me, rebuild)) {
-        if (at !== Common.LOCK) this.#buryLater(holder)
+        if (at !== Common.LOCK) this.#tryBury(holder)
         return
       }
       const waited = monotonicNow() - begin

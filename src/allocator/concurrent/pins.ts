@@ -12,7 +12,7 @@
  */
 import { type BufferRange, float64sIn, int32sIn } from '../../arena/buffer-range.ts'
 import { ArenaBusyError, BlockPinnedError, bytes, OutOfMemoryError } from '../../errors.ts'
-import { Common, type ConcurrentLayout, Own } from './words.ts'
+import { Common, type ConcurrentLayout, ShardWord } from './words.ts'
 
 const PEER = 2
 const PINS = 3
@@ -105,21 +105,21 @@ export class SharedPins {
     if (any) this.#recount()
   }
 
-  /** Drops all: there is no peer that has pinned anything. */
+  /** Removes all: there is no peer that has pinned anything. */
   clear(): void {
     for (let index = 0, { top } = this; index < top; index++) Atomics.store(this.#all, at(index) + PEER, 0)
     this.#all[Common.PIN_TOP] = 0
     this.#recount()
   }
 
-  /** Counts the pinned blocks of each shard. Never too few meanwhile. */
+  /** Counts the pinned blocks of each shard anew. Each count goes from its old value to the true one in one store, so no free finds too few. */
   #recount(): void {
     const counts = this.#layout.shards.map(() => 0)
     for (let index = 0, { top } = this; index < top; index++)
       if (this.#all[at(index) + PEER] !== 0) counts[this.#shardOf(this.#offset(index))]++
     for (const [index, { base }] of this.#layout.shards.entries()) {
-      const at = (base >>> 2) + Own.PINNED
-      // A store takes a page.
+      const at = (base >>> 2) + ShardWord.PINNED
+      // A store takes a page, so none is made without need.
       if (this.#all[at] !== counts[index]) Atomics.store(this.#all, at, counts[index] as number)
     }
   }
@@ -147,7 +147,7 @@ export class SharedPins {
   }
 
   #countAt(offset: number): number {
-    return ((this.#layout.shards[this.#shardOf(offset)] as { base: number }).base >>> 2) + Own.PINNED
+    return ((this.#layout.shards[this.#shardOf(offset)] as { base: number }).base >>> 2) + ShardWord.PINNED
   }
 }
 

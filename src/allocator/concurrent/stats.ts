@@ -11,7 +11,7 @@ import type { AllocatorStats, SizeClassStats } from '../contract.ts'
 import { type Block, liveBlocks } from '../heap/find-block.ts'
 import { heapSizeClasses, heapStats } from '../heap/report/stats.ts'
 import type { Space } from './space/space.ts'
-import { State } from './words.ts'
+import { ShardState } from './words.ts'
 
 export function concurrentStats(space: Space, reservedBytes: number): AllocatorStats {
   const metadata = space.shards.committed.metadataBytes
@@ -61,12 +61,12 @@ export function concurrentClasses(space: Space): SizeClassStats[] {
 
 export function* liveBlocksOf(space: Space): Generator<Block> {
   for (let index = 0; index < space.entries.count; index++) {
-    if (space.entries.state(index) === State.BIG) {
+    if (space.entries.state(index) === ShardState.BIG) {
       const { offset, byteLength } = space.entries.bigAt(index)
       yield { offset, byteLength }
-    } else if (space.entries.state(index) === State.USED) {
+    } else if (space.entries.state(index) === ShardState.USED) {
       const shard = space.shards.at(index)
-      yield* shard.within(() => (space.entries.state(index) === State.USED ? [...liveBlocks(shard.seen)] : []))
+      yield* shard.within(() => (space.entries.state(index) === ShardState.USED ? [...liveBlocks(shard.seen)] : []))
     }
   }
 }

@@ -28,21 +28,22 @@ export const enum Common {
   PIN_TOP = 81,
   /** The most bytes that were committed at a time, as far as shards do not say so that are in use (a 64-bit float). */
   PEAK = 84,
+  /** The peers: of each its thread (arena/format/thread-id.ts), 8 words, how often the entry was taken, and its number once it has joined. */
   PEERS = 128,
   PEER_WORDS = 16,
-  /** Of a peer: its thread (arena/format/thread-id.ts), 8 words. */
   PEERS_MOST = 64,
+  /** The shards, 33 at most: see `ShardEntry`. */
   SHARDS = 1152,
   SHARD_WORDS = 4,
-  SHARDS_MOST = 66,
+  /** The pinned blocks: see pins.ts. */
   PINS = 1424,
   PIN_WORDS = 4,
   PINS_MOST = 1024,
   PINS_END = PINS + PINS_MOST * PIN_WORDS,
 }
 
-/** Words of a shard's entry in the common part. */
-export const enum Entry {
+/** Words of a shard's entry in the common part. `LENGTH` is also that of a free shard: see space/entries.ts. */
+export const enum ShardEntry {
   STATE = 0,
   /** Of a big block: its length and where it begins, in units of 8 bytes, low and high words by 2^32. */
   LENGTH = 1,
@@ -52,7 +53,7 @@ export const enum Entry {
 }
 
 /** States of a shard. */
-export const enum State {
+export const enum ShardState {
   /** Its memory reads zero, its tables as well. */
   FREE = 0,
   /** It has tables of its own. */
@@ -64,7 +65,7 @@ export const enum State {
 }
 
 /** A shard's own words, in front of its counters. Those that different peers write lie 64 bytes apart. */
-export const enum Own {
+export const enum ShardWord {
   /** A peer's number, or 0. */
   LOCK = 0,
   /** The owner's number, or 0. */
@@ -83,7 +84,7 @@ export const enum Own {
 export const SPAN_REMOTE = 7
 
 /** Words of remote bits of a slab. */
-export const REMOTE_WORDS: number = SlabWord.WORDS
+const REMOTE_WORDS: number = SlabWord.WORDS
 /** From the remote bits of the upper half of a word of bits to those of its lower half. */
 export const HALF = 8
 

@@ -14,7 +14,7 @@
  */
 import { afterwards, told } from '../../arena/ending.ts'
 import { wholeNumber } from '../../arguments.ts'
-import { CorruptedError, InvalidArgumentTypeError, SystemError } from '../../errors.ts'
+import { ArenaBusyError, CorruptedError, InvalidArgumentTypeError, SystemError } from '../../errors.ts'
 import type { HeapSpace } from './space.ts'
 
 /** Calls `run` after `ms` milliseconds, once; the answer cancels it. For tests, which have no time to wait. */
@@ -33,28 +33,28 @@ export interface Decaying {
 /** Decay of a heap's space. `tellPages` publishes what happened to pages. @internal */
 export function decayOf(space: HeapSpace, tellPages: () => void): Decaying {
   return {
-    freeDirtyBytes: () => unasked(() => space.freeDirtyBytes()),
+    freeDirtyBytes: () => unasked(() => space.freeDirtyBytes()) ?? 0,
     purgeSome: (bytes) => {
       unasked(() => space.purge(bytes))
       tellPages()
     },
     onIdle: () => {
-      unasked(() => {
-        space.park()
-        return 0
-      })
+      unasked(() => space.park())
       space.notices.notifyOnce = true
     },
   }
 }
 
-/** What a timer does to tables that contradict themselves: nothing. The next call finds it, and can say so to its caller. */
-function unasked(run: () => number): number {
+/**
+ * Runs what a timer does. A timer has no caller: where the tables contradict themselves, or another holds them, it does nothing, and the next
+ * call finds it and can say so. @internal
+ */
+export function unasked<R>(run: () => R): R | undefined {
   try {
     return run()
   } catch (error) {
-    if (!(error instanceof CorruptedError)) throw error
-    return 0
+    if (!(error instanceof CorruptedError || error instanceof ArenaBusyError)) throw error
+    return undefined
   }
 }
 

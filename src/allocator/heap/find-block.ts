@@ -13,6 +13,11 @@ import { Size } from './size-classes.ts'
 import type { HeapView } from './space.ts'
 import { At, SlabWord, SpanTag, Window } from './words.ts'
 
+/** The tile of an offset beyond 2^32; -1 for what is no offset. */
+export function tileOf(offset: number): number {
+  return Number.isInteger(offset) && offset > 0 && offset < 2 ** 43 ? (offset / Size.TILE) | 0 : -1
+}
+
 /** A live block. */
 export interface Block {
   offset: number

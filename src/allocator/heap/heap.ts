@@ -38,9 +38,9 @@ import { beginHeap, verifyHeap } from './attach/verify.ts'
 import { WriterRole } from './attach/writer.ts'
 import { ClaimMemory } from './claim-memory.ts'
 import { Decay, decayOf } from './decay.ts'
-import { blockAround, blockAt, liveBlocks } from './find-block.ts'
+import { blockAround, blockAt, liveBlocks, tileOf } from './find-block.ts'
 import { tablesOf } from './layout.ts'
-import { freeBlocks, takeSlots, tileOf } from './many.ts'
+import { freeBlocks, takeSlots } from './many.ts'
 import {
   type CheckedAttachOptions,
   type CheckedHeapOptions,
@@ -448,8 +448,7 @@ export class Heap extends AllocatorFacade implements FreeingAllocator {
           const start = ((product & Size.NOT_A_START) | (low & 7)) === 0
           if (start && (m[word] & (SlabWord.FIRST_BIT >>> slot)) === 0) {
             const usable = m[m[entry + SlabWord.CLASS] + ClassWord.SIZE]
-            // A slot stays while it is at least three quarters used: moving costs more than the rest is worth. As a small integer where it
-            // is one: a number that comes out of a Float64Array is none.
+            // `staysInSlot`, written out. As a small integer where it is one: a number that comes out of a Float64Array is none.
             if (size <= usable && size >= usable - (usable >>> 2)) return low === offset ? low : offset
             let moved = 0
             const state = size <= Size.SMALL_MAX ? STATE_OF[(size + 7) >>> 3] : At.CLASSES

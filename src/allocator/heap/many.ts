@@ -12,6 +12,7 @@
  * @module
  */
 
+import { tileOf } from './find-block.ts'
 import { Size } from './size-classes.ts'
 import type { HeapSpace } from './space.ts'
 import { At, ClassWord, SlabWord, SpanTag, SpanWord, Window } from './words.ts'
@@ -64,7 +65,10 @@ interface Marked {
   readonly spans: number[]
 }
 
-/** Marks blocks as free, up to the first that is not live; its index, or -1. */
+/**
+ * Marks blocks as free, up to the first that is not live; its index, or -1. In one loop, which keeps what it knows of the slab at hand: with a
+ * function for each run of blocks in one slab 10,000 blocks in random order took 17 ns each instead of 11 (Node 20, in order 6 either way).
+ */
 function mark(space: HeapSpace, offsets: Float64Array, count: number, marked: Marked): number {
   const { words: m, layout } = space.tables
   let slab = 0
@@ -82,7 +86,7 @@ function mark(space: HeapSpace, offsets: Float64Array, count: number, marked: Ma
     const tile = (low === offset ? low >>> Size.TILE_BITS : tileOf(offset)) - layout.firstTile
     const entry = tile >>> 0 < layout.tileCount ? m[At.TILES + tile] : 0
     if (entry !== slab || entry <= 0) {
-      if (slab > 0) leaveSlab(m, slab, known, freed, word, bits, marked)
+      if (slab > 0) writeSlab(m, slab, known, freed, word, bits, marked)
       slab = word = 0
       if (entry <= 0) {
         if (entry === 0 || !markSpan(space, offset, marked)) break
@@ -110,12 +114,12 @@ function mark(space: HeapSpace, offsets: Float64Array, count: number, marked: Ma
     freed++
     if (slot >= known) known = slot + 1
   }
-  if (slab > 0) leaveSlab(m, slab, known, freed, word, bits, marked)
+  if (slab > 0) writeSlab(m, slab, known, freed, word, bits, marked)
   return index === count ? -1 : index
 }
 
 /** Writes what was found out about a slab into its record. */
-function leaveSlab(
+function writeSlab(
   m: Int32Array,
   slab: number,
   known: number,
@@ -158,9 +162,4 @@ function unmark({ tables, index }: HeapSpace, offsets: Float64Array, failed: num
     m[slab + SlabWord.BITS + (slot >>> 5)] &= ~(SlabWord.FIRST_BIT >>> slot)
     m[slab + SlabWord.COUNTDOWN]++
   }
-}
-
-/** The tile of an offset beyond 2^32; -1 for what is no offset. */
-export function tileOf(offset: number): number {
-  return Number.isInteger(offset) && offset > 0 && offset < 2 ** 43 ? (offset / Size.TILE) | 0 : -1
 }

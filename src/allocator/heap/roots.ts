@@ -27,8 +27,8 @@ export class Roots {
   readonly #count: number
   readonly #fits: () => boolean
 
-  /** `fits`: whether the heap is within its limit. */
-  constructor(words: Int32Array, layout: HeapLayout, fits: () => boolean) {
+  /** `layout`: where their table is. `fits`: whether the heap is within its limit. */
+  constructor(words: Int32Array, layout: Pick<HeapLayout, 'roots' | 'rootsEnd'>, fits: () => boolean) {
     this.#words = words
     this.#first = layout.roots
     this.#count = (layout.rootsEnd - layout.roots) / Root.WORDS

@@ -88,3 +88,8 @@ export function shorterSlab(sizeClass: number, length: number): number {
   for (const choice of lengths[sizeClass] as number[]) if (choice < length) shorter = choice
   return shorter
 }
+
+/** Whether a block stays in its slot when its length changes: while three quarters are used, to move it costs more than the rest is worth. */
+export function staysInSlot(usable: number, byteLength: number): boolean {
+  return byteLength <= usable && byteLength >= usable - (usable >>> 2)
+}

@@ -38,7 +38,7 @@ const NEVER = 0x40000000
 
 /**
  * How many slots of a full slab must be freed before it is looked at again: an eighth of them (snmalloc's sleeping slabs). A program that
- * frees here and there would else touch two lists in each call: among ten million live blocks a pair of random calls took 812 instructions
+ * frees here and there would otherwise touch two lists in each call: among ten million live blocks a pair of random calls took 812 instructions
  * with 1 slot of 32, 445 with 1 of 8, and among a thousand 451 and 352. The peak of the traces rises by 0.2 %.
  */
 function restOf(slots: number): number {
@@ -459,7 +459,7 @@ export class Slabs {
     this.#m[At.SLAB_SPARE] = slab
   }
 
-  /** Gives a slab up that is in no list; its span, tagged as kept. 0 where a rebuild has given it up already (concurrent/shard/slabs.ts). */
+  /** Gives a slab up that is in no list; its span, tagged as kept. 0 where a rebuild has given it up already (concurrent/shard/shard-slabs.ts). */
   protected releaseSlab(slab: number): number {
     const m = this.#m
     this.sound(slab, m[slab + SlabWord.CLASS])

@@ -23,11 +23,11 @@
  */
 import { CorruptedError } from '../../errors.ts'
 import { type HeapTables, metadataInUse } from './layout.ts'
-import { Size, shorterSlab, slabLength } from './size-classes.ts'
+import { Size, shorterSlab, slabLength, staysInSlot } from './size-classes.ts'
 import { Slabs } from './slabs.ts'
 import { Admission, Answer, type Reserves } from './spans/admission.ts'
 import { FreeSpans, SPLINTER } from './spans/free-spans.ts'
-import { type HugePart, HugeSpans } from './spans/huge.ts'
+import { type HugePart, HugeSpans, staysWhole } from './spans/huge.ts'
 import { type HeapListener, Notices } from './spans/notices.ts'
 import { binOf, nextBin, tileAt, unbin } from './spans/records.ts'
 import { SpanResizing } from './spans/resizing.ts'
@@ -135,7 +135,7 @@ export class HeapSpace {
   // ---- taking spans ----
 
   /**
-   * A live span of `length` bytes (above `Size.SMALL_MAX`, below `Bin.KEPT_BELOW`), or a little more, dirty; 0 where it takes more than
+   * A live span of `length` bytes (above `Size.SMALL_MAX`, below `Bin.KEPT_BELOW`), or a little more, not made zero; 0 where it takes more than
    * taking a kept span or cutting one whose pages are committed. The common case, a third of the time of `allocate`.
    */
   take(length: number): number {
@@ -243,16 +243,25 @@ export class HeapSpace {
         if (answer === Answer.REFUSED) return 0
         if (answer === Answer.LOOK_AGAIN) continue
       }
-      // First what can fail: a request that fails changes nothing.
-      if (zero) pages.zeroDirty(window, start, start + size)
-      pages.commit(window, start, start + size)
-      const live =
-        start === m[span + SpanWord.START] && rest >= SPLINTER
-          ? free.cutFront(span, length, kind)
-          : free.carve(span, start, size, kind)
-      this.admission.account(window, start + size, size)
-      return live
+      return this.#cut(span, start, size, kind, zero)
     }
+  }
+
+  /** Makes `[start, start + size)` of a free span, for whose pages there is room, a live span, or one of another kind. */
+  #cut(span: number, start: number, size: number, kind: number, zero: boolean): number {
+    const m = this.#m
+    const { free, pages } = this
+    const window = m[span + SpanWord.TAG] >> SpanTag.WINDOW_BITS
+    const first = m[span + SpanWord.START]
+    // First what can fail: a request that fails changes nothing.
+    if (zero) pages.zeroDirty(window, start, start + size)
+    pages.commit(window, start, start + size)
+    const live =
+      start === first && m[span + SpanWord.SIZE] - size >= SPLINTER
+        ? free.cutFront(span, size, kind)
+        : free.carve(span, start, size, kind)
+    this.admission.account(window, start + size, size)
+    return live
   }
 
   /** A huge block: the record of its first part, or 0. */
@@ -451,10 +460,7 @@ export class HeapSpace {
 
   /** Whether a live block has at least `byteLength` bytes after this, or fewer, where it is. Slots are not cut. */
   resizeFound(found: number, byteLength: number): boolean {
-    if (found > 0) {
-      const usable = this.slabs.slotSize(found)
-      return byteLength <= usable && byteLength >= usable - (usable >>> 2)
-    }
+    if (found > 0) return staysInSlot(this.slabs.slotSize(found), byteLength)
     const resized = this.#resizeBlock(-found, byteLength)
     this.notices.tell()
     return resized
@@ -462,11 +468,7 @@ export class HeapSpace {
 
   #resizeBlock(span: number, byteLength: number): boolean {
     if (byteLength <= Size.SMALL_MAX) return false
-    // A huge block is not cut: it moves when it would keep less than half.
-    if (this.index.kind(span) === SpanTag.HUGE) {
-      const usable = this.index.length(span)
-      return byteLength <= usable && byteLength > usable / 2
-    }
+    if (this.index.kind(span) === SpanTag.HUGE) return staysWhole(this.index.length(span), byteLength)
     return byteLength <= Window.BYTES && this.resize(span, Math.ceil(byteLength / 8) * 8)
   }
 

@@ -3,7 +3,7 @@
  * window, and holds offsets and indices only, so a second thread or process can read it as it is.
  *
  *     word 0          64        128      640          1384        1664
- *     | common header | counters | classes | free bins | kept spans | tiles   | dirty bits | span records | slab records | roots    |
+ *     | common header | counters | classes | free bins | kept spans | tiles   | page bits  | span records | slab records | roots    |
  *                                                                    1 w/4 KiB 1 bit/page   8 words        16 words       18 words
  *
  * Records are named by the index of their first word. Tables are as long as the claim could ever need, and touched as far as it is

@@ -1,7 +1,10 @@
 /**
  * Ranges that are free, first fit: the lowest range that has the room gives it. Neighbours are joined when given back.
- * Two sorted arrays; as many entries as there are holes, which are few. One range costs time in proportion to their number, so what
- * comes out of a directory that others have written, which may hold very many, is taken and given all at once.
+ *
+ *     starts[i] < ends[i] < starts[i + 1]        free ranges are sorted, and no two of them touch
+ *
+ * Cost: one range takes time in proportion to the number of free ranges, which are few. What comes out of a directory that others have
+ * written, which may hold very many, is taken and given all at once.
  * @module
  */
 import { alignUp } from '../../bits.ts'
@@ -72,16 +75,6 @@ export class FreeRanges {
       return taken
     }
     return -1
-  }
-
-  /** Takes exactly this range, if it is free as a whole; says whether it was. */
-  takeAt(offset: number, byteLength: number): boolean {
-    if (byteLength === 0) return true
-    const end = offset + byteLength
-    const index = this.#starts.findIndex((start, at) => start <= offset && end <= (this.#ends[at] as number))
-    if (index < 0) return false
-    this.#cut(index, offset, end)
-    return true
   }
 
   /** Gives a range back that was taken. */

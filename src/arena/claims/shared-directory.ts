@@ -147,7 +147,7 @@ export class SharedDirectory {
     return this.#lock.run(() => {
       if (!directory.fresh) others.read()
       try {
-        // What is changed meanwhile is our own doing, or else the directory is not fresh afterwards (format/directory.ts).
+        // `run` changes the directory and its copy together. A change by another makes the copy stale: it is not fresh then (format/directory.ts).
         return run()
       } catch (error) {
         directory.invalidate()

@@ -116,7 +116,7 @@ export function resizeFile(resizable: Resizable, fd: number, wanted: number): vo
 }
 
 /** Lets a mapping have what its file has now, up to `most` bytes; gives how many those are. */
-export function followFile({ fileMapping, offset, byteLength }: Resizable, fd: number, most: number): number {
+function followFile({ fileMapping, offset, byteLength }: Resizable, fd: number, most: number): number {
   const { files } = fileMapping.os
   const available = (): number => Math.min(most, Math.max(0, files.status(fd).byteLength - offset))
   let wanted = available()

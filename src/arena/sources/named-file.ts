@@ -2,7 +2,7 @@
  * Arenas with a name: a file, in /dev/shm or anywhere, that any process finds by its path and that stays until it is unlinked.
  *
  * A new one is made whole, with all its blocks and its header, before it has a name (new-file.ts), so that no process ever sees
- * half of one. Of two that make the same at the same time the later one finds the other's. One that is there already must have been
+ * half of one. When two processes make the same name at the same time, the later one finds the arena of the other. One that is there already must have been
  * placed there by this user, or by one that `permissions` lets write (placed-files.ts).
  * @module
  */

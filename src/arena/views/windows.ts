@@ -213,7 +213,7 @@ export class Windows {
     for (const seen of this.#watched) {
       if (this.#watched.size <= WATCHED_BUFFERS && this.#watchedBytes <= WATCHED_BYTES) return
       this.#watched.delete(seen)
-      // Of one that was detached meanwhile the bytes stay counted: then it is too late to save addresses.
+      // A buffer that was detached since has length 0 here, so its bytes stay counted: its addresses cannot be saved any more.
       this.#watchedBytes -= seen.buffer.byteLength
       this.#lifetime.forget(seen)
     }

@@ -131,7 +131,7 @@ export class AsyncWaits {
       return waits[woken - 1]?.address
     } catch (error) {
       if (isErrno(error, ENOSYS)) this.#canSleep = false
-      // One whose word may be what was refused has gone meanwhile: the others sleep again.
+      // Where a wait has ended since, its word may be the one that the kernel refused: then the rest sleep again, and nothing is rejected.
       else if (waits.every((wait) => this.#waits.has(wait))) this.#refuse(waits, error)
       return undefined
     } finally {

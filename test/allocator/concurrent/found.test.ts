@@ -9,9 +9,9 @@ import {
   Common,
   type ConcurrentLayout,
   concurrentLayout,
-  Entry,
-  Own,
-  State,
+  ShardEntry,
+  ShardState,
+  ShardWord,
 } from '../../../src/allocator/concurrent/words.ts'
 import { At, Root } from '../../../src/allocator/heap/words.ts'
 import { insideOf } from '../../../src/arena/arena.ts'
@@ -52,11 +52,11 @@ function leftHeap(run: (found: Found) => void): void {
 }
 
 function stateOf({ words }: Found, index: number): number {
-  return words[Common.SHARDS + index * Common.SHARD_WORDS + Entry.STATE] as number
+  return words[Common.SHARDS + index * Common.SHARD_WORDS + ShardEntry.STATE] as number
 }
 
 /** A shard in a state. */
-function shardIn(found: Found, state: State): number {
+function shardIn(found: Found, state: ShardState): number {
   return found.layout.shards.findIndex((_, index) => stateOf(found, index) === state)
 }
 
@@ -67,7 +67,7 @@ function baseOf({ layout }: Found, index: number): number {
 test('the tables of a free shard read zero, whatever they were', () => {
   leftHeap((found) => {
     const { arena, words, layout } = found
-    const index = shardIn(found, State.FREE)
+    const index = shardIn(found, ShardState.FREE)
     const base = baseOf(found, index)
     const { slabs, remote, pageBits, words: count } = layout.shards[index] as (typeof layout.shards)[number]
     for (const at of [At.COMMITTED, At.TILES + 3, pageBits, slabs + 8, slabs + remote, count - 1])
@@ -81,16 +81,16 @@ test('the tables of a free shard read zero, whatever they were', () => {
 
 test('a shard that is said to be free and has blocks is refused', () => {
   leftHeap((found) => {
-    const index = shardIn(found, State.USED)
-    found.words[Common.SHARDS + index * Common.SHARD_WORDS] = State.FREE
+    const index = shardIn(found, ShardState.USED)
+    found.words[Common.SHARDS + index * Common.SHARD_WORDS] = ShardState.FREE
     throwsCode(() => Heap.attach(found.arena), 'ERR_CORRUPTED')
   })
 })
 
 test('a free shard was never used beyond its end', () => {
   leftHeap((found) => {
-    const entry = Common.SHARDS + shardIn(found, State.FREE) * Common.SHARD_WORDS
-    found.words[entry + Entry.LENGTH] = 1 + (found.layout.shards[1] as { byteLength: number }).byteLength / 8
+    const entry = Common.SHARDS + shardIn(found, ShardState.FREE) * Common.SHARD_WORDS
+    found.words[entry + ShardEntry.LENGTH] = 1 + (found.layout.shards[1] as { byteLength: number }).byteLength / 8
     throwsCode(() => Heap.attach(found.arena), 'ERR_CORRUPTED')
   })
 })
@@ -127,7 +127,7 @@ test('no peer is there, so nothing is pinned and nothing locked', () => {
     words[Common.PINS + 2] = coming
     words[Common.PINS + 3] = 1
     words[Common.LOCK] = coming
-    words[baseOf(found, shardIn(found, State.USED)) + Own.LOCK] = coming
+    words[baseOf(found, shardIn(found, ShardState.USED)) + ShardWord.LOCK] = coming
     const heap = Heap.attach(arena, { decayMs: -1 })
     for (const block of blocks) heap.free(block)
     heap.check()
@@ -140,7 +140,7 @@ test('a stale number does not cost the peer that has it now its entry', () => {
     const { arena, words } = found
     const heap = Heap.attach(arena, { decayMs: -1 })
     // Of the same entry as the peer, and of one before it.
-    words[baseOf(found, shardIn(found, State.USED)) + Own.LOCK] = 1
+    words[baseOf(found, shardIn(found, ShardState.USED)) + ShardWord.LOCK] = 1
     words[Common.LOCK] = 1
     const block = heap.malloc(50_000)
     const other = Heap.attach(arena, { decayMs: -1 })

@@ -119,7 +119,7 @@ test('many are taken and given at once as one by one', () => {
     { offset: 960, byteLength: 40 },
   ]
   const [one, other] = [new FreeRanges(100, 900), new FreeRanges(100, 900)]
-  for (const { offset, byteLength } of sorted) assert.ok(one.takeAt(offset, byteLength))
+  for (const range of sorted) assert.ok(one.takeAll([range]))
   assert.ok(other.takeAll(sorted))
   assert.is(one.byteLength, other.byteLength)
   for (const byteLength of [40, 696, 1]) assert.is(one.take(byteLength, 1), other.take(byteLength, 1))
@@ -129,7 +129,7 @@ test('many are taken and given at once as one by one', () => {
     { offset: 264, byteLength: 696 },
     { offset: 500, byteLength: 0 },
   ])
-  assert.ok(other.takeAt(100, 900))
+  assert.ok(other.takeAll([{ offset: 100, byteLength: 900 }]))
 })
 
 test('ranges that overlap, or lie outside, cannot all be taken', () => {

@@ -7,7 +7,6 @@ import { closeSync, openSync, readSync, writeSync } from 'node:fs'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Arena, insideOf } from '../../../src/arena/arena.ts'
-import { FreeRanges } from '../../../src/arena/claims/free-ranges.ts'
 import { mapFile } from '../../../src/arena/file/map-file.ts'
 import type { MappedFile } from '../../../src/arena/file/mapped-file.ts'
 import {
@@ -442,17 +441,5 @@ for (const [lie, message, change] of ENTRY_LIES)
     throwsCode(() => file.arena, 'ERR_CORRUPTED', message)
     file.close()
   })
-
-test('takeAt takes exactly a free range', () => {
-  const ranges = new FreeRanges(100, 100)
-  assert.ok(ranges.takeAt(120, 10))
-  assert.not(ranges.takeAt(125, 10))
-  assert.not(ranges.takeAt(190, 20))
-  assert.ok(ranges.takeAt(130, 70))
-  assert.ok(ranges.takeAt(5, 0))
-  assert.is(ranges.byteLength, 20)
-  ranges.give(120, 10)
-  assert.ok(ranges.takeAt(100, 30))
-})
 
 test.run()

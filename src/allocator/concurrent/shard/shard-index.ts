@@ -14,8 +14,8 @@ import { type ShardLayout, SPAN_REMOTE } from '../words.ts'
 /** What spans and slabs ask of their shard. */
 export interface ShardLock {
   /** Takes the shard's lock; true: the tables were rebuilt. */
-  enter(): boolean
-  leave(): void
+  lock(): boolean
+  unlock(): void
   /** Collects what hints lead to. */
   collectHinted(): void
   /** Puts a slab where its bits say, when its countdown has passed zero. */
@@ -27,7 +27,7 @@ export interface ShardTables extends HeapTables {
   readonly layout: ShardLayout
 }
 
-export class PeerIndex extends SpanIndex {
+export class ShardIndex extends SpanIndex {
   /** Whether this peer owns the shard. */
   owned = false
 

@@ -14,9 +14,9 @@ import { HeapSpace } from '../../heap/space.ts'
 import type { HeapListener } from '../../heap/spans/notices.ts'
 import type { HeapMemory } from '../../heap/spans/span-pages.ts'
 import { At, ClassWord, SlabWord, SpanWord } from '../../heap/words.ts'
-import { Own } from '../words.ts'
-import type { PeerIndex, ShardLock, ShardTables } from './shard-index.ts'
-import type { PeerSlabs } from './slabs.ts'
+import { ShardWord } from '../words.ts'
+import type { ShardIndex, ShardLock, ShardTables } from './shard-index.ts'
+import type { ShardSlabs } from './shard-slabs.ts'
 
 /** What a shard's spans and slabs are made over. */
 export interface ShardParts {
@@ -28,11 +28,11 @@ export interface ShardParts {
 export class ShardSpace extends HeapSpace {
   readonly #m: Int32Array
   readonly #numbers: Float64Array
-  readonly #index: PeerIndex
+  readonly #index: ShardIndex
   readonly #tables: ShardTables
   readonly #shard: ShardLock
 
-  constructor({ tables, memory, listener }: ShardParts, index: PeerIndex, slabs: PeerSlabs, shard: ShardLock) {
+  constructor({ tables, memory, listener }: ShardParts, index: ShardIndex, slabs: ShardSlabs, shard: ShardLock) {
     super(tables, memory, listener, index, slabs)
     this.#m = tables.words
     this.#numbers = tables.numbers
@@ -54,39 +54,39 @@ export class ShardSpace extends HeapSpace {
     const { slabs } = this
     const word = slabs.nextWord(state)
     if (word !== 0) return word
-    if (this.#m[state + ClassWord.PARTIAL] === 0 && this.#m[Own.HINTED] !== 0) this.#shard.collectHinted()
+    if (this.#m[state + ClassWord.PARTIAL] === 0 && this.#m[ShardWord.HINTED] !== 0) this.#shard.collectHinted()
     const next = slabs.nextPartial(state) || this.newSlab(state)
     if (next !== 0) this.notices.noteSwitch()
     return next
   }
 
   protected override newSlab(state: number): number {
-    this.#shard.enter()
+    this.#shard.lock()
     try {
       // A rebuild may have found slabs of this class with free slots.
       return this.slabs.nextPartial(state) || super.newSlab(state)
     } finally {
-      this.#shard.leave()
+      this.#shard.unlock()
     }
   }
 
   /** Keeps the span of a slab that was given up, or gives it back, under the lock. */
   protected override shelve(span: number): boolean {
     if (this.keptBelow > 0) return super.shelve(span)
-    const rebuilt = this.#shard.enter()
+    const rebuilt = this.#shard.lock()
     try {
       return rebuilt || super.shelve(span)
     } finally {
-      this.#shard.leave()
+      this.#shard.unlock()
     }
   }
 
   override release(span: number): void {
-    const rebuilt = this.#shard.enter()
+    const rebuilt = this.#shard.lock()
     try {
       if (!rebuilt) super.release(span)
     } finally {
-      this.#shard.leave()
+      this.#shard.unlock()
     }
   }
 

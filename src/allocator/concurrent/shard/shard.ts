@@ -16,18 +16,18 @@ import type { HeapView } from '../../heap/space.ts'
 import { At, Bin, SlabWord, SpanTag, SpanWord, Window } from '../../heap/words.ts'
 import type { Peers } from '../peers.ts'
 import { collectSpan, findSpan, freeSlot, freeSpan, hint, renewSpan, takeHints, tryLock, unlock } from '../steps.ts'
-import { Own, type ShardLayout, SPAN_REMOTE } from '../words.ts'
-import { PeerIndex, type ShardLock } from './shard-index.ts'
+import { type ShardLayout, ShardWord, SPAN_REMOTE } from '../words.ts'
+import { ShardIndex, type ShardLock } from './shard-index.ts'
+import { SeenSlabs, ShardSlabs } from './shard-slabs.ts'
 import { type ShardParts, ShardSpace } from './shard-space.ts'
-import { PeerSlabs, SeenSlabs } from './slabs.ts'
 
 export class Shard implements ShardLock {
   readonly number: number
   readonly m: Int32Array
   readonly layout: ShardLayout
   readonly space: ShardSpace
-  readonly index: PeerIndex
-  readonly slabs: PeerSlabs
+  readonly index: ShardIndex
+  readonly slabs: ShardSlabs
   /** What figures and errors are read from: what others have freed is free. */
   readonly seen: HeapView
   readonly #peers: Peers
@@ -42,8 +42,8 @@ export class Shard implements ShardLock {
     this.#peers = peers
     this.#limited = limited
     this.m = tables.words
-    this.index = new PeerIndex(tables)
-    this.slabs = new PeerSlabs(tables, this.index, this)
+    this.index = new ShardIndex(tables)
+    this.slabs = new ShardSlabs(tables, this.index, this)
     this.space = new ShardSpace(parts, this.index, this.slabs, this)
     this.seen = seenOf(this.space, new SeenSlabs(tables, this.index))
   }
@@ -61,42 +61,42 @@ export class Shard implements ShardLock {
 
   /** The owner's number, or 0. */
   get owner(): number {
-    return Atomics.load(this.m, Own.OWNER)
+    return Atomics.load(this.m, ShardWord.OWNER)
   }
 
   /** Whether the tables are to be rebuilt first, which a living owner will do. Under the lock. */
   get isBroken(): boolean {
-    return this.m[Own.REBUILD] !== 0
+    return this.m[ShardWord.REBUILD] !== 0
   }
 
   /** Takes the lock, which may be nested; true: the tables were rebuilt. With a limit the heap's lock as well. */
-  enter(): boolean {
-    if (this.#held === 0) this.#peers.acquire(this.m, Own.LOCK, Own.REBUILD)
+  lock(): boolean {
+    if (this.#held === 0) this.#peers.acquire(this.m, ShardWord.LOCK, ShardWord.REBUILD)
     this.#held++
     try {
-      if (this.#held === 1 && this.#limited) this.#peers.enter()
+      if (this.#held === 1 && this.#limited) this.#peers.lock()
     } catch (error) {
       this.#held = 0
-      unlock(this.m, Own.LOCK)
+      unlock(this.m, ShardWord.LOCK)
       throw error
     }
-    if (this.m[Own.REBUILD] === 0 || this.#held > 1 || !(this.owned || this.owner === 0)) return false
+    if (this.m[ShardWord.REBUILD] === 0 || this.#held > 1 || !(this.owned || this.owner === 0)) return false
     this.rebuild()
     return true
   }
 
-  leave(): void {
+  unlock(): void {
     if (--this.#held > 0) return
-    if (this.#limited) this.#peers.leaveLock()
-    unlock(this.m, Own.LOCK)
+    if (this.#limited) this.#peers.unlock()
+    unlock(this.m, ShardWord.LOCK)
   }
 
   within<R>(run: () => R): R {
-    this.enter()
+    this.lock()
     try {
       return run()
     } finally {
-      this.leave()
+      this.unlock()
     }
   }
 
@@ -107,7 +107,7 @@ export class Shard implements ShardLock {
     try {
       this.slabs.takeAllRemote()
       rebuildHeap(this.space)
-      this.m[Own.REBUILD] = 0
+      this.m[ShardWord.REBUILD] = 0
     } finally {
       this.owned = owned
     }
@@ -116,8 +116,8 @@ export class Shard implements ShardLock {
   /** The state of a shard that was never used. */
   begin(): void {
     this.space.begin()
-    this.m[Own.REBUILD] = 0
-    this.m[Own.HINTED] = 0
+    this.m[ShardWord.REBUILD] = 0
+    this.m[ShardWord.HINTED] = 0
   }
 
   // ---- the owner ----
@@ -125,16 +125,16 @@ export class Shard implements ShardLock {
   /** As `HeapSpace.takeFree`, with the lock, where it is to be had at once and nothing special holds; 0 otherwise. */
   takeFree(length: number, bin: number): number {
     const { m } = this
-    if (this.#held !== 0 || this.#limited || !tryLock(m, Own.LOCK, this.#peers.me)) return 0
+    if (this.#held !== 0 || this.#limited || !tryLock(m, ShardWord.LOCK, this.#peers.me)) return 0
     this.#held = 1
     try {
-      if (m[Own.REBUILD] !== 0) return 0
+      if (m[ShardWord.REBUILD] !== 0) return 0
       const span = this.space.takeFree(length, bin)
       if (span !== 0) renewSpan(m, span)
       return span
     } finally {
       this.#held = 0
-      unlock(m, Own.LOCK)
+      unlock(m, ShardWord.LOCK)
     }
   }
 
@@ -142,26 +142,17 @@ export class Shard implements ShardLock {
   cut(length: number, alignment: number, zero: boolean): number {
     const { space, index } = this
     if (length > this.layout.byteLength) return 0
-    this.enter()
+    this.lock()
     try {
       let span = 0
       if (!zero && alignment <= 8 && length < Bin.KEPT_BELOW && length > Size.SMALL_MAX && this.owned)
         span = space.take(length)
       if (span === 0) span = space.allocateBlock(alignment, length, zero)
-      if (span !== 0 && renewSpan(this.m, index.sound(span))) this.m[Own.LATE]++
+      if (span !== 0 && renewSpan(this.m, index.sound(span))) this.m[ShardWord.LATE]++
       return span
     } finally {
-      this.leave()
+      this.unlock()
     }
-  }
-
-  /** As `cut`, from the longest free span, for a block that grows. */
-  cutRoomy(length: number): number {
-    return this.within(() => {
-      const span = this.space.allocateRoomy(length)
-      if (span !== 0) renewSpan(this.m, this.index.sound(span))
-      return span
-    })
   }
 
   /** Gives a span that is tagged as kept, and hangs in no list, to where it belongs. */
@@ -176,7 +167,7 @@ export class Shard implements ShardLock {
   /** Collects what hints lead to. */
   collectHinted(): void {
     const { m, layout } = this
-    Atomics.exchange(m, Own.HINTED, 0)
+    Atomics.exchange(m, ShardWord.HINTED, 0)
     takeHints(m, layout.slabHints, (this.slabs.end - layout.slabs) / SlabWord.WORDS, (record) => {
       const slab = layout.slabs + record * SlabWord.WORDS
       if (this.slabs.isTaken(slab)) this.slabs.collect(slab)
@@ -195,13 +186,13 @@ export class Shard implements ShardLock {
     const { m } = this
     if (!this.index.isRecord(span) || (m[span + SPAN_REMOTE] & 1) === 0) return
     if (collectSpan(m, span)) this.giveKept(span)
-    else m[Own.LATE]++
+    else m[ShardWord.LATE]++
   }
 
   /** Collects everything, hints or not. */
   collectAll(): void {
     const { m, layout } = this
-    if (m[Own.HINTED] !== 0) this.collectHinted()
+    if (m[ShardWord.HINTED] !== 0) this.collectHinted()
     this.slabs.collectAll()
     for (let span = layout.spans, end = this.#spansEnd; span < end; span += SpanWord.WORDS) this.#collectSpan(span)
   }
@@ -234,13 +225,13 @@ export class Shard implements ShardLock {
     if (entry > 0) {
       const slab = freeSlot(m, tileAt, offset >>> 0, layout)
       if (slab === 0) return false
-      hint(m, layout.slabHints, Own.HINTED, (slab - layout.slabs) / SlabWord.WORDS)
+      hint(m, layout.slabHints, ShardWord.HINTED, (slab - layout.slabs) / SlabWord.WORDS)
       return true
     }
     if (entry === 0 || (offset & 7) !== 0) return false
     const span = freeSpan(m, tileAt, Math.floor(offset / Window.BYTES), offset & Window.INSIDE, layout)
     if (span === 0) return false
-    hint(m, layout.spanHints, Own.HINTED, (span - layout.spans) / SpanWord.WORDS)
+    hint(m, layout.spanHints, ShardWord.HINTED, (span - layout.spans) / SpanWord.WORDS)
     return true
   }
 

@@ -12,7 +12,7 @@
 import { alignUp } from '../../../bits.ts'
 import { Window } from '../../heap/words.ts'
 import type { Peers } from '../peers.ts'
-import { State } from '../words.ts'
+import { ShardState } from '../words.ts'
 import type { Committed } from './committed.ts'
 import type { BigBlock, Entries } from './entries.ts'
 import type { SpaceHost } from './host.ts'
@@ -58,7 +58,7 @@ export class BigBlocks {
   /** The block that would begin in a shard; undefined when it has no room. `empty`: shards that count as free as well. */
   #runFrom(index: number, length: number, alignment: number, empty: ReadonlySet<number>): BigBlock | undefined {
     const entries = this.#entries
-    const free = (part: number): boolean => entries.state(part) === State.FREE || empty.has(part)
+    const free = (part: number): boolean => entries.state(part) === ShardState.FREE || empty.has(part)
     if (!free(index)) return undefined
     const offset = alignUp(Math.max(entries.shardLayout(index).offset, 8), alignment)
     const end = offset + length
@@ -75,7 +75,7 @@ export class BigBlocks {
     this.#peers.locked(() => {
       const { offset: first, byteLength: pages } = entries.pagesOf(block)
       // First it is no block any more; its parts are used by no request until they are free.
-      entries.setState(block.index, State.PART)
+      entries.setState(block.index, ShardState.PART)
       this.#host.claim.clear(first, pages)
       this.#host.gave(pages)
       const end = block.offset + block.byteLength
@@ -83,7 +83,7 @@ export class BigBlocks {
       for (let part = block.index; part <= last; part++) {
         const { offset, byteLength } = entries.shardLayout(part)
         entries.noteEverUsed(part, Math.min(end - offset, byteLength))
-        entries.setState(part, State.FREE)
+        entries.setState(part, ShardState.FREE)
       }
     })
   }
@@ -96,13 +96,13 @@ export class BigBlocks {
       for (let index = 0; index < entries.count; index++) {
         const { offset, byteLength } = entries.shardLayout(index)
         const state = entries.state(index)
-        if (state === State.BIG) {
+        if (state === ShardState.BIG) {
           const block = entries.bigAt(index)
           end = block.offset + block.byteLength
-        } else if (state === State.PART && offset >= end) {
+        } else if (state === ShardState.PART && offset >= end) {
           this.#host.claim.clear(offset, byteLength)
           entries.noteEverUsed(index, 0)
-          entries.setState(index, State.FREE)
+          entries.setState(index, ShardState.FREE)
         }
       }
     })

@@ -13,13 +13,14 @@
 import { alignUp } from '../../../bits.ts'
 import { DoubleFreeError, InvalidFreeError } from '../../../errors.ts'
 import { blockAround, blockAt } from '../../heap/find-block.ts'
-import { Size } from '../../heap/size-classes.ts'
+import { Size, staysInSlot } from '../../heap/size-classes.ts'
+import { staysWhole } from '../../heap/spans/huge.ts'
 import { At, SlabWord, SpanTag, SpanWord, Window } from '../../heap/words.ts'
 import type { Peers } from '../peers.ts'
 import type { SharedPins } from '../pins.ts'
 import type { Shard } from '../shard/shard.ts'
 import { freeOwnSpan, isLiveSlot, remoteAt } from '../steps.ts'
-import { Own, SPAN_REMOTE, State } from '../words.ts'
+import { ShardState, ShardWord, SPAN_REMOTE } from '../words.ts'
 import type { BigBlocks } from './big-blocks.ts'
 import type { Entries } from './entries.ts'
 import type { Shards } from './shards.ts'
@@ -53,13 +54,13 @@ export class Blocks {
     const index = this.#entries.indexOf(offset)
     if (index < 0) throw notHere(offset)
     const state = this.#entries.state(index)
-    if (state === State.BIG || state === State.PART) {
+    if (state === ShardState.BIG || state === ShardState.PART) {
       this.#freeBigAt(offset)
       return
     }
-    if (state === State.FREE) throw this.#neverOrFreed(index, offset)
+    if (state === ShardState.FREE) throw this.#neverOrFreed(index, offset)
     const shard = this.#shards.at(index)
-    if (shard.m[Own.PINNED] !== 0) this.#assertUnpinned(offset)
+    if (shard.m[ShardWord.PINNED] !== 0) this.#assertUnpinned(offset)
     if (shard.owned ? this.#freeOwned(shard, offset) : shard.freeByOther(offset)) return
     this.#freeUnderLock(shard, offset)
   }
@@ -87,7 +88,7 @@ export class Blocks {
   /** Why a block is not seen to be live, or that it is, under the lock. */
   #freeUnderLock(shard: Shard, offset: number): void {
     shard.within(() => {
-      if (this.#entries.state(shard.number) !== State.USED) throw this.#neverOrFreed(shard.number, offset)
+      if (this.#entries.state(shard.number) !== ShardState.USED) throw this.#neverOrFreed(shard.number, offset)
       for (let tries = 3; tries > 0; tries--) {
         if (shard.isBroken && !shard.owned) return this.#freeInRecords(shard, offset)
         // Throws when it is not live.
@@ -138,7 +139,7 @@ export class Blocks {
   #neverOrFreed(index: number, offset: number): Error {
     if (offset % 8 !== 0) return new InvalidFreeError(`${offset} is not a multiple of 8: no block starts there`)
     const { offset: start } = this.#entries.shardLayout(index)
-    const highest = this.#entries.state(index) === State.FREE ? this.#entries.everUsed(index) : 0
+    const highest = this.#entries.state(index) === ShardState.FREE ? this.#entries.everUsed(index) : 0
     return offset < start + highest
       ? new DoubleFreeError(`the block at ${offset} has already been freed`)
       : new InvalidFreeError(`no block was ever handed out at ${offset}`)
@@ -149,19 +150,19 @@ export class Blocks {
     const index = this.#entries.indexOf(offset)
     if (index < 0) throw notHere(offset)
     const state = this.#entries.state(index)
-    if (state === State.BIG || state === State.PART)
+    if (state === ShardState.BIG || state === ShardState.PART)
       return this.#peers.locked(() => {
         const block = this.#entries.bigAround(offset)
         if (block === undefined) throw this.#neverOrFreed(index, offset)
         if (block.offset !== offset) throw new InvalidFreeError(`${offset} lies inside a block`)
         return block.byteLength
       })
-    if (state === State.FREE) throw this.#neverOrFreed(index, offset)
+    if (state === ShardState.FREE) throw this.#neverOrFreed(index, offset)
     const shard = this.#shards.at(index)
     const seen = shard.sizeSeen(offset)
     if (seen > 0) return seen
     return shard.within(() => {
-      if (this.#entries.state(index) !== State.USED) throw this.#neverOrFreed(index, offset)
+      if (this.#entries.state(index) !== ShardState.USED) throw this.#neverOrFreed(index, offset)
       if (shard.isBroken && !shard.owned) {
         const found = shard.findInRecords(offset)
         if (found === undefined) throw new InvalidFreeError(`${offset} is not the start of a live block of Heap`)
@@ -175,40 +176,30 @@ export class Blocks {
   /** The live block that wholly contains a range, or undefined. */
   blockAround(offset: number, byteLength: number): { offset: number; byteLength: number } | undefined {
     const index = this.#entries.indexOf(offset)
-    if (index < 0 || this.#entries.state(index) === State.FREE) return undefined
-    if (this.#entries.state(index) !== State.USED) {
+    if (index < 0 || this.#entries.state(index) === ShardState.FREE) return undefined
+    if (this.#entries.state(index) !== ShardState.USED) {
       const big = this.#entries.bigAround(offset)
       return big && offset + byteLength <= big.offset + big.byteLength ? big : undefined
     }
     const shard = this.#shards.at(index)
     return shard.within(() =>
-      this.#entries.state(index) === State.USED ? blockAround(shard.seen, offset, byteLength) : undefined
+      this.#entries.state(index) === ShardState.USED ? blockAround(shard.seen, offset, byteLength) : undefined
     )
   }
 
-  /** Gives a live span another length where it is. Only of a shard of ours. */
+  /** Whether a live block has at least `byteLength` bytes after this, or fewer, where it is. Only spans in shards of ours grow, and are cut. */
   resize(offset: number, byteLength: number): boolean {
     const index = this.#entries.indexOf(offset)
-    if (this.#entries.state(index) !== State.USED) {
-      const { byteLength: usable } = this.#entries.bigAt(index)
-      return byteLength <= usable && byteLength > usable / 2
-    }
+    if (this.#entries.state(index) !== ShardState.USED)
+      return staysWhole(this.#entries.bigAt(index).byteLength, byteLength)
     const shard = this.#shards.at(index)
-    if (!shard.owned) {
-      const usable = this.sizeAt(offset)
-      return byteLength <= usable && byteLength >= usable - (usable >>> 2)
-    }
+    // In another's shard a span stays as it is, by the rule for slots.
+    if (!shard.owned) return staysInSlot(this.sizeAt(offset), byteLength)
     return shard.within(() => {
       const found = blockAt(shard.seen, offset)
-      if (found > 0) {
-        const usable = shard.slabs.slotSize(found)
-        return byteLength <= usable && byteLength >= usable - (usable >>> 2)
-      }
+      if (found > 0) return staysInSlot(shard.slabs.slotSize(found), byteLength)
       if (byteLength <= Size.SMALL_MAX) return false
-      if (shard.index.kind(-found) === SpanTag.HUGE) {
-        const usable = shard.index.length(-found)
-        return byteLength <= usable && byteLength > usable / 2
-      }
+      if (shard.index.kind(-found) === SpanTag.HUGE) return staysWhole(shard.index.length(-found), byteLength)
       return byteLength <= Window.BYTES && shard.space.resize(-found, alignUp(byteLength, 8))
     })
   }

@@ -11,7 +11,7 @@ import { alignUp } from '../../../bits.ts'
 import { At } from '../../heap/words.ts'
 import type { SharedPins } from '../pins.ts'
 import type { Shard } from '../shard/shard.ts'
-import { Common, State } from '../words.ts'
+import { Common, ShardState } from '../words.ts'
 import type { Entries } from './entries.ts'
 
 export class Committed {
@@ -42,15 +42,15 @@ export class Committed {
     let bytes = this.metadataBytes
     for (let index = 0; index < entries.count; index++) {
       const state = entries.state(index)
-      if (state === State.USED) bytes += this.#shardAt(index).space.committedBytes
-      else if (state === State.BIG) bytes += entries.pagesOf(entries.bigAt(index)).byteLength
+      if (state === ShardState.USED) bytes += this.#shardAt(index).space.committedBytes
+      else if (state === ShardState.BIG) bytes += entries.pagesOf(entries.bigAt(index)).byteLength
     }
     return bytes
   }
 
-  /** Those of all but one shard. */
-  but(shard: Shard): number {
-    return this.bytes - (this.#entries.state(shard.number) === State.USED ? shard.space.committedBytes : 0)
+  /** Committed bytes of all but one shard. */
+  bytesWithout(shard: Shard): number {
+    return this.bytes - (this.#entries.state(shard.number) === ShardState.USED ? shard.space.committedBytes : 0)
   }
 
   /** At most so many bytes were ever committed at a time. */
@@ -59,21 +59,21 @@ export class Committed {
     let peaks = this.metadataBytes
     for (let index = 0; index < entries.count; index++) {
       const state = entries.state(index)
-      if (state === State.USED) {
+      if (state === ShardState.USED) {
         const { space } = this.#shardAt(index)
         peaks += Math.max(space.peakBytes, space.committedBytes)
-      } else if (state === State.BIG) peaks += entries.pagesOf(entries.bigAt(index)).byteLength
+      } else if (state === ShardState.BIG) peaks += entries.pagesOf(entries.bigAt(index)).byteLength
     }
-    return Math.min(Math.max(peaks, this.peakSaid), this.#limit)
+    return Math.min(Math.max(peaks, this.notedPeak), this.#limit)
   }
 
   /** The peak as the common part has it. */
-  get peakSaid(): number {
+  get notedPeak(): number {
     return this.#numbers[Common.PEAK / 2] as number
   }
 
   notePeak(bytes: number): void {
-    if (bytes > this.peakSaid) this.#numbers[Common.PEAK / 2] = bytes
+    if (bytes > this.notedPeak) this.#numbers[Common.PEAK / 2] = bytes
   }
 
   /** More than this can never be committed. */
@@ -92,7 +92,7 @@ export class Committed {
     // The words of a big block's shard that say whether it is pinned.
     let big = 0
     for (let index = 0; index < count; index++)
-      if (this.#entries.state(index) === State.BIG && this.#entries.isPinned(index)) big += pageSize
+      if (this.#entries.state(index) === ShardState.BIG && this.#entries.isPinned(index)) big += pageSize
     return pins + Math.max(0, rootsBytes) + big
   }
 }

@@ -1,5 +1,5 @@
 /**
- * The entries of the shards in the common part: what each part of the claim is used for.
+ * The entries of the shards in the common part of the metadata: what each shard is used for.
  *
  *     FREE    not in use: memory and tables read zero   LENGTH   up to here it was handed out in a life before
  *     USED    it has tables, and perhaps an owner
@@ -12,7 +12,7 @@
  * @module
  */
 import { alignUp } from '../../../bits.ts'
-import { Common, type ConcurrentLayout, Entry, Own, type ShardLayout, State } from '../words.ts'
+import { Common, type ConcurrentLayout, ShardEntry, type ShardLayout, ShardState, ShardWord } from '../words.ts'
 
 /** A block that is longer than a shard, or that no shard has room for. */
 export interface BigBlock {
@@ -63,25 +63,25 @@ export class Entries {
   }
 
   state(index: number): number {
-    return this.all[this.at(index) + Entry.STATE]
+    return this.all[this.at(index) + ShardEntry.STATE]
   }
 
-  setState(index: number, state: State): void {
-    Atomics.store(this.all, this.at(index) + Entry.STATE, state)
+  setState(index: number, state: ShardState): void {
+    Atomics.store(this.all, this.at(index) + ShardEntry.STATE, state)
   }
 
   /** Of a free shard: up to here it was handed out in a life before, in bytes from its first. */
   everUsed(index: number): number {
-    return (this.all[this.at(index) + Entry.LENGTH] >>> 0) * 8
+    return (this.all[this.at(index) + ShardEntry.LENGTH] >>> 0) * 8
   }
 
   noteEverUsed(index: number, byteLength: number): void {
-    this.all[this.at(index) + Entry.LENGTH] = byteLength / 8
+    this.all[this.at(index) + ShardEntry.LENGTH] = byteLength / 8
   }
 
   /** Whether a block in a shard is pinned. */
   isPinned(index: number): boolean {
-    return this.all[(this.shardLayout(index).base >>> 2) + Own.PINNED] !== 0
+    return this.all[(this.shardLayout(index).base >>> 2) + ShardWord.PINNED] !== 0
   }
 
   // ---- big blocks ----
@@ -89,8 +89,8 @@ export class Entries {
   bigAt(index: number): BigBlock {
     const entry = this.at(index)
     const { all } = this
-    const byteLength = ((all[entry + Entry.LENGTH] >>> 0) + (all[entry + Entry.HIGH] >>> 0) * 2 ** 32) * 8
-    return { index, offset: this.shardLayout(index).offset + (all[entry + Entry.START] >>> 0) * 8, byteLength }
+    const byteLength = ((all[entry + ShardEntry.LENGTH] >>> 0) + (all[entry + ShardEntry.HIGH] >>> 0) * 2 ** 32) * 8
+    return { index, offset: this.shardLayout(index).offset + (all[entry + ShardEntry.START] >>> 0) * 8, byteLength }
   }
 
   /** Enters a big block, its first shard last: until then there are parts that no block begins. */
@@ -98,11 +98,11 @@ export class Entries {
     const entry = this.at(index)
     const { all } = this
     const units = byteLength / 8
-    all[entry + Entry.LENGTH] = (units % 2 ** 32) | 0
-    all[entry + Entry.HIGH] = Math.floor(units / 2 ** 32)
-    all[entry + Entry.START] = (offset - this.shardLayout(index).offset) / 8
-    for (let part = this.indexOf(offset + byteLength - 1); part > index; part--) this.setState(part, State.PART)
-    this.setState(index, State.BIG)
+    all[entry + ShardEntry.LENGTH] = (units % 2 ** 32) | 0
+    all[entry + ShardEntry.HIGH] = Math.floor(units / 2 ** 32)
+    all[entry + ShardEntry.START] = (offset - this.shardLayout(index).offset) / 8
+    for (let part = this.indexOf(offset + byteLength - 1); part > index; part--) this.setState(part, ShardState.PART)
+    this.setState(index, ShardState.BIG)
   }
 
   /** The pages of a big block. */
@@ -116,13 +116,13 @@ export class Entries {
   /** The big block that an offset lies in, or undefined. */
   bigAround(offset: number): BigBlock | undefined {
     let index = this.indexOf(offset)
-    while (index > 0 && this.state(index) === State.PART) index--
-    if (index < 0 || this.state(index) !== State.BIG) return undefined
+    while (index > 0 && this.state(index) === ShardState.PART) index--
+    if (index < 0 || this.state(index) !== ShardState.BIG) return undefined
     const block = this.bigAt(index)
     return offset >= block.offset && offset < block.offset + block.byteLength ? block : undefined
   }
 
   *bigBlocks(): Generator<BigBlock> {
-    for (let index = 0; index < this.count; index++) if (this.state(index) === State.BIG) yield this.bigAt(index)
+    for (let index = 0; index < this.count; index++) if (this.state(index) === ShardState.BIG) yield this.bigAt(index)
   }
 }

@@ -13,7 +13,7 @@ export interface SpaceHost {
   readonly pageSize: number
   readonly limit: number
   /** The home has changed; undefined: there is none. */
-  aim(home: Shard | undefined): void
+  homeChanged(home: Shard | undefined): void
   zero(offset: number, byteLength: number): void
   /** Notes pages that came or went. True: a subscriber wants to know when the step is over. */
   grew(byteLength: number): boolean

@@ -15,7 +15,7 @@ import { At, ClassWord, Window } from '../../heap/words.ts'
 import type { Peers } from '../peers.ts'
 import type { Shard } from '../shard/shard.ts'
 import { takeSlot } from '../steps.ts'
-import { State } from '../words.ts'
+import { ShardState } from '../words.ts'
 import type { BigBlocks } from './big-blocks.ts'
 import type { Entries } from './entries.ts'
 import type { SpaceHost } from './host.ts'
@@ -46,7 +46,7 @@ export class Room {
   readonly #shards: Shards
   readonly #big: BigBlocks
   #home: Shard | undefined
-  #last: Shard | undefined
+  #former: Shard | undefined
 
   constructor({ host, entries, peers, shards, big }: RoomParts) {
     this.#host = host
@@ -63,10 +63,10 @@ export class Room {
   }
 
   /** Makes a shard of ours the home; undefined: there is none. */
-  go(shard: Shard | undefined): void {
+  setHome(shard: Shard | undefined): void {
     this.#home = shard
-    if (shard !== undefined) this.#last = shard
-    this.#host.aim(shard)
+    if (shard !== undefined) this.#former = shard
+    this.#host.homeChanged(shard)
   }
 
   /** The metadata is gone: there is no home, and nothing is said of it. */
@@ -74,27 +74,27 @@ export class Room {
     this.#home = undefined
   }
 
-  /** A home, where there is none; false when none can be had. */
-  settle(): boolean {
+  /** Finds a home where there is none; false when none can be had. */
+  ensureHome(): boolean {
     if (this.#home !== undefined) return true
     const shards = this.#shards
     // The one that was home before, if it can be had: V8 takes the home for a constant as long as it stays the same.
-    const shard = shards.owned()[0] ?? this.#again() ?? shards.adoptAny() ?? shards.takeFree(0)
-    if (shard !== undefined) this.go(shard)
+    const shard = shards.owned()[0] ?? this.#formerHome() ?? shards.adoptAny() ?? shards.takeFree(0)
+    if (shard !== undefined) this.setHome(shard)
     return shard !== undefined
   }
 
   /** The last home, where it is free or has no owner. */
-  #again(): Shard | undefined {
-    const last = this.#last
-    if (last === undefined) return undefined
-    if (this.#entries.state(last.number) !== State.USED) return this.#shards.takeFree(0, 8, last.number)
-    return last.owner === 0 && this.#shards.adopt(last) ? last : undefined
+  #formerHome(): Shard | undefined {
+    const former = this.#former
+    if (former === undefined) return undefined
+    if (this.#entries.state(former.number) !== ShardState.USED) return this.#shards.takeFree(0, 8, former.number)
+    return former.owner === 0 && this.#shards.adopt(former) ? former : undefined
   }
 
   /** Leaves all shards for others: empty ones are free, the rest have no owner. */
   rest(): void {
-    this.go(undefined)
+    this.setHome(undefined)
     for (const shard of this.#shards.owned()) {
       shard.tidy()
       if (!this.#shards.giveBack(shard)) this.#shards.leaveTidy(shard)
@@ -106,11 +106,11 @@ export class Room {
   /** A block; 0 when there is no room. */
   allocate(length: number, alignment: number, zero: boolean): number {
     const request = { length, alignment, zero, sizeClass: classFor(length, alignment) }
-    if (this.settle()) {
+    if (this.ensureHome()) {
       const offset = this.#from(this.#home as Shard, request)
       if (offset !== 0) return offset
       for (const shard of this.#shards.owned()) {
-        const found = shard === this.#home ? 0 : this.#goFor(shard, request)
+        const found = shard === this.#home ? 0 : this.#fromNewHome(shard, request)
         if (found !== 0) return found
       }
     }
@@ -141,10 +141,10 @@ export class Room {
     }
   }
 
-  /** The same; that shard is the home then. */
-  #goFor(shard: Shard, request: Request): number {
+  /** A block of a shard of ours, which becomes the home when it has one. */
+  #fromNewHome(shard: Shard, request: Request): number {
     const found = this.#from(shard, request)
-    if (found !== 0) this.go(shard)
+    if (found !== 0) this.setHome(shard)
     return found
   }
 
@@ -155,7 +155,7 @@ export class Room {
     if (whole > this.#host.claim.byteLength) return 0
     for (const shard of this.#shards.owned()) {
       shard.collectAll()
-      const found = this.#goFor(shard, request)
+      const found = this.#fromNewHome(shard, request)
       if (found !== 0) return found
     }
     const found = whole <= unit ? this.#another(whole, request) : 0
@@ -175,13 +175,13 @@ export class Room {
     for (const shard of shards.used()) {
       if (shard.owner !== 0 || !shards.adopt(shard)) continue
       shard.collectAll()
-      const found = this.#goFor(shard, request)
+      const found = this.#fromNewHome(shard, request)
       if (found !== 0) return found
       shards.leave(shard)
     }
     const free = shards.takeFree(whole, request.alignment)
     if (free === undefined) return 0
-    const found = this.#goFor(free, request)
+    const found = this.#fromNewHome(free, request)
     if (found === 0) shards.giveBack(free)
     return found
   }
@@ -199,7 +199,7 @@ export class Room {
     if (empty.length === 0 || this.#shards.committed.bytes - emptied + whole > this.#host.limit) return 0
     if (!this.#big.wouldFit(whole, alignment, new Set(empty.map(({ number }) => number)))) return 0
     for (const shard of empty) {
-      if (shard === this.#home) this.go(undefined)
+      if (shard === this.#home) this.setHome(undefined)
       this.#shards.giveBack(shard)
     }
     return this.#big.take(whole, alignment)
@@ -210,7 +210,7 @@ export class Room {
     for (const shard of this.#shards.used()) {
       if (shard.owned) continue
       const offset = shard.within(() => {
-        if (this.#entries.state(shard.number) !== State.USED || shard.isBroken) return 0
+        if (this.#entries.state(shard.number) !== ShardState.USED || shard.isBroken) return 0
         const span = shard.cut(whole, alignment, zero)
         return span === 0 ? 0 : shard.index.offset(span)
       })

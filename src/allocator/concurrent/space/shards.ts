@@ -20,7 +20,7 @@ import { Shard } from '../shard/shard.ts'
 import type { ShardTables } from '../shard/shard-index.ts'
 import type { ShardParts } from '../shard/shard-space.ts'
 import { adopt, handOut } from '../steps.ts'
-import { Common, Own, type ShardLayout, State } from '../words.ts'
+import { Common, type ShardLayout, ShardState, ShardWord } from '../words.ts'
 import { Committed } from './committed.ts'
 import type { Entries } from './entries.ts'
 import type { SpaceHost } from './host.ts'
@@ -89,7 +89,9 @@ export class Shards {
       get limit() {
         // While the shard is being made the only question is whether there is a limit.
         const shard = shards.#made[index]
-        return limit === Number.POSITIVE_INFINITY || shard === undefined ? limit : limit - shards.committed.but(shard)
+        return limit === Number.POSITIVE_INFINITY || shard === undefined
+          ? limit
+          : limit - shards.committed.bytesWithout(shard)
       },
     }
   }
@@ -98,7 +100,7 @@ export class Shards {
   used(): Shard[] {
     const used: Shard[] = []
     for (let index = 0; index < this.#entries.count; index++)
-      if (this.#entries.state(index) === State.USED) used.push(this.at(index))
+      if (this.#entries.state(index) === ShardState.USED) used.push(this.at(index))
     return used
   }
 
@@ -114,7 +116,7 @@ export class Shards {
     return this.#peers.locked(() => {
       if (this.committed.bytes + most + PAGES_OF_NEW_SHARD * this.#host.pageSize > this.#host.limit) return undefined
       for (let index = 0; index < entries.count; index++) {
-        if (entries.state(index) !== State.FREE || (only >= 0 && index !== only)) continue
+        if (entries.state(index) !== ShardState.FREE || (only >= 0 && index !== only)) continue
         const { offset, byteLength } = entries.shardLayout(index)
         if (alignUp(Math.max(offset, 8), alignment) + most > offset + byteLength) continue
         return this.#begin(this.at(index))
@@ -129,7 +131,13 @@ export class Shards {
     shard.begin()
     // A free of what was handed out in its last life is still told from one of what never was.
     if (everUsed > 0) space.tables.numbers[At.HIGHEST_END >> 1] = layout.offset + everUsed
-    handOut(this.#entries.all, (layout.base >>> 2) + Own.OWNER, this.#entries.at(index), this.#peers.me, State.USED)
+    handOut(
+      this.#entries.all,
+      (layout.base >>> 2) + ShardWord.OWNER,
+      this.#entries.at(index),
+      this.#peers.me,
+      ShardState.USED
+    )
     shard.owned = true
     return shard
   }
@@ -142,7 +150,8 @@ export class Shards {
   /** Makes a shard ours that has no owner; false when it has one. */
   adopt(shard: Shard): boolean {
     return shard.within(() => {
-      if (this.#entries.state(shard.number) !== State.USED || !adopt(shard.m, Own.OWNER, this.#peers.me)) return false
+      if (this.#entries.state(shard.number) !== ShardState.USED || !adopt(shard.m, ShardWord.OWNER, this.#peers.me))
+        return false
       shard.owned = true
       return true
     })
@@ -158,7 +167,7 @@ export class Shards {
 
   leaveTidy(shard: Shard): void {
     shard.owned = false
-    Atomics.store(shard.m, Own.OWNER, 0)
+    Atomics.store(shard.m, ShardWord.OWNER, 0)
   }
 
   /** Gives an empty shard of ours back: its memory and its tables read zero. */
@@ -167,7 +176,7 @@ export class Shards {
       this.#peers.locked(() => {
         const { m, space, number: index, layout } = shard
         if (!shard.owned || !shard.isEmpty || this.#entries.isPinned(index)) return false
-        this.committed.notePeak(this.committed.but(shard) + space.peakBytes)
+        this.committed.notePeak(this.committed.bytesWithout(shard) + space.peakBytes)
         space.purge(Number.POSITIVE_INFINITY)
         const everUsed = space.everUsedEnd - layout.offset
         if (space.pages.bits.committed !== 0) this.#host.claim.clear(layout.offset, layout.byteLength)
@@ -179,42 +188,46 @@ export class Shards {
         m[At.PEAK] = 0
         space.tables.numbers[At.PEAK_BYTES >> 1] = 0
         m[At.PAGE_TOP] = 0
-        m[Own.OWNER] = 0
+        m[ShardWord.OWNER] = 0
+        // They read zero already.
         this.#giveTablesBack(layout)
-        this.#entries.setState(index, State.FREE)
+        this.#entries.setState(index, ShardState.FREE)
         return true
       })
     )
-  }
-
-  /** All pages of a shard's tables but the first, where its lock is. They read zero already. */
-  #giveTablesBack({ base, words }: ShardLayout): void {
-    const { claim, pageSize } = this.#host
-    try {
-      if (words * 4 > pageSize) claim.purgeMetadata(base + pageSize, words * 4 - pageSize)
-    } catch {
-      // What the kernel will not take back stays.
-    }
   }
 
   /**
    * Makes all tables of a shard that is not in use read zero, as is relied on when it is taken. Its first page stays: to fault it in again would
    * cost the next attach more than all the rest.
    */
-  clearTables({ base, words }: ShardLayout): void {
+  clearTables(layout: ShardLayout): void {
+    const { first, purged, end } = this.#giveTablesBack(layout)
+    this.#clearBytes(layout.base, first)
+    this.#clearBytes(purged, end)
+  }
+
+  /**
+   * Gives the pages `[first, purged)` of a shard's tables back: all but the first, where its lock is, and but what the last one shares with the
+   * metadata's end.
+   */
+  #giveTablesBack({ base, words }: ShardLayout): { first: number; purged: number; end: number } {
     const { claim, pageSize } = this.#host
-    const { all } = this.#entries
-    const first = Math.min(base + pageSize, alignUp(base + words * 4, pageSize))
-    // A page that is the last one's alone goes with it.
-    const end = Math.min(alignUp(base + words * 4, pageSize), claim.metadata.byteLength)
-    let left = alignDown(end, pageSize)
+    const last = alignUp(base + words * 4, pageSize)
+    const first = Math.min(base + pageSize, last)
+    const end = Math.min(last, claim.metadata.byteLength)
     try {
       if (end > first) claim.purgeMetadata(first, end - first)
+      return { first, purged: Math.max(alignDown(end, pageSize), first), end }
     } catch {
-      // What the kernel will not take back is looked at.
-      left = first
+      // What the kernel will not take back stays.
+      return { first, purged: first, end }
     }
-    for (let at = base >>> 2; at < first >>> 2; at++) if (all[at] !== 0) all[at] = 0
-    for (let at = Math.max(left, first) >>> 2; at < end >>> 2; at++) if (all[at] !== 0) all[at] = 0
+  }
+
+  /** Makes bytes of the metadata read zero. It looks first, since a store would take a page. */
+  #clearBytes(from: number, end: number): void {
+    const { all } = this.#entries
+    for (let at = from >>> 2; at < end >>> 2; at++) if (all[at] !== 0) all[at] = 0
   }
 }

@@ -2,7 +2,7 @@
  * All of a concurrent heap as one peer has it, part by part, and what is done to all of it at once.
  *
  *     peers, pins     the peers that use it, and the blocks that must stay           peers.ts, pins.ts
- *     entries         what each part of the claim is used for                        entries.ts
+ *     entries         what each shard is used for                                    entries.ts
  *     shards          the shards, and how they change hands                          shards.ts, committed.ts
  *     big             blocks longer than a shard                                     big-blocks.ts
  *     room            which shard a request gets a block from                        room.ts
@@ -71,8 +71,8 @@ export class Space {
         if (!this.shards.giveBack(shard)) this.shards.leaveTidy(shard)
       } else if (mine && shard.isEmpty) {
         shard.tidy()
-        if (shard === this.room.home) this.room.go(undefined)
-        if (!this.shards.giveBack(shard)) this.room.go(shard)
+        if (shard === this.room.home) this.room.setHome(undefined)
+        if (!this.shards.giveBack(shard)) this.room.setHome(shard)
       }
     }
     return before - this.shards.committed.bytes
@@ -80,7 +80,7 @@ export class Space {
 
   /** Frees every block: this peer is the only one. */
   freeAll(): void {
-    this.room.go(undefined)
+    this.room.setHome(undefined)
     for (const block of [...this.entries.bigBlocks()]) this.big.free(block)
     this.big.freeLostParts()
     for (const shard of this.shards.used()) {

@@ -52,7 +52,7 @@ export class CommittedPages {
   }
 
   /** How many of the pages `first … last` are committed; none when the range is empty. */
-  dirty(first: number, last: number): number {
+  committedAmong(first: number, last: number): number {
     return last < first ? 0 : last - first + 1 - this.clean(first, last)
   }
 
@@ -66,7 +66,7 @@ export class CommittedPages {
     this.#set(first, last, false)
   }
 
-  #set(first: number, last: number, dirty: boolean): void {
+  #set(first: number, last: number, committed: boolean): void {
     const words = this.#words
     const base = this.#base
     const end = last >>> 5
@@ -75,24 +75,24 @@ export class CommittedPages {
     for (let word = first >>> 5; word <= end; word++) {
       if (word === end) mask &= -1 >>> (31 - (last & 31))
       const old = words[base + word]
-      const now = dirty ? old | mask : old & ~mask
+      const now = committed ? old | mask : old & ~mask
       if (now !== old) {
         changed += popCount(now ^ old)
         words[base + word] = now
       }
       mask = -1
     }
-    words[this.#count] += dirty ? changed : -changed
+    words[this.#count] += committed ? changed : -changed
   }
 
-  /** The first page from `first` to `last` whose bit is `dirty`, or `last + 1`. */
-  next(first: number, last: number, dirty: boolean): number {
+  /** The first page from `first` to `last` whose bit is `committed`, or `last + 1`. */
+  next(first: number, last: number, committed: boolean): number {
     const words = this.#words
     const base = this.#base
     let page = first
     while (page <= last) {
       const word = words[base + (page >>> 5)]
-      const bits = (dirty ? word : ~word) & (-1 << (page & 31))
+      const bits = (committed ? word : ~word) & (-1 << (page & 31))
       if (bits !== 0) {
         const found = (page & ~31) + 31 - Math.clz32(bits & -bits)
         return found <= last ? found : last + 1
@@ -102,14 +102,14 @@ export class CommittedPages {
     return last + 1
   }
 
-  /** The last page from `first` to `last` whose bit is `dirty`, or `first - 1`. */
-  previous(first: number, last: number, dirty: boolean): number {
+  /** The last page from `first` to `last` whose bit is `committed`, or `first - 1`. */
+  previous(first: number, last: number, committed: boolean): number {
     const words = this.#words
     const base = this.#base
     let page = last
     while (page >= first) {
       const word = words[base + (page >>> 5)]
-      const bits = (dirty ? word : ~word) & (-1 >>> (31 - (page & 31)))
+      const bits = (committed ? word : ~word) & (-1 >>> (31 - (page & 31)))
       if (bits !== 0) return Math.max((page & ~31) + 31 - Math.clz32(bits), first - 1)
       page = (page & ~31) - 1
     }

@@ -211,55 +211,71 @@ export class FreeSpans {
   /** Makes a span that is in no bin free, and joins it with free neighbours. */
   join(span: number): void {
     const m = this.#m
-    const tiles = this.#tiles
     const previous = m[span + SpanWord.PREVIOUS]
     const next = m[span + SpanWord.NEXT]
-    const start = m[span + SpanWord.START]
-    if (
-      next !== 0 &&
-      (m[next + SpanWord.START] !== start + m[span + SpanWord.SIZE] || m[next + SpanWord.PREVIOUS] !== span)
-    )
-      throw this.#index.corrupted(next)
-    if (
-      previous !== 0 &&
-      (m[previous + SpanWord.START] + m[previous + SpanWord.SIZE] !== start || m[previous + SpanWord.NEXT] !== span)
-    )
-      throw this.#index.corrupted(previous)
+    if (next !== 0) this.#requireNeighbours(span, next, next)
+    if (previous !== 0) this.#requireNeighbours(previous, span, previous)
     m[span + SpanWord.TAG] = (m[span + SpanWord.TAG] & ~SpanTag.KIND) | SpanTag.FREE
+    const joinsFront = previous !== 0 && (m[previous + SpanWord.TAG] & SpanTag.KIND) === SpanTag.FREE
     if (next !== 0 && (m[next + SpanWord.TAG] & SpanTag.KIND) === SpanTag.FREE) {
-      if (previous !== 0 && (m[previous + SpanWord.TAG] & SpanTag.KIND) === SpanTag.FREE) {
-        unbin(m, next)
-        m[previous + SpanWord.TAG] |= m[next + SpanWord.TAG] & SpanTag.CLEAN
-        const size = m[previous + SpanWord.SIZE] + m[span + SpanWord.SIZE] + m[next + SpanWord.SIZE]
-        const pages = this.#pages.whole(previous) + this.#pages.whole(next)
-        this.absorb(span)
-        this.absorb(next)
-        resizeFree(m, previous, size)
-        m[At.FREE_PAGES] += this.#pages.whole(previous) - pages
-        return
-      }
-      // The free span grows downwards and keeps its record, and as a rule its bin.
-      const pages = this.#pages.whole(next)
-      removeTile(m, span, tiles)
-      removeTile(m, next, tiles)
-      m[next + SpanWord.START] = start
-      m[next + SpanWord.PREVIOUS] = previous
-      if (previous !== 0) m[previous + SpanWord.NEXT] = next
-      const size = m[next + SpanWord.SIZE] + m[span + SpanWord.SIZE]
-      giveRecord(m, span)
-      enterTile(m, next, tiles, this.#firstTile)
-      resizeFree(m, next, size)
-      m[At.FREE_PAGES] += this.#pages.whole(next) - pages
-    } else if (previous !== 0 && (m[previous + SpanWord.TAG] & SpanTag.KIND) === SpanTag.FREE) {
-      const size = m[previous + SpanWord.SIZE] + m[span + SpanWord.SIZE]
-      const pages = this.#pages.whole(previous)
-      this.absorb(span)
-      resizeFree(m, previous, size)
-      m[At.FREE_PAGES] += this.#pages.whole(previous) - pages
-    } else {
+      if (joinsFront) this.#joinBoth(previous, span, next)
+      else this.#joinNext(span, next)
+    } else if (joinsFront) this.#joinPrevious(previous, span)
+    else {
       intoBin(m, span, m[span + SpanWord.SIZE])
       m[At.FREE_PAGES] += this.#pages.whole(span)
     }
+  }
+
+  /** Throws unless `second` begins where `first` ends, and each names the other. `suspect`: the record that is reported. */
+  #requireNeighbours(first: number, second: number, suspect: number): void {
+    const m = this.#m
+    if (
+      m[first + SpanWord.START] + m[first + SpanWord.SIZE] !== m[second + SpanWord.START] ||
+      m[first + SpanWord.NEXT] !== second ||
+      m[second + SpanWord.PREVIOUS] !== first
+    )
+      throw this.#index.corrupted(suspect)
+  }
+
+  /** The free span in front takes the other two. */
+  #joinBoth(previous: number, span: number, next: number): void {
+    const m = this.#m
+    unbin(m, next)
+    m[previous + SpanWord.TAG] |= m[next + SpanWord.TAG] & SpanTag.CLEAN
+    const size = m[previous + SpanWord.SIZE] + m[span + SpanWord.SIZE] + m[next + SpanWord.SIZE]
+    const pages = this.#pages.whole(previous) + this.#pages.whole(next)
+    this.absorb(span)
+    this.absorb(next)
+    resizeFree(m, previous, size)
+    m[At.FREE_PAGES] += this.#pages.whole(previous) - pages
+  }
+
+  /** The free span behind grows downwards. It keeps its record, and as a rule its bin. */
+  #joinNext(span: number, next: number): void {
+    const m = this.#m
+    const previous = m[span + SpanWord.PREVIOUS]
+    const size = m[next + SpanWord.SIZE] + m[span + SpanWord.SIZE]
+    const pages = this.#pages.whole(next)
+    removeTile(m, span, this.#tiles)
+    removeTile(m, next, this.#tiles)
+    m[next + SpanWord.START] = m[span + SpanWord.START]
+    m[next + SpanWord.PREVIOUS] = previous
+    if (previous !== 0) m[previous + SpanWord.NEXT] = next
+    giveRecord(m, span)
+    enterTile(m, next, this.#tiles, this.#firstTile)
+    resizeFree(m, next, size)
+    m[At.FREE_PAGES] += this.#pages.whole(next) - pages
+  }
+
+  /** The free span in front grows. */
+  #joinPrevious(previous: number, span: number): void {
+    const m = this.#m
+    const size = m[previous + SpanWord.SIZE] + m[span + SpanWord.SIZE]
+    const pages = this.#pages.whole(previous)
+    this.absorb(span)
+    resizeFree(m, previous, size)
+    m[At.FREE_PAGES] += this.#pages.whole(previous) - pages
   }
 
   /** Takes a span that is in no bin out of the links and gives its record back: the span before it has its bytes now. */

@@ -19,6 +19,11 @@ export interface HugePart {
   readonly length: number
 }
 
+/** Whether a block of several spans stays when its length changes. It is not cut: it moves when it would keep less than half. */
+export function staysWhole(usable: number, byteLength: number): boolean {
+  return byteLength <= usable && byteLength > usable / 2
+}
+
 export class HugeSpans {
   readonly #m: Int32Array
   readonly #index: SpanIndex

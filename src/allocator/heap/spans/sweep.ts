@@ -96,7 +96,7 @@ export class Sweeper {
    */
   makeRoom(wanted: number, first: number, last: number): boolean {
     // Of the block's own pages only its first and last may be shared with a live span.
-    const own = this.#pages.bits.dirty(first, last)
+    const own = this.#pages.bits.committedAmong(first, last)
     const sweepable = this.sweepable
     if (sweepable < wanted) return false
     if (sweepable - own < wanted && sweepable - this.#sweepableOf(first, last, own) < wanted) return false
@@ -128,8 +128,8 @@ export class Sweeper {
   /** How many of the committed pages `first … last` lie wholly in free spans, `own` of them being committed. */
   #sweepableOf(first: number, last: number, own: number): number {
     const { bits } = this.#pages
-    const inside = this.#isWhole(first) ? 0 : bits.dirty(first, first)
-    const behind = last === first || this.#isWhole(last) ? 0 : bits.dirty(last, last)
+    const inside = this.#isWhole(first) ? 0 : bits.committedAmong(first, first)
+    const behind = last === first || this.#isWhole(last) ? 0 : bits.committedAmong(last, last)
     return own - inside - behind
   }
 
@@ -152,7 +152,7 @@ export class Sweeper {
     let left = Math.min(most, bits.committed)
     const wanted = left
     this.#eachFree((first, last, span) => {
-      if (bits.dirty(first, last) > 0) this.#m[span + SpanWord.TAG] |= SpanTag.CLEAN
+      if (bits.committedAmong(first, last) > 0) this.#m[span + SpanWord.TAG] |= SpanTag.CLEAN
       if (spareFirst < 0 || first > spareLast || last < spareFirst) left -= this.#purgePages(first, last, left)
       else {
         left -= this.#purgePages(Math.max(first, spareLast + 1), last, left)

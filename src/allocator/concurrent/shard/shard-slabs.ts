@@ -12,18 +12,18 @@ import { Size } from '../../heap/size-classes.ts'
 import { Slabs } from '../../heap/slabs.ts'
 import { At, ClassWord, SlabWord } from '../../heap/words.ts'
 import { collectHalf, Half, remoteBits, renewSlab } from '../steps.ts'
-import { HALF, Own } from '../words.ts'
-import type { PeerIndex, ShardLock, ShardTables } from './shard-index.ts'
+import { HALF, ShardWord } from '../words.ts'
+import type { ShardIndex, ShardLock, ShardTables } from './shard-index.ts'
 
-export class PeerSlabs extends Slabs {
+export class ShardSlabs extends Slabs {
   readonly #m: Int32Array
-  readonly #index: PeerIndex
+  readonly #index: ShardIndex
   readonly #first: number
   readonly #end: number
   readonly #remote: number
   readonly #shard: ShardLock
 
-  constructor({ words, layout }: ShardTables, index: PeerIndex, shard: ShardLock) {
+  constructor({ words, layout }: ShardTables, index: ShardIndex, shard: ShardLock) {
     super(index)
     this.#m = words
     this.#index = index
@@ -104,15 +104,15 @@ export class PeerSlabs extends Slabs {
 
   protected override written(slab: number): void {
     const m = this.#m
-    m[Own.LATE] += renewSlab(m, slab + this.#remote, m[slab + SlabWord.COUNTS] & SlabWord.SLOTS)
+    m[ShardWord.LATE] += renewSlab(m, slab + this.#remote, m[slab + SlabWord.COUNTS] & SlabWord.SLOTS)
   }
 
   protected override releaseSlab(slab: number): number {
-    const rebuilt = this.#shard.enter()
+    const rebuilt = this.#shard.lock()
     try {
       return rebuilt ? 0 : super.releaseSlab(slab)
     } finally {
-      this.#shard.leave()
+      this.#shard.unlock()
     }
   }
 }
@@ -122,7 +122,7 @@ export class SeenSlabs extends Slabs {
   readonly #m: Int32Array
   readonly #remote: number
 
-  constructor({ words, layout }: ShardTables, index: PeerIndex) {
+  constructor({ words, layout }: ShardTables, index: ShardIndex) {
     super(index)
     this.#m = words
     this.#remote = layout.remote

@@ -10,7 +10,7 @@ import { MiB } from '../../units.ts'
 import type { ArenaContents } from '../map/arena-contents.ts'
 import type { MallocContents } from '../map/malloc-heaps.ts'
 import { OWNERS, type Owner } from '../map/owners.ts'
-import { bytesText, shareText, timeText } from '../terminal/format.ts'
+import { bytesText, countedText, shareText, timeText } from '../terminal/format.ts'
 import { ownersOf, type Sample } from './samples.ts'
 import type { Collection, V8Figures, V8Reading } from './v8-figures.ts'
 
@@ -169,7 +169,7 @@ function collections(list: readonly Collection[], samples: readonly Sample[]): F
   return [
     {
       kind: 'collections',
-      text: `${list.length} garbage collections, ${major} of them major, took ${timeText(total)} (${shareText(Math.min(1, total / elapsed))} of the time); the longest ${timeText(longest)}.`,
+      text: `${countedText(list.length, 'garbage collection')}, ${major} of them major, took ${timeText(total)} (${shareText(Math.min(1, total / elapsed))} of the time); the longest ${timeText(longest)}.`,
     },
   ]
 }
@@ -180,7 +180,7 @@ function cost(v8: V8Figures | undefined, samples: readonly Sample[]): Finding[] 
   return [
     {
       kind: 'cost',
-      text: `Watching from inside took ${timeText(v8.costMs)} of the program's time (${shareText(v8.costMs / elapsed)}), in ${v8.readings.length} readings.`,
+      text: `Watching from inside took ${timeText(v8.costMs)} of the program's time (${shareText(v8.costMs / elapsed)}), in ${countedText(v8.readings.length, 'reading')}.`,
     },
   ]
 }

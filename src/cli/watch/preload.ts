@@ -6,14 +6,17 @@
  *     {"gc":"minor","time":…,"ms":…,"costMs":…}
  *
  * It keeps no process alive, adds no handler that the program could notice, and takes itself out of the environment, so that programs
- * which the program starts run without it. `costMs` is the time that it has taken so far. When the reader is gone it stops.
+ * which the program starts run without it. `costMs` is the time that it has taken so far, its loading included. When the reader is gone it
+ * stops.
  * @module
  */
 import { writeSync } from 'node:fs'
 import { PerformanceObserver, performance } from 'node:perf_hooks'
 import { isMainThread } from 'node:worker_threads'
 
-const { SORITES_WATCH_FD, SORITES_WATCH_MS, SORITES_WATCH_OPTIONS } = process.env
+/** What it took to load this, and what came with it. */
+const LOADING_MS = performance.now() - performance.nodeTiming.bootstrapComplete
+const { SORITES_WATCH_FD, SORITES_WATCH_MS, SORITES_WATCH_OPTIONS, SORITES_WATCH_PARENT } = process.env
 const KINDS: Readonly<Record<number, string>> = {
   1: 'minor',
   2: 'minor',
@@ -23,7 +26,7 @@ const KINDS: Readonly<Record<number, string>> = {
 }
 
 function start(fd: number, intervalMs: number): void {
-  let costMs = 0
+  let costMs = Math.max(0, LOADING_MS)
   let stopped = false
   const timed = (write: () => object): void => {
     if (stopped) return
@@ -64,8 +67,10 @@ if (isMainThread && SORITES_WATCH_FD !== undefined) {
   delete process.env.SORITES_WATCH_FD
   delete process.env.SORITES_WATCH_MS
   delete process.env.SORITES_WATCH_OPTIONS
+  delete process.env.SORITES_WATCH_PARENT
   // The options as they were before: empty stands for none.
   if (SORITES_WATCH_OPTIONS) process.env.NODE_OPTIONS = SORITES_WATCH_OPTIONS
   else delete process.env.NODE_OPTIONS
-  start(Number(SORITES_WATCH_FD), Number(SORITES_WATCH_MS))
+  // A program of the program has other memory than that which is watched, and the descriptor may be of something else there.
+  if (process.ppid === Number(SORITES_WATCH_PARENT)) start(Number(SORITES_WATCH_FD), Number(SORITES_WATCH_MS))
 }

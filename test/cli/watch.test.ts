@@ -362,6 +362,17 @@ test('findings: grew, came back, kept', () => {
   assert.match(page, /major collection, 12\.5 ms/)
 })
 
+test('the share of the time is of the life of a program, also where it was seen once', () => {
+  const v8 = new V8Figures()
+  const figures = '"heapUsed":1,"heapTotal":1,"external":0,"arrayBuffers":0'
+  v8.add(
+    `{"time":1000000000000,${figures},"costMs":10,"upMs":100}\n{"gc":"minor","time":1000000000001,"ms":5,"costMs":10,"upMs":200}\n`
+  )
+  const [, collected, cost] = findings({ samples: samples({ malloc: MiB }), malloc: undefined, arenas: [], v8 })
+  assert.match(collected!.text, /took 5\.00 ms \(2\.5 % of the time\)/)
+  assert.match(cost!.text, /took 10\.0 ms of the program's time \(5\.0 %\), in 1 reading\./)
+})
+
 test('what comes from a program may be anything', () => {
   const v8 = new V8Figures()
   v8.add('{"time":1,"heapUsed":2,"heap')

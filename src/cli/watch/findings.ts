@@ -43,7 +43,7 @@ export function findings({ samples, malloc, arenas, v8 }: Observed): Finding[] {
           },
         ]
       : []
-  return [...grew, ...steady, ...back, ...kept, ...collections(v8?.collections ?? [], samples), ...cost(v8, samples)]
+  return [...grew, ...steady, ...back, ...kept, ...collections(v8, samples), ...cost(v8, samples)]
 }
 
 /** The lowest of the first and of the last quarter. */
@@ -160,12 +160,13 @@ function elapsedOf(samples: readonly Sample[], inside: readonly { readonly time:
   return Math.max(1, Math.max(...all) - Math.min(...all))
 }
 
-function collections(list: readonly Collection[], samples: readonly Sample[]): Finding[] {
-  if (list.length === 0) return []
+function collections(v8: V8Figures | undefined, samples: readonly Sample[]): Finding[] {
+  const list = v8?.collections ?? []
+  if (v8 === undefined || list.length === 0) return []
   const total = list.reduce((sum, { milliseconds }) => sum + milliseconds, 0)
   const longest = list.reduce((most, { milliseconds }) => Math.max(most, milliseconds), 0)
   const major = list.filter(({ kind }) => kind === 'major').length
-  const elapsed = elapsedOf(samples, list)
+  const elapsed = Math.max(v8.upMs, elapsedOf(samples, list))
   return [
     {
       kind: 'collections',
@@ -176,7 +177,7 @@ function collections(list: readonly Collection[], samples: readonly Sample[]): F
 
 function cost(v8: V8Figures | undefined, samples: readonly Sample[]): Finding[] {
   if (v8 === undefined || v8.readings.length === 0) return []
-  const elapsed = elapsedOf(samples, v8.readings)
+  const elapsed = Math.max(v8.upMs, elapsedOf(samples, v8.readings))
   return [
     {
       kind: 'cost',

@@ -2,12 +2,12 @@
  * What `sorites watch -- node app.js` loads into the program before it starts: V8's own figures at every interval, and every garbage
  * collection, as lines of JSON on a descriptor.
  *
- *     {"time":…,"heapUsed":…,"heapTotal":…,"external":…,"arrayBuffers":…,"costMs":…}        time: milliseconds since 1970
- *     {"gc":"minor","time":…,"ms":…,"costMs":…}
+ *     {"time":…,"heapUsed":…,"heapTotal":…,"external":…,"arrayBuffers":…,"costMs":…,"upMs":…}        time: milliseconds since 1970
+ *     {"gc":"minor","time":…,"ms":…,"costMs":…,"upMs":…}
  *
  * It keeps no process alive, adds no handler that the program could notice, and takes itself out of the environment, so that programs
- * which the program starts run without it. `costMs` is the time that it has taken so far, its loading included. When the reader is gone it
- * stops.
+ * which the program starts run without it. `costMs` is the time that it has taken so far, its loading included;
+ * `upMs` is how old the program is. When the reader is gone it stops.
  * @module
  */
 import { writeSync } from 'node:fs'
@@ -25,6 +25,8 @@ const KINDS: Readonly<Record<number, string>> = {
   16: 'weak callbacks',
 }
 
+const rounded = (milliseconds: number): number => Number(milliseconds.toFixed(3))
+
 function start(fd: number, intervalMs: number): void {
   let costMs = Math.max(0, LOADING_MS)
   let stopped = false
@@ -33,7 +35,7 @@ function start(fd: number, intervalMs: number): void {
     const begin = performance.now()
     try {
       const line = write()
-      writeSync(fd, `${JSON.stringify({ ...line, costMs: Number(costMs.toFixed(3)) })}\n`)
+      writeSync(fd, `${JSON.stringify({ ...line, costMs: rounded(costMs), upMs: rounded(begin) })}\n`)
     } catch (error) {
       // EAGAIN: the reader is slow, and this line is left out. Else it is gone.
       if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') stop()

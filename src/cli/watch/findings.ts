@@ -12,7 +12,7 @@ import type { MallocContents } from '../map/malloc-heaps.ts'
 import { OWNERS, type Owner } from '../map/owners.ts'
 import { bytesText, countedText, shareText, timeText } from '../terminal/format.ts'
 import { ownersOf, type Sample } from './samples.ts'
-import type { Collection, V8Figures, V8Reading } from './v8-figures.ts'
+import type { V8Figures, V8Reading } from './v8-figures.ts'
 
 export interface Finding {
   readonly kind: 'grew' | 'came back' | 'kept' | 'collections' | 'steady' | 'cost'

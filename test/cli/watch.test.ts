@@ -243,6 +243,27 @@ test('V8 speaks for the process that is watched, not for programs that it starts
   assert.equal(JSON.parse(stdout).v8.readings, [])
 })
 
+test('the memory of programs that the program starts is said to be missing', () => {
+  // Looks are rare on a busy machine, so the inner program lives twice as long until it has been seen.
+  for (let restMs = 1000; ; restMs *= 2) {
+    const words = [
+      '--json',
+      '--interval',
+      '20',
+      '--',
+      'sh',
+      '-c',
+      `${process.execPath} -e 'setTimeout(() => {}, ${restMs})'; true`,
+    ]
+    const { status, stdout, stderr } = watch(...words)
+    assert.is(status, 0, stderr)
+    const found = JSON.parse(stdout).findings.find(({ kind }: Finding) => kind === 'offspring')
+    if (found === undefined) continue
+    assert.match(found.text, /memory of a process that it started: \S+ \(\d+\) [\d.]+ MiB\./)
+    return
+  }
+})
+
 for (const { path, major } of nodes)
   test(`a program under the permission model, Node ${major}`, () => {
     writeFileSync(join(folder, 'allowed.cjs'), 'setTimeout(() => {}, 300)')

@@ -140,11 +140,12 @@ function picture({ list }: Samples): string {
 }
 
 function report(given: Arguments, watched: Samples, v8: V8Figures | undefined, page: OutputFile | undefined): void {
-  const { list, malloc, arenas, command: name } = watched
+  const { list, malloc, arenas, command: name, offspring } = watched
   const observed: Observed = {
     samples: list,
     malloc,
     arenas,
+    offspring: [...offspring.values()],
     v8: v8 === undefined || v8.readings.length === 0 ? undefined : v8,
   }
   const title = `Memory of ${given.program.length > 0 ? given.program.join(' ') : `process ${given.positionals[0]} (${name})`}`

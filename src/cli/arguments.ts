@@ -41,7 +41,7 @@ function parserOption({ type, short, multiple }: CommandOption): {
 function explain(error: Error, command: Command): string {
   const hint = `\`sorites ${command.name} --help\` explains it`
   const unknown = /Unknown option '(-{1,2}[^']+)'/.exec(error.message)?.[1]
-  if (unknown === undefined) return `${error.message.split('. ')[0]}; ${hint}`
+  if (unknown === undefined) return `${error.message.split(/\.\s/)[0]}; ${hint}`
   const near = nearest(unknown.replace(/^-+/, ''), Object.keys(command.options))
   return `${command.name} has no option ${unknown}${near === undefined ? '' : `; did you mean --${near}?`} (${hint})`
 }

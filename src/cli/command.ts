@@ -30,6 +30,8 @@ export interface Command {
   readonly options: Readonly<Record<string, CommandOption>>
   /** Whole command lines; text after two spaces and `#` explains. */
   readonly examples: readonly string[]
+  /** The words that may be its arguments, for completion. Default: files. */
+  readonly words?: readonly string[]
   /** Whether `-- program arguments` may follow. */
   readonly takesProgram?: boolean
   /** Resolves to the exit status: 0 when all is well, 1 when something failed. Wrong usage is a thrown `UsageError`. */

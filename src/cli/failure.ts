@@ -12,6 +12,7 @@
 import { closeSync, fsyncSync, openSync, realpathSync, renameSync, rmSync, statSync, writeSync } from 'node:fs'
 import { constants } from 'node:os'
 import { basename, dirname, join } from 'node:path'
+import { printable } from './terminal/style.ts'
 
 /** Ends the command with status 1 and this one line. */
 export class Failure extends Error {
@@ -45,10 +46,10 @@ export function undoAll(): void {
   }
 }
 
-let interrupted: (() => void) | undefined
+let interrupted: ((signal: NodeJS.Signals) => void) | undefined
 
 /** Lets a command end by itself at the first Ctrl-C (a sampler that still has to report); the second one ends the tool. */
-export function onInterrupt(finish: () => void): () => void {
+export function onInterrupt(finish: (signal: NodeJS.Signals) => void): () => void {
   interrupted = finish
   return () => {
     interrupted = undefined
@@ -61,7 +62,7 @@ export function watchSignals(): void {
     process.on(signal, () => {
       const finish = interrupted
       interrupted = undefined
-      if (finish !== undefined) return finish()
+      if (finish !== undefined) return finish(signal)
       undoAll()
       process.exit(128 + constants.signals[signal])
     })
@@ -71,7 +72,7 @@ export function watchSignals(): void {
 export function reportFailure(error: unknown): number {
   undoAll()
   const text = error instanceof Error ? error.message : String(error)
-  process.stderr.write(`sorites: ${text.replaceAll(/\s*\n\s*/g, ' ')}\n`)
+  process.stderr.write(`sorites: ${printable(text.replaceAll(/\s*\n\s*/g, ' '))}\n`)
   if (process.env.SORITES_DEBUG === '1' && error instanceof Error) process.stderr.write(`${error.stack}\n`)
   return error instanceof Failure ? error.status : 1
 }
@@ -84,6 +85,11 @@ const REASONS: Readonly<Record<string, string>> = {
   EDQUOT: 'the disk quota is used up',
   EROFS: 'the file system is read-only',
   EISDIR: 'it is a folder',
+  ELOOP: 'its symbolic links lead in a circle',
+  ENAMETOOLONG: 'the name is too long',
+  EMFILE: 'too many files are open',
+  ETXTBSY: 'it is a program that runs',
+  ENOEXEC: 'it is no program for this machine',
   ENOTDIR: 'a part of the path is not a folder',
 }
 

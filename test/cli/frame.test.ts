@@ -21,7 +21,7 @@ import { embedJson, escapeHtml, htmlPage } from '../../src/cli/page/page.ts'
 import { thin } from '../../src/cli/page/thin.ts'
 import { roundTicks, tickText } from '../../src/cli/page/ticks.ts'
 import { bar, bars, lineChart } from '../../src/cli/terminal/chart.ts'
-import { bytesText, changeText, shareText, timeText } from '../../src/cli/terminal/format.ts'
+import { bytesText, changeText, countedText, shareText, timeText } from '../../src/cli/terminal/format.ts'
 import { Progress } from '../../src/cli/terminal/progress.ts'
 import { columnsOf, hasColours, shorten, widthOf } from '../../src/cli/terminal/style.ts'
 import { table } from '../../src/cli/terminal/table.ts'
@@ -75,9 +75,16 @@ test('completion: scripts that their shells accept, with every command and optio
   }
   assert.is(tool('completion', 'bsh').status, 2)
   assert.match(tool('completion', 'bsh').stderr, /did you mean "bash"\?/)
-  const run = `source <("$@" completion bash); COMP_WORDS=(sorites rss --re); COMP_CWORD=2; _sorites; echo "\${COMPREPLY[*]}"`
-  const bash = spawnSync('bash', ['-c', run, 'bash', process.execPath, main], { encoding: 'utf8' })
-  if (bash.error === undefined) assert.is(bash.stdout, '--repeats\n', bash.stderr)
+  // Of files bash knows better: names may have blanks.
+  for (const [words, wanted] of [
+    ['rss --re', '--repeats'],
+    ['completion z', 'zsh'],
+    ['convert ', ''],
+  ]) {
+    const run = `source <("$@" completion bash); COMP_WORDS=(sorites ${words}); COMP_CWORD=2; _sorites; echo "\${COMPREPLY[*]}"`
+    const bash = spawnSync('bash', ['-c', run, 'bash', process.execPath, main], { encoding: 'utf8' })
+    if (bash.error === undefined) assert.is(bash.stdout, `${wanted}\n`, bash.stderr)
+  }
 })
 
 test('every command is named as in the list, and explains itself', async () => {
@@ -219,10 +226,11 @@ test('a failure is one line, with its status', () => {
     assert.is(reportFailure(new Failure('a\n  b')), 1)
     assert.is(reportFailure(new UsageError('c')), 2)
     assert.is(reportFailure('d'), 1)
+    assert.is(reportFailure(new Failure('\u001b[31me\u009b\u202e')), 1)
   } finally {
     process.stderr.write = write
   }
-  assert.is(text, 'sorites: a b\nsorites: c\nsorites: d\n')
+  assert.is(text, 'sorites: a b\nsorites: c\nsorites: d\nsorites: \ufffd[31me\ufffd\ufffd\n')
 })
 
 test('numbers as people read them', () => {
@@ -233,6 +241,11 @@ test('numbers as people read them', () => {
   assert.is(changeText(-2048), '−2.00 KiB')
   assert.is(timeText(0.25), '250 µs')
   assert.is(timeText(61_000), '1 min 1 s')
+  assert.equal([9999, 59_990, 119_700, 3_599_900].map(timeText), ['10.0 s', '1 min 0 s', '2 min 0 s', '1 h 0 min'])
+  assert.equal(
+    [0, 1, 1200].map((n) => countedText(n, 'block')),
+    ['0 blocks', '1 block', '1,200 blocks']
+  )
   assert.is(shareText(0.005), '0.5 %')
 })
 

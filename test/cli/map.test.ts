@@ -5,7 +5,9 @@
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync, realpathSync } from 'node:fs'
+import { mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -421,6 +423,51 @@ test('no such process, one that has ended, none at all: one line', async () => {
     assert.match(map(String(zombie)).stderr, /has no memory: it has ended/)
   } finally {
     await end(shell)
+  }
+})
+
+test('names of files and processes: as they are in JSON, harmless on a terminal', async () => {
+  const folder = realpathSync(mkdtempSync(join(tmpdir(), 'cli-map-names-')))
+  const path = join(folder, 'b\u00fc\n\u001b[35mx.bin')
+  writeFileSync(path, new Uint8Array(4096).fill(1))
+  const held = await holder(
+    `process.title = 'a\\u00fc\\u001b[31m'; const keep = mapFile(${JSON.stringify(path)}, { mode: 'read' }); keep.view(Uint8Array, 0, 1)[0]`
+  )
+  try {
+    const json = JSON.parse(map(String(held.pid), '--json').stdout)
+    assert.is(json.command, 'a\u00fc\u001b[31m')
+    assert.ok(json.mappings.some(({ name }: { name: string }) => name === path))
+    const { stdout } = map(String(held.pid), '--parts', '--mappings')
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: none of them may be there
+    assert.not.match(stdout, /[\u0000-\u0009\u000b-\u001f]/)
+    assert.match(stdout, /\(a\u00fc\ufffd\[31m\)/)
+  } finally {
+    await held.end()
+    rmSync(folder, { recursive: true })
+  }
+})
+
+test('a process of many mappings is read piece by piece', async () => {
+  const path = freshFile(new Uint8Array(4096))
+  const held = await holder(
+    `const keep = Array.from({ length: 3000 }, () => mapFile(${JSON.stringify(path)}, { mode: 'read' }))`
+  )
+  try {
+    await held.stopped(() => {
+      const found = memoryMap(held.pid)
+      const lines = parseSmaps(readFileSync(`/proc/${held.pid}/smaps`, 'utf8'))
+      assert.ok(lines.length > 3000, String(lines.length))
+      assert.equal(
+        found.mappings.map(({ entry }) => entry.start),
+        lines.map(({ start }) => start)
+      )
+      assert.is(
+        found.total.reserved,
+        lines.reduce((sum, { fields }) => sum + fields.get('Size')!, 0)
+      )
+    })
+  } finally {
+    await held.end()
   }
 })
 

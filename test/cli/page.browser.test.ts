@@ -164,6 +164,21 @@ inBrowser('nothing is asked of any network, and nothing went wrong', () => {
   )
 })
 
+inBrowser('one value alone is seen', async () => {
+  const alone: Chart = { title: 'once', x: 'time', y: 'bytes', series: [{ name: 'one', points: [[0, MiB]] }] }
+  const text = freshFile(htmlPage({ title: 't', body: figure(alone), style: FIGURE_STYLE }))
+  renameSync(text, `${text}.html`)
+  const single = await openPage(`${text}.html`)
+  try {
+    await single.page.waitForSelector('figure[data-ready]')
+    const shown = await pixels(single.page, canvas)
+    await single.page.locator('.legend button').first().click()
+    assert.is.not(await pixels(single.page, canvas), shown)
+  } finally {
+    await single.close()
+  }
+})
+
 test.after(() => opened?.close())
 
 test.run()

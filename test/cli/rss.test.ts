@@ -95,6 +95,24 @@ test('the experiment of docs/laboratory.md', () => {
   for (const { name } of EXPERIMENTS) assert.ok(page.includes(`\`${name}\``), `${name} is not in docs/laboratory.md`)
 })
 
+test('a file of CommonJS, and --only with files', () => {
+  const path = (name: string) => join(folder, `${name}.cjs`)
+  for (const name of ['one', 'two'])
+    writeFileSync(
+      path(name),
+      `module.exports = { experiment: { name: '${name}', title: 't', hypothesis: 'h', steps: () => ({ a() {} }), expect: [{ step: 'a', figure: 'mincore', atMost: 0 }] } }`
+    )
+  const made = (...words: string[]): string[] => {
+    const { status, stdout, stderr } = rss('--json', '--repeats', '1', ...words)
+    assert.is(status, 0, stderr)
+    return JSON.parse(stdout).outcomes.map(({ name }: { name: string }) => name)
+  }
+  assert.equal(made(path('one'), path('two')), ['one', 'two'])
+  assert.equal(made('--only', 'two', path('one'), path('two')), ['two'])
+  assert.equal(made('--only', 'reserve', path('one')), ['reserve', 'one'])
+  assert.match(rss('--only', 'tow', path('two')).stderr, /no experiment "tow"; did you mean "two"/)
+})
+
 test('a hypothesis that does not hold: status 1, and which', () => {
   const file = own(
     'wrong.mjs',

@@ -182,6 +182,98 @@ test('a second Ctrl-C ends a program that does not want to end, and leaves nothi
   assert.equal(readdirSync(folder), before)
 })
 
+for (const signal of ['SIGTERM', 'SIGHUP'] as const)
+  test(`${signal} reaches the program, and the report is written`, async () => {
+    const program = `process.on('${signal}', () => { console.log('heard'); process.exit() }); console.log('ready'); setInterval(() => {}, 1e6)`
+    const words = [main, 'watch', '--html', `${signal}.html`, '--', process.execPath, '-e', program]
+    const watcher = spawn(process.execPath, words, { cwd: folder, env })
+    let [out, err] = ['', '']
+    watcher.stdout.setEncoding('utf8').on('data', (chunk: string) => (out += chunk))
+    watcher.stderr.setEncoding('utf8').on('data', (chunk: string) => (err += chunk))
+    while (!out.includes('ready')) await once(watcher.stdout, 'data')
+    watcher.kill(signal)
+    const [status] = await once(watcher, 'close')
+    assert.is(status, 0, err)
+    assert.match(out, /heard/)
+    assert.ok(existsSync(join(folder, `${signal}.html`)))
+  })
+
+test('a second Ctrl-C ends what the program has started, too', async () => {
+  const inner = "process.on('SIGINT', () => {}); console.log(process.pid); setInterval(() => {}, 1e6)"
+  const outer = `process.on('SIGINT', () => console.log('no'))
+    require('child_process').spawn(process.execPath, ['-e', ${JSON.stringify(inner)}], { stdio: 'inherit' })`
+  const words = [main, 'watch', '--html', 'tree.html', '--', process.execPath, '-e', outer]
+  const watcher = spawn(process.execPath, words, { cwd: folder, env })
+  let out = ''
+  watcher.stdout.setEncoding('utf8').on('data', (chunk: string) => (out += chunk))
+  while (!/^\d+\n/.test(out)) await once(watcher.stdout, 'data')
+  const pid = Number(out.split('\n')[0])
+  watcher.kill('SIGINT')
+  while (!out.includes('no')) await once(watcher.stdout, 'data')
+  watcher.kill('SIGINT')
+  await once(watcher, 'close')
+  while (existsSync(`/proc/${pid}/status`) && !/^State:\s*Z/m.test(statusOf(pid))) await new Promise(setImmediate)
+})
+
+test('stdout is for the JSON alone: what the program prints goes to stderr', () => {
+  const { status, stdout, stderr } = watch(
+    '--json',
+    '--',
+    process.execPath,
+    '-e',
+    "console.log('printed'); setTimeout(() => {}, 300)"
+  )
+  assert.is(status, 0, stderr)
+  assert.match(stderr, /printed/)
+  assert.ok(JSON.parse(stdout).samples.length > 0)
+})
+
+test('V8 speaks for the process that is watched, not for programs that it starts', () => {
+  const words = [
+    '--json',
+    '--interval',
+    '20',
+    '--',
+    'sh',
+    '-c',
+    `${process.execPath} -e 'setTimeout(() => {}, 300)'; true`,
+  ]
+  const { status, stdout, stderr } = watch(...words)
+  assert.is(status, 0, stderr)
+  assert.equal(JSON.parse(stdout).v8.readings, [])
+})
+
+test('the memory of programs that the program starts is said to be missing', () => {
+  // Looks are rare on a busy machine, so the inner program lives twice as long until it has been seen.
+  for (let restMs = 1000; ; restMs *= 2) {
+    const words = [
+      '--json',
+      '--interval',
+      '20',
+      '--',
+      'sh',
+      '-c',
+      `${process.execPath} -e 'setTimeout(() => {}, ${restMs})'; true`,
+    ]
+    const { status, stdout, stderr } = watch(...words)
+    assert.is(status, 0, stderr)
+    const found = JSON.parse(stdout).findings.find(({ kind }: Finding) => kind === 'offspring')
+    if (found === undefined) continue
+    assert.match(found.text, /memory of a process that it started: \S+ \(\d+\) [\d.]+ MiB\./)
+    return
+  }
+})
+
+for (const { path, major } of nodes)
+  test(`a program under the permission model, Node ${major}`, () => {
+    writeFileSync(join(folder, 'allowed.cjs'), 'setTimeout(() => {}, 300)')
+    const file = join(folder, 'allowed.cjs')
+    const permission = major < 22 ? '--experimental-permission' : '--permission'
+    const { status, stdout, stderr } = watch('--json', '--', path, permission, `--allow-fs-read=${file}`, file)
+    assert.is(status, 0, stderr)
+    assert.ok(JSON.parse(stdout).v8.readings.length > 0)
+  })
+
 function statusOf(pid: number): string {
   try {
     return readFileSync(`/proc/${pid}/status`, 'latin1')
@@ -273,7 +365,7 @@ test('findings: grew, came back, kept', () => {
   assert.match(texts, /kept: malloc keeps at least 32\.0 MiB/)
   assert.match(texts, /kept: V8 keeps 39\.0 MiB/)
   assert.match(texts, /kept: The arena "cache" has 50\.0 MiB resident and 1\.00 MiB in use/)
-  assert.match(texts, /collections: 1 garbage collections, 1 of them major, took 12\.5 ms/)
+  assert.match(texts, /collections: 1 garbage collection, 1 of them major, took 12\.5 ms/)
   assert.not.match(texts, /mapped files/)
   assert.not.match(texts, /Nothing grew/)
   const quiet = findings({
@@ -289,6 +381,17 @@ test('findings: grew, came back, kept', () => {
   const page = watchPage({ title: '<x>', origin: 'here', samples: list, malloc: heaps, arenas, v8 })
   assert.match(page, /&lt;x&gt;/)
   assert.match(page, /major collection, 12\.5 ms/)
+})
+
+test('the share of the time is of the life of a program, also where it was seen once', () => {
+  const v8 = new V8Figures()
+  const figures = '"heapUsed":1,"heapTotal":1,"external":0,"arrayBuffers":0'
+  v8.add(
+    `{"time":1000000000000,${figures},"costMs":10,"upMs":100}\n{"gc":"minor","time":1000000000001,"ms":5,"costMs":10,"upMs":200}\n`
+  )
+  const [, collected, cost] = findings({ samples: samples({ malloc: MiB }), malloc: undefined, arenas: [], v8 })
+  assert.match(collected!.text, /took 5\.00 ms \(2\.5 % of the time\)/)
+  assert.match(cost!.text, /took 10\.0 ms of the program's time \(5\.0 %\), in 1 reading\./)
 })
 
 test('what comes from a program may be anything', () => {

@@ -40,6 +40,13 @@ test('statm counts pages', () => {
 })
 
 test('fields are in bytes', () => {
+  assert.equal(
+    [...parseFields('a: 1 kB\nno field kB\n:  2 kB\nb c: 3 kB\nd:4 kB\ne:\t5 kB')],
+    [
+      ['a', 1024],
+      ['e', 5120],
+    ]
+  )
   const fields = parseFields('Name:\tnode\nVmRSS:\t   10 kB\nThreads:\t7\nActive(anon):  3 kB\n')
   assert.equal(
     [...fields],

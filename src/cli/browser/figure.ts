@@ -102,7 +102,7 @@ export class Figure {
       series: [
         {},
         ...paintOrder(this.data).map((index): uPlot.Series => {
-          const { name, colour: number, line } = series[index]!
+          const { name, colour: number, line, values } = series[index]!
           const paint = (): string => colour(`--c${number}`)
           const area = stacked && !line
           return {
@@ -110,7 +110,8 @@ export class Figure {
             stroke: paint,
             width: area ? 0.5 : 2,
             spanGaps: true,
-            points: { show: false },
+            // One value makes no line.
+            points: { show: values.filter((value) => value !== null).length === 1, size: 7 },
             ...(area ? { fill: paint } : {}),
           }
         }),

@@ -19,6 +19,7 @@ export function completionOf(commands: Commands): Command {
     name: 'completion',
     summary: 'a script by which bash, zsh or fish completes commands and options',
     usage: SHELLS.join('|'),
+    words: SHELLS,
     options: {},
     examples: [
       'source <(sorites completion bash)                                     # in ~/.bashrc',
@@ -34,7 +35,14 @@ export function completionOf(commands: Commands): Command {
 interface Words {
   readonly name: string
   readonly summary: string
-  readonly options: readonly { readonly name: string; readonly help: string }[]
+  /** What may be its arguments; empty stands for files. */
+  readonly words: readonly string[]
+  readonly options: readonly {
+    readonly name: string
+    readonly short?: string
+    readonly value: boolean
+    readonly help: string
+  }[]
 }
 
 async function run(given: Arguments, commands: Commands): Promise<number> {
@@ -56,8 +64,14 @@ async function run(given: Arguments, commands: Commands): Promise<number> {
 async function allWords(commands: Commands): Promise<Words[]> {
   return Promise.all(
     Object.entries(commands).map(async ([name, { summary, load }]) => {
-      const { options } = await load()
-      return { name, summary, options: Object.entries(options).map(([option, { help }]) => ({ name: option, help })) }
+      const { options, words = [] } = await load()
+      const all = Object.entries(options).map(([option, { help, short, type }]) => ({
+        name: option,
+        help,
+        value: type === 'string',
+        ...(short === undefined ? {} : { short }),
+      }))
+      return { name, summary, words, options: all }
     })
   )
 }
@@ -66,11 +80,11 @@ function optionsOf({ options }: Words): string {
   return [...options.map(({ name }) => `--${name}`), '--help'].join(' ')
 }
 
-/** Files complete where no option is begun. */
+/** Where no option is begun, and a command has no words of its own, bash completes files by itself. */
 function bash(words: readonly Words[]): string {
-  const cases = words.map((one) => `    ${one.name}) options="${optionsOf(one)}" ;;`)
+  const cases = words.map((one) => `    ${one.name}) options="${optionsOf(one)}" words="${one.words.join(' ')}" ;;`)
   return `_sorites() {
-  local word="\${COMP_WORDS[COMP_CWORD]}" options=""
+  local word="\${COMP_WORDS[COMP_CWORD]}" options="" words=""
   if [ "$COMP_CWORD" -eq 1 ]; then
     COMPREPLY=($(compgen -W "${[...words.map(({ name }) => name), '--help', '--version'].join(' ')}" -- "$word"))
     return
@@ -80,17 +94,17 @@ ${cases.join('\n')}
   esac
   case "$word" in
     -*) COMPREPLY=($(compgen -W "$options" -- "$word")) ;;
-    *) COMPREPLY=($(compgen -f -- "$word")) ;;
+    *) COMPREPLY=($(compgen -W "$words" -- "$word")) ;;
   esac
 }
-complete -o filenames -F _sorites sorites`
+complete -o default -F _sorites sorites`
 }
 
 function zsh(words: readonly Words[]): string {
   const commands = words.map(({ name, summary }) => `    ${quoted(`${name}:${summary}`)}`)
   const cases = words.map(
     (one) =>
-      `    ${one.name}) _arguments ${[...one.options, { name: 'help', help: 'what it can do' }].map(({ name, help }) => quoted(`--${name}[${help.replaceAll(/[[\]:]/g, ' ')}]`)).join(' ')} '*:file:_files' ;;`
+      `    ${one.name}) _arguments ${[...one.options, { name: 'help', help: 'what it can do' }].map(({ name, help }) => quoted(`--${name}[${help.replaceAll(/[[\]:]/g, ' ')}]`)).join(' ')} ${quoted(one.words.length > 0 ? `1:word:(${one.words.join(' ')})` : '*:file:_files')} ;;`
   )
   return `#compdef sorites
 _sorites() {
@@ -113,11 +127,14 @@ compdef _sorites sorites`
 
 function fish(words: readonly Words[]): string {
   return words
-    .flatMap(({ name, summary, options }) => [
+    .flatMap(({ name, summary, words: own, options }) => [
       `complete -c sorites -n __fish_use_subcommand -f -a ${name} -d ${quoted(summary)}`,
+      ...(own.length === 0
+        ? []
+        : [`complete -c sorites -n '__fish_seen_subcommand_from ${name}' -f -a ${quoted(own.join(' '))}`]),
       ...options.map(
-        (option) =>
-          `complete -c sorites -n '__fish_seen_subcommand_from ${name}' -l ${option.name} -d ${quoted(option.help)}`
+        ({ name: option, short, value, help }) =>
+          `complete -c sorites -n '__fish_seen_subcommand_from ${name}'${short === undefined ? '' : ` -s ${short}`} -l ${option}${value ? ' -r' : ''} -d ${quoted(help)}`
       ),
     ])
     .join('\n')

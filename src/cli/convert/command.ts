@@ -2,13 +2,13 @@
  * `sorites convert IN OUT`: any trace that can be read, as MTRC.
  * @module
  */
-import { gzipSync } from 'node:zlib'
 import { encodeTrace } from '../../trace/format.ts'
 import type { Arguments, Command } from '../command.ts'
 import { UsageError, writeOutput } from '../failure.ts'
 import { loadTrace } from '../replay/load.ts'
-import { bytesText, countText } from '../terminal/format.ts'
+import { bytesText, countedText } from '../terminal/format.ts'
 import { say } from '../terminal/output.ts'
+import { gzipped } from './pack.ts'
 
 export const command: Command = {
   name: 'convert',
@@ -34,10 +34,10 @@ async function convert({ positionals }: Arguments): Promise<number> {
   for (const note of notes) say(`${from}: ${note}`)
   const bytes = encodeTrace(trace)
   if (to === '-') process.stdout.write(bytes)
-  else writeOutput(to, to.endsWith('.gz') ? gzipSync(bytes, { level: 9 }) : bytes)
+  else writeOutput(to, to.endsWith('.gz') ? await gzipped(bytes, `compressing ${to}`) : bytes)
   const { events, blocks, peakLiveBytes } = trace.summary
   say(
-    `${format}: ${countText(events)} events, ${countText(blocks)} blocks, ${bytesText(peakLiveBytes)} live at the peak`
+    `${format}: ${countedText(events, 'event')}, ${countedText(blocks, 'block')}, ${bytesText(peakLiveBytes)} live at the peak`
   )
   return 0
 }

@@ -5,6 +5,7 @@
 import type { Arguments, Command } from '../command.ts'
 import { UsageError } from '../failure.ts'
 import { print, printJson } from '../terminal/output.ts'
+import { Progress } from '../terminal/progress.ts'
 import { figuresOfEntry } from './figures.ts'
 import { type MemoryMap, memoryMap } from './memory-map.ts'
 import { processNumber } from './process-memory.ts'
@@ -29,7 +30,10 @@ memory may be read. "self" is this process: the tool.`,
 async function run(given: Arguments): Promise<number> {
   const [process, ...more] = given.positionals
   if (process === undefined || more.length > 0) throw new UsageError('map expects one process: its number, or "self"')
-  const map = memoryMap(processNumber(process))
+  const pid = processNumber(process)
+  const progress = new Progress(1)
+  const map = memoryMap(pid, { report: (share) => progress.update(share, `reading the mappings of process ${pid}`) })
+  progress.stop()
   if (given.flag('json')) printJson(jsonOf(map))
   else print(mapText(map, { parts: given.flag('parts'), mappings: given.flag('mappings') }))
   return 0

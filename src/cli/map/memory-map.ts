@@ -21,9 +21,15 @@ export interface MemoryMap {
   readonly arenas: readonly ArenaContents[]
 }
 
-/** `inside`: whether to look into heaps and arenas too, which reads the process's memory. */
-export function memoryMap(pid: number, { inside = true }: { inside?: boolean } = {}): MemoryMap {
-  const memory = readProcess(pid)
+export interface MapOptions {
+  /** Whether to look into heaps and arenas too, which reads the process's memory. */
+  readonly inside?: boolean
+  /** Hears how far the reading is when it takes long: from 0 to 1. */
+  readonly report?: (share: number) => void
+}
+
+export function memoryMap(pid: number, { inside = true, report }: MapOptions = {}): MemoryMap {
+  const memory = readProcess(pid, report)
   const assigned = assignOwners(memory.entries, memory.program)
   const contents = inside ? contentsOf(pid, assigned) : { malloc: undefined, arenas: [] }
   const mappings = assigned.map((one) => inArena(one, contents.arenas))

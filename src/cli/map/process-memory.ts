@@ -6,10 +6,11 @@
  *     /proc/PID/exe         which program
  *
  * A mapping that appears or goes while smaps is read may be missing; the kernel gives whole pages of the file, so figures of one mapping
- * belong together.
+ * belong together. smaps has some 700 bytes for each mapping, and a process may have a million of them: it is parsed piece by piece, and what
+ * is 0 is not kept.
  * @module
  */
-import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
+import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, readSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseFields, parseSmaps, type SmapsEntry } from '../../ffi/procfs.ts'
 import { Failure, UsageError } from '../failure.ts'
@@ -32,15 +33,78 @@ export function processNumber(text: string): number {
   return pid
 }
 
-/** Throws a `Failure` when there is no such process, when it may not be looked at, or when it has ended meanwhile. */
-export function readProcess(pid: number): ProcessMemory {
+/**
+ * Throws a `Failure` when there is no such process, when it may not be looked at, or when it has ended meanwhile. `report` hears from the first
+ * second on which share of the mappings has been read.
+ */
+export function readProcess(pid: number, report?: (share: number) => void): ProcessMemory {
   if (process.platform !== 'linux') throw new Failure(`memory is read from /proc of Linux; this is ${process.platform}`)
   const status = readOf(pid, 'status')
-  const smaps = readOf(pid, 'smaps')
-  const entries = parseSmaps(smaps).map(withItsName)
+  const entries = readSmaps(pid, report)
   if (entries.length === 0) throw new Failure(`process ${pid} has no memory: ${whyNone(status)}`)
-  const command = /^Name:\s*(.*)$/m.exec(status)?.[1] ?? ''
+  const command = withoutEscapes(/^Name:\s*(.*)$/m.exec(status)?.[1] ?? '')
   return { pid, command, program: programOf(pid), entries, pageTableBytes: parseFields(status).get('VmPTE') ?? 0 }
+}
+
+const PIECE_BYTES = 1 << 20
+const LAST_LINE = '\nVmFlags:'
+
+function readSmaps(pid: number, report?: (share: number) => void): SmapsEntry[] {
+  const begin = performance.now()
+  let count = 0
+  const entries: SmapsEntry[] = []
+  const names = new Map<string, string>()
+  let rest = ''
+  for (const piece of pieces(pid, 'smaps')) {
+    const text = rest + piece
+    const last = text.lastIndexOf(LAST_LINE)
+    const end = last < 0 ? 0 : text.indexOf('\n', last + 1) + 1
+    for (const entry of parseSmaps(text.slice(0, end))) entries.push(withItsName(lasting(entry, names)))
+    rest = text.slice(end)
+    if (report === undefined || performance.now() - begin < 1000) continue
+    count ||= countLines(pid, 'maps')
+    report(entries.length / count)
+  }
+  for (const entry of parseSmaps(rest)) entries.push(withItsName(lasting(entry, names)))
+  return entries
+}
+
+/** The entry without what is 0, and without strings that keep the whole text in memory. */
+function lasting({ name, fields, ...entry }: SmapsEntry, names: Map<string, string>): SmapsEntry {
+  let own = names.get(name)
+  if (own === undefined) {
+    own = withoutEscapes(Buffer.from(name, 'latin1').toString())
+    names.set(name, own)
+  }
+  return { ...entry, name: own, fields: new Map([...fields].filter(([, bytes]) => bytes !== 0)) }
+}
+
+/** Where the kernel writes a name into a line, a newline in it is `\\n` or `\\012`. */
+function withoutEscapes(name: string): string {
+  return name.replaceAll(/\\(n|012|\\)/g, (_, letter: string) => (letter === '\\' ? '\\' : '\n'))
+}
+
+/** The text of a file of /proc, of bytes as they are. */
+function* pieces(pid: number, name: string): Iterable<string> {
+  const bytes = Buffer.allocUnsafe(PIECE_BYTES)
+  const fd = attempt(pid, () => openSync(`/proc/${pid}/${name}`, 'r'))
+  try {
+    for (;;) {
+      let filled = 0
+      for (let count = 1; count > 0 && filled < PIECE_BYTES; filled += count)
+        count = attempt(pid, () => readSync(fd, bytes, filled, PIECE_BYTES - filled, null))
+      if (filled === 0) return
+      yield bytes.toString('latin1', 0, filled)
+    }
+  } finally {
+    closeSync(fd)
+  }
+}
+
+function countLines(pid: number, name: string): number {
+  let count = 0
+  for (const piece of pieces(pid, name)) count += piece.split('\n').length - 1
+  return Math.max(1, count)
 }
 
 /** A folder with more files than this is not searched. */
@@ -73,8 +137,12 @@ function whyNone(status: string): string {
 }
 
 function readOf(pid: number, name: string): string {
+  return attempt(pid, () => readFileSync(`/proc/${pid}/${name}`, 'utf8'))
+}
+
+function attempt<T>(pid: number, read: () => T): T {
   try {
-    return readFileSync(`/proc/${pid}/${name}`, 'latin1')
+    return read()
   } catch (error) {
     throw failureOf(pid, error as NodeJS.ErrnoException)
   }

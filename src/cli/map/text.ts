@@ -3,8 +3,8 @@
  * @module
  */
 import { bars } from '../terminal/chart.ts'
-import { bytesText, countText, shareText } from '../terminal/format.ts'
-import { paint } from '../terminal/style.ts'
+import { bytesText, countedText, countText, shareText } from '../terminal/format.ts'
+import { paint, printable } from '../terminal/style.ts'
 import { type Column, table } from '../terminal/table.ts'
 import type { ArenaContents } from './arena-contents.ts'
 import { figuresOfEntry, type MapFigures, type OwnerSum } from './figures.ts'
@@ -23,7 +23,7 @@ export interface TextOptions {
 
 export function mapText(map: MemoryMap, options: TextOptions): string {
   const { pid, command, total } = map
-  const title = `Process ${pid} (${command}): ${bytesText(total.resident)} resident of ${bytesText(total.reserved)} reserved`
+  const title = `Process ${pid} (${printable(command)}): ${bytesText(total.resident)} resident of ${bytesText(total.reserved)} reserved`
   const shown = map.owners.filter(({ resident, swapped }) => resident + swapped > 0)
   const picture = bars(
     shown.map(({ name, resident }) => ({
@@ -74,7 +74,7 @@ function ownerTable({ owners, total }: MemoryMap, parts: boolean): string {
 
 function partRows({ parts }: OwnerSum, row: (name: string, one: MapFigures, mappings: number) => string[]): string[][] {
   if (parts.length === 1 && parts[0]!.part === '') return []
-  return parts.map((one) => row(`  ${one.part}`, one, one.mappings))
+  return parts.map((one) => row(`  ${printable(one.part)}`, one, one.mappings))
 }
 
 function notes({ pageTableBytes, malloc, arenas, owners }: MemoryMap): string[] {
@@ -87,15 +87,15 @@ function notes({ pageTableBytes, malloc, arenas, owners }: MemoryMap): string[] 
 
 export function mallocText({ usedBytes, freeBytes, topBytes, heaps, unknownHeaps }: MallocContents): string {
   const unknown = unknownHeaps > 0 ? ` (${unknownHeaps} more could not be told)` : ''
-  return `malloc: in ${heaps} heaps${unknown} ${bytesText(usedBytes)} used, at least ${bytesText(freeBytes)} free between used blocks, ${bytesText(topBytes)} free at their ends.`
+  return `malloc: in ${countedText(heaps, 'heap')}${unknown} ${bytesText(usedBytes)} used, at least ${bytesText(freeBytes)} free between used blocks, ${bytesText(topBytes)} free at their ends.`
 }
 
 function arenaText({ name, byteLength, residentBytes, allocators }: ArenaContents): string {
   const held = allocators.map(
     ({ kind, byteLength: length, usedBytes, usedCount }) =>
-      `${kind} on ${bytesText(length)}${usedBytes === undefined ? '' : `, ${bytesText(usedBytes)} used`}${usedCount === undefined ? '' : `, ${countText(usedCount)} blocks`}`
+      `${kind} on ${bytesText(length)}${usedBytes === undefined ? '' : `, ${bytesText(usedBytes)} used`}${usedCount === undefined ? '' : `, ${countedText(usedCount, 'block')}`}`
   )
-  return `arena "${name}": ${bytesText(residentBytes)} resident of ${bytesText(byteLength)}; ${held.join('; ') || 'no allocator'}`
+  return `arena "${printable(name)}": ${bytesText(residentBytes)} resident of ${bytesText(byteLength)}; ${held.join('; ') || 'no allocator'}`
 }
 
 function mappingTable({ mappings, total }: MemoryMap): string {
@@ -110,7 +110,13 @@ function mappingTable({ mappings, total }: MemoryMap): string {
   const rows = mappings.map(({ entry, owner, part }) => {
     const sums = figuresOfEntry(entry)
     const addresses = `${entry.start.toString(16)}-${entry.end.toString(16)}`
-    return [addresses, entry.permissions, ...figures.map((name) => bytesText(sums[name])), OWNERS[owner], part]
+    return [
+      addresses,
+      entry.permissions,
+      ...figures.map((name) => bytesText(sums[name])),
+      OWNERS[owner],
+      printable(part),
+    ]
   })
   return table(columns, rows)
 }

@@ -6,10 +6,20 @@ import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Failure, reasonOf } from '../failure.ts'
 
 /** A folder for what is made on the way, removed when it is disposed of. */
 export class Scratch implements Disposable {
-  readonly path: string = mkdtempSync(join(tmpdir(), 'sorites-'));
+  readonly path: string
+
+  /** Throws a `Failure` when it cannot be made. */
+  constructor() {
+    try {
+      this.path = mkdtempSync(join(tmpdir(), 'sorites-'))
+    } catch (error) {
+      throw new Failure(`cannot make a folder in ${tmpdir()}: ${reasonOf(error)}`)
+    }
+  }
 
   [Symbol.dispose](): void {
     rmSync(this.path, { recursive: true, force: true })

@@ -2,21 +2,21 @@
  * `sorites record -- node app.js`: what a Node program does with Buffers, ArrayBuffers and typed arrays, as a trace.
  * @module
  */
-import { spawn } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
-import { constants } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { gzipSync } from 'node:zlib'
 import { encodeTrace } from '../../trace/format.ts'
 import { readBounded } from '../../trace/readers/read-trace.ts'
 import type { Arguments, Command } from '../command.ts'
-import { atEnd, Failure, OutputFile, onInterrupt, UsageError } from '../failure.ts'
+import { gzipped } from '../convert/pack.ts'
+import { atEnd, Failure, OutputFile, reasonOf, UsageError, writeOutput } from '../failure.ts'
 import { Scratch } from '../native/compile.ts'
-import { bytesText, countText } from '../terminal/format.ts'
+import { type Ending, environmentWith, Program } from '../program.ts'
+import { bytesText, countedText, countText } from '../terminal/format.ts'
 import { say } from '../terminal/output.ts'
 import { table } from '../terminal/table.ts'
-import { EVENT_BYTES, type Recording, traceOf } from './events.ts'
+import { EVENT_BYTES, FAULT, FAULT_BYTES, type Recording, traceOf } from './events.ts'
 
 const DEFAULT_FILE = 'record.mtrc.gz'
 const MOST_BYTES = 2 ** 30
@@ -50,7 +50,7 @@ Of several processes and threads the one with the most events is taken, and the 
 }
 
 async function record(given: Arguments): Promise<number> {
-  const [program, ...args] = given.program
+  const [program] = given.program
   if (program === undefined || given.positionals.length > 0)
     throw new UsageError('record expects a program after `--`, such as `sorites record -- node app.js`')
   // Before the program runs, so that a place that cannot be written to is known at once.
@@ -58,52 +58,38 @@ async function record(given: Arguments): Promise<number> {
   const scratch = new Scratch()
   const settled = atEnd(() => scratch[Symbol.dispose]())
   try {
-    const status = await runRecorded(program, args, scratch.path, given.flag('sites'))
+    writeOutput(join(scratch.path, FAULT), ' '.repeat(FAULT_BYTES))
+    const ending = await runRecorded(given.program, scratch.path, given.flag('sites'))
+    requireWritten(scratch.path)
     const name = mostEvents(scratch.path)
     if (name === undefined)
       throw new Failure(`${program} was not recorded: it is no Node program, or ended before its first line`)
     const recording = traceOf(readBounded(join(scratch.path, `${name}.events`), MOST_BYTES))
     const bytes = encodeTrace(recording.trace)
-    output.write(output.path.endsWith('.gz') ? gzipSync(bytes, { level: 9 }) : bytes)
+    output.write(output.path.endsWith('.gz') ? await gzipped(bytes, `compressing ${output.path}`) : bytes)
     output.commit()
     tell(recording, output.path)
     if (given.flag('sites')) tellSites(join(scratch.path, `${name}.sites.json`))
-    return status
+    if (ending !== undefined) say(`The program ended by ${ending.text}.`)
+    return ending === undefined || ending.asked ? 0 : 1
   } finally {
     settled()
     scratch[Symbol.dispose]()
   }
 }
 
-/** Runs the program; resolves to its exit status. */
-function runRecorded(program: string, args: readonly string[], folder: string, sites: boolean): Promise<number> {
-  const preload = new URL('preload.js', import.meta.url).href
-  const child = spawn(program, args, {
-    stdio: 'inherit',
-    env: {
-      ...process.env,
-      NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --import=${preload}`.trim(),
-      SORITES_RECORD_FOLDER: folder,
-      SORITES_RECORD_SITES: sites ? '1' : '0',
-    },
-  })
-  // Ctrl-C ends the program, and what it did until then is kept; a second one ends this tool too.
-  const heard = onInterrupt(() => child.kill('SIGINT'))
-  const settled = atEnd(() => child.kill('SIGKILL'))
-  return new Promise((resolve, reject) => {
-    child.on('error', (error: NodeJS.ErrnoException) =>
-      reject(
-        new Failure(
-          error.code === 'ENOENT' ? `there is no program ${program}` : `cannot run ${program}: ${error.message}`
-        )
-      )
-    )
-    child.on('close', (status, signal) => {
-      heard()
-      settled()
-      resolve(status ?? 128 + constants.signals[signal!])
-    })
-  })
+/** Runs the program. After Ctrl-C what it did until then is kept. */
+async function runRecorded(words: readonly string[], folder: string, sites: boolean): Promise<Ending | undefined> {
+  const variables = { SORITES_RECORD_FOLDER: folder, SORITES_RECORD_SITES: sites ? '1' : '0' }
+  const env = environmentWith(new URL('preload.js', import.meta.url).href, words, variables, folder)
+  const program = await Program.start(words, { stdio: 'inherit', env })
+  return program.ended
+}
+
+/** The program could not write what it did: nothing of the recording is of use then. */
+function requireWritten(folder: string): void {
+  const code = readFileSync(join(folder, FAULT), 'latin1').trim()
+  if (code !== '') throw new Failure(`cannot write the recording in ${tmpdir()}: ${reasonOf({ code, message: code })}`)
 }
 
 /** The thread with the most events; names the others. */
@@ -118,7 +104,7 @@ function mostEvents(folder: string): string | undefined {
   const [first, ...others] = found
   const text = ({ name, events }: { name: string; events: number }): string => {
     const [process, thread] = name.split('-')
-    return `process ${process}${thread === '0' ? '' : `, thread ${thread}`} (${countText(events)} events)`
+    return `process ${process}${thread === '0' ? '' : `, thread ${thread}`} (${countedText(events, 'event')})`
   }
   if (first !== undefined && others.length > 0)
     say(
@@ -131,7 +117,7 @@ function tell({ trace, ended, clipped }: Recording, output: string): void {
   const { events, blocks, peakLiveBytes, endLiveCount } = trace.summary
   const freed = blocks - endLiveCount
   say(
-    `${output}: ${countText(events)} events, ${countText(blocks)} blocks, ${countText(freed)} of them found to be garbage, ${bytesText(peakLiveBytes)} live at the peak.`
+    `${output}: ${countedText(events, 'event')}, ${countedText(blocks, 'block')}, ${countText(freed)} of them found to be garbage, ${bytesText(peakLiveBytes)} live at the peak.`
   )
   if (!ended) say('The program did not come to its exit: its last moments may be missing.')
   if (clipped > 0) say(`${clipped} blocks of 2 GiB and more count as 2 GiB: a trace holds no larger ones.`)

@@ -11,6 +11,12 @@ import { CALLOC, FLAG_RECORDED, FLAG_TRUNCATED, FREE, LARGEST, MALLOC, type Trac
 
 export const EVENT_BYTES = 12
 export const END = 9
+/**
+ * A file of blanks that the tool makes. A program whose events could not be written puts the error's code at its start: that needs no room on
+ * a disk that is full.
+ */
+export const FAULT = 'fault'
+export const FAULT_BYTES = 64
 
 export interface Recording {
   readonly trace: Trace

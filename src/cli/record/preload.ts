@@ -11,11 +11,11 @@
  * recording.
  * @module
  */
-import { mkdirSync, openSync, writeFileSync, writeSync } from 'node:fs'
+import { closeSync, openSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { threadId } from 'node:worker_threads'
 import { CALLOC, FREE, MALLOC } from '../../trace/trace.ts'
-import { END, EVENT_BYTES } from './events.ts'
+import { END, EVENT_BYTES, FAULT } from './events.ts'
 
 type AnyFunction = (...values: never[]) => unknown
 type Constructor = new (...values: never[]) => object
@@ -59,7 +59,6 @@ class Recording {
   #failed = false
 
   constructor(folder: string) {
-    mkdirSync(folder, { recursive: true })
     const name = `${process.pid}-${threadId}`
     this.#fd = openSync(join(folder, `${name}.events`), 'w')
     this.#sitesPath = join(folder, `${name}.sites.json`)
@@ -71,7 +70,7 @@ class Recording {
     process.on('exit', () => {
       this.#event(END, 0, 0)
       this.#flush()
-      if (WITH_SITES) writeFileSync(this.#sitesPath, JSON.stringify([...this.#sites]))
+      if (WITH_SITES) this.#attempt(() => writeFileSync(this.#sitesPath, JSON.stringify([...this.#sites])))
     })
   }
 
@@ -126,12 +125,30 @@ class Recording {
   #flush(): void {
     const length = this.#filled * EVENT_BYTES
     this.#filled = 0
+    this.#attempt(() => {
+      for (let done = 0; done < length; ) done += writeSync(this.#fd, this.#bytes, done, length - done)
+    })
+  }
+
+  #attempt(write: () => void): void {
     if (this.#failed) return
     try {
-      for (let done = 0; done < length; ) done += writeSync(this.#fd, this.#bytes, done, length - done)
-    } catch {
+      write()
+    } catch (error) {
       this.#failed = true
+      noteFault(error)
     }
+  }
+}
+
+/** For the tool, which reads it when the program has ended. */
+function noteFault(error: unknown): void {
+  try {
+    const fd = openSync(join(FOLDER as string, FAULT), 'r+')
+    writeSync(fd, (error as NodeJS.ErrnoException).code ?? 'unknown')
+    closeSync(fd)
+  } catch {
+    // The folder is gone: nothing waits for the recording any more.
   }
 }
 
@@ -197,7 +214,8 @@ function record(recording: Recording): void {
 if (FOLDER !== undefined) {
   try {
     record(new Recording(FOLDER))
-  } catch {
-    // The program runs as if it were not recorded; the command says that nothing was.
+  } catch (error) {
+    // The program runs as if it were not recorded; the command says why nothing was.
+    noteFault(error)
   }
 }

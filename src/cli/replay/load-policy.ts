@@ -27,6 +27,9 @@ export async function loadPolicy(word: string): Promise<NamedPolicy> {
   }
   const module = policyModule(await importModule(word))
   if (module === undefined) throw new Failure(`${word} is no policy: it exports no function \`create\``)
+  const { arenaBytes } = module
+  if (arenaBytes !== undefined && !(Number.isSafeInteger(arenaBytes) && arenaBytes > 0))
+    throw new Failure(`${word} is no policy: \`arenaBytes\` expected a whole number above 0, got ${String(arenaBytes)}`)
   return { name: typeof module.name === 'string' ? module.name : basename(word).replace(/\.[cm]?[jt]s$/, ''), module }
 }
 

@@ -5,7 +5,7 @@
  * @module
  */
 import { writeFileSync } from 'node:fs'
-import { requireExperiment } from './experiment.ts'
+import { experimentOf, requireExperiment } from './experiment.ts'
 import { makeExperiment } from './run.ts'
 
 const REPORT_FD = 3
@@ -13,8 +13,7 @@ const REPORT_FD = 3
 async function main(url: string, folder: string): Promise<void> {
   let answer: unknown
   try {
-    const module = (await import(url)) as { experiment?: unknown; default?: unknown }
-    answer = { report: await makeExperiment(requireExperiment(module.experiment ?? module.default, url), folder) }
+    answer = { report: await makeExperiment(requireExperiment(experimentOf(await import(url)), url), folder) }
   } catch (error) {
     answer = { error: error instanceof Error ? error.message : String(error) }
   }

@@ -12,7 +12,7 @@ import { nearest } from '../nearest.ts'
 import { svgChart } from '../page/chart.ts'
 import { print, printJson, say } from '../terminal/output.ts'
 import { Progress } from '../terminal/progress.ts'
-import { requireExperiment } from './experiment.ts'
+import { experimentOf, requireExperiment } from './experiment.ts'
 import { EXPERIMENTS } from './experiments.ts'
 import { csvOf } from './report/csv.ts'
 import { pageOf } from './report/page.ts'
@@ -94,9 +94,11 @@ function list(chosen: readonly Listed[], json: boolean): number {
   return 0
 }
 
-/** Those named by `--only` and the files given; without either, all that come with the tool. */
+/** Those named by `--only`, and the files given unless it names some of them; without either, all that come with the tool. */
 async function choose(given: Arguments): Promise<Listed[]> {
-  const names = EXPERIMENTS.map(({ name }) => name)
+  const own = await Promise.all(given.positionals.map(load))
+  const shipped = EXPERIMENTS.map(({ name, title, hypothesis }) => ({ name, title, hypothesis, url: urlOf(name) }))
+  const names = [...shipped, ...own].map(({ name }) => name)
   const only = given.texts('only')
   for (const name of only)
     if (!names.includes(name)) {
@@ -105,10 +107,9 @@ async function choose(given: Arguments): Promise<Listed[]> {
         `there is no experiment "${name}"${near === undefined ? '' : `; did you mean "${near}"?`} (\`sorites rss --list\` names them)`
       )
     }
-  const own = await Promise.all(given.positionals.map(load))
-  if (own.length > 0 && only.length === 0) return own
-  const shipped = EXPERIMENTS.filter(({ name }) => only.length === 0 || only.includes(name))
-  return [...shipped.map(({ name, title, hypothesis }) => ({ name, title, hypothesis, url: urlOf(name) })), ...own]
+  const named = (one: Listed): boolean => only.includes(one.name)
+  if (own.length === 0) return only.length === 0 ? shipped : shipped.filter(named)
+  return [...shipped.filter(named), ...(own.some(named) ? own.filter(named) : own)]
 }
 
 function urlOf(name: string): string {
@@ -120,8 +121,7 @@ async function load(path: string): Promise<Listed> {
   const url = pathToFileURL(resolve(path)).href
   if (!existsSync(path)) throw new Failure(`there is no file ${path}`)
   try {
-    const module = (await import(url)) as { experiment?: unknown; default?: unknown }
-    const { name, title, hypothesis } = requireExperiment(module.experiment ?? module.default, basename(path))
+    const { name, title, hypothesis } = requireExperiment(experimentOf(await import(url)), basename(path))
     return { name, title, hypothesis, url }
   } catch (error) {
     throw new Failure(`${path} holds no experiment: ${(error as Error).message}`)

@@ -95,6 +95,12 @@ export interface RunReport {
   readonly expectations: readonly Expectation[]
 }
 
+/** What a module exports as `experiment`, or as default; of CommonJS the default export is all of `module.exports`. */
+export function experimentOf(module: { readonly experiment?: unknown; readonly default?: unknown }): unknown {
+  const whole = module.default as { readonly experiment?: unknown } | null | undefined
+  return module.experiment ?? whole?.experiment ?? whole
+}
+
 /** Throws, with the reason, unless the value is an experiment. */
 export function requireExperiment(value: unknown, from: string): Experiment {
   const given = value as Partial<Record<keyof Experiment, unknown>> | null | undefined

@@ -23,16 +23,21 @@ export function changeText(bytes: number): string {
 export function timeText(milliseconds: number): string {
   if (milliseconds < 1) return `${(milliseconds * 1000).toFixed(milliseconds < 0.01 ? 1 : 0)} µs`
   if (milliseconds < 1000) return `${milliseconds.toFixed(milliseconds < 10 ? 2 : milliseconds < 100 ? 1 : 0)} ms`
-  const seconds = milliseconds / 1000
-  if (seconds < 60) return `${seconds.toFixed(seconds < 10 ? 2 : 1)} s`
+  if (milliseconds < 59_950) return `${(milliseconds / 1000).toFixed(milliseconds < 9995 ? 2 : 1)} s`
+  const seconds = Math.round(milliseconds / 1000)
   const minutes = Math.floor(seconds / 60)
-  if (minutes < 60) return `${minutes} min ${Math.round(seconds % 60)} s`
+  if (minutes < 60) return `${minutes} min ${seconds % 60} s`
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`
 }
 
 /** `1,234,567`. */
 export function countText(count: number): string {
   return Math.round(count).toLocaleString('en-US')
+}
+
+/** `1 block`, `2 blocks`. */
+export function countedText(count: number, noun: string): string {
+  return `${countText(count)} ${noun}${Math.round(count) === 1 ? '' : 's'}`
 }
 
 /** `12 %`, `0.3 %`. */

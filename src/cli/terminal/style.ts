@@ -51,6 +51,14 @@ export function widthOf(stream: Surface): number {
 // biome-ignore lint/suspicious/noControlCharactersInRegex: it is what colours are made of
 const ESCAPES = /\u001b\[[0-9;]*m/g
 
+// biome-ignore lint/suspicious/noControlCharactersInRegex: it is what it looks for
+const CONTROLS = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g
+
+/** A text from elsewhere (the name of a file, of a process, of a policy) that can do nothing to a terminal: control characters show as `�`. */
+export function printable(text: string): string {
+  return text.replaceAll(CONTROLS, '\ufffd')
+}
+
 /** Columns that a text takes: escapes take none. */
 export function columnsOf(text: string): number {
   return [...text.replaceAll(ESCAPES, '')].length

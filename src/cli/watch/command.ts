@@ -7,15 +7,16 @@ import type { Arguments, Command } from '../command.ts'
 import { Failure, OutputFile, onInterrupt, UsageError } from '../failure.ts'
 import { machineText } from '../machine.ts'
 import { processNumber } from '../map/process-memory.ts'
+import type { Ending } from '../program.ts'
 import { lineChart } from '../terminal/chart.ts'
-import { bytesText, timeText } from '../terminal/format.ts'
+import { bytesText, countedText, timeText } from '../terminal/format.ts'
 import { print, printJson, say } from '../terminal/output.ts'
-import { paint } from '../terminal/style.ts'
+import { paint, printable } from '../terminal/style.ts'
 import { textSeries } from './charts.ts'
 import { findings, type Observed } from './findings.ts'
 import { Live } from './live.ts'
 import { watchPage } from './page.ts'
-import { type Program, startProgram } from './program.ts'
+import { startWatched, type Watched } from './program.ts'
 import { Samples } from './samples.ts'
 import type { V8Figures } from './v8-figures.ts'
 
@@ -47,7 +48,10 @@ ends a program that does not end by itself, and the tool.`,
       help: 'stop after so long; a program that was started here goes on to its end',
     },
     html: { type: 'string', value: 'FILE', help: `where the page goes, ${DEFAULT_PAGE} unless given` },
-    json: { type: 'boolean', help: 'samples and findings, as JSON on stdout, and no page unless --html is given' },
+    json: {
+      type: 'boolean',
+      help: 'samples and findings, as JSON on stdout, and no page unless --html is given; what the program prints goes to stderr',
+    },
   },
   takesProgram: true,
   examples: [
@@ -69,38 +73,36 @@ async function run(given: Arguments): Promise<number> {
   const path = given.text('html') ?? (given.flag('json') ? undefined : DEFAULT_PAGE)
   const page = path === undefined ? undefined : new OutputFile(path)
   const live = new Live()
-  const program = started ? await startProgram(given.program, intervalMs, live) : undefined
+  const stop = new AbortController()
+  const program = started
+    ? await startWatched(given.program, { intervalMs, live, json: given.flag('json') }, () => stop.abort())
+    : undefined
+  const settle = program === undefined ? onInterrupt(() => stop.abort()) : () => undefined
   const pid = program?.pid ?? processNumber(word as string)
   const watched = new Samples(pid, intervalMs)
   if (program === undefined) watched.take()
-  const ending = await sample(watched, program, seconds * 1000, live)
+  const ending = await sample(watched, program, seconds * 1000, live, stop)
+  settle()
   live.stop()
   watched.dropEdges()
   if (watched.list.length === 0)
-    throw new Failure(`the program ended before its memory could be read${ending === undefined ? '' : ` (${ending})`}`)
+    throw new Failure(
+      `the program ended before its memory could be read${ending === undefined ? '' : ` (${ending.text})`}`
+    )
   report(given, watched, program?.v8, page)
-  if (ending !== undefined) say(`The program ended by ${ending}.`)
-  return ending === undefined || ending === 'SIGINT' ? 0 : 1
+  if (ending !== undefined) say(`The program ended by ${ending.text}.`)
+  return ending === undefined || ending.asked ? 0 : 1
 }
 
 /** Samples until the process ends, the time is over, or Ctrl-C. Resolves to how a program ended that did not end well. */
 async function sample(
   watched: Samples,
-  program: Program | undefined,
+  program: Watched | undefined,
   milliseconds: number,
-  live: Live
-): Promise<string | undefined> {
-  const stop = new AbortController()
-  const settle = onInterrupt(() => {
-    // A terminal sends Ctrl-C to the program as well; a signal from elsewhere reached this process alone.
-    if (process.stdin.isTTY !== true) program?.signal('SIGINT')
-    stop.abort()
-  })
-  let over = false
-  const ended = program?.ended.finally(() => {
-    over = true
-    stop.abort()
-  })
+  live: Live,
+  stop: AbortController
+): Promise<Ending | undefined> {
+  const ended = program?.ended.finally(() => stop.abort())
   const until = performance.now() + milliseconds
   let drawn = 0
   while (!stop.signal.aborted && performance.now() < until) {
@@ -115,9 +117,7 @@ async function sample(
     }
     await pause(Math.min(Math.max(watched.intervalMs - taken, rest), until - performance.now()), stop.signal)
   }
-  if (program !== undefined && !over) await ended
-  settle()
-  return ended === undefined ? undefined : await ended
+  return await ended
 }
 
 /** False when the process is not there any more. */
@@ -140,11 +140,12 @@ function picture({ list }: Samples): string {
 }
 
 function report(given: Arguments, watched: Samples, v8: V8Figures | undefined, page: OutputFile | undefined): void {
-  const { list, malloc, arenas, command: name } = watched
+  const { list, malloc, arenas, command: name, offspring } = watched
   const observed: Observed = {
     samples: list,
     malloc,
     arenas,
+    offspring: [...offspring.values()],
     v8: v8 === undefined || v8.readings.length === 0 ? undefined : v8,
   }
   const title = `Memory of ${given.program.length > 0 ? given.program.join(' ') : `process ${given.positionals[0]} (${name})`}`
@@ -168,7 +169,7 @@ function report(given: Arguments, watched: Samples, v8: V8Figures | undefined, p
 
 function textReport(title: string, { list }: Samples, observed: Observed): string {
   const duration = list.at(-1)!.time - list[0]!.time
-  const head = `${title}: ${list.length} samples in ${timeText(duration)}, ${bytesText(list.at(-1)!.resident)} at last`
+  const head = `${printable(title)}: ${countedText(list.length, 'sample')} in ${timeText(duration)}, ${bytesText(list.at(-1)!.resident)} at last`
   const lines = findings(observed).flatMap(({ text, advice }) => [
     `• ${text}`,
     ...(advice === undefined ? [] : [paint(process.stdout, 'dim', `  ${advice}`)]),

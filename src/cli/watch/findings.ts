@@ -10,12 +10,14 @@ import { MiB } from '../../units.ts'
 import type { ArenaContents } from '../map/arena-contents.ts'
 import type { MallocContents } from '../map/malloc-heaps.ts'
 import { OWNERS, type Owner } from '../map/owners.ts'
-import { bytesText, shareText, timeText } from '../terminal/format.ts'
+import { bytesText, countedText, shareText, timeText } from '../terminal/format.ts'
+import { printable } from '../terminal/style.ts'
+import type { Offspring } from './offspring.ts'
 import { ownersOf, type Sample } from './samples.ts'
-import type { Collection, V8Figures, V8Reading } from './v8-figures.ts'
+import type { V8Figures, V8Reading } from './v8-figures.ts'
 
 export interface Finding {
-  readonly kind: 'grew' | 'came back' | 'kept' | 'collections' | 'steady' | 'cost'
+  readonly kind: 'grew' | 'came back' | 'kept' | 'collections' | 'steady' | 'cost' | 'offspring'
   readonly text: string
   readonly advice?: string
 }
@@ -25,9 +27,11 @@ export interface Observed {
   readonly malloc: MallocContents | undefined
   readonly arenas: readonly ArenaContents[]
   readonly v8: V8Figures | undefined
+  /** Processes that the watched one has started. */
+  readonly offspring?: readonly Offspring[]
 }
 
-export function findings({ samples, malloc, arenas, v8 }: Observed): Finding[] {
+export function findings({ samples, malloc, arenas, v8, offspring = [] }: Observed): Finding[] {
   const peak = Math.max(...samples.map(({ resident }) => resident))
   const noise = Math.max(MiB, peak / 20)
   const owners = ownersOf(samples)
@@ -43,7 +47,25 @@ export function findings({ samples, malloc, arenas, v8 }: Observed): Finding[] {
           },
         ]
       : []
-  return [...grew, ...steady, ...back, ...kept, ...collections(v8?.collections ?? [], samples), ...cost(v8, samples)]
+  return [...grew, ...steady, ...back, ...kept, ...collections(v8, samples), ...cost(v8, samples), ...others(offspring)]
+}
+
+const NAMED = 3
+
+/** What is below 4 MiB is a shell, mostly. */
+function others(offspring: readonly Offspring[]): Finding[] {
+  const list = offspring.filter(({ peakBytes }) => peakBytes >= 4 * MiB).sort((a, b) => b.peakBytes - a.peakBytes)
+  if (list.length === 0) return []
+  const names = list.slice(0, NAMED).map(({ command, pid, peakBytes }) => `${command} (${pid}) ${bytesText(peakBytes)}`)
+  const rest = list.length > NAMED ? `, and ${list.length - NAMED} more` : ''
+  return [
+    {
+      kind: 'offspring',
+      text: `Not in this is the memory of ${list.length === 1 ? 'a process' : `${list.length} processes`} that it started: ${printable(names.join(', '))}${rest}.`,
+      advice:
+        'Watch one of them by its number, or start it here without what comes before it: node app.js for npm start.',
+    },
+  ]
 }
 
 /** The lowest of the first and of the last quarter. */
@@ -160,27 +182,28 @@ function elapsedOf(samples: readonly Sample[], inside: readonly { readonly time:
   return Math.max(1, Math.max(...all) - Math.min(...all))
 }
 
-function collections(list: readonly Collection[], samples: readonly Sample[]): Finding[] {
-  if (list.length === 0) return []
+function collections(v8: V8Figures | undefined, samples: readonly Sample[]): Finding[] {
+  const list = v8?.collections ?? []
+  if (v8 === undefined || list.length === 0) return []
   const total = list.reduce((sum, { milliseconds }) => sum + milliseconds, 0)
   const longest = list.reduce((most, { milliseconds }) => Math.max(most, milliseconds), 0)
   const major = list.filter(({ kind }) => kind === 'major').length
-  const elapsed = elapsedOf(samples, list)
+  const elapsed = Math.max(v8.upMs, elapsedOf(samples, list))
   return [
     {
       kind: 'collections',
-      text: `${list.length} garbage collections, ${major} of them major, took ${timeText(total)} (${shareText(Math.min(1, total / elapsed))} of the time); the longest ${timeText(longest)}.`,
+      text: `${countedText(list.length, 'garbage collection')}, ${major} of them major, took ${timeText(total)} (${shareText(Math.min(1, total / elapsed))} of the time); the longest ${timeText(longest)}.`,
     },
   ]
 }
 
 function cost(v8: V8Figures | undefined, samples: readonly Sample[]): Finding[] {
   if (v8 === undefined || v8.readings.length === 0) return []
-  const elapsed = elapsedOf(samples, v8.readings)
+  const elapsed = Math.max(v8.upMs, elapsedOf(samples, v8.readings))
   return [
     {
       kind: 'cost',
-      text: `Watching from inside took ${timeText(v8.costMs)} of the program's time (${shareText(v8.costMs / elapsed)}), in ${v8.readings.length} readings.`,
+      text: `Watching from inside took ${timeText(v8.costMs)} of the program's time (${shareText(v8.costMs / elapsed)}), in ${countedText(v8.readings.length, 'reading')}.`,
     },
   ]
 }

@@ -3,65 +3,61 @@
  * in `NODE_OPTIONS`, so other programs do not notice.
  * @module
  */
-import { type ChildProcess, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import type { Readable } from 'node:stream'
-import { atEnd, Failure, reasonOf } from '../failure.ts'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Ending, environmentWith, Program } from '../program.ts'
 import type { Live } from './live.ts'
 import { V8Figures } from './v8-figures.ts'
 
 const FD = 3
+/** What the program said last is in the pipes when it ends. Longer they are not read: another process may have them, and go on. */
+const LAST_WORDS_MS = 200
 
-export interface Program {
+export interface Watched {
   readonly pid: number
   readonly v8: V8Figures
-  /** Resolves when it has ended: `exit status 1`, `SIGINT`; undefined when it ended well. */
-  readonly ended: Promise<string | undefined>
-  signal(name: NodeJS.Signals): void
+  /** Resolves when it has ended; undefined when it ended well. */
+  readonly ended: Promise<Ending | undefined>
 }
 
-/** Throws a `Failure` when it cannot be started. */
-export async function startProgram(words: readonly string[], intervalMs: number, live: Live): Promise<Program> {
-  const [name, ...rest] = words as [string, ...string[]]
-  const output = live.shown ? 'pipe' : 'inherit'
-  const child = spawn(name, rest, { stdio: ['inherit', output, output, 'pipe'], env: environment(intervalMs) })
-  const ended = endOf(child)
-  ended.catch(() => undefined)
-  try {
-    await once(child, 'spawn')
-  } catch (error) {
-    throw new Failure(`cannot start ${name}: ${reasonOf(error)}`)
-  }
-  const forget = atEnd(() => child.kill('SIGKILL'))
-  const v8 = new V8Figures()
-  v8.follow(child.stdio[FD] as Readable)
-  child.stdout?.on('data', (chunk: Uint8Array) => live.above(process.stdout, chunk))
-  child.stderr?.on('data', (chunk: Uint8Array) => live.above(process.stderr, chunk))
-  return {
-    pid: child.pid as number,
-    v8,
-    ended: ended.finally(forget),
-    signal: (signal) => void child.kill(signal),
-  }
+export interface WatchOptions {
+  readonly intervalMs: number
+  readonly live: Live
+  /** Whether stdout is for the result alone. */
+  readonly json: boolean
 }
 
-/** Waits until all that the program has said is read. Other processes may still hold its descriptors, so their end is not waited for. */
-async function endOf(child: ChildProcess): Promise<string | undefined> {
-  const [status, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null]
-  await new Promise(setImmediate)
-  ;(child.stdio[FD] as Readable).destroy()
-  if (signal !== null) return signal
-  return status === 0 ? undefined : `exit status ${status}`
-}
-
-function environment(intervalMs: number): NodeJS.ProcessEnv {
-  const before = process.env.NODE_OPTIONS ?? ''
-  const module = new URL('./preload.js', import.meta.url).href
-  return {
-    ...process.env,
-    NODE_OPTIONS: `${before} --import ${module}`.trim(),
+/** Throws a `Failure` when it cannot be started. `interrupted` is called at the first Ctrl-C. */
+export async function startWatched(
+  words: readonly string[],
+  { intervalMs, live, json }: WatchOptions,
+  interrupted: () => void
+): Promise<Watched> {
+  // Through this process where a picture is drawn, so that the picture stays below what the program prints.
+  const [out, err] = live.shown ? (['pipe', 'pipe'] as const) : ([json ? 2 : 'inherit', 'inherit'] as const)
+  const env = environmentWith(new URL('./preload.js', import.meta.url).href, words, {
     SORITES_WATCH_FD: String(FD),
     SORITES_WATCH_MS: String(intervalMs),
-    SORITES_WATCH_OPTIONS: before,
-  }
+    SORITES_WATCH_PARENT: String(process.pid),
+    SORITES_WATCH_OPTIONS: process.env.NODE_OPTIONS ?? '',
+  })
+  const program = await Program.start(words, { stdio: ['inherit', out, err, 'pipe'], env }, interrupted)
+  const { child } = program
+  const v8 = new V8Figures()
+  v8.follow(child.stdio[FD] as Readable)
+  child.stdout?.on('data', (chunk: Uint8Array) => live.above(json ? process.stderr : process.stdout, chunk))
+  child.stderr?.on('data', (chunk: Uint8Array) => live.above(process.stderr, chunk))
+  return { pid: program.pid, v8, ended: lastWords(program.ended, child) }
+}
+
+async function lastWords(ended: Promise<Ending | undefined>, child: ChildProcess): Promise<Ending | undefined> {
+  const ending = await ended
+  const pipes = [child.stdout, child.stderr].filter((pipe) => pipe !== null)
+  const read = Promise.all(pipes.map((pipe) => (pipe.readableEnded ? undefined : once(pipe, 'end'))))
+  if (pipes.length > 0) await Promise.race([read, sleep(LAST_WORDS_MS)])
+  else await new Promise(setImmediate)
+  for (const pipe of [...pipes, child.stdio[FD] as Readable]) pipe.destroy()
+  return ending
 }

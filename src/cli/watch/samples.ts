@@ -10,6 +10,7 @@ import type { ArenaContents } from '../map/arena-contents.ts'
 import type { MallocContents } from '../map/malloc-heaps.ts'
 import { memoryMap } from '../map/memory-map.ts'
 import type { Owner } from '../map/owners.ts'
+import { lookForOffspring, type Offspring } from './offspring.ts'
 
 export interface Sample {
   /** Milliseconds since 1970. */
@@ -31,6 +32,8 @@ export class Samples {
   malloc: MallocContents | undefined
   arenas: readonly ArenaContents[] = []
   command = ''
+  /** Processes that this one has started, by number. */
+  readonly offspring: Map<number, Offspring> = new Map()
   intervalMs: number
   readonly #pid: number
   #nextInside = 0
@@ -46,6 +49,7 @@ export class Samples {
     const inside = begin >= this.#nextInside
     const time = Date.now()
     const map = memoryMap(this.#pid, { inside })
+    lookForOffspring(this.#pid, this.offspring)
     if (inside) {
       this.malloc = map.malloc ?? this.malloc
       this.arenas = map.arenas

@@ -27,6 +27,8 @@ export class V8Figures {
   readonly collections: Collection[] = []
   /** Milliseconds that the module has taken. */
   costMs = 0
+  /** Milliseconds from the program's start to the last line. */
+  upMs = 0
   #rest = ''
 
   follow(stream: Readable): void {
@@ -44,6 +46,7 @@ export class V8Figures {
     const found = parse(line)
     if (found === undefined) return
     if (isNumber(found.costMs)) this.costMs = Math.max(this.costMs, found.costMs)
+    if (isNumber(found.upMs)) this.upMs = Math.max(this.upMs, found.upMs)
     if (!isNumber(found.time)) return
     const { time, heapUsed, heapTotal, external, arrayBuffers, gc, ms } = found
     if (typeof gc === 'string' && isNumber(ms)) push(this.collections, { time, kind: gc, milliseconds: ms })

@@ -64,12 +64,14 @@ export class LiveBlocks<Name> {
 
   /** What was not as it should be, in words. */
   get notes(): string[] {
-    const notes: [number, string][] = [
-      [this.#unknownFrees, 'frees of blocks whose allocation is not in the file: left out'],
-      [this.#unknownReallocs, 'reallocs of blocks whose allocation is not in the file: taken as mallocs'],
-      [this.#missingFrees, 'blocks made where one was live: its free went missing, and is put in'],
+    const notes: [number, string, string][] = [
+      [this.#unknownFrees, 'free', 'of blocks whose allocation is not in the file: left out'],
+      [this.#unknownReallocs, 'realloc', 'of blocks whose allocation is not in the file: taken as mallocs'],
+      [this.#missingFrees, 'block', 'made where one was live: its free went missing, and is put in'],
     ]
-    return notes.flatMap(([count, text]) => (count === 0 ? [] : [`${count} ${text}`]))
+    return notes.flatMap(([count, noun, text]) =>
+      count === 0 ? [] : [`${count} ${noun}${count === 1 ? '' : 's'} ${text}`]
+    )
   }
 
   #makeRoom(name: Name): void {

@@ -25,7 +25,7 @@ const LAST_THREAD = 0xffff
 
 export const memoryReplay: TextReader = {
   format: 'memory_replay',
-  accepts: (line) => /^-?\d+: ?[a-z_]+ /.test(line),
+  accepts: (line) => /^-?\d+:\s*[a-z_]+\s/.test(line),
   read(bytes) {
     const builder = new TraceBuilder()
     const blocks = new LiveBlocks<Address>(builder)

@@ -130,7 +130,8 @@ process.exitCode = 7`
     )
     const { status, stdout, stderr } = record([node, program])
     assert.is(stdout, 'fine\n', stderr)
-    assert.is(status, 7)
+    assert.is(status, 1, 'statuses are those of the tool')
+    assert.match(stderr, /The program ended by exit status 7\./)
     assert.ok(existsSync(output))
   })
 }
@@ -173,12 +174,49 @@ setInterval(() => {}, 1000)`
   await new Promise((resolve) => child.stdout.once('data', resolve))
   child.kill('SIGINT')
   const status = await new Promise((resolve) => child.on('close', resolve))
-  assert.is(status, 130, stderr)
+  assert.is(status, 0, stderr)
+  assert.match(stderr, /The program ended by SIGINT/)
   const trace = readTrace(output)
   assert.ok(count(trace, CALLOC, 70001) >= 4096)
   assert.ok((trace.flags & FLAG_TRUNCATED) !== 0)
   assert.match(stderr, /did not come to its exit/)
   assert.equal(readdirSync(temporary), [])
+})
+
+for (const { path: node, major } of nodes)
+  test(`Node ${major}: a program under the permission model`, () => {
+    const program = programFile('allowed.cjs', 'for (let i = 0; i < 100; i++) Buffer.alloc(70001)')
+    const permission = major < 22 ? '--experimental-permission' : '--permission'
+    const { status, stderr } = record([node, permission, `--allow-fs-read=${program}`, program])
+    assert.is(status, 0, stderr)
+    assert.is(count(readTrace(output), CALLOC, 70001), 100)
+  })
+
+test('a recording that cannot be written is a failure, and the program does not notice', () => {
+  // A folder that is gone is refused as a full disk is: by an error of the write.
+  const program = programFile(
+    'unwritable.cjs',
+    `const { readdirSync, openSync, closeSync, readlinkSync } = require('fs')
+for (const fd of readdirSync('/proc/self/fd'))
+  try { if (readlinkSync('/proc/self/fd/' + fd).endsWith('.events')) closeSync(Number(fd)) } catch {}
+for (let i = 0; i < 20000; i++) Buffer.alloc(100)
+console.log('fine')`
+  )
+  const { status, stdout, stderr } = record([process.execPath, program])
+  assert.is(stdout, 'fine\n')
+  assert.is(status, 1)
+  assert.match(stderr, /^sorites: cannot write the recording in [^\n]+\n$/)
+  assert.not.ok(existsSync(output))
+})
+
+test('no folder for what is made on the way', () => {
+  const words = [main, 'record', '-o', output, '--', process.execPath, '-e', '0']
+  const { status, stderr } = spawnSync(process.execPath, words, {
+    encoding: 'utf8',
+    env: { ...env, TMPDIR: join(folder, 'none') },
+  })
+  assert.is(status, 1)
+  assert.match(stderr, /^sorites: cannot make a folder in .*none: there is no such file or folder\n$/)
 })
 
 test('failures: no program, none of that name, none of Node', () => {
@@ -188,7 +226,11 @@ test('failures: no program, none of that name, none of Node', () => {
     assert.not.ok(existsSync(output))
   }
   fails(record([]), 2, /record expects a program after `--`/)
-  fails(record(['/no/such/program']), 1, /^sorites: there is no program \/no\/such\/program\n$/)
+  fails(
+    record(['/no/such/program']),
+    1,
+    /^sorites: cannot start \/no\/such\/program: there is no such file or folder\n$/
+  )
   fails(record(['true']), 1, /^sorites: true was not recorded: it is no Node program/)
 })
 

@@ -63,7 +63,12 @@ test('memory_replay: every call, failures and threads', () => {
   )
   assert.is(trace.summary.threads, 2)
   assert.is(trace.flags, FLAG_FETCHED)
-  assert.equal(notes, ['1 frees of blocks whose allocation is not in the file: left out'])
+  assert.equal(notes, ['1 free of blocks whose allocation is not in the file: left out'])
+})
+
+test('memory_replay: any blanks between words, from the first line on', () => {
+  for (const text of ['1:\tmalloc\t0x10\t5\r\n', '1:malloc  0x10 5 \n', '\n  1: malloc 0x10\t5'])
+    assert.is(parseTrace(Buffer.from(text)).trace.summary.peakLiveBytes, 5, JSON.stringify(text))
 })
 
 test('memory_replay: addresses of 64 bits that differ in one bit are two blocks', () => {
@@ -96,7 +101,7 @@ test('memory_replay: a lost free and a lost malloc are mended, and said', () => 
     [R, 0, 4],
   ])
   assert.equal(notes, [
-    '1 reallocs of blocks whose allocation is not in the file: taken as mallocs',
+    '1 realloc of blocks whose allocation is not in the file: taken as mallocs',
     '2 blocks made where one was live: its free went missing, and is put in',
   ])
 })
@@ -139,7 +144,7 @@ test('mtrace: every call', () => {
   assert.is(trace.summary.blocks, 45)
   assert.is(trace.summary.endLiveCount, 20)
   assert.is(trace.flags, FLAG_FETCHED)
-  assert.equal(notes, ['1 frees of blocks whose allocation is not in the file: left out'])
+  assert.equal(notes, ['1 free of blocks whose allocation is not in the file: left out'])
 })
 
 test('mtrace: paths with blanks and brackets, lines without a place, carriage returns', () => {

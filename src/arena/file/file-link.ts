@@ -5,12 +5,13 @@
  * position with the caller's, and kept until `close`.
  *
  *     path ── open, identity compared ──▶ fd ──▶ done, closed          about 5 us; asking for the length 1.5 us
- *     no path ── the kept descriptor
+ *     no path ── the kept descriptor, identity compared: other code of the process may have closed it, and another file have its number
  *
  * @module
  */
 import { resolve } from 'node:path'
 import { SystemError, UnsupportedOperationError } from '../../errors.ts'
+import { EBADF, isErrno } from '../../ffi/errno.ts'
 import type { Access, FileStatus, Files } from '../../ffi/os-files.ts'
 
 /** Closes the descriptors of links that are garbage. Exported so that it is itself never garbage. @internal */
@@ -51,7 +52,8 @@ export class FileLink {
     try {
       const kept = files.open(`/proc/self/fd/${fd}`, access)
       this.#kept = kept
-      linkRegistry.register(this, () => files.close(kept), this)
+      const identity = this.#identity
+      linkRegistry.register(this, () => closeIfOurs(files, kept, identity), this)
     } catch (error) {
       // Not allowed to open it again, or no /proc: then there is no way back, and `use` says so.
       if (!(error instanceof SystemError)) throw error
@@ -60,14 +62,21 @@ export class FileLink {
 
   /** The file's length now; undefined when there is no way to know. */
   byteLength(): number | undefined {
-    if (this.#kept !== undefined) return this.#files.status(this.#kept).byteLength
-    const status = this.#path === undefined ? undefined : this.#files.statusAt(this.#path)
+    const status = this.#kept === undefined ? this.#statusByPath() : statusOf(this.#files, this.#kept)
     return status?.identity === this.#identity ? status.byteLength : undefined
+  }
+
+  #statusByPath(): FileStatus | undefined {
+    return this.#path === undefined ? undefined : this.#files.statusAt(this.#path)
   }
 
   /** Runs something with a descriptor of the file. Throws when there is no way back to it. */
   use<T>(access: Access, run: (fd: number) => T): T {
-    if (this.#kept !== undefined) return run(this.#kept)
+    if (this.#kept !== undefined) {
+      if (statusOf(this.#files, this.#kept)?.identity !== this.#identity)
+        throw this.#noWay('has no path, and other code of this process has closed its descriptor')
+      return run(this.#kept)
+    }
     if (this.#path === undefined) throw this.#noWay('has no path and may not be opened again')
     const fd = this.#files.open(this.#path, access)
     try {
@@ -82,7 +91,7 @@ export class FileLink {
   release(): void {
     if (this.#kept === undefined) return
     linkRegistry.unregister(this)
-    this.#files.close(this.#kept)
+    closeIfOurs(this.#files, this.#kept, this.#identity)
     this.#kept = undefined
   }
 
@@ -91,4 +100,18 @@ export class FileLink {
       `${this.#title} ${reason}: the mapping stays valid, but its length cannot be changed`
     )
   }
+}
+
+/** Undefined for a descriptor that is closed. */
+function statusOf(files: Files, fd: number): FileStatus | undefined {
+  try {
+    return files.status(fd)
+  } catch (error) {
+    if (isErrno(error, EBADF)) return undefined
+    throw error
+  }
+}
+
+function closeIfOurs(files: Files, fd: number, identity: string): void {
+  if (statusOf(files, fd)?.identity === identity) files.close(fd)
 }

@@ -30,20 +30,29 @@ function markOf(os: Os, fd: number): number {
   return hash.readUIntBE(0, 6) * 16 + ((hash[6] as number) & 15)
 }
 
-/** Whether the descriptor leads to the file still. */
-export function isOurs(os: Os, { fd, mark }: OwnFile): boolean {
-  if (fd < 0) return false
+/** Whether the descriptor leads to the file still. Throws what else the kernel refuses. */
+function leadsToIt(os: Os, { fd, mark }: OwnFile): boolean {
   try {
     return markOf(os, fd) === mark
   } catch (error) {
-    // Nothing else is refused for a descriptor that is open.
-    return !isErrno(error, EBADF)
+    if (isErrno(error, EBADF)) return false
+    throw error
+  }
+}
+
+/** The same; what cannot be asked is taken to be ours. */
+export function isOurs(os: Os, file: OwnFile): boolean {
+  if (file.fd < 0) return false
+  try {
+    return leadsToIt(os, file)
+  } catch {
+    return true
   }
 }
 
 /** Throws EBADF unless it does. */
 export function requireOurs(os: Os, file: OwnFile, syscall: string): void {
-  if (isOurs(os, file)) return
+  if (leadsToIt(os, file)) return
   throw fileError(syscall, EBADF, undefined, undefined, `: other code of this process has closed descriptor ${file.fd}`)
 }
 

@@ -2,6 +2,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { runChild } from '../../helpers/child.ts'
+import { MAP_FILE } from '../../helpers/map-file.ts'
 
 const USE = `
   import { closeSync, existsSync, fstatSync, mkdtempSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
@@ -14,9 +15,9 @@ const USE = `
     const { fd } = arena
     closeSync(fd)
     writeFileSync(victim, Buffer.alloc(MiB, 5))
-    const got = openSync(victim, 'r+')
-    if (got !== fd) throw new Error('the number went elsewhere')
-    return got
+    // The lowest free number is given; there may be others below.
+    for (let turn = 0; turn < 100; turn++) if (openSync(victim, 'r+') === fd) return fd
+    throw new Error('the number went elsewhere')
   }
   const intact = (fd) => fstatSync(fd).size === MiB && readFileSync(victim).every((byte) => byte === 5)
 `
@@ -70,6 +71,27 @@ test('a descriptor that is ours is closed, by the last thread too', async () => 
     }
     report({ left: count() - before })`)
   assert.is(child.clean().report.left, 0)
+})
+
+test('the descriptor that a mapped file without a name has kept', async () => {
+  const child = await runChild(`${MAP_FILE}${USE}
+    import { readdirSync, unlinkSync } from 'node:fs'
+    const path = join(folder, 'gone')
+    writeFileSync(path, Buffer.alloc(8192))
+    const given = openSync(path, 'r+')
+    unlinkSync(path)
+    const open = () => readdirSync('/proc/self/fd').map(Number)
+    const before = open()
+    const file = mapFile(given, { mode: 'write', maxByteLength: MiB })
+    const kept = open().filter((fd) => !before.includes(fd) && code(() => fstatSync(fd)) === 'done' && fstatSync(fd).ino === fstatSync(given).ino)
+    if (kept.length !== 1) throw new Error('kept ' + kept)
+    const fd = steal({ fd: kept[0] })
+    const refused = [code(() => file.resize(4096)), code(() => file.resize())]
+    file.close()
+    const outcomes = [...refused, intact(fd), fstatSync(given).size]
+    rmSync(folder, { recursive: true })
+    report({ outcomes })`)
+  assert.equal(child.clean().report.outcomes, ['ERR_UNSUPPORTED_OPERATION', 'ERR_UNSUPPORTED_OPERATION', true, 8192])
 })
 
 test.run()

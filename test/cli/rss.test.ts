@@ -172,7 +172,12 @@ test('wrong usage and bad output places', () => {
   assert.is(rss('./absent.mjs').status, 1)
   const file = own('mine.mjs', GOOD)
   const before = readdirSync(folder)
-  assert.is(rss(file, '--svg', 'no-folder').status, 1)
+  for (const place of ['no-folder', file]) {
+    const { status, stdout, stderr } = rss(file, '--svg', place)
+    assert.is(status, 1)
+    assert.is(stdout, '', 'known before the work')
+    assert.match(stderr, /there is no folder .* to put pictures in/)
+  }
   assert.is(rss(file, '--repeats=1', '--html', 'no/page.html').status, 1)
   const full = rss(file, '--repeats=1', '--html', '/dev/full')
   assert.is(full.status, 1)

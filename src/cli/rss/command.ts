@@ -2,11 +2,11 @@
  * `sorites rss`: makes experiments and shows what came of them.
  * @module
  */
-import { existsSync } from 'node:fs'
+import { accessSync, constants, existsSync, statSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { Arguments, Command } from '../command.ts'
-import { Failure, OutputFile, UsageError, writeOutput } from '../failure.ts'
+import { Failure, OutputFile, reasonOf, UsageError, writeOutput } from '../failure.ts'
 import { machineText } from '../machine.ts'
 import { nearest } from '../nearest.ts'
 import { svgChart } from '../page/chart.ts'
@@ -56,8 +56,8 @@ async function run(given: Arguments): Promise<number> {
   const chosen = await choose(given)
   if (given.flag('list')) return list(chosen, given.flag('json'))
   const folder = given.text('svg')
-  if (folder !== undefined && !existsSync(folder)) throw new Failure(`there is no folder ${folder} to put pictures in`)
   // Before the work, so that a place that cannot be written to is known at once.
+  if (folder !== undefined) requireFolder(folder)
   const path = given.text('html')
   const page = path === undefined ? undefined : new OutputFile(path)
   const outcomes = await make(chosen, repeats)
@@ -67,6 +67,16 @@ async function run(given: Arguments): Promise<number> {
   page?.commit()
   show(given, outcomes)
   return outcomes.every(({ held }) => held) ? 0 : 1
+}
+
+function requireFolder(folder: string): void {
+  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true)
+    throw new Failure(`there is no folder ${folder} to put pictures in`)
+  try {
+    accessSync(folder, constants.W_OK | constants.X_OK)
+  } catch (error) {
+    throw new Failure(`cannot write pictures in ${folder}: ${reasonOf(error)}`)
+  }
 }
 
 async function make(chosen: readonly Listed[], repeats: number): Promise<Outcome[]> {

@@ -1,5 +1,5 @@
 /**
- * The processes that a watched process has started: their memory is not its own, and who watches `npm start` wants to hear of them.
+ * The processes that a watched process has started: their memory is not in its figures. Of `npm start` they are the program that matters.
  *
  * Found by /proc/PID/task/TID/children at each sample, which takes some 20 µs a thread: one that lives shorter is missed.
  * @module

@@ -6,7 +6,7 @@
  */
 import { wholeNumber } from '../arguments.ts'
 import type { Threads } from '../ffi/os-threads.ts'
-import { type View, type ViewConstructor, viewBuffer, viewByteOffset } from '../views.ts'
+import type { View, ViewConstructor } from '../views.ts'
 import type { BufferRange } from './buffer-range.ts'
 import type { AdoptRequest, Claim, ClaimRecord, ClaimRequest } from './claim.ts'
 import type { Claims } from './claims/claims.ts'
@@ -62,8 +62,7 @@ export class InsideOfArena implements ArenaInside {
   }
 
   find(view: ArrayBufferView): number {
-    const start = this.#parts.windows.startOf(viewBuffer(view))
-    return start < 0 ? -1 : start + viewByteOffset(view)
+    return this.#parts.windows.offsetOf(view)
   }
 
   claimed(offset: number, byteLength: number): string | undefined {

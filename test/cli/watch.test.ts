@@ -228,17 +228,14 @@ test('stdout is for the JSON alone: what the program prints goes to stderr', () 
   assert.ok(JSON.parse(stdout).samples.length > 0)
 })
 
+/** Watches a shell that starts Node for so long. */
+function watchShell(restMs: number): ReturnType<typeof watch> {
+  const script = `${process.execPath} -e 'setTimeout(() => {}, ${restMs})'; true`
+  return watch('--json', '--interval', '20', '--', 'sh', '-c', script)
+}
+
 test('V8 speaks for the process that is watched, not for programs that it starts', () => {
-  const words = [
-    '--json',
-    '--interval',
-    '20',
-    '--',
-    'sh',
-    '-c',
-    `${process.execPath} -e 'setTimeout(() => {}, 300)'; true`,
-  ]
-  const { status, stdout, stderr } = watch(...words)
+  const { status, stdout, stderr } = watchShell(300)
   assert.is(status, 0, stderr)
   assert.equal(JSON.parse(stdout).v8.readings, [])
 })
@@ -246,16 +243,7 @@ test('V8 speaks for the process that is watched, not for programs that it starts
 test('the memory of programs that the program starts is said to be missing', () => {
   // Looks are rare on a busy machine, so the inner program lives twice as long until it has been seen.
   for (let restMs = 1000; ; restMs *= 2) {
-    const words = [
-      '--json',
-      '--interval',
-      '20',
-      '--',
-      'sh',
-      '-c',
-      `${process.execPath} -e 'setTimeout(() => {}, ${restMs})'; true`,
-    ]
-    const { status, stdout, stderr } = watch(...words)
+    const { status, stdout, stderr } = watchShell(restMs)
     assert.is(status, 0, stderr)
     const found = JSON.parse(stdout).findings.find(({ kind }: Finding) => kind === 'offspring')
     if (found === undefined) continue

@@ -20,8 +20,6 @@ import {
   type NodeBuffer,
   type View,
   type ViewConstructor,
-  viewBuffer,
-  viewByteOffset,
 } from '../../views.ts'
 import { WINDOW_BYTES } from '../format/layout.ts'
 import type { OpenState } from '../mapping/open-state.ts'
@@ -98,8 +96,8 @@ export class MemoryViews {
   /** The same for a view that does not lie in the first window, or is no typed array. */
   #search(view: unknown): number {
     if (!isView(view)) return this.#refuse(view)
-    const start = this.#windows.startOf(viewBuffer(view))
-    if (start >= 0) return start + viewByteOffset(view)
+    const offset = this.#windows.offsetOf(view)
+    if (offset >= 0) return offset
     const other = this.#memory.elsewhere?.(view) ?? -1
     return other < 0 ? this.#refuse(view) : other
   }

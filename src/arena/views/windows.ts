@@ -30,7 +30,7 @@
  */
 import { OutOfRangeError } from '../../errors.ts'
 import { MiB } from '../../units.ts'
-import { makeView, type View, type ViewConstructor } from '../../views.ts'
+import { makeView, type View, type ViewConstructor, viewBuffer, viewByteOffset } from '../../views.ts'
 import { WINDOW_BYTES } from '../format/layout.ts'
 import type { Lifetime, Seen } from '../mapping/lifetime.ts'
 
@@ -175,6 +175,12 @@ export class Windows {
       this.#recentStart = start
     }
     return buffer.byteLength === 0 ? -1 : this.#recentStart
+  }
+
+  /** The offset in the arena where a view starts, or -1 when it is none of this arena's, or detached. */
+  offsetOf(view: ArrayBufferView): number {
+    const start = this.startOf(viewBuffer(view))
+    return start < 0 ? -1 : start + viewByteOffset(view)
   }
 
   /** Every buffer that is kept. */

@@ -130,7 +130,7 @@ coming('reset and destroy are for the only peer, close for each', () => {
   })
 })
 
-coming('the peer that made it may go first in an arena that nobody else can have', () => {
+coming('the peer that made it may go first in an arena that no other process can open', () => {
   const arena = Arena.reserve(16 * MiB)
   const one = new Heap(arena, { concurrent: true, decayMs: -1 })
   const other = Heap.attach(arena, { decayMs: -1 })

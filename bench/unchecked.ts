@@ -22,7 +22,7 @@ const REPLACEMENTS: readonly Replacement[] = [
   // A slot: that the offset is a slot's start, that the slot exists and has been handed out …
   {
     file: 'heap/heap.js',
-    checked: 'if (((product & 1044480) | (low & 7)) === 0 && slot < m[entry + 2] >>> 16) {',
+    checked: 'if (slot < ((counts >>> 5) & 511)) {',
     trusting: '{',
   },
   // … and that it is not free already.
@@ -34,10 +34,14 @@ const REPLACEMENTS: readonly Replacement[] = [
     trusting: '{',
   },
   // realloc of a slot, written out and called, and of a span.
-  { file: 'heap/heap.js', checked: 'if (start && (m[word] & (-2147483648 >>> slot)) === 0) {', trusting: '{' },
+  {
+    file: 'heap/heap.js',
+    checked: 'if (slot < m[entry + 2] && (m[word] & (-2147483648 >>> slot)) === 0) {',
+    trusting: '{',
+  },
   {
     file: 'heap/find-block.js',
-    checked: 'if (start && slabs.live(slabs.sound(entry, words[entry + 3]), product >>> 20))',
+    checked: 'if (offset % 1 === 0 && slabs.live(slab, slotOf(words, slab, offset)))',
     trusting: '',
   },
   {

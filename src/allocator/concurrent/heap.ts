@@ -233,20 +233,18 @@ export class ConcurrentHeap extends AllocatorFacade implements FreeingAllocator 
       entry = m[At.TILES + tile]
       if (entry > 0 && m[ShardWord.PINNED] === 0) {
         // Written out: find a slot.
-        const product = Math.imul((low - m[entry + SlabWord.BASE]) >> 3, m[entry + SlabWord.RECIPROCAL])
-        const slot = product >>> 20
-        if (
-          ((product & Size.NOT_A_START) | (low & 7)) === 0 &&
-          slot < m[entry + SlabWord.COUNTS] >>> SlabWord.KNOWN_BITS
-        ) {
+        const product = Math.imul(low - m[entry + SlabWord.BASE], m[entry + SlabWord.INVERSE])
+        const counts = m[entry + SlabWord.COUNTS]
+        const slot = ((product >>> counts) | (product << (32 - counts))) >>> 0
+        if (slot < ((counts >>> SlabWord.KNOWN_BITS) & SlabWord.KNOWN)) {
           const word = entry + SlabWord.BITS + (slot >>> 5)
           const bits = m[word]
           const bit = SlabWord.FIRST_BIT >>> slot
           if (((bits | m[(word + this.#remote + ((slot & 16) >>> 1)) | 0]) & bit) === 0) {
             m[word] = bits | bit
-            const left = (m[entry + SlabWord.COUNTDOWN] - 1) | 0
-            m[entry + SlabWord.COUNTDOWN] = left
-            if (left === 0) this.#home.settle(entry)
+            const left = (counts - SlabWord.ONE_FREE) | 0
+            m[entry + SlabWord.COUNTS] = left
+            if (left >>> SlabWord.COUNTDOWN_BITS === 0) this.#home.slabs.settle(entry)
             return
           }
         }

@@ -16,7 +16,7 @@
  * @module
  */
 
-import { Size } from '../heap/size-classes.ts'
+import { slotOf } from '../heap/slabs.ts'
 import { SlabWord, SpanTag, SpanWord } from '../heap/words.ts'
 import { HALF, type Hints, SPAN_REMOTE } from './words.ts'
 
@@ -65,15 +65,13 @@ export function freeSlot(m: Int32Array, tileAt: number, low: number, { slabs, sl
     const slab = m[tileAt]
     // Any thread that has the heap can store anything there.
     if (!(slab >= slabs && slab < slabsEnd) || ((slab - slabs) & (SlabWord.WORDS - 1)) !== 0) return 0
-    const slot = Math.imul((low - m[slab + SlabWord.BASE]) >> 3, m[slab + SlabWord.RECIPROCAL]) >>> 20
+    const slot = slotOf(m, slab, low)
     const word = slab + SlabWord.BITS + ((slot >>> 5) & 7)
     const at = remoteAt(word, remote, slot)
     const seen = Atomics.load(m, at)
     // All of it once more: the record may have become another slab's before the load.
     if (m[tileAt] !== slab) return 0
-    const product = Math.imul((low - m[slab + SlabWord.BASE]) >> 3, m[slab + SlabWord.RECIPROCAL])
-    if (product >>> 20 !== slot || ((product & Size.NOT_A_START) | (low & 7)) !== 0) return 0
-    if (slot >= (m[slab + SlabWord.COUNTS] & SlabWord.SLOTS)) return 0
+    if (slotOf(m, slab, low) !== slot || slot >= m[slab + SlabWord.SLOTS]) return 0
     const bit = SlabWord.FIRST_BIT >>> slot
     if ((seen & bit) !== 0 || (m[word] & bit) !== 0) return 0
     if (Atomics.compareExchange(m, at, seen, seen | bit) === seen) return slab

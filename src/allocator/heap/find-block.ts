@@ -10,6 +10,7 @@
  */
 import { bytes, DoubleFreeError, InvalidFreeError } from '../../errors.ts'
 import { Size } from './size-classes.ts'
+import { slotOf } from './slabs.ts'
 import type { HeapView } from './space.ts'
 import { At, SlabWord, SpanTag, Window } from './words.ts'
 
@@ -34,9 +35,8 @@ export function blockAt(space: HeapView, offset: number): number {
   const tile = Math.floor(offset / Size.TILE) - layout.firstTile
   const entry = tile >= 0 && tile < layout.tileCount ? words[At.TILES + tile] : 0
   if (entry > 0) {
-    const product = Math.imul(((offset | 0) - words[entry + SlabWord.BASE]) >> 3, words[entry + SlabWord.RECIPROCAL])
-    const start = ((product & Size.NOT_A_START) | (offset & 7)) === 0 && offset % 1 === 0
-    if (start && slabs.live(slabs.sound(entry, words[entry + SlabWord.CLASS]), product >>> 20)) return entry
+    const slab = slabs.sound(entry, words[entry + SlabWord.CLASS])
+    if (offset % 1 === 0 && slabs.live(slab, slotOf(words, slab, offset))) return entry
   } else if (entry < 0) {
     const span = index.startingAt(-entry, offset & Window.INSIDE)
     const kind = span === 0 ? 0 : index.kind(span)

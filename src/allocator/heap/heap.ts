@@ -55,6 +55,7 @@ import { checkHeap } from './report/check.ts'
 import { heapGlance, heapSizeClasses, heapStats } from './report/stats.ts'
 import { Roots } from './roots.ts'
 import { CLASS_OF, Size } from './size-classes.ts'
+import type { Slabs } from './slabs.ts'
 import { HeapSpace } from './space.ts'
 import type { Notices } from './spans/notices.ts'
 import { binOf } from './spans/records.ts'
@@ -109,6 +110,7 @@ export class Heap extends AllocatorFacade implements FreeingAllocator {
   readonly #views: Views = this.#parts.views
   readonly #freeing: Freeing = new Freeing(this.#parts)
   readonly #space: HeapSpace = this.#makeSpace()
+  readonly #slabs: Slabs = this.#space.slabs
   readonly #notices: Notices = this.#space.notices
   readonly #m: Int32Array = this.#space.tables.words
   readonly #firstTile: number = this.#space.tables.layout.firstTile
@@ -296,22 +298,19 @@ export class Heap extends AllocatorFacade implements FreeingAllocator {
       const m = this.#m
       entry = m[At.TILES + tile]
       if (entry > 0) {
-        // In eighths: the distance from slot 0.
         // Written out: find a slot.
-        const product = Math.imul((low - m[entry + SlabWord.BASE]) >> 3, m[entry + SlabWord.RECIPROCAL])
-        const slot = product >>> 20
-        if (
-          ((product & Size.NOT_A_START) | (low & 7)) === 0 &&
-          slot < m[entry + SlabWord.COUNTS] >>> SlabWord.KNOWN_BITS
-        ) {
+        const product = Math.imul(low - m[entry + SlabWord.BASE], m[entry + SlabWord.INVERSE])
+        const counts = m[entry + SlabWord.COUNTS]
+        const slot = ((product >>> counts) | (product << (32 - counts))) >>> 0
+        if (slot < ((counts >>> SlabWord.KNOWN_BITS) & SlabWord.KNOWN)) {
           const word = entry + SlabWord.BITS + (slot >>> 5)
           const bits = m[word]
           const bit = SlabWord.FIRST_BIT >>> slot
           if ((bits & bit) === 0) {
             m[word] = bits | bit
-            const left = (m[entry + SlabWord.COUNTDOWN] - 1) | 0
-            m[entry + SlabWord.COUNTDOWN] = left
-            if (left === 0) this.#space.settle(entry)
+            const left = (counts - SlabWord.ONE_FREE) | 0
+            m[entry + SlabWord.COUNTS] = left
+            if (left >>> SlabWord.COUNTDOWN_BITS === 0) this.#slabs.settle(entry)
             return
           }
         }
@@ -442,11 +441,11 @@ export class Heap extends AllocatorFacade implements FreeingAllocator {
         const entry = m[At.TILES + tile]
         if (entry > 0) {
           // Written out: find a slot.
-          const product = Math.imul((low - m[entry + SlabWord.BASE]) >> 3, m[entry + SlabWord.RECIPROCAL])
-          const slot = product >>> 20
+          const product = Math.imul(low - m[entry + SlabWord.BASE], m[entry + SlabWord.INVERSE])
+          const counts = m[entry + SlabWord.COUNTS]
+          const slot = ((product >>> counts) | (product << (32 - counts))) >>> 0
           const word = entry + SlabWord.BITS + (slot >>> 5)
-          const start = ((product & Size.NOT_A_START) | (low & 7)) === 0
-          if (start && (m[word] & (SlabWord.FIRST_BIT >>> slot)) === 0) {
+          if (slot < m[entry + SlabWord.SLOTS] && (m[word] & (SlabWord.FIRST_BIT >>> slot)) === 0) {
             const usable = m[m[entry + SlabWord.CLASS] + ClassWord.SIZE]
             // `staysInSlot`, written out. As a small integer where it is one: a number that comes out of a Float64Array is none.
             if (size <= usable && size >= usable - (usable >>> 2)) return low === offset ? low : offset
@@ -481,11 +480,11 @@ export class Heap extends AllocatorFacade implements FreeingAllocator {
               }
               for (; cell < end; cell++) cells[target++] = cells[cell]
             }
-            this.#space.slabs.know(entry, slot + 1)
+            this.#slabs.know(entry, slot + 1)
             m[word] |= SlabWord.FIRST_BIT >>> slot
-            const left = (m[entry + SlabWord.COUNTDOWN] - 1) | 0
-            m[entry + SlabWord.COUNTDOWN] = left
-            if (left === 0) this.#space.settle(entry)
+            const left = (m[entry + SlabWord.COUNTS] - SlabWord.ONE_FREE) | 0
+            m[entry + SlabWord.COUNTS] = left
+            if (left >>> SlabWord.COUNTDOWN_BITS === 0) this.#slabs.settle(entry)
             if (this.#notices.pending !== 0) this.#notices.tell()
             return moved
           }
@@ -539,7 +538,7 @@ export class Heap extends AllocatorFacade implements FreeingAllocator {
       if (size !== byteLength) return this.#allocate(byteLength, false, true)
       if (size <= Size.SMALL_MAX) {
         const state = STATE_OF[(size + 7) >>> 3]
-        const word = this.#space.refill(state)
+        const word = this.#slabs.nextWord(state) || this.#space.nextSlab(state)
         if (word !== 0) {
           const bits = m[word]
           const place = Math.clz32(bits)
@@ -718,21 +717,19 @@ export class Heap extends AllocatorFacade implements FreeingAllocator {
     } else if (entry > 0) {
       const low = offset | 0
       // Written out: find a slot.
-      const product = Math.imul((low - m[entry + SlabWord.BASE]) >> 3, m[entry + SlabWord.RECIPROCAL])
-      const slot = product >>> 20
+      const product = Math.imul(low - m[entry + SlabWord.BASE], m[entry + SlabWord.INVERSE])
       const counts = m[entry + SlabWord.COUNTS]
-      const slots = counts & SlabWord.SLOTS
-      if (((product & Size.NOT_A_START) | (offset & 7)) === 0 && slot < slots) {
+      const slot = ((product >>> counts) | (product << (32 - counts))) >>> 0
+      if (slot < m[entry + SlabWord.SLOTS]) {
         const word = entry + SlabWord.BITS + (slot >>> 5)
         const bit = SlabWord.FIRST_BIT >>> slot
         if ((m[word] & bit) === 0) {
           // A live slot that is not known yet, or one that `free` did not look at because of a pin.
-          if (slot >= counts >>> SlabWord.KNOWN_BITS)
-            m[entry + SlabWord.COUNTS] = ((slot + 1) << SlabWord.KNOWN_BITS) | slots
+          this.#slabs.know(entry, slot + 1)
           m[word] |= bit
-          const left = (m[entry + SlabWord.COUNTDOWN] - 1) | 0
-          m[entry + SlabWord.COUNTDOWN] = left
-          if (left === 0) this.#space.settle(entry)
+          const left = (m[entry + SlabWord.COUNTS] - SlabWord.ONE_FREE) | 0
+          m[entry + SlabWord.COUNTS] = left
+          if (left >>> SlabWord.COUNTDOWN_BITS === 0) this.#slabs.settle(entry)
           return
         }
       }

@@ -14,6 +14,7 @@
 
 import { tileOf } from './find-block.ts'
 import { Size } from './size-classes.ts'
+import { slotOf } from './slabs.ts'
 import type { HeapSpace } from './space.ts'
 import { At, ClassWord, SlabWord, SpanTag, SpanWord, Window } from './words.ts'
 
@@ -73,7 +74,8 @@ function mark(space: HeapSpace, offsets: Float64Array, count: number, marked: Ma
   const { words: m, layout } = space.tables
   let slab = 0
   let base = 0
-  let reciprocal = 0
+  let inverse = 0
+  let shift = 0
   let slots = 0
   let known = 0
   let word = At.ZERO as number
@@ -94,14 +96,15 @@ function mark(space: HeapSpace, offsets: Float64Array, count: number, marked: Ma
       }
       slab = entry
       base = m[slab + SlabWord.BASE]
-      reciprocal = m[slab + SlabWord.RECIPROCAL]
-      slots = m[slab + SlabWord.COUNTS] & SlabWord.SLOTS
-      known = m[slab + SlabWord.COUNTS] >>> SlabWord.KNOWN_BITS
+      inverse = m[slab + SlabWord.INVERSE]
+      shift = m[slab + SlabWord.COUNTS] & SlabWord.SHIFT
+      slots = m[slab + SlabWord.SLOTS]
+      known = (m[slab + SlabWord.COUNTS] >>> SlabWord.KNOWN_BITS) & SlabWord.KNOWN
       freed = 0
     }
-    const product = Math.imul((low - base) >> 3, reciprocal)
-    const slot = product >>> 20
-    if (((product & Size.NOT_A_START) | (low & 7)) !== 0 || slot >= slots) break
+    const product = Math.imul(low - base, inverse)
+    const slot = ((product >>> shift) | (product << (32 - shift))) >>> 0
+    if (slot >= slots) break
     const at = slab + SlabWord.BITS + (slot >>> 5)
     if (at !== word) {
       if (word !== 0) m[word] = bits
@@ -129,9 +132,10 @@ function writeSlab(
   marked: Marked
 ): void {
   if (word !== 0) m[word] = bits
-  m[slab + SlabWord.COUNTS] = (known << SlabWord.KNOWN_BITS) | (m[slab + SlabWord.COUNTS] & SlabWord.SLOTS)
-  const before = m[slab + SlabWord.COUNTDOWN]
-  m[slab + SlabWord.COUNTDOWN] = before - freed
+  const counts = m[slab + SlabWord.COUNTS]
+  const before = counts >> SlabWord.COUNTDOWN_BITS
+  m[slab + SlabWord.COUNTS] =
+    ((before - freed) << SlabWord.COUNTDOWN_BITS) | (known << SlabWord.KNOWN_BITS) | (counts & SlabWord.SHIFT)
   if (before > 0 && before <= freed) marked.settle.push(slab)
 }
 
@@ -158,8 +162,8 @@ function unmark({ tables, index }: HeapSpace, offsets: Float64Array, failed: num
     const offset = offsets[at]
     const slab = m[At.TILES + Math.floor(offset / Size.TILE) - layout.firstTile]
     if (slab <= 0) continue
-    const slot = Math.imul(((offset | 0) - m[slab + SlabWord.BASE]) >> 3, m[slab + SlabWord.RECIPROCAL]) >>> 20
+    const slot = slotOf(m, slab, offset)
     m[slab + SlabWord.BITS + (slot >>> 5)] &= ~(SlabWord.FIRST_BIT >>> slot)
-    m[slab + SlabWord.COUNTDOWN]++
+    m[slab + SlabWord.COUNTS] += SlabWord.ONE_FREE
   }
 }

@@ -5,15 +5,16 @@
  *     144 160 … 256         eight steps a doubling, as jemalloc has four: fine classes pay when spans are small
  *     288 … 512, 576 … 1024
  *
- * A slot's index is found, and a slot's start told from the inside of one, by one multiplication:
+ * A slot's index is found, and a slot's start told from everything else, by one multiplication and one comparison:
  *
- *     product = distance / 8 * reciprocal,  reciprocal = ceil(2^20 / (size / 8))
- *     product >>> 20                  the slot
- *     product & NOT_A_START === 0     the distance is a slot's start
+ *     size = odd * 2^shift,  odd * inverse = 1 modulo 2^32
+ *     slot = the product distance * inverse modulo 2^32, its bits rotated right by shift
+ *     slot < number of slots          the distance is the start of that slot
  *
- * With `size / 8 * reciprocal = 2^20 + e`, slot j starts at a product of `j * 2^20 + j * e` and `j * e < 4096 <= reciprocal`; each 8 bytes
- * further add `reciprocal`, so bits 12 to 19 are zero at starts only (the test runs through every distance of every class). The same idea
- * as Lemire's test of divisibility. Cost: a 129-byte look-up table and two small columns for the whole process.
+ * For a distance of `slot * size` the product is `slot * 2^shift`. Every other distance from 0 to 2^32 gives a number above (2^32 - 1) / size,
+ * and so above any number of slots: the multiplication is a bijection, the rotation as well, and the multiples of the size take all that
+ * are not above. This is the test for exact division of Granlund and Montgomery (1994, section 9). Cost: a 129-byte look-up table and
+ * three small columns for the whole process.
  * @module
  */
 
@@ -28,8 +29,6 @@ export const enum Size {
   SLAB_SLOTS = 256,
   /** The largest slab. */
   SLAB_MAX = 32768,
-  /** Bits of the product that are zero when the distance is the start of a slot. */
-  NOT_A_START = 0xff000,
 }
 
 function sizes(): number[] {
@@ -48,8 +47,18 @@ export const CLASS_COUNT: number = list.length
 /** Slot size of each class in bytes. */
 export const CLASS_SIZE: Int32Array = Int32Array.from(list)
 
-/** `ceil(2^20 / (size / 8))` of each class: 20 bits at most. */
-export const CLASS_RECIPROCAL: Int32Array = Int32Array.from(list, (size) => Math.ceil(2 ** 20 / (size / 8)))
+/** How often 2 divides the slot size of each class. */
+export const CLASS_SHIFT: Uint8Array = Uint8Array.from(list, (size) => 31 - Math.clz32(size & -size))
+
+/** The inverse of the odd part of each class's slot size, modulo 2^32. */
+export const CLASS_INVERSE: Int32Array = Int32Array.from(list, (size, index) => inverse(size >>> CLASS_SHIFT[index]))
+
+/** The inverse of an odd number modulo 2^32. Each of Newton's steps doubles the bits that are right, of which an odd number itself has three. */
+function inverse(odd: number): number {
+  let found = odd
+  for (let bits = 3; bits < 32; bits *= 2) found = Math.imul(found, 2 - Math.imul(odd, found))
+  return found
+}
 
 /** The class of a request of `n` bytes is `CLASS_OF[(n + 7) >>> 3]`, for `n` from 0 to `SMALL_MAX`. */
 export const CLASS_OF: Uint8Array = Uint8Array.from({ length: Size.SMALL_MAX / 8 + 1 }, (_, eighth) =>

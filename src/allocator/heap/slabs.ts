@@ -1,7 +1,7 @@
 /**
  * The slabs of a heap: spans cut into equal slots, one bit a slot, one 64-byte record a slab.
  *
- *     record   | base | reciprocal | known, slots | class | countdown | next | span | previous | 8 words of free bits |
+ *     record   | base | inverse | slots | class | counts | next | span | previous | 8 words of free bits |
  *     slab     | rest | slot 0 | slot 1 | … | slot n-1 |          slot i is free: bit 31 - i % 32 of word i / 32 is 1
  *
  *     base + slots * size = the slab's end;  rest < size
@@ -24,7 +24,7 @@
  */
 import { popCount } from '../../bits.ts'
 import { CorruptedError } from '../../errors.ts'
-import { CLASS_COUNT, CLASS_RECIPROCAL, CLASS_SIZE, Size } from './size-classes.ts'
+import { CLASS_COUNT, CLASS_INVERSE, CLASS_SHIFT, CLASS_SIZE, Size } from './size-classes.ts'
 import type { SpanIndex } from './spans/span-index.ts'
 import { At, ClassWord, SlabWord, SpanTag, SpanWord, Window } from './words.ts'
 
@@ -33,8 +33,8 @@ const FULL = -1
 const CURRENT = -2
 /** Behind the states of the classes that there are. */
 const CLASSES_USED_END: number = At.CLASSES + CLASS_COUNT * ClassWord.WORDS
-/** The countdown of a current slab: no number of frees brings it to zero. */
-const NEVER = 0x40000000
+/** The countdown of a current slab: renewed when 65,536 frees have used it up. */
+const NEVER = 1 << 16
 
 /**
  * How many slots of a full slab must be freed before it is looked at again: an eighth of them (snmalloc's sleeping slabs). A program that
@@ -45,18 +45,31 @@ function restOf(slots: number): number {
   return 1 + (slots >>> 3)
 }
 
+/** The slot that starts at an offset (of which the low 32 bits count), in a slab that may have it: a number above all slots when none does. */
+export function slotOf(m: Int32Array, slab: number, offset: number): number {
+  const product = Math.imul(offset - m[slab + SlabWord.BASE], m[slab + SlabWord.INVERSE])
+  const shift = m[slab + SlabWord.COUNTS] & SlabWord.SHIFT
+  return ((product >>> shift) | (product << (32 - shift))) >>> 0
+}
+
 export class Slabs {
   readonly #m: Int32Array
   readonly #index: SpanIndex
   /** The first slab record, and the end of their table. */
   readonly #least: number
   readonly #most: number
+  #emptied: (span: number) => void = () => undefined
 
   constructor(index: SpanIndex) {
     this.#m = index.tables.words
     this.#index = index
     this.#least = index.tables.layout.slabs
     this.#most = index.tables.layout.slabsEnd
+  }
+
+  /** `take` is given the span of each slab that stands empty after a free: tagged as kept. */
+  whenEmptied(take: (span: number) => void): void {
+    this.#emptied = take
   }
 
   /** The state of a heap without slabs. `clear` makes the words of a range read zero. */
@@ -118,9 +131,9 @@ export class Slabs {
     if (used === 0) return this.releaseSlab(slab)
     if (slots - used < restOf(slots)) {
       m[slab + SlabWord.PREVIOUS] = FULL
-      m[slab + SlabWord.COUNTDOWN] = restOf(slots) - (slots - used)
+      this.#count(slab, restOf(slots) - (slots - used))
     } else {
-      m[slab + SlabWord.COUNTDOWN] = used
+      this.#count(slab, used)
       this.#enlist(slab)
     }
     return 0
@@ -130,24 +143,29 @@ export class Slabs {
   nextWord(state: number): number {
     const m = this.#m
     const current = m[state + ClassWord.CURRENT]
-    if (current !== 0) {
-      this.#known(current, state)
-      const slots = m[current + SlabWord.COUNTS] & SlabWord.SLOTS
-      const end = current + SlabWord.BITS + Math.min((slots + 31) >>> 5, Size.SLAB_WORDS)
-      for (let word = current + SlabWord.BITS; word < end; word++)
-        if (m[word] !== 0) {
-          // 32 slots lie between one word's first slot and the next one's.
-          m[state + ClassWord.ORIGIN] += Math.imul((word - m[state + ClassWord.WORD]) << 5, m[state + ClassWord.SIZE])
-          m[state + ClassWord.WORD] = word
-          this.know(current, Math.min(slots, (word - current - SlabWord.BITS) << 5))
-          return word
-        }
-      if (this.collects(current)) return this.nextWord(state)
-      m[current + SlabWord.PREVIOUS] = FULL
-      m[current + SlabWord.COUNTDOWN] = restOf(slots)
-      m[current + SlabWord.COUNTS] = (slots << SlabWord.KNOWN_BITS) | slots
-      this.#clearCurrent(state)
-    }
+    if (current === 0) return 0
+    this.#known(current, state)
+    const first = current + SlabWord.BITS
+    const end = first + Math.min((m[current + SlabWord.SLOTS] + 31) >>> 5, Size.SLAB_WORDS)
+    let word = first
+    while (word < end && m[word] === 0) word++
+    if (word === end) return this.#exhausted(state, current)
+    // 32 slots lie between one word's first slot and the next one's.
+    m[state + ClassWord.ORIGIN] += Math.imul((word - m[state + ClassWord.WORD]) << 5, m[state + ClassWord.SIZE])
+    m[state + ClassWord.WORD] = word
+    this.know(current, (word - first) << 5)
+    return word
+  }
+
+  /** Leaves a class without its current slab, which has no free slot, unless others have freed some in it. */
+  #exhausted(state: number, current: number): number {
+    const m = this.#m
+    if (this.collects(current)) return this.nextWord(state)
+    const slots = m[current + SlabWord.SLOTS]
+    m[current + SlabWord.PREVIOUS] = FULL
+    this.know(current, slots)
+    this.#count(current, restOf(slots))
+    this.#clearCurrent(state)
     return 0
   }
 
@@ -174,7 +192,7 @@ export class Slabs {
   #makeCurrent(slab: number, state: number): number {
     const m = this.#m
     m[slab + SlabWord.PREVIOUS] = CURRENT
-    m[slab + SlabWord.COUNTDOWN] = NEVER
+    this.#count(slab, NEVER)
     m[state + ClassWord.CURRENT] = slab
     let word = slab + SlabWord.BITS
     const end = word + Size.SLAB_WORDS
@@ -186,39 +204,72 @@ export class Slabs {
 
   /**
    * Called by the free that brings a slab's countdown to zero. A full slab counts the frees until it goes into its class's list again.
-   * A slab in that list counts its live slots: it stands empty, and its span, which is given up, is the answer; else 0. The current slab gets
-   * here once in 2^30 frees, and starts to count anew.
+   * A slab in that list counts its live slots: it stands empty, and gives its span up. The current slab gets here once in 65,536 frees, and
+   * starts to count anew. Written out, and so too long for V8 to inline, for the sake of what calls `free` (docs/heap-v8.md).
    */
-  settle(slab: number): number {
+  settle(slab: number): void {
     const m = this.#m
-    this.#known(slab, m[slab + SlabWord.CLASS])
-    if (m[slab + SlabWord.PREVIOUS] === CURRENT) {
-      m[slab + SlabWord.COUNTDOWN] = NEVER
-      return 0
+    const state = m[slab + SlabWord.CLASS]
+    if (slab < this.#least || slab >= this.#most || state >>> 0 >= At.CLASSES_END) throw this.corrupted(slab)
+    const previous = m[slab + SlabWord.PREVIOUS]
+    const rest = m[slab + SlabWord.COUNTS] & (SlabWord.ONE_FREE - 1)
+    if (previous === CURRENT) {
+      m[slab + SlabWord.COUNTS] = (NEVER << SlabWord.COUNTDOWN_BITS) | rest
+      return
     }
-    if (m[slab + SlabWord.PREVIOUS] === FULL) {
-      const slots = m[slab + SlabWord.COUNTS] & SlabWord.SLOTS
+    if (previous === FULL) {
+      const slots = m[slab + SlabWord.SLOTS]
       const used = slots - restOf(slots)
       if (used > 0) {
-        m[slab + SlabWord.COUNTDOWN] = used
-        this.#enlist(slab)
-        return 0
+        m[slab + SlabWord.COUNTS] = (used << SlabWord.COUNTDOWN_BITS) | rest
+        // Written out: into the list.
+        const head = m[state + ClassWord.PARTIAL]
+        m[slab + SlabWord.NEXT] = head
+        m[slab + SlabWord.PREVIOUS] = 0
+        if (head !== 0) m[head + SlabWord.PREVIOUS] = slab
+        m[state + ClassWord.PARTIAL] = slab
+        return
       }
-    } else this.#unlist(slab)
-    return this.releaseSlab(slab)
+    } else {
+      // Written out: out of the list.
+      const next = m[slab + SlabWord.NEXT]
+      if (next !== 0 && m[next + SlabWord.PREVIOUS] !== slab) throw this.corrupted(next)
+      const before = previous === 0 ? state + ClassWord.PARTIAL : previous + SlabWord.NEXT
+      if (m[before] !== slab) throw this.corrupted(previous)
+      if (next !== 0) m[next + SlabWord.PREVIOUS] = previous
+      m[before] = next
+    }
+    const span = this.releaseSlab(slab)
+    if (span !== 0) this.#emptied(span)
   }
 
   /** As `settle`, for a slab whose countdown has passed zero: where it belongs is found from its bits. */
   settleAnew(slab: number): number {
-    if (this.#m[slab + SlabWord.PREVIOUS] >= 0) this.#unlist(slab)
+    const previous = this.#m[slab + SlabWord.PREVIOUS]
+    if (previous === CURRENT) {
+      this.#count(slab, NEVER)
+      return 0
+    }
+    if (previous >= 0) this.#unlist(slab)
     return this.park(slab)
+  }
+
+  #knownSlots(slab: number): number {
+    return (this.#m[slab + SlabWord.COUNTS] >>> SlabWord.KNOWN_BITS) & SlabWord.KNOWN
+  }
+
+  /** Sets the countdown. */
+  #count(slab: number, frees: number): void {
+    const m = this.#m
+    m[slab + SlabWord.COUNTS] =
+      (frees << SlabWord.COUNTDOWN_BITS) | (m[slab + SlabWord.COUNTS] & (SlabWord.ONE_FREE - 1))
   }
 
   /** Raises the bound of the slots that are known to have been handed out. */
   know(slab: number, known: number): void {
     const counts = this.#m[slab + SlabWord.COUNTS]
-    if (known > counts >>> SlabWord.KNOWN_BITS)
-      this.#m[slab + SlabWord.COUNTS] = (known << SlabWord.KNOWN_BITS) | (counts & SlabWord.SLOTS)
+    const more = known - ((counts >>> SlabWord.KNOWN_BITS) & SlabWord.KNOWN)
+    if (more > 0) this.#m[slab + SlabWord.COUNTS] = counts + (more << SlabWord.KNOWN_BITS)
   }
 
   /** Marks a live slot as free; whether the slab is to be settled. */
@@ -226,7 +277,8 @@ export class Slabs {
     const m = this.#m
     this.know(slab, slot + 1)
     m[slab + SlabWord.BITS + (slot >>> 5)] |= SlabWord.FIRST_BIT >>> slot
-    return --m[slab + SlabWord.COUNTDOWN] === 0
+    m[slab + SlabWord.COUNTS] -= SlabWord.ONE_FREE
+    return m[slab + SlabWord.COUNTS] >>> SlabWord.COUNTDOWN_BITS === 0
   }
 
   /** Gives the spans of current slabs up that stand empty; true if there was one. */
@@ -247,7 +299,7 @@ export class Slabs {
   /** Whether no slot is live. The first live one ends the search: cheaper than `used` where most slabs are in use. */
   #standsEmpty(slab: number): boolean {
     const m = this.#m
-    const slots = m[slab + SlabWord.COUNTS] & SlabWord.SLOTS
+    const slots = m[slab + SlabWord.SLOTS]
     for (let first = 0, word = slab + SlabWord.BITS; first < slots; first += 32, word++)
       if (m[word] !== firstBits(slots - first)) return false
     return true
@@ -255,7 +307,7 @@ export class Slabs {
 
   /** Number of slots. */
   slots(slab: number): number {
-    return this.#m[slab + SlabWord.COUNTS] & SlabWord.SLOTS
+    return this.#m[slab + SlabWord.SLOTS]
   }
 
   /** Slot size in bytes. */
@@ -290,7 +342,7 @@ export class Slabs {
     if (!this.isRecord(slab) || m[slab + SlabWord.CLASS] !== state || !index.isSlab(span, slab))
       throw this.corrupted(slab)
     index.sound(span)
-    const slots = m[slab + SlabWord.COUNTS] & SlabWord.SLOTS
+    const slots = m[slab + SlabWord.SLOTS]
     const fits = slots > 0 && slots <= Size.SLAB_SLOTS && slots * this.slotSize(slab) <= m[span + SpanWord.SIZE]
     if (!fits || m[slab + SlabWord.BASE] !== (this.firstSlot(slab) | 0)) throw this.corrupted(slab)
     return slab
@@ -317,7 +369,7 @@ export class Slabs {
 
   /** Whether a slot that is free now was handed out before. */
   everUsed(slab: number, slot: number): boolean {
-    return slot < this.#m[slab + SlabWord.COUNTS] >>> SlabWord.KNOWN_BITS
+    return slot < this.#knownSlots(slab)
   }
 
   /** Whether a slot is live. */
@@ -353,9 +405,12 @@ export class Slabs {
     if (m[slab + SlabWord.SPAN] !== span) return `names span ${m[slab + SlabWord.SPAN]}, not ${span}`
     if (slots !== Math.floor(this.#index.partLength(span) / size)) return `has ${slots} slots of ${size} bytes`
     if (m[slab + SlabWord.BASE] !== (this.firstSlot(slab) | 0)) return `has slot 0 at ${m[slab + SlabWord.BASE]}`
-    if (m[slab + SlabWord.RECIPROCAL] !== CLASS_RECIPROCAL[(state - At.CLASSES) / ClassWord.WORDS])
-      return `divides by ${m[slab + SlabWord.RECIPROCAL]}`
-    const known = m[slab + SlabWord.COUNTS] >>> SlabWord.KNOWN_BITS
+    const sizeClass = (state - At.CLASSES) / ClassWord.WORDS
+    if (m[slab + SlabWord.INVERSE] !== CLASS_INVERSE[sizeClass])
+      return `divides by the inverse of ${m[slab + SlabWord.INVERSE]}`
+    const shift = m[slab + SlabWord.COUNTS] & SlabWord.SHIFT
+    if (shift !== CLASS_SHIFT[sizeClass]) return `divides by 2^${shift}`
+    const known = this.#knownSlots(slab)
     if (known > slots) return `knows ${known} of ${slots} slots`
     for (let slot = slots; slot < Size.SLAB_WORDS * 32; slot++)
       if ((m[slab + SlabWord.BITS + (slot >>> 5)] & (SlabWord.FIRST_BIT >>> slot)) !== 0)
@@ -366,7 +421,7 @@ export class Slabs {
   /** What a slab counts, against what its bits say. */
   #checkCount(slab: number, slots: number, used: number): string | undefined {
     const m = this.#m
-    const countdown = m[slab + SlabWord.COUNTDOWN]
+    const countdown = m[slab + SlabWord.COUNTS] >> SlabWord.COUNTDOWN_BITS
     const previous = m[slab + SlabWord.PREVIOUS]
     if (previous === CURRENT)
       return countdown > 0 && countdown <= NEVER ? undefined : `is current, and ${countdown} frees from being looked at`
@@ -430,8 +485,9 @@ export class Slabs {
     m[slab + SlabWord.SPAN] = span
     const slots = Math.floor(m[span + SpanWord.SIZE] / CLASS_SIZE[sizeClass])
     m[slab + SlabWord.BASE] = this.firstSlot(slab) | 0
-    m[slab + SlabWord.RECIPROCAL] = CLASS_RECIPROCAL[sizeClass]
-    m[slab + SlabWord.COUNTS] = slots
+    m[slab + SlabWord.INVERSE] = CLASS_INVERSE[sizeClass]
+    m[slab + SlabWord.SLOTS] = slots
+    m[slab + SlabWord.COUNTS] = CLASS_SHIFT[sizeClass]
     for (let i = 0; i < Size.SLAB_WORDS; i++) m[slab + SlabWord.BITS + i] = firstBits(slots - 32 * i)
     m[state + ClassWord.SLABS]++
     this.written(slab)
@@ -472,24 +528,26 @@ export class Slabs {
 
   #enlist(slab: number): void {
     const m = this.#m
-    const at = m[slab + SlabWord.CLASS] + ClassWord.PARTIAL
-    const head = m[at]
+    const state = m[slab + SlabWord.CLASS]
+    // Written out: into the list.
+    const head = m[state + ClassWord.PARTIAL]
     m[slab + SlabWord.NEXT] = head
     m[slab + SlabWord.PREVIOUS] = 0
     if (head !== 0) m[head + SlabWord.PREVIOUS] = slab
-    m[at] = slab
+    m[state + ClassWord.PARTIAL] = slab
   }
 
   #unlist(slab: number): void {
     const m = this.#m
-    const next = m[slab + SlabWord.NEXT]
+    const state = m[slab + SlabWord.CLASS]
     const previous = m[slab + SlabWord.PREVIOUS]
-    const head = m[slab + SlabWord.CLASS] + ClassWord.PARTIAL
+    // Written out: out of the list.
+    const next = m[slab + SlabWord.NEXT]
     if (next !== 0 && m[next + SlabWord.PREVIOUS] !== slab) throw this.corrupted(next)
-    if (m[previous === 0 ? head : previous + SlabWord.NEXT] !== slab) throw this.corrupted(previous)
+    const before = previous === 0 ? state + ClassWord.PARTIAL : previous + SlabWord.NEXT
+    if (m[before] !== slab) throw this.corrupted(previous)
     if (next !== 0) m[next + SlabWord.PREVIOUS] = previous
-    if (previous !== 0) m[previous + SlabWord.NEXT] = next
-    else m[head] = next
+    m[before] = next
   }
 }
 

@@ -104,6 +104,7 @@ export class HeapSpace {
     this.admission = new Admission(tables, this.pages, this.sweeper, reserves)
     this.#resizing = new SpanResizing(this, reserves)
     this.slabs = slabs
+    slabs.whenEmptied((span) => this.#takeEmptied(span))
     this.#m = tables.words
     this.#roomyPage = tables.pageSize * ROOMY
     this.#numbers = tables.numbers
@@ -165,7 +166,8 @@ export class HeapSpace {
       span = m[At.BINS + longer]
     }
     if ((m[span + SpanWord.TAG] & SpanTag.KIND) !== SpanTag.FREE) throw index.corrupted(span)
-    if ((m[span + SpanWord.TAG] & SpanTag.CLEAN) !== 0 || m[At.SPAN_SPARE] === 0) return 0
+    if (m[At.SPAN_SPARE] === 0) return 0
+    if ((m[span + SpanWord.TAG] & SpanTag.CLEAN) !== 0) return this.#takeCommitted(span, length)
     // The tile table would take more memory, which counts at a limit.
     if (
       this.admission.limited &&
@@ -182,6 +184,16 @@ export class HeapSpace {
     unbin(m, span)
     m[span + SpanWord.TAG] += SpanTag.LIVE - SpanTag.FREE
     return span
+  }
+
+  /** The front of a free span of which some pages are clean, when those of the block are not; else 0. */
+  #takeCommitted(span: number, length: number): number {
+    const m = this.#m
+    const start = m[span + SpanWord.START]
+    const rest = m[span + SpanWord.SIZE] - length
+    if (this.admission.limited || rest < SPLINTER || !this.free.isCommitted(span, start, start + length)) return 0
+    this.admission.account(m[span + SpanWord.TAG] >> SpanTag.WINDOW_BITS, start + length, length)
+    return this.free.cutFront(span, length, SpanTag.LIVE)
   }
 
   /** Cuts a block that grows from the longest free span, so that it can go on growing where it is; 0 when that is no better than any. */
@@ -231,7 +243,10 @@ export class HeapSpace {
       const size = rest < SPLINTER && kind === SpanTag.LIVE ? length + rest : length
       const missing = pages.missing(window, start, start + size)
       if (missing > 0) {
-        if (this.releaseKept()) continue
+        if (!this.sweeper.comesBack(missing) && this.releaseKept()) {
+          this.sweeper.noteFlush()
+          continue
+        }
         // Pages that are there already, in a longer span, rather than one more.
         if (this.sweeper.hasSlack(missing)) next = free.fitCommitted(length, alignment)
         // A splinter that goes with the block may lie on a page that is not there: then there is no better one.
@@ -397,10 +412,12 @@ export class HeapSpace {
    * room for a new slab.
    */
   refill(state: number): number {
-    const { slabs } = this
-    const word = slabs.nextWord(state)
-    if (word !== 0) return word
-    const next = slabs.nextPartial(state) || this.newSlab(state)
+    return this.slabs.nextWord(state) || this.nextSlab(state)
+  }
+
+  /** The same for a class whose current slab has no free slot: it has none any more. */
+  nextSlab(state: number): number {
+    const next = this.slabs.nextPartial(state) || this.newSlab(state)
     // A current slab does not notice that it stands empty: the heap has to look later.
     if (next !== 0) this.notices.noteSwitch()
     return next
@@ -421,16 +438,14 @@ export class HeapSpace {
     return span === 0 ? 0 : this.slabs.adopt(span, state)
   }
 
-  /** Called by the free that brings a slab's countdown to zero: puts the slab where it belongs, or gives it up. */
-  settle(slab: number): void {
-    const span = this.slabs.settle(slab)
-    if (span === 0) return
+  /** Takes the span of a slab that stands empty after a free. */
+  #takeEmptied(span: number): void {
     if (this.shelve(span)) this.notices.noteRelease()
     // The free is over.
     this.notices.tell()
   }
 
-  /** As `settle`, for a slab whose countdown has passed zero. */
+  /** Settles a slab whose countdown has passed zero. */
   settleAnew(slab: number): void {
     const span = this.slabs.settleAnew(slab)
     if (span !== 0 && this.shelve(span)) this.notices.noteRelease()
@@ -452,7 +467,7 @@ export class HeapSpace {
   freeFound(found: number, offset: number): void {
     const { slabs, index } = this
     if (found > 0) {
-      if (slabs.free(found, slabs.slotAt(found, offset - slabs.firstSlot(found)))) this.settle(found)
+      if (slabs.free(found, slabs.slotAt(found, offset - slabs.firstSlot(found)))) slabs.settle(found)
     } else if (index.kind(-found) === SpanTag.HUGE) this.releaseHuge(-found)
     else this.freeSpan(-found)
     this.notices.tell()

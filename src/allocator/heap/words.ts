@@ -53,6 +53,10 @@ export const enum At {
   CLEARING = 88,
   /** Roots ever used, counted from the first: how far their table has been touched. */
   ROOT_TOP = 89,
+  /** 1 once the bytes in use have fallen to less than an eighth of the peak. */
+  FALLEN = 90,
+  /** How often kept spans were joined for the sake of a page. */
+  FLUSHES = 91,
 
   /** The states of the classes: 64 of them have room. */
   CLASSES = 128,
@@ -127,16 +131,23 @@ export const enum SlabWord {
   WORDS = 16,
   /** The low 32 bits of slot 0's offset in the arena. */
   BASE = 0,
-  /** The reciprocal of the slot size. */
-  RECIPROCAL = 1,
-  /** Number of slots, and above KNOWN_BITS how many are known to have been handed out. */
-  COUNTS = 2,
-  SLOTS = 0xffff,
-  KNOWN_BITS = 16,
+  /** The inverse of the slot size's odd part, modulo 2^32. */
+  INVERSE = 1,
+  /** Number of slots. */
+  SLOTS = 2,
   /** The state of the slab's class. */
   CLASS = 3,
-  /** Frees until the slab must be looked at: see `settle`. */
-  COUNTDOWN = 4,
+  /**
+   * Three numbers that a free needs, in one load: the shift of the class (bits 0 to 4), how many slots are known to have been handed out, and
+   * the frees until the slab must be looked at (see `settle`).
+   */
+  COUNTS = 4,
+  SHIFT = 0x1f,
+  KNOWN_BITS = 5,
+  KNOWN = 0x1ff,
+  COUNTDOWN_BITS = 14,
+  /** One free in the countdown. */
+  ONE_FREE = 0x4000,
   NEXT = 5,
   /** The slab's span. */
   SPAN = 6,

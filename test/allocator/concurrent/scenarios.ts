@@ -10,7 +10,7 @@
  */
 
 import type * as Steps from '../../../src/allocator/concurrent/steps.ts'
-import { CLASS_RECIPROCAL } from '../../../src/allocator/heap/size-classes.ts'
+import { CLASS_INVERSE, CLASS_SHIFT } from '../../../src/allocator/heap/size-classes.ts'
 import { SlabWord, SpanTag, SpanWord } from '../../../src/allocator/heap/words.ts'
 import type { Access, Memory, Scenario, Thread } from './explorer.ts'
 
@@ -93,8 +93,9 @@ function slotMemory({ first }: Half): number[] {
   const memory = new Array(80).fill(0)
   memory[TILE] = SLAB
   memory[SLAB + SlabWord.BASE] = HERE
-  memory[SLAB + SlabWord.RECIPROCAL] = CLASS_RECIPROCAL[CLASS_64]
-  memory[SLAB + SlabWord.COUNTS] = ((first + 2) << SlabWord.KNOWN_BITS) | (first + 2)
+  memory[SLAB + SlabWord.INVERSE] = CLASS_INVERSE[CLASS_64] as number
+  memory[SLAB + SlabWord.COUNTS] = CLASS_SHIFT[CLASS_64] as number
+  memory[SLAB + SlabWord.SLOTS] = first + 2
   memory[BITS] = 0
   memory[UPPER.remote] = 1
   memory[LOWER.remote] = 0x10000
@@ -200,8 +201,9 @@ const recycle = ({ steps, half }: On): Thread['calls'][number] => [
     if (((words[BITS] as number) & both) !== both) return false
     words[TILE] = 0
     words[SLAB + SlabWord.BASE] = startOf(half) + 64 - half.first * 32
-    words[SLAB + SlabWord.RECIPROCAL] = CLASS_RECIPROCAL[CLASS_32] as number
-    words[SLAB + SlabWord.COUNTS] = half.first + 2
+    words[SLAB + SlabWord.INVERSE] = CLASS_INVERSE[CLASS_32] as number
+    words[SLAB + SlabWord.COUNTS] = CLASS_SHIFT[CLASS_32] as number
+    words[SLAB + SlabWord.SLOTS] = half.first + 2
     words[BITS] = both
     steps.renewSlab(words, UPPER.remote, half.first + 2)
     words[TILE] = SLAB
@@ -227,7 +229,9 @@ function slots(
         BITS,
         UPPER.remote,
         LOWER.remote,
-        ...(recycled ? [TILE, SLAB + SlabWord.BASE, SLAB + SlabWord.RECIPROCAL, SLAB + SlabWord.COUNTS] : []),
+        ...(recycled
+          ? [TILE, SLAB + SlabWord.BASE, SLAB + SlabWord.INVERSE, SLAB + SlabWord.COUNTS, SLAB + SlabWord.SLOTS]
+          : []),
       ]),
       threads: threads({ steps, half }).map((calls) => ({ calls })),
       observe: observeSlots as Scenario['observe'] & object,
@@ -670,7 +674,7 @@ export const mutants: readonly { name: string; from: string; to: string; found: 
   },
   {
     name: 'the place is not read again after the load',
-    from: 'if (product >>> 20 !== slot || ',
+    from: 'if (slotOf(m, slab, low) !== slot || ',
     to: 'if (',
     found: 'the same with one stale free',
   },

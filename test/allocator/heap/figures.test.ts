@@ -70,10 +70,10 @@ for (const [name, word] of [
   test(`the words of a slab's record in ${name}`, () => {
     const expected = inOrder({
       base: SlabWord.BASE,
-      reciprocal: SlabWord.RECIPROCAL,
-      'known, slots': SlabWord.COUNTS,
+      inverse: SlabWord.INVERSE,
+      slots: SlabWord.SLOTS,
       class: SlabWord.CLASS,
-      countdown: SlabWord.COUNTDOWN,
+      counts: SlabWord.COUNTS,
       next: SlabWord.NEXT,
       span: SlabWord.SPAN,
       previous: SlabWord.PREVIOUS,

@@ -3,6 +3,7 @@
  * @module
  */
 import { Heap } from '../../../src/allocator/heap/heap.ts'
+import { Slabs } from '../../../src/allocator/heap/slabs.ts'
 import { HeapSpace } from '../../../src/allocator/heap/space.ts'
 import { FreeSpans } from '../../../src/allocator/heap/spans/free-spans.ts'
 import { Arena } from '../../../src/arena/arena.ts'
@@ -71,8 +72,8 @@ export function countReplay(file: string): Counts {
   replay.run()
   replay.rewind()
   const calls = {
-    refill: countCalls(HeapSpace.prototype, 'refill'),
-    settle: countCalls(HeapSpace.prototype, 'settle'),
+    refill: countCalls(Slabs.prototype, 'nextWord'),
+    settle: countCalls(Slabs.prototype, 'settle'),
     allocate: countCalls(HeapSpace.prototype, 'allocate'),
     join: countCalls(FreeSpans.prototype, 'join'),
   }

@@ -46,16 +46,16 @@ export class ShardSlabs extends Slabs {
     const m = this.#m
     const freed = this.takeRemote(slab)
     if (freed === 0 || this.isCurrent(slab)) return freed
-    const left = m[slab + SlabWord.COUNTDOWN] - freed
-    m[slab + SlabWord.COUNTDOWN] = left
-    if (left <= 0) this.#shard.settleAnew(slab)
+    const left = m[slab + SlabWord.COUNTS] - freed * SlabWord.ONE_FREE
+    m[slab + SlabWord.COUNTS] = left
+    if (left < SlabWord.ONE_FREE) this.#shard.settleAnew(slab)
     return freed
   }
 
   /** The same without a look at counts and lists, which are made anew afterwards. */
   takeRemote(slab: number): number {
     const m = this.#m
-    const slots = m[slab + SlabWord.COUNTS] & SlabWord.SLOTS
+    const slots = m[slab + SlabWord.SLOTS]
     const at = slab + this.#remote
     let freed = 0
     let known = 0
@@ -104,7 +104,7 @@ export class ShardSlabs extends Slabs {
 
   protected override written(slab: number): void {
     const m = this.#m
-    m[ShardWord.LATE] += renewSlab(m, slab + this.#remote, m[slab + SlabWord.COUNTS] & SlabWord.SLOTS)
+    m[ShardWord.LATE] += renewSlab(m, slab + this.#remote, m[slab + SlabWord.SLOTS])
   }
 
   protected override releaseSlab(slab: number): number {

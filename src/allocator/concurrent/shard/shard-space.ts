@@ -50,14 +50,9 @@ export class ShardSpace extends HeapSpace {
     return shardMetadataBytes(this.#tables, records, end)
   }
 
-  override refill(state: number): number {
-    const { slabs } = this
-    const word = slabs.nextWord(state)
-    if (word !== 0) return word
+  override nextSlab(state: number): number {
     if (this.#m[state + ClassWord.PARTIAL] === 0 && this.#m[ShardWord.HINTED] !== 0) this.#shard.collectHinted()
-    const next = slabs.nextPartial(state) || this.newSlab(state)
-    if (next !== 0) this.notices.noteSwitch()
-    return next
+    return super.nextSlab(state)
   }
 
   protected override newSlab(state: number): number {

@@ -12,6 +12,7 @@
  */
 import { rebuildHeap } from '../../heap/attach/recovery.ts'
 import { Size } from '../../heap/size-classes.ts'
+import { slotOf } from '../../heap/slabs.ts'
 import type { HeapView } from '../../heap/space.ts'
 import { At, Bin, SlabWord, SpanTag, SpanWord, Window } from '../../heap/words.ts'
 import type { Peers } from '../peers.ts'
@@ -242,9 +243,7 @@ export class Shard implements ShardLock {
     const entry = m[tileAt]
     if (entry > 0) {
       if (!seen.slabs.isRecord(entry)) return 0
-      const product = Math.imul(((offset | 0) - m[entry + SlabWord.BASE]) >> 3, m[entry + SlabWord.RECIPROCAL])
-      if (((product & Size.NOT_A_START) | (offset & 7)) !== 0 || !seen.slabs.live(entry, product >>> 20)) return 0
-      return seen.slabs.slotSize(entry)
+      return seen.slabs.live(entry, slotOf(m, entry, offset)) ? seen.slabs.slotSize(entry) : 0
     }
     const span = entry < 0 && offset % 8 === 0 ? findSpan(m, tileAt, offset & Window.INSIDE, layout) : 0
     return span !== 0 && this.index.kind(span) === SpanTag.LIVE ? m[span + SpanWord.SIZE] : 0

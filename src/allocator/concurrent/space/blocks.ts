@@ -14,6 +14,7 @@ import { alignUp } from '../../../bits.ts'
 import { DoubleFreeError, InvalidFreeError } from '../../../errors.ts'
 import { blockAround, blockAt } from '../../heap/find-block.ts'
 import { Size, staysInSlot } from '../../heap/size-classes.ts'
+import { slotOf } from '../../heap/slabs.ts'
 import { staysWhole } from '../../heap/spans/huge.ts'
 import { At, SlabWord, SpanTag, SpanWord, Window } from '../../heap/words.ts'
 import type { Peers } from '../peers.ts'
@@ -70,11 +71,10 @@ export class Blocks {
     const tileAt = At.TILES + Math.floor(offset / Size.TILE) - layout.firstTile
     const entry = m[tileAt]
     if (entry > 0) {
-      const product = Math.imul(((offset | 0) - m[entry + SlabWord.BASE]) >> 3, m[entry + SlabWord.RECIPROCAL])
-      const slot = product >>> 20
-      if (((product & Size.NOT_A_START) | (offset & 7)) !== 0 || slot >= slabs.slots(entry)) return false
+      const slot = slotOf(m, entry, offset)
+      if (slot >= slabs.slots(entry)) return false
       if (!isLiveSlot(m, entry, slot, layout.remote)) return false
-      if (slabs.free(entry, slot)) shard.space.settle(entry)
+      if (slabs.free(entry, slot)) slabs.settle(entry)
       return true
     }
     if (entry === 0 || offset % 8 !== 0) return false

@@ -15,7 +15,7 @@
  */
 import { bytes, CorruptedError } from '../../../errors.ts'
 import { WHOLE_WORDS } from '../report/tiles.ts'
-import { CLASS_COUNT, CLASS_RECIPROCAL, CLASS_SIZE, Size } from '../size-classes.ts'
+import { CLASS_COUNT, CLASS_INVERSE, CLASS_SHIFT, CLASS_SIZE, Size } from '../size-classes.ts'
 import type { HeapSpace } from '../space.ts'
 import { enterTile, intoBin, takeRecord } from '../spans/records.ts'
 import { At, ClassWord, SlabWord, SpanTag, SpanWord, Window } from '../words.ts'
@@ -29,7 +29,7 @@ export function rebuildHeap(space: HeapSpace): void {
   words[At.CLEARING] = 1
   words.fill(0, At.BIN_TOP_MAP, At.KEPT_END)
   clearTiles(space)
-  for (const at of [At.ZERO, At.TILE_TOP, At.RESIDUE, At.SWEPT]) words[at] = 0
+  for (const at of [At.ZERO, At.TILE_TOP, At.RESIDUE, At.SWEPT, At.FALLEN, At.FLUSHES]) words[at] = 0
   collectRecords(space, live)
   linkSpans(space, live)
   words[At.CLEARING] = 0
@@ -109,8 +109,13 @@ function verifySlab({ tables, index, slabs }: HeapSpace, span: number): void {
   if (slabs.slots(slab) !== slots || slots > Size.SLAB_SLOTS) throw lie(`has ${slabs.slots(slab)} slots`)
   if (words[slab + SlabWord.BASE] !== (slabs.firstSlot(slab) | 0))
     throw lie(`has slot 0 at ${words[slab + SlabWord.BASE]}`)
-  if (words[slab + SlabWord.RECIPROCAL] !== CLASS_RECIPROCAL[sizeClass]) throw lie('divides by another size')
-  if (words[slab + SlabWord.COUNTS] >>> SlabWord.KNOWN_BITS > slots) throw lie('knows more slots than it has')
+  const counts = words[slab + SlabWord.COUNTS]
+  if (
+    words[slab + SlabWord.INVERSE] !== CLASS_INVERSE[sizeClass] ||
+    (counts & SlabWord.SHIFT) !== CLASS_SHIFT[sizeClass]
+  )
+    throw lie('divides by another size')
+  if (((counts >>> SlabWord.KNOWN_BITS) & SlabWord.KNOWN) > slots) throw lie('knows more slots than it has')
   for (let slot = slots; slot < Size.SLAB_SLOTS; slot++)
     if ((words[slab + SlabWord.BITS + (slot >>> 5)] & (SlabWord.FIRST_BIT >>> slot)) !== 0)
       throw lie(`has slot ${slot} free, and not so many`)

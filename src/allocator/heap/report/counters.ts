@@ -30,6 +30,8 @@ export function proveCounters(space: HeapSpace, m: Int32Array): string | undefin
     proveTop('pages at the peak', m[At.PEAK], m[At.COMMITTED], layout.pageCount, 1) ??
     proveTop('pages that no sweep could purge', m[At.RESIDUE], 0, layout.pageCount, 1) ??
     proveTop('pages that sweeps gave back', m[At.SWEPT], 0, 0x7fffffff, 1) ??
+    proveTop('whether the use has fallen', m[At.FALLEN], 0, 1, 1) ??
+    proveTop('joins of kept spans', m[At.FLUSHES], 0, 0x7fffffff, 1) ??
     proveBytes(space, m)
   )
 }

@@ -126,9 +126,15 @@ export class FreeSpans {
         if (left-- === 0) return 0
         const start = (m[span + SpanWord.START] + alignment - 1) & -alignment
         if (start + length > m[span + SpanWord.START] + m[span + SpanWord.SIZE]) continue
-        if (this.#pages.missing(this.#index.window(this.#index.sound(span)), start, start + length) === 0) return span
+        if (this.isCommitted(span, start, start + length)) return span
       }
     return 0
+  }
+
+  /** Whether no page of `[start, end)` of a free span is missing. */
+  isCommitted(span: number, start: number, end: number): boolean {
+    const tag = this.#m[span + SpanWord.TAG]
+    return (tag & SpanTag.CLEAN) === 0 || this.#pages.missing(tag >> SpanTag.WINDOW_BITS, start, end) === 0
   }
 
   /** Whether so many records can still be made. */

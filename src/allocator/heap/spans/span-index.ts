@@ -179,7 +179,9 @@ export class SpanIndex {
     const { m } = this
     m[span + SpanWord.TAG] += SpanTag.KEPT - SpanTag.SLAB
     const tile = tileAt(m, span, this.tiles)
-    m.fill(0, tile, tile + (m[span + SpanWord.SIZE] >>> Size.TILE_BITS))
+    // A `fill` takes 25 ns to begin.
+    const end = tile + (m[span + SpanWord.SIZE] >>> Size.TILE_BITS)
+    for (let at = tile; at < end; at++) m[at] = 0
     enterTile(m, span, this.tiles, this.firstTile)
   }
 

@@ -5,7 +5,7 @@
  *     spans     |aaaaaa|..................|bbbbbbbb|....       each page of a live, kept or slab span is committed
  *     whole     :         [    1    ]                          pages that lie wholly in a free span can be given back
  *
- *     COMMITTED = bits set;   FREE_PAGES = pages that lie wholly in free spans;   PAGE_TOP > every committed page
+ *     COMMITTED = bits set;   FREE_PAGES = pages that lie wholly in free spans, where there is a limit;   PAGE_TOP > every committed page
  *     free dirty bytes = committed bytes - SPAN_BYTES
  *
  * Cost: committing a block takes a load and a test for each 32 pages.
@@ -42,6 +42,7 @@ export class SpanPages {
   readonly #notices: Notices
   readonly #shift: number
   readonly #firstPage: number
+  readonly #limited: boolean
 
   constructor(index: SpanIndex, memory: HeapMemory, notices: Notices) {
     const { tables } = index
@@ -52,6 +53,7 @@ export class SpanPages {
     this.#memory = memory
     this.#notices = notices
     this.pageSize = tables.pageSize
+    this.#limited = tables.limit !== Number.POSITIVE_INFINITY
     this.#shift = 31 - Math.clz32(tables.pageSize)
     this.#firstPage = tables.layout.firstPage
     this.bits = new CommittedPages(tables.words, tables.layout.pageBits, At.COMMITTED)
@@ -124,8 +126,9 @@ export class SpanPages {
     if (purged) this.#notices.notePages()
   }
 
-  /** How many pages lie wholly in a span. */
+  /** How many pages lie wholly in a span; 0 in a heap without a limit, where no one asks. */
   whole(span: number): number {
+    if (!this.#limited) return 0
     const m = this.#m
     const { pageSize } = this
     const start = m[span + SpanWord.START]

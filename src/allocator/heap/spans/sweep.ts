@@ -5,8 +5,8 @@
  *                     |     .´ ´ .     .´|  sweep  .´|  sweep.´              that would raise the peak, if enough is free
  *
  * Purging whenever a span is freed costs two to five times the time of a replay; purging only when the peak is about to rise reaches
- * nearly the same peak with a hundredth of the calls. The first sweeps at a peak hold it. A program that comes back to it again and
- * again gets more room, because it would fault the same pages in for ever.
+ * nearly the same peak with a hundredth of the calls. The first sweeps at a peak hold it. A program that falls far below its peak and comes
+ * back to it gets more room, because it would fault the same pages in for ever.
  *
  *     sweepable = FREE_PAGES - (whole pages of the open windows - committed ones)
  *
@@ -25,6 +25,11 @@ const LEAST_SLACK = 1 / 64
 const MOST_SLACK = 1 / 2
 /** The share grows from the one to the other while sweeps give back so many times the peak, so that what sweeps may cost has an end. */
 const PATIENCE = 8
+/** A heap whose bytes in use fall below this part of its peak has been there once: it counts as if sweeps had given back so many times the peak. */
+const FALLEN_SHARE = 8
+const FALLEN_SWEPT = 2
+/** Kept spans are joined before a page is committed below the peak, up to so many times for each page of the peak. */
+const FLUSHES_MOST = 4
 /** Free and dirty bytes that are never worth a sweep. */
 const LEAST_BYTES = 65536
 /** A sweep gives back one committed page in 2^BATCH_SHIFT, or what is wanted. */
@@ -61,11 +66,30 @@ export class Sweeper {
     return slack > m[At.RESIDUE] + Math.max(committed * this.#slackShare(), LEAST_BYTES / this.#pages.pageSize)
   }
 
-  /** Whether `missing` clean pages more would raise the peak while as many lie free and dirty as a first sweep would come for. */
+  /** Whether `missing` clean pages more would raise the peak while so much lies free and dirty that others should be looked for. */
   hasSlack(missing: number): boolean {
     const m = this.#m
     const committed = m[At.COMMITTED] + missing
-    return committed > m[At.PEAK] && this.#slack() > committed * LEAST_SLACK
+    if (committed <= m[At.PEAK]) return false
+    return this.#slack() > committed * (m[At.FALLEN] === 0 ? LEAST_SLACK : this.#slackShare())
+  }
+
+  /**
+   * Whether `missing` clean pages may be committed while spans are kept: they do not raise the peak, and the program comes back to it, or kept
+   * spans were joined for the sake of pages often enough.
+   */
+  comesBack(missing: number): boolean {
+    const m = this.#m
+    return (m[At.FALLEN] !== 0 || m[At.FLUSHES] > m[At.PEAK] * FLUSHES_MOST) && m[At.COMMITTED] + missing <= m[At.PEAK]
+  }
+
+  /** Called when all kept spans have been joined for the sake of a page. */
+  noteFlush(): void {
+    const m = this.#m
+    if (m[At.FLUSHES] < 0x7fffffff) m[At.FLUSHES]++
+    if (this.#pages.usedBytes * FALLEN_SHARE >= m[At.PEAK] * this.#pages.pageSize) return
+    m[At.FALLEN] = 1
+    m[At.SWEPT] = Math.max(m[At.SWEPT], m[At.PEAK] * FALLEN_SWEPT)
   }
 
   /** The sweep that `isDue` asks for, before a block is committed on the pages `first … last`, which are spared. */

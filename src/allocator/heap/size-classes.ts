@@ -80,15 +80,19 @@ function lengthsOf(size: number): number[] {
 
 const lengths = list.map(lengthsOf)
 
+/** For each class, the shortest suitable length of at least one, two and four tiles, or the longest. */
+const aims = Int32Array.from(
+  lengths.flatMap((choices) =>
+    [1, 2, 4].map((tiles) => choices.find((length) => length >= tiles * Size.TILE) ?? (choices.at(-1) as number))
+  )
+)
+
 /**
  * How long the next slab of a class should be when it has `count` slabs already. The first is the shortest that wastes little, so
  * that a rare class pins little memory; a class with more slabs gets longer ones.
  */
 export function slabLength(sizeClass: number, count: number): number {
-  const choices = lengths[sizeClass] as number[]
-  const target = count < 4 ? Size.TILE : count < 32 ? 2 * Size.TILE : 4 * Size.TILE
-  for (const length of choices) if (length >= target) return length
-  return choices[choices.length - 1] as number
+  return aims[3 * sizeClass + (count < 4 ? 0 : count < 32 ? 1 : 2)]
 }
 
 /** The next shorter length that suits a class, or 0: for when there is no room for a longer slab. */

@@ -334,17 +334,19 @@ export class Slabs {
     return slab
   }
 
-  /** A slab of a class whose record may be acted upon: its span and it name each other, and it has no more slots than fit. */
+  /** A slab of a class whose record may be acted upon: its span and it name each other, and it has as many slots as fit. */
   sound(slab: number, state: number): number {
     const m = this.#m
-    const index = this.#index
     const span = m[slab + SlabWord.SPAN]
-    if (!this.isRecord(slab) || m[slab + SlabWord.CLASS] !== state || !index.isSlab(span, slab))
+    if (!this.isRecord(slab) || m[slab + SlabWord.CLASS] !== state || !this.#index.isSlab(span, slab))
       throw this.corrupted(slab)
-    index.sound(span)
+    this.#index.sound(span)
     const slots = m[slab + SlabWord.SLOTS]
-    const fits = slots > 0 && slots <= Size.SLAB_SLOTS && slots * this.slotSize(slab) <= m[span + SpanWord.SIZE]
-    if (!fits || m[slab + SlabWord.BASE] !== (this.firstSlot(slab) | 0)) throw this.corrupted(slab)
+    const size = this.slotSize(slab)
+    const rest = m[span + SpanWord.SIZE] - slots * size
+    const base = baseOf(m[span + SpanWord.TAG], m[span + SpanWord.START] + rest)
+    if (slots <= 0 || slots > Size.SLAB_SLOTS || rest < 0 || rest >= size || m[slab + SlabWord.BASE] !== base)
+      throw this.corrupted(slab)
     return slab
   }
 
@@ -480,19 +482,31 @@ export class Slabs {
   adopt(span: number, state: number): number {
     const m = this.#m
     const sizeClass = (state - At.CLASSES) / ClassWord.WORDS
+    const size = CLASS_SIZE[sizeClass]
     const slab = this.#takeRecord()
+    const length = m[span + SpanWord.SIZE]
+    const slots = Math.floor(length / size)
+    const tag = m[span + SpanWord.TAG]
+    const first = m[span + SpanWord.START] + length - slots * size
     m[slab + SlabWord.CLASS] = state
     m[slab + SlabWord.SPAN] = span
-    const slots = Math.floor(m[span + SpanWord.SIZE] / CLASS_SIZE[sizeClass])
-    m[slab + SlabWord.BASE] = this.firstSlot(slab) | 0
+    m[slab + SlabWord.BASE] = baseOf(tag, first)
     m[slab + SlabWord.INVERSE] = CLASS_INVERSE[sizeClass]
     m[slab + SlabWord.SLOTS] = slots
-    m[slab + SlabWord.COUNTS] = CLASS_SHIFT[sizeClass]
-    for (let i = 0; i < Size.SLAB_WORDS; i++) m[slab + SlabWord.BITS + i] = firstBits(slots - 32 * i)
+    m[slab + SlabWord.COUNTS] = (NEVER << SlabWord.COUNTDOWN_BITS) | CLASS_SHIFT[sizeClass]
+    m[slab + SlabWord.PREVIOUS] = CURRENT
+    const word = slab + SlabWord.BITS
+    for (let at = word, left = slots; at < word + Size.SLAB_WORDS; at++, left -= 32)
+      m[at] = left >= 32 ? -1 : left <= 0 ? 0 : -1 << (32 - left)
     m[state + ClassWord.SLABS]++
     this.written(slab)
     this.#index.cover(span, slab)
-    return this.#makeCurrent(slab, state)
+    const window = tag >> SpanTag.WINDOW_BITS
+    m[state + ClassWord.CURRENT] = slab
+    m[state + ClassWord.WORD] = word
+    m[state + ClassWord.ORIGIN] = window === 0 ? first : first | Window.OTHER
+    m[state + ClassWord.WINDOW] = window
+    return word
   }
 
   /** The record of a new slab is written, and no tile leads to it yet. */
@@ -549,6 +563,11 @@ export class Slabs {
     if (next !== 0) m[next + SlabWord.PREVIOUS] = previous
     m[before] = next
   }
+}
+
+/** The low 32 bits of the offset of a place in the window of a span with this tag. */
+function baseOf(tag: number, place: number): number {
+  return ((tag >> SpanTag.WINDOW_BITS) << Window.BITS) | place
 }
 
 /** A word whose highest `count` bits are set: none below 1, all from 32 on. */

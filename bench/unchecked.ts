@@ -36,7 +36,7 @@ const REPLACEMENTS: readonly Replacement[] = [
   // realloc of a slot, written out and called, and of a span.
   {
     file: 'heap/heap.js',
-    checked: 'if (slot < m[entry + 2] && (m[word] & (-2147483648 >>> slot)) === 0) {',
+    checked: 'if (slot < (m[entry + 2] & 511) && (m[word] & (-2147483648 >>> slot)) === 0) {',
     trusting: '{',
   },
   {

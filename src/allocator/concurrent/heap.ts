@@ -236,7 +236,7 @@ export class ConcurrentHeap extends AllocatorFacade implements FreeingAllocator 
         const product = Math.imul(low - m[entry + SlabWord.BASE], m[entry + SlabWord.INVERSE])
         const counts = m[entry + SlabWord.COUNTS]
         const slot = ((product >>> counts) | (product << (32 - counts))) >>> 0
-        if (slot < ((counts >>> SlabWord.KNOWN_BITS) & SlabWord.KNOWN)) {
+        if (slot < ((counts >>> SlabWord.KNOWN_BITS) & SlabWord.NUMBER)) {
           const word = entry + SlabWord.BITS + (slot >>> 5)
           const bits = m[word]
           const bit = SlabWord.FIRST_BIT >>> slot

@@ -71,7 +71,7 @@ export function freeSlot(m: Int32Array, tileAt: number, low: number, { slabs, sl
     const seen = Atomics.load(m, at)
     // All of it once more: the record may have become another slab's before the load.
     if (m[tileAt] !== slab) return 0
-    if (slotOf(m, slab, low) !== slot || slot >= m[slab + SlabWord.SLOTS]) return 0
+    if (slotOf(m, slab, low) !== slot || slot >= (m[slab + SlabWord.SLOTS] & SlabWord.NUMBER)) return 0
     const bit = SlabWord.FIRST_BIT >>> slot
     if ((seen & bit) !== 0 || (m[word] & bit) !== 0) return 0
     if (Atomics.compareExchange(m, at, seen, seen | bit) === seen) return slab

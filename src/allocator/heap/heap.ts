@@ -302,7 +302,7 @@ export class Heap extends AllocatorFacade implements FreeingAllocator {
         const product = Math.imul(low - m[entry + SlabWord.BASE], m[entry + SlabWord.INVERSE])
         const counts = m[entry + SlabWord.COUNTS]
         const slot = ((product >>> counts) | (product << (32 - counts))) >>> 0
-        if (slot < ((counts >>> SlabWord.KNOWN_BITS) & SlabWord.KNOWN)) {
+        if (slot < ((counts >>> SlabWord.KNOWN_BITS) & SlabWord.NUMBER)) {
           const word = entry + SlabWord.BITS + (slot >>> 5)
           const bits = m[word]
           const bit = SlabWord.FIRST_BIT >>> slot
@@ -445,7 +445,7 @@ export class Heap extends AllocatorFacade implements FreeingAllocator {
           const counts = m[entry + SlabWord.COUNTS]
           const slot = ((product >>> counts) | (product << (32 - counts))) >>> 0
           const word = entry + SlabWord.BITS + (slot >>> 5)
-          if (slot < m[entry + SlabWord.SLOTS] && (m[word] & (SlabWord.FIRST_BIT >>> slot)) === 0) {
+          if (slot < (m[entry + SlabWord.SLOTS] & SlabWord.NUMBER) && (m[word] & (SlabWord.FIRST_BIT >>> slot)) === 0) {
             const usable = m[m[entry + SlabWord.CLASS] + ClassWord.SIZE]
             // `staysInSlot`, written out. As a small integer where it is one: a number that comes out of a Float64Array is none.
             if (size <= usable && size >= usable - (usable >>> 2)) return low === offset ? low : offset
@@ -720,7 +720,7 @@ export class Heap extends AllocatorFacade implements FreeingAllocator {
       const product = Math.imul(low - m[entry + SlabWord.BASE], m[entry + SlabWord.INVERSE])
       const counts = m[entry + SlabWord.COUNTS]
       const slot = ((product >>> counts) | (product << (32 - counts))) >>> 0
-      if (slot < m[entry + SlabWord.SLOTS]) {
+      if (slot < (m[entry + SlabWord.SLOTS] & SlabWord.NUMBER)) {
         const word = entry + SlabWord.BITS + (slot >>> 5)
         const bit = SlabWord.FIRST_BIT >>> slot
         if ((m[word] & bit) === 0) {

@@ -98,8 +98,8 @@ function mark(space: HeapSpace, offsets: Float64Array, count: number, marked: Ma
       base = m[slab + SlabWord.BASE]
       inverse = m[slab + SlabWord.INVERSE]
       shift = m[slab + SlabWord.COUNTS] & SlabWord.SHIFT
-      slots = m[slab + SlabWord.SLOTS]
-      known = (m[slab + SlabWord.COUNTS] >>> SlabWord.KNOWN_BITS) & SlabWord.KNOWN
+      slots = m[slab + SlabWord.SLOTS] & SlabWord.NUMBER
+      known = (m[slab + SlabWord.COUNTS] >>> SlabWord.KNOWN_BITS) & SlabWord.NUMBER
       freed = 0
     }
     const product = Math.imul(low - base, inverse)

@@ -146,7 +146,7 @@ export class Slabs {
     if (current === 0) return 0
     this.#known(current, state)
     const first = current + SlabWord.BITS
-    const end = first + Math.min((m[current + SlabWord.SLOTS] + 31) >>> 5, Size.SLAB_WORDS)
+    const end = first + Math.min(((m[current + SlabWord.SLOTS] & SlabWord.NUMBER) + 31) >>> 5, Size.SLAB_WORDS)
     let word = first
     while (word < end && m[word] === 0) word++
     if (word === end) return this.#exhausted(state, current)
@@ -161,7 +161,7 @@ export class Slabs {
   #exhausted(state: number, current: number): number {
     const m = this.#m
     if (this.collects(current)) return this.nextWord(state)
-    const slots = m[current + SlabWord.SLOTS]
+    const slots = m[current + SlabWord.SLOTS] & SlabWord.NUMBER
     m[current + SlabWord.PREVIOUS] = FULL
     this.know(current, slots)
     this.#count(current, restOf(slots))
@@ -218,7 +218,7 @@ export class Slabs {
       return
     }
     if (previous === FULL) {
-      const slots = m[slab + SlabWord.SLOTS]
+      const slots = m[slab + SlabWord.SLOTS] & SlabWord.NUMBER
       const used = slots - restOf(slots)
       if (used > 0) {
         m[slab + SlabWord.COUNTS] = (used << SlabWord.COUNTDOWN_BITS) | rest
@@ -255,7 +255,7 @@ export class Slabs {
   }
 
   #knownSlots(slab: number): number {
-    return (this.#m[slab + SlabWord.COUNTS] >>> SlabWord.KNOWN_BITS) & SlabWord.KNOWN
+    return (this.#m[slab + SlabWord.COUNTS] >>> SlabWord.KNOWN_BITS) & SlabWord.NUMBER
   }
 
   /** Sets the countdown. */
@@ -268,7 +268,7 @@ export class Slabs {
   /** Raises the bound of the slots that are known to have been handed out. */
   know(slab: number, known: number): void {
     const counts = this.#m[slab + SlabWord.COUNTS]
-    const more = known - ((counts >>> SlabWord.KNOWN_BITS) & SlabWord.KNOWN)
+    const more = known - ((counts >>> SlabWord.KNOWN_BITS) & SlabWord.NUMBER)
     if (more > 0) this.#m[slab + SlabWord.COUNTS] = counts + (more << SlabWord.KNOWN_BITS)
   }
 
@@ -299,7 +299,7 @@ export class Slabs {
   /** Whether no slot is live. The first live one ends the search: cheaper than `used` where most slabs are in use. */
   #standsEmpty(slab: number): boolean {
     const m = this.#m
-    const slots = m[slab + SlabWord.SLOTS]
+    const slots = m[slab + SlabWord.SLOTS] & SlabWord.NUMBER
     for (let first = 0, word = slab + SlabWord.BITS; first < slots; first += 32, word++)
       if (m[word] !== firstBits(slots - first)) return false
     return true
@@ -307,7 +307,7 @@ export class Slabs {
 
   /** Number of slots. */
   slots(slab: number): number {
-    return this.#m[slab + SlabWord.SLOTS]
+    return this.#m[slab + SlabWord.SLOTS] & SlabWord.NUMBER
   }
 
   /** Slot size in bytes. */
@@ -403,7 +403,7 @@ export class Slabs {
     if (!(state >= At.CLASSES && state < At.CLASSES_END) || (state - At.CLASSES) % ClassWord.WORDS !== 0)
       return `has class ${state}`
     const size = this.slotSize(slab)
-    const slots = this.slots(slab)
+    const slots = m[slab + SlabWord.SLOTS]
     if (m[slab + SlabWord.SPAN] !== span) return `names span ${m[slab + SlabWord.SPAN]}, not ${span}`
     if (slots !== Math.floor(this.#index.partLength(span) / size)) return `has ${slots} slots of ${size} bytes`
     if (m[slab + SlabWord.BASE] !== (this.firstSlot(slab) | 0)) return `has slot 0 at ${m[slab + SlabWord.BASE]}`

@@ -253,13 +253,20 @@ export class HeapSpace {
         if (next === span) next = 0
         if (next !== 0) continue
       }
-      if (missing > 0 || this.admission.limited) {
+      if (missing > 0 || (this.admission.limited && this.#growsTables(window, start + size, kind))) {
         const answer = this.admission.admit(missing, window, start, start + size)
         if (answer === Answer.REFUSED) return 0
         if (answer === Answer.LOOK_AGAIN) continue
       }
       return this.#cut(span, start, size, kind, zero)
     }
+  }
+
+  /** Whether a span that ends at `end` of a window might need more of the tables than has been used: it has two free ones beside it at most. */
+  #growsTables(window: number, end: number, kind: number): boolean {
+    const m = this.#m
+    const tile = window * Window.TILES + (end >>> Size.TILE_BITS) - this.index.firstTile
+    return kind !== SpanTag.LIVE || m[At.SPAN_SPARES] < 2 || tile >= m[At.TILE_TOP]
   }
 
   /** Makes `[start, start + size)` of a free span, for whose pages there is room, a live span, or one of another kind. */

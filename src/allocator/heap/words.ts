@@ -133,8 +133,10 @@ export const enum SlabWord {
   BASE = 0,
   /** The inverse of the slot size's odd part, modulo 2^32. */
   INVERSE = 1,
-  /** Number of slots. */
+  /** Number of slots. Read through `NUMBER` where a loop or an index follows: whatever was stored there, it ends. */
   SLOTS = 2,
+  /** The bits of a number of slots: 256 at most. */
+  NUMBER = 0x1ff,
   /** The state of the slab's class. */
   CLASS = 3,
   /**
@@ -144,7 +146,6 @@ export const enum SlabWord {
   COUNTS = 4,
   SHIFT = 0x1f,
   KNOWN_BITS = 5,
-  KNOWN = 0x1ff,
   COUNTDOWN_BITS = 14,
   /** One free in the countdown. */
   ONE_FREE = 0x4000,

@@ -26,6 +26,16 @@ test('a share of the fuzz', () => {
   assert.match(stdout, /1000 damaged tables: \d+ refused, \d+ harmless, 0 wrong/)
 })
 
+test('a number of slots beyond any slab, in the heap of a peer that died: no loop goes on to it', () => {
+  const program = fileURLToPath(new URL('../../../fuzz/main.js', import.meta.url))
+  // As long as the fuzz draws the same cases: slab words of a concurrent heap, the number of slots among them.
+  const { stdout, stderr, status } = spawnSync(process.execPath, [program, '--seed', '20261129', '--case', '1934'], {
+    encoding: 'utf8',
+  })
+  assert.is(status, 0, `${stdout}\n${stderr}`)
+  assert.match(stdout, /^1 damaged tables: 1 refused/m)
+})
+
 /** A file with a heap that its writer has closed, and where its header is in it. */
 function closedHeap(): { path: string; at: number } {
   const path = freshPath('damaged')

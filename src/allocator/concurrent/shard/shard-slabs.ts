@@ -55,7 +55,7 @@ export class ShardSlabs extends Slabs {
   /** The same without a look at counts and lists, which are made anew afterwards. */
   takeRemote(slab: number): number {
     const m = this.#m
-    const slots = m[slab + SlabWord.SLOTS]
+    const slots = m[slab + SlabWord.SLOTS] & SlabWord.NUMBER
     const at = slab + this.#remote
     let freed = 0
     let known = 0
@@ -104,7 +104,7 @@ export class ShardSlabs extends Slabs {
 
   protected override written(slab: number): void {
     const m = this.#m
-    m[ShardWord.LATE] += renewSlab(m, slab + this.#remote, m[slab + SlabWord.SLOTS])
+    m[ShardWord.LATE] += renewSlab(m, slab + this.#remote, m[slab + SlabWord.SLOTS] & SlabWord.NUMBER)
   }
 
   protected override releaseSlab(slab: number): number {

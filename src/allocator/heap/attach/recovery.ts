@@ -106,7 +106,8 @@ function verifySlab({ tables, index, slabs }: HeapSpace, span: number): void {
   const sizeClass = (words[slab + SlabWord.CLASS] - At.CLASSES) / ClassWord.WORDS
   if (!Number.isInteger(sizeClass) || sizeClass < 0 || sizeClass >= CLASS_COUNT) throw lie(`has class ${sizeClass}`)
   const slots = Math.floor(index.partLength(span) / CLASS_SIZE[sizeClass])
-  if (slabs.slots(slab) !== slots || slots > Size.SLAB_SLOTS) throw lie(`has ${slabs.slots(slab)} slots`)
+  const told = words[slab + SlabWord.SLOTS]
+  if (told !== slots || slots > Size.SLAB_SLOTS) throw lie(`has ${told} slots`)
   if (words[slab + SlabWord.BASE] !== (slabs.firstSlot(slab) | 0))
     throw lie(`has slot 0 at ${words[slab + SlabWord.BASE]}`)
   const counts = words[slab + SlabWord.COUNTS]
@@ -115,7 +116,7 @@ function verifySlab({ tables, index, slabs }: HeapSpace, span: number): void {
     (counts & SlabWord.SHIFT) !== CLASS_SHIFT[sizeClass]
   )
     throw lie('divides by another size')
-  if (((counts >>> SlabWord.KNOWN_BITS) & SlabWord.KNOWN) > slots) throw lie('knows more slots than it has')
+  if (((counts >>> SlabWord.KNOWN_BITS) & SlabWord.NUMBER) > slots) throw lie('knows more slots than it has')
   for (let slot = slots; slot < Size.SLAB_SLOTS; slot++)
     if ((words[slab + SlabWord.BITS + (slot >>> 5)] & (SlabWord.FIRST_BIT >>> slot)) !== 0)
       throw lie(`has slot ${slot} free, and not so many`)

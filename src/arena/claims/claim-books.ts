@@ -120,8 +120,8 @@ export class ClaimBooks {
   }
 
   /** Whether the directory still says that a claim is ours: a process that cannot see this one may have taken it over. */
-  isOurs({ index }: HeldClaim): boolean {
-    return this.directory.isHeldBy(index, this.access.self)
+  isOurs(claim: HeldClaim): boolean {
+    return this.own.get(claim.index) === claim && this.directory.isHeldBy(claim.index, this.access.self)
   }
 
   /** Says in the directory that a claim is ours, and whether it is lasting. Where no other can look there is nothing to say. */
@@ -133,8 +133,13 @@ export class ClaimBooks {
   /** Takes a claim at the top level out of the tree, and leaves it in the directory for others to adopt. */
   leave(claim: HeldClaim): void {
     if (this.isOurs(claim)) this.directory.hold(claim.index, 0n, claim.lasting)
-    this.own.delete(claim.index)
+    this.#disown(claim)
     this.top.remove(claim)
+  }
+
+  /** An entry that another took over, and left, may be the next claim's of this arena. */
+  #disown(claim: HeldClaim): void {
+    if (this.own.get(claim.index) === claim) this.own.delete(claim.index)
   }
 
   /** Makes a claim's range read zero. */
@@ -146,8 +151,9 @@ export class ClaimBooks {
   remove(claim: HeldClaim): void {
     const { around, metadata, metadataOffset, index } = claim
     ;(around?.inner ?? this.top).remove(claim)
-    this.own.delete(index)
-    if (!this.isOurs(claim)) return
+    const ours = this.isOurs(claim)
+    this.#disown(claim)
+    if (!ours) return
     this.space.clear(metadataOffset, metadata)
     this.directory.remove(index)
     this.space.give(metadataOffset, metadata.byteLength)

@@ -63,7 +63,9 @@ export class ThreadOwner implements MappingOwner {
   static join(os: Os, table: ThreadTable): ThreadOwner {
     recheckNow()
     const own = ownersOf(os)
-    const owner = own.get(keyOf(table)) ?? new ThreadOwner(os, table)
+    // Where a mapping was that is gone, the kernel may have put another of the same arena.
+    const known = own.get(keyOf(table))
+    const owner = known === undefined || known.table.state === MappingState.gone ? new ThreadOwner(os, table) : known
     // By what this thread knows of the mapping already, if it does.
     owner.table.locked(() => owner.#enter())
     own.set(keyOf(table), owner)
@@ -153,7 +155,7 @@ export class ThreadOwner implements MappingOwner {
       this.#row = NONE
       if (!unmapped) this.#leaveRow()
     }
-    if (table.state === MappingState.gone) ownersOf(this.#os).delete(keyOf(table))
+    if (table.state === MappingState.gone) this.#leave()
     else this.#check()
   }
 
@@ -214,7 +216,7 @@ export class ThreadOwner implements MappingOwner {
     const orphaned = table.state === MappingState.open && table.count(RowState.held) === 0
     if (orphaned || this.#drained) this.#releaseOrphan(orphaned)
     const done = table.state === MappingState.gone || (table.state === MappingState.closed && table.moved)
-    if (done) ownersOf(this.#os).delete(keyOf(table))
+    if (done) this.#leave()
     return done
   }
 
@@ -233,6 +235,13 @@ export class ThreadOwner implements MappingOwner {
       // The threads' memory is still there.
     }
     if (borrowed && this.table.state !== MappingState.gone) this.#forget()
+  }
+
+  /** The mapping is no matter of this thread any more. By now the next one at its place may be. */
+  #leave(): void {
+    const own = ownersOf(this.#os)
+    const key = keyOf(this.table)
+    if (own.get(key) === this) own.delete(key)
   }
 
   #record(): void {

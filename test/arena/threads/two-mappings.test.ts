@@ -35,4 +35,39 @@ for (const node of nodes)
     )
   })
 
+for (const node of nodes)
+  test(`Node ${node.major}: the next mapping of an arena, where one was that is gone`, async () => {
+    const { report } = (
+      await runChild(
+        `
+        import { recheckNow } from ${JSON.stringify(compiled('src/arena/mapping/recheck'))}
+        const found = []
+        for (let round = 0; round < 4; round++) {
+          const first = Arena.reserve(64 * KiB, { shared: true }), second = Arena.attach({ fd: first.fd })
+          const own = Arena.attach(first.handle()), other = Arena.attach(second.handle())
+          other.close()
+          second.close()
+          // The kernel places it where the second was, as a rule.
+          const next = Arena.attach({ fd: first.fd })
+          if (round % 2 === 0) own.close()
+          if (round > 1) first.close()
+          const handle = next.handle()
+          recheckNow(true)
+          const attached = [Arena.attach(handle), Arena.attach(handle)]
+          next.view(Uint8Array, 8, 1)[0] = round
+          found.push(attached.map((arena) => arena.view(Uint8Array, 8, 1)[0]))
+          for (const arena of [first, own, next, ...attached]) arena.close({ detach: true })
+        }
+        report({ found })`,
+        { node }
+      )
+    ).clean()
+    assert.equal(report.found, [
+      [0, 0],
+      [1, 1],
+      [2, 2],
+      [3, 3],
+    ])
+  })
+
 test.run()

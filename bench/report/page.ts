@@ -31,9 +31,14 @@ export function writeSection(name: string, text: string): void {
     throw new Error(`bench/README.md has no <!-- ${name} --> … <!-- /${name} -->`)
 }
 
-/** The same in README.md, where its author wants it; links that are relative to bench are made to lead there. */
+/** The same in README.md, where its author wants it, in its short lines; links that are relative to bench are made to lead there. */
 export function writeFrontSection(name: string, text: string): void {
-  replaceSection(readme, name, text.replaceAll(/\]\((?!\w+:)/g, '](bench/'))
+  replaceSection(readme, name, brokenOrigin(text.replaceAll(/\]\((?!\w+:)/g, '](bench/')))
+}
+
+/** The line of `originText`, when it is long, with the command on a line of its own. */
+export function brokenOrigin(text: string): string {
+  return text.replaceAll(/^(\*.{100,}; \d{4}-\d\d-\d\d;) (`.*`\*)$/gm, '$1\n$2')
 }
 
 /** Replaces what stands between two markers of a page. Whether it has them. */

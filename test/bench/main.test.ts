@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { announcement, BENCHES, HELP, minutesText, parseOptions } from '../../bench/benches.ts'
+import { brokenOrigin, originText } from '../../bench/report/page.ts'
 
 const folder = fileURLToPath(new URL('../../bench', import.meta.url))
 
@@ -51,6 +52,20 @@ test('names choose; the time is said before, in minutes', () => {
   assert.match(announcement(two), /^This takes about 6 minutes .*many \(3\), gc \(3\)/)
   assert.match(announcement(parseOptions(['--quick', 'gc'])), /^Quick runs of gc: the figures mean nothing/)
   assert.is(minutesText([{ name: 'long', asks: '', minutes: 41 }]), 'about 45 minutes')
+})
+
+test('in README.md a long line of machine, date and command is two short ones', () => {
+  const long = originText(
+    'npm run bench:traces -- --rounds 5 --node …/node --node …/node --write',
+    'Node v20.20.2, v24.22.3'
+  )
+  const text = `| a |\n\n${long.replace(/^\*.*; \d/, (head) => `*${'2 × a processor, Linux, '.repeat(4)}${head.slice(1)}`)}`
+  const lines = brokenOrigin(text).split('\n')
+  assert.is(lines.length, 4)
+  assert.is(lines.join(' '), text.replaceAll('\n', ' '))
+  assert.match(lines[3] as string, /^`npm run .*`\*$/)
+  const short = '*a machine, Node v24; 2026-11-29; `npm run bench`*'
+  assert.is(brokenOrigin(short), short)
 })
 
 test.run()

@@ -205,40 +205,25 @@ export class Slabs {
   /**
    * Called by the free that brings a slab's countdown to zero. A full slab counts the frees until it goes into its class's list again.
    * A slab in that list counts its live slots: it stands empty, and gives its span up. The current slab gets here once in 65,536 frees, and
-   * starts to count anew. Written out, and so too long for V8 to inline, for the sake of what calls `free` (docs/heap-v8.md).
+   * starts to count anew.
    */
   settle(slab: number): void {
     const m = this.#m
-    const state = m[slab + SlabWord.CLASS]
-    if (slab < this.#least || slab >= this.#most || state >>> 0 >= At.CLASSES_END) throw this.corrupted(slab)
+    this.#known(slab, m[slab + SlabWord.CLASS])
     const previous = m[slab + SlabWord.PREVIOUS]
-    const rest = m[slab + SlabWord.COUNTS] & (SlabWord.ONE_FREE - 1)
     if (previous === CURRENT) {
-      m[slab + SlabWord.COUNTS] = (NEVER << SlabWord.COUNTDOWN_BITS) | rest
+      this.#count(slab, NEVER)
       return
     }
     if (previous === FULL) {
-      const slots = m[slab + SlabWord.SLOTS] & SlabWord.NUMBER
+      const slots = this.slots(slab)
       const used = slots - restOf(slots)
       if (used > 0) {
-        m[slab + SlabWord.COUNTS] = (used << SlabWord.COUNTDOWN_BITS) | rest
-        // Written out: into the list.
-        const head = m[state + ClassWord.PARTIAL]
-        m[slab + SlabWord.NEXT] = head
-        m[slab + SlabWord.PREVIOUS] = 0
-        if (head !== 0) m[head + SlabWord.PREVIOUS] = slab
-        m[state + ClassWord.PARTIAL] = slab
+        this.#count(slab, used)
+        this.#enlist(slab)
         return
       }
-    } else {
-      // Written out: out of the list.
-      const next = m[slab + SlabWord.NEXT]
-      if (next !== 0 && m[next + SlabWord.PREVIOUS] !== slab) throw this.corrupted(next)
-      const before = previous === 0 ? state + ClassWord.PARTIAL : previous + SlabWord.NEXT
-      if (m[before] !== slab) throw this.corrupted(previous)
-      if (next !== 0) m[next + SlabWord.PREVIOUS] = previous
-      m[before] = next
-    }
+    } else this.#unlist(slab)
     const span = this.releaseSlab(slab)
     if (span !== 0) this.#emptied(span)
   }
@@ -486,26 +471,20 @@ export class Slabs {
     const slab = this.#takeRecord()
     const length = m[span + SpanWord.SIZE]
     const slots = Math.floor(length / size)
-    const tag = m[span + SpanWord.TAG]
-    const first = m[span + SpanWord.START] + length - slots * size
     m[slab + SlabWord.CLASS] = state
     m[slab + SlabWord.SPAN] = span
-    m[slab + SlabWord.BASE] = baseOf(tag, first)
+    m[slab + SlabWord.BASE] = baseOf(m[span + SpanWord.TAG], m[span + SpanWord.START] + length - slots * size)
     m[slab + SlabWord.INVERSE] = CLASS_INVERSE[sizeClass]
     m[slab + SlabWord.SLOTS] = slots
     m[slab + SlabWord.COUNTS] = (NEVER << SlabWord.COUNTDOWN_BITS) | CLASS_SHIFT[sizeClass]
     m[slab + SlabWord.PREVIOUS] = CURRENT
     const word = slab + SlabWord.BITS
-    for (let at = word, left = slots; at < word + Size.SLAB_WORDS; at++, left -= 32)
-      m[at] = left >= 32 ? -1 : left <= 0 ? 0 : -1 << (32 - left)
+    for (let at = word, left = slots; at < word + Size.SLAB_WORDS; at++, left -= 32) m[at] = firstBits(left)
     m[state + ClassWord.SLABS]++
     this.written(slab)
     this.#index.cover(span, slab)
-    const window = tag >> SpanTag.WINDOW_BITS
     m[state + ClassWord.CURRENT] = slab
-    m[state + ClassWord.WORD] = word
-    m[state + ClassWord.ORIGIN] = window === 0 ? first : first | Window.OTHER
-    m[state + ClassWord.WINDOW] = window
+    this.#aim(state, slab, word)
     return word
   }
 
@@ -543,7 +522,6 @@ export class Slabs {
   #enlist(slab: number): void {
     const m = this.#m
     const state = m[slab + SlabWord.CLASS]
-    // Written out: into the list.
     const head = m[state + ClassWord.PARTIAL]
     m[slab + SlabWord.NEXT] = head
     m[slab + SlabWord.PREVIOUS] = 0
@@ -555,7 +533,6 @@ export class Slabs {
     const m = this.#m
     const state = m[slab + SlabWord.CLASS]
     const previous = m[slab + SlabWord.PREVIOUS]
-    // Written out: out of the list.
     const next = m[slab + SlabWord.NEXT]
     if (next !== 0 && m[next + SlabWord.PREVIOUS] !== slab) throw this.corrupted(next)
     const before = previous === 0 ? state + ClassWord.PARTIAL : previous + SlabWord.NEXT

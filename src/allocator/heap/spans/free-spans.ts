@@ -133,7 +133,7 @@ export class FreeSpans {
 
   /** Whether no page of `[start, end)` of a free span is missing. */
   isCommitted(span: number, start: number, end: number): boolean {
-    const tag = this.#m[span + SpanWord.TAG]
+    const tag = this.#m[this.#index.sound(span) + SpanWord.TAG]
     return (tag & SpanTag.CLEAN) === 0 || this.#pages.missing(tag >> SpanTag.WINDOW_BITS, start, end) === 0
   }
 
